@@ -15,7 +15,9 @@ def newer_python() -> str | None:
             return None
         installed = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3.{minor}"))
         for candidate in [shutil.which(f"python3.{minor}"), *map(str, installed)]:
-            works = candidate and subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0
+            works = (
+                candidate and subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0
+            )
             if works:
                 return candidate
     return None

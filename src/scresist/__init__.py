@@ -15,7 +15,8 @@ _MODULES = (
     "quality", "annotate", "microenvironment", "networks", "communication", "contrasts", "survival", "candidates",
     "simulate", "report", "plots", "resources", "kernels",
 )  # fmt: skip
-__all__ = [*_FUNCTIONS, *_MODULES, "__version__"]
+__all__ = ["__version__"]
+__all__ += [*_FUNCTIONS, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

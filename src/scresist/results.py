@@ -40,7 +40,9 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 def read_table(path: Path) -> pd.DataFrame:
     """Read a table written by `write_table`."""
     # "NA" may be a gene or sample name: only an empty field is missing.
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, keep_default_na=False, na_values=[""])
+    return (
+        pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, keep_default_na=False, na_values=[""])
+    )
 
 
 def write_text(text: str, path: Path) -> None:
