@@ -11,12 +11,11 @@ _FUNCTIONS = {
     "embed": "embed",
     "run": "pipeline",
 }
-_MODULES = (
+__all__ = [
+    "__version__", "read_study", "ingest", "embed", "run",
     "quality", "annotate", "microenvironment", "networks", "communication", "contrasts", "survival", "candidates",
     "simulate", "report", "plots", "resources", "kernels",
-)  # fmt: skip
-__all__ = ["__version__"]
-__all__ += [*_FUNCTIONS, *_MODULES]
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +23,6 @@ def __getattr__(name: str) -> Any:
     if name in _FUNCTIONS:
         module = import_module(f"{__name__}.{_FUNCTIONS[name]}")
         return getattr(module, name)
-    if name in _MODULES:
+    if name in __all__:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"scresist has no {name!r}; it has {', '.join(__all__)}")
