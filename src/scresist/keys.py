@@ -1,0 +1,62 @@
+"""Every AnnData slot that is written: its name, axis, dtype, meaning, and the step that writes it."""
+
+from typing import Literal, NamedTuple
+
+Axis = Literal["layers", "obs", "var", "obsm", "varm", "obsp", "uns", "X"]
+
+
+class Key(NamedTuple):
+    """One slot."""
+
+    name: str
+    axis: Axis
+    dtype: str
+    step: str
+    meaning: str
+
+
+KEYS = (
+    Key("counts", "layers", "int32", "ingest", "raw counts; every test starts from these"),
+    Key("sample", "obs", "category", "ingest", "sample of samples.csv"),
+    Key("patient", "obs", "category", "ingest", "patient of the sample"),
+    Key("arm", "obs", "category", "ingest", "arm of the sample, in the order of the study"),
+    Key("barcode", "obs", "str", "ingest", "barcode as in the sample's file"),
+    Key("gene_name", "var", "str", "ingest", "the name in the first sample's file"),
+    Key(
+        "empty_droplets", "varm", "float32", "ingest", "counts in empty droplets of a raw matrix, one column per sample"
+    ),
+    Key("n_counts", "obs", "int64", "quality", "counts of the cell"),
+    Key("n_genes", "obs", "int64", "quality", "genes detected in the cell"),
+    Key("mito_percent", "obs", "float64", "quality", "share of counts from mitochondrial genes, percent"),
+    Key(
+        "coarse_lineage",
+        "obs",
+        "category",
+        "quality",
+        "first call from raw counts; decides the mitochondrial reference",
+    ),
+    Key("doublet_score", "obs", "float64", "quality", "scrublet score within the sample; NaN where not computed"),
+    Key("contamination", "obs", "float64", "quality", "estimated share of ambient counts in the cell's sample"),
+    Key("ambient", "varm", "float32", "quality", "ambient profile per sample, columns sum to 1"),
+    Key("samples", "uns", "str", "ingest", "sample names in the order of the columns of `ambient`"),
+    Key("X", "X", "float32", "embed", "log1p of counts per 10,000"),
+    Key("highly_variable", "var", "bool", "embed", "gene used for the embedding"),
+    Key("X_pca", "obsm", "float32", "embed", "principal components of the selected genes"),
+    Key("X_integrated", "obsm", "float32", "embed", "components after Harmony over samples; for annotation only"),
+    Key("X_umap", "obsm", "float32", "embed", "two-dimensional layout; for looking at only"),
+    Key("cluster", "obs", "category", "embed", "Leiden cluster, by decreasing size"),
+    Key("lineage", "obs", "category", "annotate", "lineage, or unassigned"),
+    Key("cell_type", "obs", "category", "annotate", "cell type, or unassigned"),
+    Key("confidence", "obs", "float64", "annotate", "share of marker resamplings that give the same lineage and type"),
+    Key("malignant_probability", "obs", "float64", "malignancy", "probability from copy number; NaN where refused"),
+    Key("malignancy", "obs", "category", "malignancy", "malignant, normal or uncertain"),
+    Key("copy_number", "obsm", "float32", "malignancy", "copy-number signal per chromosome arm, log scale"),
+    Key("signatures", "obsm", "DataFrame", "microenvironment", "signature score per cell"),
+)
+
+NAMES = frozenset(key.name for key in KEYS)
+
+
+def written_by(step: str) -> tuple[Key, ...]:
+    """The slots a step writes."""
+    return tuple(key for key in KEYS if key.step == step)

@@ -1,0 +1,95 @@
+"""The facts that are shipped: each with its source and licence in SOURCES.csv beside it. Nothing is downloaded."""
+
+import csv
+import gzip
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+import pandas as pd
+
+from scresist.checks import InputError, suggestion
+
+_HERE = files(__package__)
+
+
+@cache
+def sources() -> pd.DataFrame:
+    """One row per shipped file: name, file, what, source, licence."""
+    with _HERE.joinpath("SOURCES.csv").open(encoding="utf-8") as handle:
+        return pd.read_csv(handle, keep_default_na=False)
+
+
+@cache
+def genes() -> pd.DataFrame:
+    """Human genes (hg38), indexed by symbol: ensembl, entrez, chromosome, start, end, strand, cytoband, type."""
+    with _HERE.joinpath("genes/human_hg38.tsv.gz").open("rb") as handle:
+        table = pd.read_csv(handle, sep="\t", compression="gzip", keep_default_na=False, dtype={"chromosome": str})
+    return table.set_index("symbol")
+
+
+@cache
+def aliases() -> MappingProxyType[str, str]:
+    """Old or alternative human symbols to the official one; only unambiguous ones."""
+    with (
+        _HERE.joinpath("genes/aliases_human.tsv.gz").open("rb") as handle,
+        gzip.open(handle, "rt", encoding="utf-8") as text,
+    ):
+        rows = csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
+        next(rows)
+        return MappingProxyType({alias: symbol for alias, symbol in rows})
+
+
+@cache
+def gene_sets(name: str) -> MappingProxyType[str, tuple[str, ...]]:
+    """A shipped collection of gene sets by name: `hallmark`, `go_bp` or `signatures`."""
+    collections = {"hallmark": "hallmark_human.gmt.gz", "go_bp": "go_bp_human.gmt.gz", "signatures": "signatures.gmt"}
+    if name not in collections:
+        raise InputError(f"no shipped gene sets named {name!r}; {suggestion(name, collections)}")
+    raw = _HERE.joinpath("gene_sets", collections[name]).read_bytes()
+    text = (gzip.decompress(raw) if collections[name].endswith(".gz") else raw).decode("utf-8")
+    return read_gmt(text)
+
+
+def read_gmt(text: str) -> MappingProxyType[str, tuple[str, ...]]:
+    """Gene sets from the text of a GMT file: one per line, name, description, genes, separated by tabs."""
+    rows = [line.split("\t") for line in text.splitlines() if line.strip()]
+    for number, row in enumerate(rows, start=1):
+        if len(row) < 3:
+            raise InputError(f"GMT line {number} has {len(row)} fields; it needs name, description and genes, by tabs")
+    return MappingProxyType({row[0]: tuple(dict.fromkeys(g for g in row[2:] if g)) for row in rows})
+
+
+@cache
+def progeny() -> pd.DataFrame:
+    """PROGENy human weights of the 500 most responsive genes per pathway: gene, pathway, weight, p.value."""
+    with _HERE.joinpath("gene_sets/progeny_human.csv.gz").open("rb") as handle:
+        return pd.read_csv(handle, compression="gzip")
+
+
+@cache
+def markers() -> pd.DataFrame:
+    """The shipped marker table: lineage, cell_type, parent, gene, sign, source."""
+    with _HERE.joinpath("markers/human_tumour.csv").open(encoding="utf-8") as handle:
+        return pd.read_csv(handle, keep_default_na=False)
+
+
+@cache
+def gene_lists() -> MappingProxyType[str, tuple[str, ...]]:
+    """Short lists used by quality and candidates (cell cycle, haemoglobin, dissociation): name to genes."""
+    return read_gmt(_HERE.joinpath("gene_sets/technical.gmt").read_text(encoding="utf-8"))
+
+
+@cache
+def known_escape() -> pd.DataFrame:
+    """Known escape routes from antibody-drug conjugates and HER2 therapy: gene, mechanism, direction, bench, source."""
+    with _HERE.joinpath("escape_routes.csv").open(encoding="utf-8") as handle:
+        return pd.read_csv(handle, keep_default_na=False)
+
+
+@cache
+def ensembl_supplement() -> MappingProxyType[str, str]:
+    """Ensembl id to symbol of mitochondrial genes and of antigen receptor constant genes."""
+    with _HERE.joinpath("genes/supplement_human.tsv").open(encoding="utf-8") as handle:
+        table = pd.read_csv(handle, sep="\t")
+    return MappingProxyType(dict(zip(table["ensembl"], table["symbol"], strict=True)))

@@ -1,0 +1,122 @@
+"""The settings of a study: what may stand in study.toml, with types and defaults."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StudySection(_Section):
+    """`[study]`: what is studied and where the sheets are."""
+
+    name: str
+    organism: Literal["human", "mouse"] = "human"
+    drug: str = ""
+    seed: int = Field(default=1, ge=0)
+    samples: str = "samples.csv"
+    patients: str | None = None
+
+
+class ContrastSection(_Section):
+    """`[design.contrasts.NAME]`: two arms compared."""
+
+    test: str
+    reference: str
+    pairing: Literal["auto", "paired", "unpaired"] = "auto"
+
+
+class DesignSection(_Section):
+    """`[design]`: arms, covariates and contrasts."""
+
+    arms: list[str] = Field(min_length=1)
+    covariates: list[str] = []
+    contrasts: dict[str, ContrastSection] = {}
+    progression_months: float = Field(default=6.0, gt=0)
+
+
+class FocusSection(_Section):
+    """`[focus]`: where networks and candidates are sought."""
+
+    compartment: str = "malignant"
+    keep_genes: list[str] = []
+
+
+class SurvivalSection(_Section):
+    """`[survival]`: the endpoint's columns in patients.csv."""
+
+    time: str
+    event: str
+    measured_in: list[str] | None = None
+
+
+class ValidationSection(_Section):
+    """`[validation]`: files of bench assays."""
+
+    ihc: str | None = None
+    mif_cells: str | None = None
+    dose_response: str | None = None
+    bulk: str | None = None
+
+
+class QualitySection(_Section):
+    """`[quality]`: the fixed floors and the width of the adaptive thresholds."""
+
+    min_counts: int = Field(default=500, ge=0)
+    min_genes: int = Field(default=200, ge=0)
+    min_cells: int = Field(default=20, ge=1)
+    max_mito_percent: float = Field(default=25.0, gt=0, le=100)
+    n_mads: float = Field(default=5.0, gt=0)
+    doublets: bool = True
+
+
+class EmbedSection(_Section):
+    """`[embed]`: gene selection, dimensions and clusters."""
+
+    n_genes: int = Field(default=2000, ge=50)
+    n_components: int = Field(default=30, ge=2, le=200)
+    n_neighbors: int = Field(default=15, ge=2, le=200)
+    resolution: float | None = Field(default=None, gt=0)
+    integrate: bool = True
+
+
+class AnnotateSection(_Section):
+    """`[annotate]`: an own marker table, own labels, own malignancy calls."""
+
+    markers: str | None = None
+    overrides: dict[str, str] = {}
+    malignancy: Literal["copy_number", "all", "none"] = "copy_number"
+
+
+class NetworksSection(_Section):
+    """`[networks]`: the settings of co-expression."""
+
+    fraction: float = Field(default=0.05, ge=0, le=1)
+    n_genes: int = Field(default=5000, ge=100)
+    min_module_size: int = Field(default=50, ge=3)
+    bootstraps: int = Field(default=20, ge=0)
+
+
+class CommunicationSection(_Section):
+    """`[communication]`: the settings of cell-cell communication."""
+
+    resource: str = "cellchatdb"
+    permutations: int = Field(default=100, ge=0)
+    min_cells: int = Field(default=10, ge=1)
+
+
+class Settings(_Section):
+    """Everything that study.toml may hold."""
+
+    study: StudySection
+    design: DesignSection
+    focus: FocusSection = FocusSection()
+    survival: SurvivalSection | None = None
+    validation: ValidationSection = ValidationSection()
+    quality: QualitySection = QualitySection()
+    embed: EmbedSection = EmbedSection()
+    annotate: AnnotateSection = AnnotateSection()
+    networks: NetworksSection = NetworksSection()
+    communication: CommunicationSection = CommunicationSection()
