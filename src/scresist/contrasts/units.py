@@ -1,0 +1,205 @@
+"""From values per sample to units of a contrast: one patient in one arm, with covariates, strata and cell numbers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import DesignError, InputError, MissingColumnError, require_columns, suggestion
+from scresist.design import Contrast, Design
+
+VALUE_COLUMNS = ("value", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The units of one contrast in a canonical order: sorted by patient, reference before test.
+
+    `values` is (units, features), NaN where a patient has none; `cells` is the number of cells behind each value,
+    (units,) or (units, features), or None. `nuisance` holds the intercept and the covariates (units, parameters);
+    `strata` the categorical covariates as one code per unit.
+    """
+
+    contrast: Contrast
+    patient: np.ndarray
+    is_test: np.ndarray
+    values: np.ndarray
+    cells: np.ndarray | None
+    nuisance: np.ndarray
+    strata: np.ndarray
+    numeric_covariates: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def code(self) -> np.ndarray:
+        """Patients as codes 0 .. patients - 1."""
+        return np.unique(self.patient, return_inverse=True)[1].ravel()
+
+    @property
+    def paired(self) -> np.ndarray:
+        """Whether the unit's patient is in both arms."""
+        return (np.bincount(self.code)[self.code] == 2) if self.patient.size else np.zeros(0, bool)
+
+    def keep(self, rows: np.ndarray) -> "Units":
+        """The units selected by a mask."""
+        return replace(
+            self, patient=self.patient[rows], is_test=self.is_test[rows], values=self.values[rows],
+            cells=None if self.cells is None else self.cells[rows], nuisance=self.nuisance[rows],
+            strata=self.strata[rows],
+        )  # fmt: skip
+
+    def features(self, columns: np.ndarray) -> "Units":
+        """The features selected by a mask or an index."""
+        cells = self.cells[:, columns] if self.cells is not None and self.cells.ndim == 2 else self.cells
+        return replace(self, values=self.values[:, columns], cells=cells)
+
+
+def feature_table(values: pd.DataFrame, *, name: str = "feature") -> pd.DataFrame:
+    """Samples x features from a wide or a tidy table, checked; the names of the columns' levels name the features.
+
+    A tidy table has a column `sample`, one of values (`value`, `score` or the only numeric column) and the rest name
+    the feature. A wide table is indexed by sample.
+    """
+    if not isinstance(values, pd.DataFrame):
+        kind = type(values).__name__
+        raise InputError(f"values must be a DataFrame of samples x features or a tidy table; got {kind}")
+    wide = _pivot(values) if "sample" in values.columns else values.copy(deep=False)
+    if wide.columns.nlevels == 1 and wide.columns.name is None:
+        wide.columns = wide.columns.rename(name)
+    if wide.index.has_duplicates:
+        seen = wide.index[wide.index.duplicated()][0]
+        raise InputError(f"sample {seen!r} has more than one row of values; keep one row per sample")
+    if wide.columns.has_duplicates:
+        seen = wide.columns[wide.columns.duplicated()][0]
+        raise InputError(f"feature {seen!r} appears more than once; keep one column per feature")
+    other = [c for c, kind in zip(wide.columns, wide.dtypes, strict=True) if not pd.api.types.is_numeric_dtype(kind)]
+    if other:
+        raise InputError(f"feature {other[0]!r} holds values that are not numbers; convert or drop it")
+    if np.isinf(wide.to_numpy(float)).any():
+        raise InputError("values hold infinities; a value that could not be computed is NaN (missing)")
+    return wide
+
+
+def _pivot(tidy: pd.DataFrame) -> pd.DataFrame:
+    named = [c for c in VALUE_COLUMNS if c in tidy.columns]
+    numeric = [c for c in tidy.columns if c != "sample" and pd.api.types.is_numeric_dtype(tidy[c])]
+    if not named and len(numeric) != 1:
+        has = ", ".join(map(str, tidy.columns))
+        raise MissingColumnError(f"a tidy table of values needs a column 'value'; it has {has}")
+    value = named[0] if named else numeric[0]
+    keys = [c for c in tidy.columns if c not in ("sample", value)]
+    if not keys:
+        raise MissingColumnError("a tidy table of values needs a column that names the feature (feature, module, ...)")
+    twice = tidy.duplicated(["sample", *keys])
+    if twice.any():
+        row = tidy.loc[twice.idxmax(), ["sample", *keys]].tolist()
+        raise InputError(f"{row} has more than one value; keep one value per sample and feature")
+    return tidy.pivot_table(index="sample", columns=keys, values=value, dropna=False, observed=True, sort=False)
+
+
+def check_design(design: Design, samples: Iterable[object]) -> None:
+    """Raise where the sheet lacks what a contrast needs, names an unknown arm, or does not know a sample."""
+    require_columns(design.samples, ["patient", "arm", *design.covariates], "the design's sheet of samples")
+    unknown = [s for s in samples if s not in design.samples.index]
+    if unknown:
+        raise InputError(
+            f"{len(unknown)} samples have values but no row in the design, the first {unknown[0]!r}; "
+            f"{suggestion(str(unknown[0]), design.samples.index)}"
+        )
+    for contrast in design.contrasts:
+        for arm in (contrast.test, contrast.reference):
+            if arm not in design.arms:
+                raise DesignError(f"contrast {contrast.name!r} names arm {arm!r}; {suggestion(arm, design.arms)}")
+        if contrast.test == contrast.reference:
+            raise DesignError(f"contrast {contrast.name!r} compares arm {contrast.test!r} with itself; name two arms")
+        if contrast.pairing not in ("auto", "paired", "unpaired"):
+            got = repr(contrast.pairing)
+            raise DesignError(f"contrast {contrast.name!r}: pairing is auto, paired or unpaired; got {got}")
+
+
+def contrast_units(
+    wide: pd.DataFrame, design: Design, contrast: Contrast, *, cells: pd.Series | pd.DataFrame | None = None
+) -> Units:
+    """The units of one contrast: samples of a patient in one arm averaged, weighted by their cells.
+
+    Patients whose covariate is missing are left out and named in the notes.
+    """
+    # Sorted, so that the order of rows in any input changes nothing.
+    sheet = design.samples.loc[design.samples.index.isin(wide.index)].sort_index()
+    sheet = sheet[sheet["arm"].isin([contrast.test, contrast.reference])]
+    notes: list[str] = []
+    for column in design.covariates:
+        lacking = sheet[column].isna()
+        if lacking.any():
+            who = sorted(set(sheet.loc[lacking, "patient"].astype(str)))
+            notes.append(f"{contrast.name}: {len(who)} patients left out, {column} is missing ({', '.join(who)})")
+            sheet = sheet[~lacking]
+    key = pd.DataFrame({"patient": sheet["patient"].astype(str), "is_test": sheet["arm"] == contrast.test})
+    frame = key.drop_duplicates().sort_values(["patient", "is_test"]).reset_index(drop=True)
+    row = key.merge(frame.reset_index(), on=["patient", "is_test"], how="left")["index"].to_numpy()
+    values, amounts = _average(wide.loc[sheet.index].to_numpy(float), _cells(cells, sheet.index, wide), row, len(frame))
+    nuisance, strata, numeric = _covariates(sheet, design.covariates, row, len(frame))
+    return Units(
+        contrast, frame["patient"].to_numpy(str), frame["is_test"].to_numpy(bool), values, amounts, nuisance, strata,
+        numeric, tuple(notes),
+    )  # fmt: skip
+
+
+def _cells(cells: pd.Series | pd.DataFrame | None, samples: pd.Index, wide: pd.DataFrame) -> np.ndarray | None:
+    """Cell numbers behind each value, (samples,) or (samples, features)."""
+    if cells is None:
+        return None
+    lacking = [s for s in samples if s not in cells.index]
+    if lacking:
+        raise InputError(f"weights lack {len(lacking)} samples, the first {lacking[0]!r}; give the cells of each")
+    if isinstance(cells, pd.DataFrame):
+        absent = [c for c in wide.columns if c not in cells.columns]
+        if absent:
+            raise InputError(f"weights lack {len(absent)} features, the first {absent[0]!r}")
+        amounts = cells.loc[samples, wide.columns].to_numpy(float)
+    else:
+        amounts = cells.loc[samples].to_numpy(float)
+    if np.isnan(amounts).any() or (amounts < 0).any():
+        raise InputError("weights must be numbers of cells, zero or more; a missing value is NaN in the values instead")
+    return amounts
+
+
+def _average(
+    values: np.ndarray, cells: np.ndarray | None, row: np.ndarray, n_units: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Average the samples of each unit, weighted by cells; a value without cells behind it is missing."""
+    amount = np.ones(values.shape) if cells is None else np.broadcast_to(cells.reshape(len(values), -1), values.shape)
+    present = ~np.isnan(values) & (amount > 0)
+    member = np.zeros((n_units, len(values)))
+    member[row, np.arange(len(values))] = 1
+    if cells is None and n_units == len(values):
+        return values[np.argsort(row)], None
+    total = member @ np.where(present, amount, 0)
+    with np.errstate(invalid="ignore"):
+        mean = (member @ np.where(present, amount * np.where(present, values, 0), 0)) / total
+    if cells is None:
+        return mean, None
+    behind = total if cells.ndim == 2 else member @ cells
+    return mean, behind
+
+
+def _covariates(
+    sheet: pd.DataFrame, names: Sequence[str], row: np.ndarray, n_units: int
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Intercept and covariates of the units, their strata, and which covariates are numeric."""
+    first = np.array([np.flatnonzero(row == u)[0] for u in range(n_units)], dtype=int)
+    columns, numeric = [np.ones(n_units)], []
+    strata = np.zeros(n_units, int)
+    for name in names:
+        if pd.api.types.is_numeric_dtype(sheet[name]) and not pd.api.types.is_bool_dtype(sheet[name]):
+            numeric.append(name)
+            values = sheet[name].to_numpy(float)
+            mean = np.bincount(row, weights=values, minlength=n_units) / np.bincount(row, minlength=n_units)
+            spread = mean.std()
+            columns.append((mean - mean.mean()) / (spread if spread > 0 else 1.0))
+        else:
+            level = pd.factorize(sheet[name].astype(str).to_numpy()[first], sort=True)[0]
+            columns.extend((level == k).astype(float) for k in range(1, level.max(initial=0) + 1))
+            strata = np.unique(np.column_stack([strata, level]), axis=0, return_inverse=True)[1].ravel()
+    return np.column_stack(columns), strata, tuple(numeric)

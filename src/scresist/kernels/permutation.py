@@ -1,0 +1,260 @@
+"""Permutation tests of two arms with patients as the unit: every relabelling the design allows, or a stated number."""
+
+from itertools import combinations
+from math import comb, prod
+from typing import NamedTuple
+
+import numpy as np
+
+_TOLERANCE = 1e-9  # relative: relabellings this close to the observed one count as equal to it
+_CHUNK = 512  # features at a time; every feature is computed on its own
+
+
+class PermutationTest(NamedTuple):
+    """Effect (test minus reference), two-sided p-value and the smallest p-value the design can reach."""
+
+    effect: np.ndarray
+    p_value: np.ndarray
+    p_floor: np.ndarray
+
+
+class PermutationDetail(NamedTuple):
+    """A permutation test with the interval that agrees with it and what was enumerated."""
+
+    effect: np.ndarray
+    p_value: np.ndarray
+    p_floor: np.ndarray
+    ci_low: np.ndarray
+    ci_high: np.ndarray
+    n_relabellings: np.ndarray
+    exact: np.ndarray
+
+
+def exact_permutation_test(
+    values: np.ndarray,
+    arm: np.ndarray,
+    *,
+    patient: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    correlation: float = 0.0,
+    n_permutations: int = 10_000,
+    rng: int | np.random.Generator = 1,
+) -> PermutationTest:
+    """The difference between two arms and how many relabellings of patients give one as large.
+
+    Parameters
+    ----------
+    values
+        One value per unit (a patient in one arm) and feature, shape (units,) or (units, features). NaN is missing: the
+        unit takes no part in that feature, and a pair that loses one side counts as a single unit.
+    arm
+        True (or 1) for the test arm, False (or 0) for the reference, shape (units,).
+    patient
+        Who each unit is, shape (units,). A patient in both arms is a pair: its labels are swapped or not. All others
+        exchange labels among themselves. None: every unit is another patient.
+    strata
+        Labels are exchanged within these groups only, and the effect is adjusted for them. Shape (units,).
+    weights
+        Precision of each unit, shape (units,); it travels with the value, not with the label.
+    correlation
+        Correlation of the two values of a patient; it sets how much pairs weigh beside single units.
+    n_permutations
+        Where the design has more relabellings than this, so many are drawn at random (the observed one is counted with
+        them); otherwise all are used and the test is exact.
+    rng
+        Seed or generator of the random relabellings. Not used by an exact test.
+
+    Returns
+    -------
+    Effect, p-value and p_floor, each of shape (features,) (or numbers for one-dimensional values). All NaN where an
+    arm is empty; the p-value is NaN where the values do not vary.
+
+    References
+    ----------
+    Fisher (1935), The Design of Experiments, chapter 3; Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39: a random
+    permutation p-value is (1 + as large) / (1 + drawn), never 0.
+    """
+    detail = permutation_detail(
+        values, arm, patient=patient, strata=strata, weights=weights, correlation=correlation,
+        n_permutations=n_permutations, alpha=None, rng=rng,
+    )  # fmt: skip
+    return PermutationTest(detail.effect, detail.p_value, detail.p_floor)
+
+
+def permutation_detail(
+    values: np.ndarray,
+    arm: np.ndarray,
+    *,
+    patient: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    correlation: float = 0.0,
+    n_permutations: int = 10_000,
+    alpha: float | None = 0.05,
+    rng: int | np.random.Generator = 1,
+) -> PermutationDetail:
+    """`exact_permutation_test` with the interval of shifts it does not reject at `alpha` (infinite where it has none).
+
+    The interval inverts the test: shifting the test arm by delta moves every relabelled statistic along a line, so the
+    shifts at which a relabelling is as extreme as the observed one form one interval around the effect, and order
+    statistics of their ends bound the shifts that keep p above alpha.
+    """
+    values = np.asarray(values, dtype=float)
+    flat = values.ndim == 1
+    y = values[:, None] if flat else values
+    n, n_features = y.shape
+    is_test = np.asarray(arm).astype(bool)
+    who = np.arange(n) if patient is None else np.unique(np.asarray(patient), return_inverse=True)[1].ravel()
+    group = np.zeros(n, int) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1].ravel()
+    w = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
+    # Each pattern of missing values starts from the same seed: a feature's result does not depend on its neighbours.
+    seed = int(np.random.default_rng(rng).integers(2**63))
+    out = np.full((7, n_features), np.nan)
+    missing = np.isnan(y) | ~(w > 0)[:, None]
+    patterns, code = np.unique(missing, axis=1, return_inverse=True)
+    for k in range(patterns.shape[1]):
+        features, here = np.flatnonzero(code.ravel() == k), ~patterns[:, k]
+        if is_test[here].any() and not is_test[here].all():
+            out[:, features] = _pattern(
+                y[np.ix_(here, features)], is_test[here], who[here], group[here], w[here], correlation,
+                n_permutations, alpha, seed,
+            )  # fmt: skip
+    pieces = [row[0] if flat else row for row in out]
+    return PermutationDetail(*pieces)
+
+
+def n_relabellings(arm: np.ndarray, patient: np.ndarray, strata: np.ndarray) -> int:
+    """How many relabellings keep pairs together and the arms' sizes within strata."""
+    pair, groups = _layout(np.asarray(arm).astype(bool), patient, strata)
+    return 2 ** len(pair) * prod(comb(len(units), k) for units, k in groups)
+
+
+def relabellings(
+    arm: np.ndarray, patient: np.ndarray, strata: np.ndarray, n_permutations: int, seed: int
+) -> tuple[np.ndarray, bool]:
+    """Labels allowed by the design, shape (relabellings, units), the observed first; and whether these are all."""
+    arm = np.asarray(arm).astype(bool)
+    pairs, groups = _layout(arm, patient, strata)
+    if n_relabellings(arm, patient, strata) <= n_permutations:
+        return _enumerate(arm, pairs, groups), True
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(arm[None], n_permutations + 1, axis=0)
+    if pairs:
+        flip = rng.random((n_permutations, len(pairs))) < 0.5
+        for j, units in enumerate(pairs):
+            labels[1:, units] ^= flip[:, [j]]
+    for units, k in groups:
+        order = np.argsort(rng.random((n_permutations, len(units))), axis=1)
+        labels[1:, units] = order < k
+    return labels, False
+
+
+def _layout(
+    arm: np.ndarray, patient: np.ndarray, strata: np.ndarray
+) -> tuple[list[np.ndarray], list[tuple[np.ndarray, int]]]:
+    """Pairs (their two units) and, per stratum, the single units with the number of them in the test arm."""
+    counts = np.bincount(patient)
+    pairs = [np.flatnonzero(patient == p) for p in np.flatnonzero(counts == 2)]
+    if (counts > 2).any() or any(arm[u].sum() != 1 for u in pairs):
+        raise ValueError("a patient has at most one unit in each arm: average a patient's samples of one arm first")
+    single = counts[patient] == 1
+    groups = [np.flatnonzero(single & (strata == s)) for s in np.unique(strata)]
+    kept = [(units, int(arm[units].sum())) for units in groups if 0 < arm[units].sum() < len(units)]
+    return pairs, kept
+
+
+def _enumerate(arm: np.ndarray, pairs: list[np.ndarray], groups: list[tuple[np.ndarray, int]]) -> np.ndarray:
+    """Every allowed labelling, the observed first."""
+    labels = arm[None]
+    for units, k in groups:
+        chosen = np.array(list(combinations(range(len(units)), k)))
+        block = np.zeros((len(chosen), len(units)), bool)
+        block[np.arange(len(chosen))[:, None], chosen] = True
+        start = len(labels)
+        labels = np.repeat(labels, len(block), axis=0)
+        labels[:, units] = np.tile(block, (start, 1))
+    for units in pairs:
+        flipped = labels.copy()
+        flipped[:, units] ^= True
+        labels = np.concatenate([labels, flipped])
+    first = int(np.flatnonzero((labels == arm).all(axis=1))[0])
+    order = np.r_[first, np.delete(np.arange(len(labels)), first)]
+    return labels[order]
+
+
+def _pattern(
+    y: np.ndarray, arm: np.ndarray, patient: np.ndarray, strata: np.ndarray, w: np.ndarray, correlation: float,
+    n_permutations: int, alpha: float | None, seed: int,
+) -> np.ndarray:  # fmt: skip
+    """The seven rows of `PermutationDetail` for features without missing values."""
+    patient = np.unique(patient, return_inverse=True)[1].ravel()
+    labels, exact = relabellings(arm, patient, strata, n_permutations, seed)
+    nuisance = np.eye(int(strata.max()) + 1)[strata][:, np.unique(strata)]
+    directions, ys, size = _directions(y, labels, nuisance, patient, w, correlation)
+    n_features = y.shape[1]
+    if size <= _TOLERANCE:
+        return np.full((7, n_features), np.nan)
+    n_labels = len(labels)
+    along = directions @ directions[0]
+    mirrored = int(np.sum(np.abs(along) > 1 - 1e-9))
+    total = n_relabellings(arm, patient, strata)
+    lowest = mirrored / n_labels if exact else max(2.0 / total, 1.0 / n_labels)
+    out = np.empty((7, n_features))
+    out[2], out[5], out[6] = lowest, n_labels, float(exact)
+    k = None if alpha is None else int(np.floor(alpha * n_labels + 1e-12)) + 1
+    for start in range(0, n_features, _CHUNK):
+        part = slice(start, min(start + _CHUNK, n_features))
+        statistic = directions @ ys[:, part]
+        observed = statistic[0]
+        scale = np.sqrt(np.sum(ys[:, part] ** 2, axis=0))
+        as_large = (np.abs(statistic) >= np.abs(observed) - _TOLERANCE * scale).sum(axis=0)
+        spread = np.max(np.abs(y[:, part]), axis=0)
+        varies = scale > 1e-12 * np.where(spread > 0, spread, 1.0)
+        out[0, part] = observed / size
+        out[1, part] = np.where(varies, as_large / n_labels, np.nan)
+        out[3:5, part] = np.nan if k is None else _invert(statistic, along, size, k)
+    return out
+
+
+def _directions(
+    y: np.ndarray, labels: np.ndarray, nuisance: np.ndarray, patient: np.ndarray, w: np.ndarray, correlation: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Unit vectors of all labellings and the values, whitened and free of the nuisance; the length of the observed.
+
+    Unit vectors keep the statistics of all labellings on one scale, which is what makes the inversion monotone.
+    """
+    v = np.sqrt(w)
+    one_hot = np.eye(int(patient.max()) + 1)[patient]
+    per_patient = w @ one_hot
+    shrink = (np.sqrt((1 - correlation) / (1 - correlation + correlation * per_patient)) - 1) / per_patient
+
+    def whiten(m: np.ndarray) -> np.ndarray:
+        m = v[:, None] * m
+        return m + v[:, None] * (one_hot @ (shrink[:, None] * (one_hot.T @ (v[:, None] * m))))
+
+    basis, triangle = np.linalg.qr(whiten(nuisance))
+    basis = basis[:, np.abs(np.diag(triangle)) > 1e-10]
+
+    def residual(m: np.ndarray) -> np.ndarray:
+        white = whiten(m)
+        return white - basis @ (basis.T @ white)
+
+    z = residual(labels.T.astype(float)).T
+    length = np.sqrt(np.sum(z**2, axis=1))
+    unit = z / np.where(length > _TOLERANCE, length, 1.0)[:, None]
+    return unit, residual(y), float(length[0])
+
+
+def _invert(statistic: np.ndarray, along: np.ndarray, size: float, k: int) -> np.ndarray:
+    """Lower and upper ends of the shifts that fewer than k labellings reject, shape (2, features)."""
+    observed = statistic[0]
+    forward, backward = size * (1 - along), size * (1 + along)
+    always = (forward < _TOLERANCE * size) | (backward < _TOLERANCE * size)
+    one = (observed - statistic) / np.where(always, 1.0, forward)[:, None]
+    two = (observed + statistic) / np.where(always, 1.0, backward)[:, None]
+    low = np.where(always[:, None], -np.inf, np.minimum(one, two))
+    high = np.where(always[:, None], np.inf, np.maximum(one, two))
+    if k > len(low):
+        return np.full((2, low.shape[1]), np.nan)
+    return np.stack([np.partition(low, k - 1, axis=0)[k - 1], np.partition(high, -k, axis=0)[-k]])
