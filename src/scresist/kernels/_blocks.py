@@ -1,0 +1,78 @@
+"""What the large square kernels share: blocks of rows on threads, the symmetric product, the mirrored triangle."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numba import njit
+from scipy.linalg import blas
+
+TILE = 64  # two tiles of float64 stay in a first-level cache of 64 KiB
+
+
+def n_threads() -> int:
+    """Threads to use: NUMBA_NUM_THREADS or OMP_NUM_THREADS where set, else every core this process may run on."""
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value) > 0:
+            return int(value)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def over_rows(function: Callable[[int, int], None], n: int, block: int) -> None:
+    """Call `function(start, stop)` for consecutive blocks of rows, on threads where there are several.
+
+    Every row is computed by the same instructions whichever thread takes it, so threads never change a number.
+    """
+    starts = range(0, n, block)
+    if n_threads() == 1 or len(starts) == 1:
+        for start in starts:
+            function(start, min(start + block, n))
+        return
+    with ThreadPoolExecutor(n_threads()) as pool:
+        for _ in pool.map(lambda start: function(start, min(start + block, n)), starts):
+            pass
+
+
+def gram(Z: np.ndarray) -> np.ndarray:
+    """The product Z'Z for Z of shape (n, p), its lower triangle only (the upper is undefined); precision of Z."""
+    Z = np.ascontiguousarray(Z)
+    syrk = blas.ssyrk if Z.dtype == np.float32 else blas.dsyrk
+    product: np.ndarray = syrk(1.0, Z.T).T
+    return product
+
+
+@njit(cache=True, nogil=True)
+def _mirror_rows(L: np.ndarray, start: int, stop: int, low: float, high: float) -> None:
+    for i0 in range(start, stop, TILE):
+        i1 = min(i0 + TILE, stop)
+        for j0 in range(0, i1, TILE):
+            for i in range(i0, i1):
+                for j in range(j0, min(j0 + TILE, i + 1)):
+                    value = min(max(L[i, j], low), high)
+                    L[i, j] = value
+                    L[j, i] = value
+
+
+def mirror_clipped(L: np.ndarray, low: float, high: float) -> None:
+    """Clip the lower triangle of L to [low, high] and copy it onto the upper, in place."""
+    limits = L.dtype.type(low), L.dtype.type(high)
+    over_rows(lambda start, stop: _mirror_rows(L, start, stop, *limits), L.shape[0], 4 * TILE)
+
+
+def copy_repeats(M: np.ndarray, repeats: dict[int, list[int]], within: float | None = None) -> None:
+    """Give genes that repeat another exactly that gene's row and column, in place.
+
+    A fast product rounds by position, so that equal genes get numbers a unit apart in the last place; the ties they
+    make in a tree would then fall by chance. `within` is the value between repeats; None takes the first of them.
+    """
+    for first, later in repeats.items():
+        value = M[first, later[0]] if within is None else within
+        for j in later:
+            M[j] = M[first]
+            M[:, j] = M[first]
+        group = [first, *later]
+        corner = M[first, first]
+        M[np.ix_(group, group)] = value
+        M[group, group] = corner
