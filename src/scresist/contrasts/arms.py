@@ -8,6 +8,7 @@ import pandas as pd
 
 from scresist.checks import InputError, require_choice, require_positive
 from scresist.contrasts.engine import METHODS, Tested, describe, evaluate_contrast
+from scresist.contrasts.estimability import confounding
 from scresist.contrasts.influence import Influence, leave_one_patient_out
 from scresist.contrasts.units import check_design, contrast_units, feature_table
 from scresist.design import Contrast, Design
@@ -101,7 +102,7 @@ def contrast_arms(
         table["family"] = families(wide.columns, contrast, family)
         table["q_value"] = q_values(table)
         tables.append(table)
-        notes += [*units.notes, *refusals(table, contrast)]
+        notes += [*units.notes, *refusals(table, contrast), *unshared(design, contrast)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*wide.columns.names, *COLUMNS])
     settings = {
         "method": method, "n_permutations": int(n_permutations), "alpha": alpha, "weights": weights is not None,
@@ -156,6 +157,12 @@ def q_values(table: pd.DataFrame) -> np.ndarray:
     for rows in table.groupby("family", sort=False).indices.values():
         q[rows] = benjamini_hochberg(table["p_value"].to_numpy(float)[rows])
     return q
+
+
+def unshared(design: Design, contrast: Contrast) -> list[str]:
+    """One sentence per batch that the arms of a contrast do not share at all."""
+    full, _ = confounding(design, contrast)
+    return [f"{contrast.name}: the arms share no {c}; a difference may be that, not the arm" for c in full]
 
 
 def refusals(table: pd.DataFrame, contrast: Contrast) -> list[str]:

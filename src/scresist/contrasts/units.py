@@ -93,7 +93,7 @@ def _pivot(tidy: pd.DataFrame) -> pd.DataFrame:
         raise MissingColumnError("a tidy table of values needs a column that names the feature (feature, module, ...)")
     twice = tidy.duplicated(["sample", *keys])
     if twice.any():
-        row = tidy.loc[twice.idxmax(), ["sample", *keys]].tolist()
+        row = tidy[twice].iloc[0][["sample", *keys]].tolist()
         raise InputError(f"{row} has more than one value; keep one value per sample and feature")
     return tidy.pivot_table(index="sample", columns=keys, values=value, dropna=False, observed=True, sort=False)
 
@@ -157,7 +157,7 @@ def _cells(cells: pd.Series | pd.DataFrame | None, samples: pd.Index, wide: pd.D
         absent = [c for c in wide.columns if c not in cells.columns]
         if absent:
             raise InputError(f"weights lack {len(absent)} features, the first {absent[0]!r}")
-        amounts = cells.loc[samples, wide.columns].to_numpy(float)
+        amounts: np.ndarray = cells.loc[samples, wide.columns].to_numpy(float)
     else:
         amounts = cells.loc[samples].to_numpy(float)
     if np.isnan(amounts).any() or (amounts < 0).any():
@@ -174,7 +174,7 @@ def _average(
     member = np.zeros((n_units, len(values)))
     member[row, np.arange(len(values))] = 1
     if cells is None and n_units == len(values):
-        return values[np.argsort(row)], None
+        return values[np.argsort(row)], None  # one sample each: the values themselves, not a sum over them
     total = member @ np.where(present, amount, 0)
     with np.errstate(invalid="ignore"):
         mean = (member @ np.where(present, amount * np.where(present, values, 0), 0)) / total

@@ -49,7 +49,7 @@ def mixed_model(
     fit = fit_patient_model(values, design, contrast[None], patient, weights=w, correlation=share)
     rss, df_total, _ = _whitened(np.where(np.isnan(values), 0.0, values), w, design, patient, share)
     with np.errstate(invalid="ignore", divide="ignore"):
-        sigma2 = rss / df_total
+        sigma2 = np.where(fit.within_ss + fit.between_ss > 0, rss, 0.0) / df_total
         layered = sigma2 * ((1 - share) * fit.within_factor[0] + share * fit.between_factor[0])
         within = np.where(fit.within_df > 0, fit.within_ss / fit.within_df, np.nan)
         between = np.where(fit.between_df > 0, fit.between_ss / fit.between_df, np.nan)

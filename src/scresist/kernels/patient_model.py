@@ -127,7 +127,10 @@ def _fit(
     between_factor = np.sum(((c * v[:, None, :]) @ one_hot) ** 2, axis=2)
 
     g_inv, rank = _pseudo_inverse(gram, gram)
+    # What rounding leaves of a perfect fit is no variance.
+    rounding = 1e-24 * np.sum(ys**2, axis=1)
     total = np.sum((ys - x @ (g_inv @ (x_t @ ys))) ** 2, axis=1)  # (g, f)
+    total = np.where(total > rounding, total, 0.0)
     trace = per_patient.sum(axis=1) - np.einsum("gij,gqi,gqj->g", g_inv, px, px)
 
     def centre(m: np.ndarray) -> np.ndarray:
@@ -137,6 +140,7 @@ def _fit(
     xc_t = np.swapaxes(xc, 1, 2)
     c_inv, rank_c = _pseudo_inverse(xc_t @ xc, gram)
     within = np.sum((yc - xc @ (c_inv @ (xc_t @ yc))) ** 2, axis=1)
+    within = np.where(within > rounding, within, 0.0)
     n_units, n_patients = (w > 0).sum(axis=1), (per_patient > 0).sum(axis=1)
     within_df = (n_units - n_patients - rank_c).astype(float)
     total_df = (n_units - rank).astype(float)

@@ -1,0 +1,180 @@
+"""What a design can answer, before anything runs: per contrast its patients, confounding, floor and reach."""
+
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.optimize import brentq
+
+from scresist.checks import InputError
+from scresist.contrasts.units import Units, check_design, contrast_units
+from scresist.design import Contrast, Design
+from scresist.kernels.patient_model import effect_variance, fit_patient_model
+from scresist.kernels.permutation import n_relabellings, permutation_detail
+from scresist.results import Result
+
+_ENUMERATED = 5_000
+
+
+def estimable(design: Design, *, correlation: float = 0.5, power: float = 0.8, alpha: float = 0.05) -> Result:
+    """What each contrast of a design can and cannot show, whatever the data.
+
+    Parameters
+    ----------
+    design
+        Arms, contrasts, sheet of samples, covariates and batches.
+    correlation
+        Assumed correlation of two samples of one patient, where there are pairs.
+    power
+        Of the smallest detectable effect.
+    alpha
+        Two-sided level.
+
+    Returns
+    -------
+    Result whose table has one row per contrast: `contrast`, `test`, `reference`, `pairing`, `n_test`, `n_reference`,
+    `n_pairs` (patients), `n_relabellings`, `p_floor` (the smallest p-value an exact test can reach), `detectable` (the
+    smallest difference found with `power` at `alpha` by a t test of one feature, in standard deviations between
+    patients), `confounded` (covariates and batches that go with the arm), `verdict` (ok | weak | refused) and
+    `sentence`. Refused: fewer than two patients in an arm (or two pairs), a patient in both arms of an unpaired
+    contrast, or an arm that the covariates explain wholly. Weak: p_floor above alpha, or a batch that the arms do not
+    share.
+
+    References
+    ----------
+    Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39, on the smallest permutation p-value.
+    """
+    if not 0 <= correlation < 1:
+        raise InputError(f"correlation must lie in [0, 1); got {correlation!r}")
+    check_design(design, [])
+    rows = [_judge(design, contrast, correlation, power, alpha) for contrast in design.contrasts]
+    settings = {"correlation": correlation, "power": power, "alpha": alpha}
+    refused = tuple(r["sentence"] for r in rows if r["verdict"] != "ok")
+    return Result(pd.DataFrame(rows), "what the design can answer", MappingProxyType(settings), refused)
+
+
+def _judge(design: Design, contrast: Contrast, correlation: float, power: float, alpha: float) -> dict[str, object]:
+    dummy = pd.DataFrame({"any": np.random.default_rng(0).normal(size=len(design.samples))}, index=design.samples.index)
+    units = contrast_units(dummy, design, contrast)
+    doubled = sorted(set(units.patient[units.paired])) if units.patient.size else []
+    if contrast.pairing == "paired":
+        units = units.keep(units.paired)
+    n_test, n_reference = int(units.is_test.sum()), int((~units.is_test).sum())
+    full, partial = confounding(design, contrast)
+    row: dict[str, object] = {
+        "contrast": contrast.name, "test": contrast.test, "reference": contrast.reference, "pairing": contrast.pairing,
+        "n_test": n_test, "n_reference": n_reference, "n_pairs": int(units.paired.sum() // 2),
+        "n_relabellings": 0, "p_floor": np.nan, "detectable": np.nan,
+        "confounded": "; ".join([*(f"{c} (wholly)" for c in full), *partial]),
+    }  # fmt: skip
+    if n_test and n_reference:
+        total = n_relabellings(units.is_test, units.code, units.strata)
+        row["n_relabellings"], row["p_floor"] = total, _floor(units, total)
+    variance, df = _variance_factor(units, correlation)
+    if min(n_test, n_reference) >= 2 and np.isfinite(variance) and df > 0:
+        row["detectable"] = np.sqrt(variance) * _detectable(df, power, alpha)
+    row["verdict"], row["sentence"] = _verdict(row, contrast, doubled, full, design, variance, alpha)
+    return row
+
+
+def _verdict(
+    row: dict[str, object], contrast: Contrast, doubled: list[str], full: list[str], design: Design, variance: float,
+    alpha: float,
+) -> tuple[str, str]:  # fmt: skip
+    n_test, n_reference = int(str(row["n_test"])), int(str(row["n_reference"]))
+    sizes = f"{n_test} patient{'s' * (n_test != 1)} in {contrast.test} against {n_reference} in {contrast.reference}"
+    sizes += f" ({row['n_pairs']} of them in both)" if row["n_pairs"] else ""
+    head = f"{contrast.name}: {sizes}"
+    few = "pairs" if contrast.pairing == "paired" else "patients in each arm"
+    if min(n_test, n_reference) < 2:
+        return "refused", f"{head}. No test: it needs at least two {few}."
+    if contrast.pairing == "unpaired" and doubled:
+        who = ", ".join(doubled[:5])
+        return "refused", f"{head}. No test: unpaired, but {who} are in both arms; set pairing to auto."
+    adjusted = [c for c in full if c in design.covariates]
+    if adjusted or not np.isfinite(variance):
+        what = " and ".join(adjusted) or "the covariates together"
+        return "refused", f"{head}. No test: {what} cannot be told apart from the arm; drop it or add patients."
+    floor, reach = float(str(row["p_floor"])), float(str(row["detectable"]))
+    words = f"{head}. An exact test can reach p = {floor:.2g}; a difference of {reach:.1f} SD is found 8 times in 10."
+    if full:
+        return "weak", f"{words} The arms share no {', '.join(full)}: a difference may be that, not the arm."
+    if floor > alpha:
+        return (
+            "weak",
+            f"{words} Below {alpha:g} a p-value rests on assumptions about the distribution, not on patients.",
+        )
+    return "ok", words
+
+
+def confounding(design: Design, contrast: Contrast) -> tuple[list[str], list[str]]:
+    """Covariates and batches that the arms of a contrast do not share at all, and those they share unevenly.
+
+    Over patients. A column with another level for every patient is no batch and is passed over.
+    """
+    sheet = design.samples[design.samples["arm"].isin([contrast.test, contrast.reference])]
+    full, partial = [], []
+    for name in dict.fromkeys([*design.covariates, *(b for b in design.batches if b in sheet.columns)]):
+        frame = sheet[["patient", "arm", name]].dropna().drop_duplicates()
+        if frame["arm"].nunique() < 2 or frame[name].nunique() < 2:
+            continue
+        is_test = (frame["arm"] == contrast.test).to_numpy(float)
+        if pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name]):
+            r2 = float(np.corrcoef(frame[name].to_numpy(float), is_test)[0, 1] ** 2)
+        else:
+            counts = pd.crosstab(frame[name], frame["arm"]).to_numpy(float)
+            if (counts.sum(axis=1) <= 1).all():
+                continue
+            expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True) / counts.sum()
+            r2 = float(((counts - expected) ** 2 / expected).sum() / counts.sum())
+        if r2 > 1 - 1e-9:
+            full.append(str(name))
+        elif r2 > 0.25:
+            partial.append(f"{name} (R2 {r2:.2f})")
+    return full, partial
+
+
+def _floor(units: Units, total: int) -> float:
+    if total <= _ENUMERATED:
+        found = permutation_detail(
+            units.values[:, 0], units.is_test, patient=units.patient, strata=units.strata, n_permutations=_ENUMERATED,
+            alpha=None,
+        )  # fmt: skip
+        return float(found.p_floor)
+    single = ~units.paired
+    even = all(
+        (units.is_test[single & (units.strata == s)]).mean() in (0.0, 0.5, 1.0) for s in set(units.strata[single])
+    )
+    return (2 if even else 1) / total
+
+
+def _variance_factor(units: Units, correlation: float) -> tuple[float, float]:
+    """Variance of the effect in units of the variance between patients' values, and its degrees of freedom."""
+    if units.patient.size == 0:
+        return np.nan, 0.0
+    design = np.column_stack([units.nuisance, units.is_test.astype(float)])
+    pick = np.zeros((1, design.shape[1]))
+    pick[0, -1] = 1
+    share = 1.0 if units.paired.all() else correlation
+    fit = fit_patient_model(units.values, design, pick, units.code, correlation=share)
+    if not fit.repeated[0]:
+        return float(fit.within_factor[0, 0]), float(fit.within_df[0])
+    within = np.array([1 - correlation])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = within + fit.between_trace / fit.between_df * correlation
+    variance, df = effect_variance(fit, within, fit.within_df, between, fit.between_df)
+    return float(variance[0, 0]), float(df[0, 0])
+
+
+def _detectable(df: float, power: float, alpha: float) -> float:
+    """Noncentrality at which a two-sided t test has the power asked for."""
+    critical = stats.t.ppf(1 - alpha / 2, df)
+
+    def gap(shift: float) -> float:
+        return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)) - power
+
+    high = 4.0
+    while gap(high) < 0 and high < 1e4:
+        high *= 2
+    return float(brentq(gap, 1e-6, high)) if gap(high) > 0 else float("nan")
