@@ -186,7 +186,7 @@ def test_values_that_do_not_vary(method):
         assert np.isnan(table.loc["apart", "p_value"])
         assert table.loc["apart", "reason"] == "no variation left to judge the effect by"
     else:
-        assert 0 < table.loc["apart", "p_value"] < 0.05
+        assert 0 < table.loc["apart", "p_value"] < 0.1
     assert not (table["p_value"] == 0).any()
 
 

@@ -50,7 +50,7 @@ def estimable(design: Design, *, correlation: float = 0.5, power: float = 0.8, a
     check_design(design, [])
     rows = [_judge(design, contrast, correlation, power, alpha) for contrast in design.contrasts]
     settings = {"correlation": correlation, "power": power, "alpha": alpha}
-    refused = tuple(r["sentence"] for r in rows if r["verdict"] != "ok")
+    refused = tuple(str(r["sentence"]) for r in rows if r["verdict"] != "ok")
     return Result(pd.DataFrame(rows), "what the design can answer", MappingProxyType(settings), refused)
 
 
