@@ -68,6 +68,7 @@ class QualitySection(_Section):
     min_genes: int = Field(default=200, ge=0)
     min_cells: int = Field(default=20, ge=1)
     max_mito_percent: float = Field(default=25.0, gt=0, le=100)
+    max_mito_percent_epithelial: float = Field(default=40.0, gt=0, le=100)
     n_mads: float = Field(default=5.0, gt=0)
     doublets: bool = True
 

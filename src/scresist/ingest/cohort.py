@@ -71,7 +71,9 @@ def ingest(study: Study) -> "AnnData":
     import anndata
 
     problems = Problems()
-    loaded = [s for s in (_load(study, str(name), problems) for name in study.samples.index) if s is not None]
+    # One order whatever the order of the sheet and of the files: clusters must not depend on it.
+    order = sorted(str(name) for name in study.samples.index)
+    loaded = [_in_order(s) for s in (_load(study, name, problems) for name in order) if s is not None]
     others = [set(s.symbols) for s in loaded[1:]]
     common = [g for g in loaded[0].symbols if all(g in other for other in others)] if loaded else []
     if loaded:
@@ -87,7 +89,7 @@ def ingest(study: Study) -> "AnnData":
     obs = pd.DataFrame(
         {
             "sample": pd.Categorical(of, categories=[s.name for s in loaded]),
-            "patient": pd.Categorical(sheet["patient"].reindex(of), categories=list(dict.fromkeys(sheet["patient"]))),
+            "patient": pd.Categorical(sheet["patient"].reindex(of), categories=sorted(set(sheet["patient"]))),
             "arm": pd.Categorical(sheet["arm"].reindex(of), categories=list(study.design.arms)),
             "barcode": barcodes.astype(str),
         },
@@ -102,6 +104,12 @@ def ingest(study: Study) -> "AnnData":
     cohort.uns["samples"] = np.array([s.name for s in loaded], dtype=object)
     cohort.uns["ingest_notes"] = np.array([str(p) for p in merged(problems)], dtype=object)
     return cohort
+
+
+def _in_order(sample: _Sample) -> _Sample:
+    rows = np.argsort(sample.barcodes.astype(str), kind="stable")
+    sample.counts, sample.barcodes = sample.counts[rows], sample.barcodes[rows]
+    return sample
 
 
 def _load(study: Study, sample: str, problems: Problems) -> _Sample | None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -38,7 +39,13 @@ def map_symbols(names: np.ndarray, gene_ids: np.ndarray | None, *, organism: str
     official one unless that is in the data already. A symbol that stands twice keeps its first place; later ones get
     their Ensembl id where known, else a running number.
     """
-    given = np.array([str(n) for n in names], dtype=object)
+    ids = None if gene_ids is None else tuple(str(i) for i in gene_ids)
+    return _map(tuple(str(n) for n in names), ids, organism)
+
+
+@lru_cache(maxsize=8)  # samples of one study mostly share their gene names
+def _map(names: tuple[str, ...], ids: tuple[str, ...] | None, organism: str) -> Mapping:
+    given, gene_ids = np.array(names, dtype=object), None if ids is None else np.array(ids, dtype=object)
     if organism != "human":
         symbols, doubled = _unique(given, gene_ids)
         return Mapping(symbols, made_unique=doubled)

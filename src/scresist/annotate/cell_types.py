@@ -1,0 +1,190 @@
+"""Lineage, then type, of every cell, from the pooled expression of small groups of like cells."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from scresist.annotate.marker_table import MarkerTable, shipped_markers
+from scresist.checks import InputError, RefusedError, suggestion
+from scresist.kernels.aggregate import sum_by_group
+from scresist.kernels.marker_scores import resampled_winners, saturated, signed_mean
+from scresist.results import Result
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+UNASSIGNED = "unassigned"
+CELLS_PER_GROUP = 10
+FLOOR, SHARE, PENALTY = 0.5, 0.5, 0.5  # half-saturation and the weight of contradiction, see kernels.marker_scores
+MIN_SCORE, MIN_TYPE_SCORE, MIN_CONFIDENCE = 0.15, 0.2, 0.5
+DRAWS = 200
+
+
+def cell_types(
+    cohort: "AnnData",
+    *,
+    markers: MarkerTable | None = None,
+    overrides: Mapping[str, str] | None = None,
+    rng: int | np.random.Generator = 1,
+) -> None:
+    """Write `obs` lineage, cell_type and confidence.
+
+    Cells are grouped by likeness in the integrated space (k-means, about 15 a group), their counts pooled, and each
+    group given the lineage, then the type within it, whose markers it shows most (see `kernels.marker_scores`). The
+    confidence is the share of 200 resamplings of the markers that give the same answer (lineage x type). Below one half
+    the type becomes the broader one it belongs to, or `<lineage> unresolved`; a lineage below one half, or with a weak
+    best score, is `unassigned`.
+
+    Parameters
+    ----------
+    cohort
+        After `embed`.
+    markers
+        A marker table; None takes the shipped one.
+    overrides
+        Cell type by cluster, for example {"3": "mast cell"}; its confidence is 1.
+    rng
+        Seed of the grouping and the resampling.
+
+    Raises
+    ------
+    RefusedError
+        Where fewer than two lineages have three markers in the data.
+    InputError
+        For an override of a cluster that is not there.
+    """
+    table = markers or shipped_markers()
+    genes = pd.Index(cohort.var_names)
+    names, weights = table.weights(genes, None)
+    if len(names) < 2:
+        raise RefusedError(
+            f"cell types are not called: of the lineages in {table.source}, {len(names)} have three markers among the "
+            f"{len(genes)} genes measured; two are needed"
+        )
+    generator = np.random.default_rng(rng)
+    groups, expression = _pool(cohort, generator)
+    used = np.flatnonzero((weights != 0).any(axis=0))
+    levels = saturated(expression[:, used], FLOOR, SHARE)
+    scores = np.nan_to_num(signed_mean(levels, weights[:, used], PENALTY), nan=-1.0)
+    wins = resampled_winners(levels, weights[:, used], PENALTY, DRAWS, generator)
+    winner = scores.argmax(axis=1)
+    rows = np.arange(len(winner))
+    sure = (scores[rows, winner] >= MIN_SCORE) & (wins[rows, winner] >= MIN_CONFIDENCE)
+    lineage = np.where(sure, np.array(names, dtype=object)[winner], UNASSIGNED)
+    confidence = wins[rows, winner]
+    label = np.full(len(winner), UNASSIGNED, dtype=object)
+    for name in dict.fromkeys(lineage[sure]):
+        at = np.flatnonzero(lineage == name)
+        label[at], share = _types_within(table, str(name), genes, expression[at], generator)
+        confidence[at] *= share
+    obs_lineage, obs_label, obs_confidence = lineage[groups], label[groups], confidence[groups]
+    _apply_overrides(cohort, overrides or {}, table, obs_lineage, obs_label, obs_confidence)
+    cohort.obs["lineage"] = pd.Categorical(obs_lineage)
+    cohort.obs["cell_type"] = pd.Categorical(obs_label)
+    cohort.obs["confidence"] = obs_confidence
+
+
+def _pool(cohort: "AnnData", rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Group of each cell, and the log-normalised pooled expression of each group."""
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
+    space = np.asarray(cohort.obsm["X_integrated"], dtype=float)
+    k = int(np.clip(cohort.n_obs // CELLS_PER_GROUP, 2, 600))
+    seed = int(rng.integers(2**31))
+    method = KMeans if cohort.n_obs <= 20_000 else MiniBatchKMeans
+    groups = method(n_clusters=k, n_init=3, random_state=seed).fit_predict(space)
+    _, groups = np.unique(groups, return_inverse=True)
+    sums = sum_by_group(cohort.layers["counts"], groups, int(groups.max()) + 1)
+    return groups, np.log1p(1e4 * sums / np.maximum(sums.sum(axis=1, keepdims=True), 1))
+
+
+def _types_within(
+    table: MarkerTable, lineage: str, genes: pd.Index, expression: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Type and confidence of groups of one lineage; a type that others descend from does not compete with them."""
+    names, weights = table.weights(genes, lineage)
+    n = len(expression)
+    lines = [table.line(name) for name in names]
+    leaves = [k for k, name in enumerate(names) if not any(name in line[1:] for line in lines)]
+    if not leaves:
+        return np.full(n, lineage, dtype=object), np.ones(n)
+    names, weights, lines = [names[k] for k in leaves], weights[leaves], [lines[k] for k in leaves]
+    used = np.flatnonzero((weights != 0).any(axis=0))
+    levels = saturated(expression[:, used], FLOOR, SHARE)
+    scores = np.nan_to_num(signed_mean(levels, weights[:, used], PENALTY), nan=-1.0)
+    wins = resampled_winners(levels, weights[:, used], PENALTY, DRAWS, rng)
+    labels, shares = np.empty(n, dtype=object), np.empty(n)
+    for i, winner in enumerate(scores.argmax(axis=1)):
+        weak = int(scores[i, winner] < MIN_TYPE_SCORE)
+        labels[i], shares[i] = _resolve(lines[winner][weak:], lines, wins[i], f"{lineage} unresolved")
+    return labels, shares
+
+
+def _resolve(
+    line: tuple[str, ...], lines: list[tuple[str, ...]], wins: np.ndarray, unresolved: str
+) -> tuple[str, float]:
+    """The narrowest type of a line of descent that at least half of the resamplings agree on."""
+    for name in line:
+        share = float(sum(w for w, other in zip(wins, lines, strict=True) if name in other))
+        if share >= MIN_CONFIDENCE:
+            return name, share
+    return unresolved, 1.0
+
+
+def _apply_overrides(
+    cohort: "AnnData",
+    overrides: Mapping[str, str],
+    table: MarkerTable,
+    lineage: np.ndarray,
+    label: np.ndarray,
+    confidence: np.ndarray,
+) -> None:
+    clusters = [str(c) for c in cohort.obs["cluster"].cat.categories]
+    lineage_of = dict(zip(table.table["cell_type"], table.table["lineage"], strict=True))
+    for cluster, name in overrides.items():
+        if str(cluster) not in clusters:
+            raise InputError(f"annotate.overrides names cluster {cluster!r}; {suggestion(str(cluster), clusters)}")
+        at = (cohort.obs["cluster"].astype(str) == str(cluster)).to_numpy()
+        label[at], confidence[at] = name, 1.0
+        lineage[at] = lineage_of.get(name, name)
+
+
+def evidence(cohort: "AnnData", markers: MarkerTable | None = None) -> Result:
+    """What speaks for the label of each cluster: its types with their shares, and its markers with their levels.
+
+    Columns: cluster, n_cells, n_samples, lineage, lineage_share, cell_type, cell_type_share, confidence, markers_for
+    (positive markers of the lineage and type with the mean of log1p counts per 10,000), markers_against.
+    """
+    table = (markers or shipped_markers()).table
+    genes = pd.Index(cohort.var_names)
+    clusters = cohort.obs["cluster"].cat
+    sums = sum_by_group(cohort.layers["counts"], clusters.codes.to_numpy().astype(int), len(clusters.categories))
+    expression = np.log1p(1e4 * sums / np.maximum(sums.sum(axis=1, keepdims=True), 1))
+    rows = []
+    for k, cluster in enumerate(clusters.categories):
+        inside = cohort.obs[cohort.obs["cluster"] == cluster]
+        lineage, cell_type = inside["lineage"].value_counts(), inside["cell_type"].value_counts()
+        named = table[(table["lineage"] == lineage.index[0]) & table["cell_type"].isin(["", cell_type.index[0]])]
+        levels = pd.Series(expression[k], index=genes)
+        rows.append(
+            {
+                "cluster": cluster,
+                "n_cells": len(inside),
+                "n_samples": inside["sample"].nunique(),
+                "lineage": lineage.index[0],
+                "lineage_share": lineage.iloc[0] / len(inside),
+                "cell_type": cell_type.index[0],
+                "cell_type_share": cell_type.iloc[0] / len(inside),
+                "confidence": inside["confidence"].mean(),
+                "markers_for": _strongest(levels, named.loc[named["sign"] > 0, "gene"]),
+                "markers_against": _strongest(levels, named.loc[named["sign"] < 0, "gene"]),
+            }
+        )
+    return Result(pd.DataFrame(rows), "shipped or given markers on pooled counts of each cluster")
+
+
+def _strongest(levels: pd.Series, genes: pd.Series, most: int = 6) -> str:
+    found = levels.reindex(genes.unique()).dropna().sort_values(ascending=False, kind="stable")
+    return ", ".join(f"{gene} {value:.2f}" for gene, value in found[found >= 0.1].head(most).items())

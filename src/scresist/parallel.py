@@ -1,0 +1,34 @@
+"""A map over independent tasks: in this process, in worker processes of this machine, or on a Dask cluster."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+def map_tasks(
+    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], *, workers: int = 1, scheduler: str | None = None
+) -> list[Any]:
+    """`[function(*task) for task in tasks]`, in order; the result does not depend on `workers` or `scheduler`.
+
+    Parameters
+    ----------
+    function
+        A module-level function without side effects.
+    tasks
+        Arguments of each call.
+    workers
+        Threads on this machine; 1 runs in place.
+    scheduler
+        Address of a Dask cluster (`tcp://...`); each task is retried twice when a worker is lost.
+    """
+    if scheduler is not None:
+        from dask.distributed import Client
+
+        with Client(scheduler) as client:
+            futures = [client.submit(function, *task, pure=False, retries=2) for task in tasks]
+            return list(client.gather(futures))
+    if workers <= 1 or len(tasks) <= 1:
+        return [function(*task) for task in tasks]
+    import dask
+
+    delayed = [dask.delayed(function, pure=False)(*task) for task in tasks]
+    return list(dask.compute(*delayed, scheduler="threads", num_workers=workers))

@@ -1,0 +1,73 @@
+"""The ambient profile of every sample, and the share of its counts that is ambient."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scresist.kernels.aggregate import sum_by_group
+from scresist.kernels.ambient import contamination
+from scresist.quality.lineage import UNKNOWN, lineage_markers
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+# Transcripts that one lineage makes in quantity and the others not at all: what they hold of them is contamination.
+EXCLUSIVE = {
+    "T/NK": ("CD3D", "CD3E", "TRAC", "NKG7", "GNLY", "CD2"),
+    "B": ("MS4A1", "CD79A", "CD79B", "BANK1"),
+    "plasma": ("IGHG1", "IGHA1", "JCHAIN", "MZB1", "IGKC", "IGHG3", "IGLC2"),
+    "myeloid": ("LYZ", "C1QA", "C1QB", "C1QC", "S100A8", "S100A9", "CD14"),
+    "epithelial": ("EPCAM", "KRT8", "KRT18", "KRT19", "CLDN4", "KRT7"),
+    "fibroblast": ("COL1A1", "COL1A2", "COL3A1", "DCN", "LUM"),
+    "endothelial": ("PECAM1", "VWF", "CLDN5", "PLVAP"),
+}
+SHARED = (("B", "plasma"), ("plasma", "B"), ("fibroblast", "mural"))  # lineages that may share a set's transcripts
+MIN_EXPECTED = 50.0
+
+
+def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
+    """Write `varm["ambient"]` and `obs["contamination"]` (with low and high); return what a reader must know.
+
+    The profile comes from empty droplets where ingest found them (`varm["empty_droplets"]`), otherwise from all usable
+    cells of the sample. The share is estimated from lineage-exclusive genes, see `kernels.ambient.contamination`; it is
+    NaN where fewer than two lineages can be told apart.
+    """
+    counts = cohort.layers["counts"]
+    names = [str(s) for s in cohort.uns["samples"]]
+    codes = cohort.obs["sample"].cat.codes.to_numpy().astype(int)
+    profile = sum_by_group(counts, np.where(usable, codes, -1), len(names))
+    from_empty = []
+    if "empty_droplets" in cohort.varm:
+        empty = np.asarray(cohort.varm["empty_droplets"], dtype=float).T
+        has = np.isfinite(empty).all(axis=1)
+        profile[has] = empty[has]
+        from_empty = [names[i] for i in np.flatnonzero(has)]
+    totals = profile.sum(axis=1, keepdims=True)
+    profile = np.divide(profile, totals, out=np.zeros_like(profile), where=totals > 0)
+    cohort.varm["ambient"] = profile.T.astype(np.float32)
+    markers = [name for name in lineage_markers(cohort.var_names) if name in EXCLUSIVE]
+    sets = {name: np.flatnonzero(cohort.var_names.isin(EXCLUSIVE[name])) for name in markers}
+    lineage = cohort.obs["coarse_lineage"].astype(str).to_numpy()
+    groups = [g for g in dict.fromkeys(cohort.obs["coarse_lineage"].cat.categories) if g != UNKNOWN]
+    estimates = np.full((len(names), 3), np.nan)
+    for s in range(len(names)):
+        if not sets or len(groups) < 2:
+            break
+        inside = np.flatnonzero(usable & (codes == s))
+        group = np.array([groups.index(x) if x in groups else -1 for x in lineage[inside]], dtype=int)
+        sums = sum_by_group(counts[inside], group, len(groups))
+        of_set = np.column_stack([sums[:, at].sum(axis=1) for at in sets.values()])
+        share = np.array([profile[s, at].sum() for at in sets.values()])
+        foreign = np.array([[g != k and (k, g) not in SHARED for k in sets] for g in groups])
+        estimates[s] = contamination(of_set, sums.sum(axis=1), share, foreign, MIN_EXPECTED)
+    for k, name in enumerate(("contamination", "contamination_low", "contamination_high")):
+        cohort.obs[name] = estimates[codes, k]
+    notes = []
+    if from_empty:
+        notes.append(f"the ambient profile comes from empty droplets in {len(from_empty)} samples")
+    if len(from_empty) < len(names):
+        notes.append(f"the ambient profile is estimated from all cells in {len(names) - len(from_empty)} samples")
+    unknown = int(np.isnan(estimates[:, 0]).sum())
+    if unknown:
+        notes.append(f"contamination cannot be estimated in {unknown} samples: too few lineages or counts")
+    return notes
