@@ -1,0 +1,274 @@
+"""Metacells: small sets of neighbouring cells that overlap little."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+from scipy import sparse
+
+from scresist.checks import InputError, require_finite
+from scresist.kernels.r_random import RStream
+
+_SPARE = 8  # neighbours beyond k kept until distances are exact, against rounding in the fast product
+
+
+def nearest_cells(points: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    """The k-set of each cell asked for: its k - 1 nearest neighbours by increasing distance, then the cell itself.
+
+    Parameters
+    ----------
+    points
+        Coordinates, shape (cells, dimensions). Distances are Euclidean and exact; ties go to the earlier cell.
+    rows
+        The cells asked for.
+    k
+        Size of a set, the cell included; at most the number of cells.
+
+    Returns
+    -------
+    Cells by position, shape (rows, k).
+
+    Raises
+    ------
+    InputError
+        If k exceeds the number of cells, or coordinates are NaN or infinite.
+    """
+    points = np.ascontiguousarray(points, dtype=np.float64)
+    require_finite(points, "the coordinates of the cells")
+    n = len(points)
+    if not 2 <= k <= n:
+        raise InputError(f"k is {k} for a group of {n} cells; it must be from 2 to the number of cells")
+    # About the centre squared distances cancel least; single precision only preselects.
+    centred = (points - points.mean(axis=0)).astype(np.float32)
+    squares = (centred**2).sum(axis=1)
+    sets = np.empty((len(rows), k), dtype=np.int64)
+    step = max(1, 2**24 // n)
+    for start in range(0, len(rows), step):
+        some = np.asarray(rows[start : start + step], dtype=np.int64)
+        rough = centred[some] @ centred.T
+        rough *= np.float32(-2)
+        rough += squares
+        _nearest_exact(points, rough, some, k, sets[start : start + step])
+    return sets
+
+
+@njit(cache=True, nogil=True)
+def _nearest_exact(points: np.ndarray, rough: np.ndarray, rows: np.ndarray, k: int, sets: np.ndarray) -> None:
+    """Preselect on rough squared distances with a heap, then order by exact ones."""
+    n = len(points)
+    wanted = min(n - 1, 2 * k + _SPARE)
+    heap = np.empty(wanted, rough.dtype)
+    cells = np.empty(wanted, np.int64)
+    exact = np.empty(wanted)
+    for r in range(len(rows)):
+        own = rows[r]
+        filled = 0
+        for j in range(n):
+            value = rough[r, j]
+            if j == own or (filled == wanted and value >= heap[0]):
+                continue
+            if filled < wanted:
+                place = filled
+                filled += 1
+                while place > 0 and heap[(place - 1) // 2] < value:
+                    heap[place], cells[place] = heap[(place - 1) // 2], cells[(place - 1) // 2]
+                    place = (place - 1) // 2
+            else:
+                place = 0
+                while True:
+                    child = 2 * place + 1
+                    if child >= wanted:
+                        break
+                    if child + 1 < wanted and heap[child + 1] > heap[child]:
+                        child += 1
+                    if heap[child] <= value:
+                        break
+                    heap[place], cells[place] = heap[child], cells[child]
+                    place = child
+            heap[place], cells[place] = value, j
+        cells.sort()  # so that equal distances come in the order of cells
+        for i in range(wanted):
+            exact[i] = ((points[cells[i]] - points[own]) ** 2).sum()
+        order = np.argsort(exact, kind="mergesort")
+        for i in range(k - 1):
+            sets[r, i] = cells[order[i]]
+        sets[r, k - 1] = own
+
+
+def choose_metacells(
+    points: np.ndarray,
+    k: int,
+    max_shared: int,
+    target: int,
+    max_iterations: int,
+    draw: "np.random.Generator | RStream | np.ndarray",
+) -> np.ndarray:
+    """Sets of k cells, drawn one after another, each sharing at most `max_shared` cells with every earlier one.
+
+    A first cell is drawn and its set taken. Then, until `target` sets are taken, `max_iterations` more cells are
+    drawn, or none is left: a cell not drawn before is drawn, and its set taken if it shares few enough cells.
+
+    Parameters
+    ----------
+    points
+        Coordinates, shape (cells, dimensions).
+    k, max_shared, target, max_iterations
+        As above.
+    draw
+        Where the draws come from: a Generator; an `RStream`, which is left exactly where R would leave it; or the
+        positions (from 0, in the list of cells not drawn yet) of a run to replay, shape (draws,).
+
+    Returns
+    -------
+    Members of each metacell, shape (metacells, k), the cell that was drawn last.
+
+    Raises
+    ------
+    InputError
+        If k exceeds the number of cells, or replayed positions lie outside the cells that are left.
+    """
+    n = len(points)
+    if not target >= 1 or not max_shared >= 0 or not max_iterations >= 0:
+        raise InputError(f"target must be 1 or more, max_shared and max_iterations 0 or more; got "
+                         f"{target!r}, {max_shared!r} and {max_iterations!r}")  # fmt: skip
+    most = min(n, 1 + max_iterations)
+    next_cells, settle = _drawer(draw, n, most)
+    chosen = np.empty((min(target, most), k), dtype=np.int64)
+    state = _Overlaps(n, k, min(target, most))
+    taken = drawn = 0
+    while drawn < most and taken < target:
+        candidates = next_cells(drawn, min(most - drawn, max(256, 2 * (target - taken) + 64)))
+        sets = nearest_cells(points, candidates, k)
+        taken, used = state.take(sets, chosen, taken, target, max_shared)
+        drawn += used
+        if len(candidates) == 0:
+            break
+        settle(used)
+    return chosen[:taken]
+
+
+def _drawer(
+    draw: "np.random.Generator | RStream | np.ndarray", n: int, most: int
+) -> tuple[Callable[[int, int], np.ndarray], Callable[[int], None]]:
+    """A function giving the next cells drawn, and one told how many of them were used."""
+    if isinstance(draw, RStream):
+        left = list(range(n))
+        before: list[tuple[object, list[int]]] = []
+
+        def take(count: int) -> list[int]:
+            return [left.pop(draw.index(len(left))) for _ in range(count)]
+
+        def from_r(_: int, count: int) -> np.ndarray:
+            before[:] = [(draw.state, left.copy())]
+            return np.array(take(count), dtype=np.int64)
+
+        def settle(used: int) -> None:
+            draw.state, left[:] = before[0]
+            take(used)
+
+        return from_r, settle
+    if isinstance(draw, np.random.Generator):
+        order = draw.permutation(n)
+    else:
+        positions = np.asarray(draw, dtype=np.int64)[:most]
+        left = list(range(n))
+        if (positions < 0).any() or (positions >= n - np.arange(len(positions))).any():
+            raise InputError(f"a replayed draw points outside the cells that are left of {n}")
+        order = np.array([left.pop(position) for position in positions], dtype=np.int64)
+    return (lambda drawn, count: order[drawn : drawn + count]), (lambda _: None)
+
+
+class _Overlaps:
+    """Which taken sets each cell belongs to, as linked lists, to count what a new set shares with all at once."""
+
+    def __init__(self, n: int, k: int, most: int) -> None:
+        self.head = np.full(n, -1, dtype=np.int64)
+        self.following = np.empty(most * k, dtype=np.int64)
+        self.owner = np.empty(most * k, dtype=np.int64)
+        self.distinct = np.empty(most, dtype=np.int64)
+        self.entries = np.zeros(1, dtype=np.int64)
+
+    def take(self, sets: np.ndarray, chosen: np.ndarray, taken: int, target: int, max_shared: int) -> tuple[int, int]:
+        """Take what may be taken of `sets`; how many are taken now, and how many were looked at."""
+        return _take(sets, chosen, taken, target, max_shared, self.head, self.following, self.owner,
+                     self.distinct, self.entries)  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _take(
+    sets: np.ndarray,
+    chosen: np.ndarray,
+    taken: int,
+    target: int,
+    max_shared: int,
+    head: np.ndarray,
+    following: np.ndarray,
+    owner: np.ndarray,
+    distinct: np.ndarray,
+    entries: np.ndarray,
+) -> tuple[int, int]:
+    k = sets.shape[1]
+    shared = np.zeros(len(chosen), np.int64)
+    used = 0
+    for row in range(len(sets)):
+        if taken == target:
+            break
+        used += 1
+        members = np.unique(sets[row])
+        shared[:taken] = 0
+        for cell in members:
+            entry = head[cell]
+            while entry >= 0:
+                shared[owner[entry]] += 1
+                entry = following[entry]
+        fits = True
+        for other in range(taken):
+            # 2k less the union: with a cell listed twice this exceeds the number of cells in both, as in hdWGCNA.
+            if 2 * k - (len(members) + distinct[other] - shared[other]) > max_shared:
+                fits = False
+                break
+        if fits:
+            for cell in members:
+                entry = entries[0]
+                owner[entry], following[entry] = taken, head[cell]
+                head[cell] = entry
+                entries[0] += 1
+            distinct[taken] = len(members)
+            chosen[taken] = sets[row]
+            taken += 1
+    return taken, used
+
+
+def aggregate_members(
+    counts: "sparse.sparray | sparse.spmatrix | np.ndarray", members: np.ndarray, *, average: bool
+) -> sparse.csr_array:
+    """Counts of each metacell: the sum over its distinct members, divided by the size of the set if `average`.
+
+    Shapes: counts (cells, genes), members (metacells, k); the result (metacells, genes), sparse, double precision.
+    """
+    n_sets, k = members.shape
+    mask = sparse.csr_array(
+        (np.ones(n_sets * k), members.ravel(), np.arange(0, n_sets * k + 1, k)), shape=(n_sets, counts.shape[0])
+    )
+    mask.sum_duplicates()
+    mask.data[:] = 1.0
+    total = sparse.csr_array(mask @ sparse.csr_array(counts).astype(np.float64, copy=False))
+    if average:
+        total.data /= k
+    return total
+
+
+def overlap_summary(members: np.ndarray) -> dict[str, float]:
+    """How much metacells share: maximum, mean and median over pairs of 2k less the size of their union."""
+    n_sets, k = members.shape
+    if n_sets < 2:
+        return {"max_shared": np.nan, "mean_shared": np.nan, "median_shared": np.nan}
+    mask = sparse.csr_array(
+        (np.ones(n_sets * k), members.ravel(), np.arange(0, n_sets * k + 1, k)), shape=(n_sets, members.max() + 1)
+    )
+    mask.sum_duplicates()
+    mask.data[:] = 1.0
+    distinct = np.asarray(mask.sum(axis=1)).ravel()
+    shared = 2 * k - (distinct[:, None] + distinct[None, :] - (mask @ mask.T).toarray())
+    pairs = shared[np.tril_indices(n_sets, -1)]
+    return {"max_shared": pairs.max(), "mean_shared": pairs.mean(), "median_shared": float(np.median(pairs))}
