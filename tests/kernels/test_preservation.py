@@ -106,7 +106,11 @@ def test_r_preservation(dataset, network):
         mean, spread = r_table("preservation_Z_seedmean"), r_table("preservation_Z_seedsd")
         columns = {f"Z.{theirs}": f"z_{ours}" for theirs, ours in PRESERVATION.items()}
         columns |= {"Zsummary.pres": "z_summary", "Zdensity.pres": "z_density", "Zconnectivity.pres": "z_connectivity"}
-        for theirs, ours in columns.items():
-            off = np.abs(found[ours][: len(rows)] - mean.loc[rows, theirs])
-            # Five seeds of twenty permutations estimate the spread itself loosely; hence a floor for it.
-            assert (off <= 3 * np.maximum(spread.loc[rows, theirs], 0.15) * np.sqrt(1.2)).mean() > 0.9, theirs
+        # Five seeds of twenty permutations estimate the spread itself loosely; hence a floor for it.
+        within = {
+            ours: np.abs(found[ours][: len(rows)] - mean.loc[rows, theirs])
+            <= 3 * np.maximum(spread.loc[rows, theirs], 0.15) * np.sqrt(1.2)
+            for theirs, ours in columns.items()
+        }
+        assert within["z_summary"].all()
+        assert np.mean([part.mean() for part in within.values()]) > 0.95
