@@ -38,8 +38,8 @@ def malignancy(cohort: "AnnData") -> None:
     along the genome, then each cell projected on the mean profile of the patient's epithelial cells. A two-component
     mixture, with the null taken from the reference cells, gives the probability. `malignant` is an epithelial cell with
     at least 0.8; `normal` an epithelial one with at most 0.2, or an immune or stromal cell below 0.8 (by its identity
-    alone where the patient's call is refused); the rest is `uncertain`. `malignancy_summary` gives the facts per patient
-    and what was refused.
+    alone where the patient's call is refused); the rest is `uncertain`. `malignancy_summary` gives the facts per
+    patient and what was refused.
 
     Raises
     ------

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 REASONS = ("low_counts", "low_genes", "high_mito", "doublet")
-WHOLE_TRANSCRIPTOME = 5000  # genes; a panel below this cannot be held to floors made for whole transcriptomes
+WHOLE_TRANSCRIPTOME = 2000  # genes; a panel below this cannot be held to floors made for whole transcriptomes
+MIN_MITO_GENES = 5  # of the 13; fewer do not make a share
 MIN_GROUP = 20  # cells; a smaller group of one lineage is judged with its whole sample
 
 
@@ -63,7 +64,8 @@ def measure(
     on the log scale (the median of the barcodes above the floors, so that empty droplets do not set it). Mitochondrial
     share: above the median plus `n_mads` deviations of the cells of the same sample and coarse lineage (at least 5,
     at most `max_mito_percent`, for epithelial cells `max_mito_percent_epithelial`, which live with more). Doublets: by
-    sample, see `score_doublets`. Panels below 5,000 genes: floors in proportion, mitochondrial share not judged.
+    sample, see `score_doublets`. Panels below 2,000 genes: floors in proportion; fewer than 5
+    mitochondrial genes: their share is not judged.
     """
     if "counts" not in cohort.layers:
         raise InputError('the cohort has no layers["counts"]; make it with scresist.ingest')
@@ -81,15 +83,17 @@ def measure(
     if panel:
         notes.append(
             f"{cohort.n_vars} genes are a panel: the floors are {min_counts * scale:.0f} counts and "
-            f"{min_genes * scale:.0f} genes, and the mitochondrial share is not judged"
+            f"{min_genes * scale:.0f} genes"
         )
-    elif not mito.any():
-        notes.append("no mitochondrial gene (MT-...) is measured: the mitochondrial share is not judged")
+    if mito.sum() < MIN_MITO_GENES:
+        notes.append(
+            f"{int(mito.sum())} mitochondrial genes (MT-...) are measured: the mitochondrial share is not judged"
+        )
     limits = {False: max_mito_percent, True: max_mito_percent_epithelial}
     low_counts = _low(cohort.obs, "n_counts", min_counts * scale, n_mads)
     low_genes = _low(cohort.obs, "n_genes", min_genes * scale, n_mads) & ~low_counts
     high_mito = np.zeros(cohort.n_obs, dtype=bool)
-    if not panel and mito.any():
+    if mito.sum() >= MIN_MITO_GENES:
         high_mito = _high_mito(cohort.obs, ~(low_counts | low_genes), n_mads, limits)
     removed = np.select([low_counts, low_genes, high_mito], REASONS[:3], default="").astype(object)
     found = score_doublets(cohort, removed == "", rng=rng, workers=workers) if doublets else None

@@ -1,0 +1,6 @@
+"""How the tissue around the tumour changes: its composition, and what its cells are doing."""
+
+from scresist.microenvironment.composition import count_cells
+from scresist.microenvironment.signatures import by_sample, score, usable_sets
+
+__all__ = ["by_sample", "count_cells", "score", "usable_sets"]

@@ -1,0 +1,98 @@
+"""Signatures: scored per cell, then averaged per sample and cell type, which is what the tests see."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from scresist import resources
+from scresist.checks import RefusedError, require_columns
+from scresist.kernels.aggregate import mean_by_group
+from scresist.results import Result
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+MIN_SHARE = 0.4  # of a signature's genes that must be measured
+SD_FLOOR = 0.05  # of log1p counts per 10,000: below it a gene's deviation is noise and would be blown up
+
+
+def usable_sets(
+    genes: pd.Index, sets: Mapping[str, Sequence[str]] | None = None
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Positions of the genes of each signature that can be scored, and a sentence for each that cannot.
+
+    A signature is scored when at least 40 % of its genes, and at least three (or its only one), are measured.
+    """
+    given = resources.gene_sets("signatures") if sets is None else sets
+    kept, notes = {}, []
+    for name, members in given.items():
+        at = np.flatnonzero(genes.isin(members))
+        if len(at) >= max(MIN_SHARE * len(members), min(3, len(members))):
+            kept[name] = at
+        else:
+            notes.append(f"signature {name!r} is not scored: {len(at)} of its {len(members)} genes are measured")
+    return kept, tuple(notes)
+
+
+def score(cohort: "AnnData", *, sets: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Write `obsm["signatures"]`: the mean over a signature's genes of their standardised expression, per cell.
+
+    Each gene's log1p counts per 10,000 are divided by their standard deviation over all cells (at least 0.05), so that
+    no abundant gene speaks for the rest; the unit is standard deviations between cells. The centre is the cohort's mean.
+
+    Raises
+    ------
+    RefusedError
+        Where no signature can be scored.
+    """
+    kept, notes = usable_sets(pd.Index(cohort.var_names), sets)
+    if not kept:
+        raise RefusedError("no signature is scored: " + "; ".join(notes))
+    X = sparse.csc_array(cohort.X)
+    used = np.unique(np.concatenate(list(kept.values())))
+    part = X[:, used]
+    mean = np.asarray(part.mean(axis=0)).ravel()
+    square = np.asarray(part.multiply(part).mean(axis=0)).ravel()
+    sd = np.maximum(np.sqrt(np.maximum(square - mean**2, 0)), SD_FLOOR)
+    position = {int(g): i for i, g in enumerate(used)}
+    weights = np.zeros((len(used), len(kept)))
+    for k, at in enumerate(kept.values()):
+        inside = [position[int(g)] for g in at]
+        weights[inside, k] = 1 / (sd[inside] * len(at))
+    values = np.asarray(part @ weights) - (mean @ weights)
+    cohort.obsm["signatures"] = pd.DataFrame(values, index=cohort.obs_names, columns=list(kept))
+    cohort.uns["signature_notes"] = np.array(notes, dtype=object)
+
+
+def by_sample(cohort: "AnnData", *, groupby: str = "cell_type", min_cells: int = 10) -> Result:
+    """Mean signature score of each cell type (and of all cells) in each sample; NaN below `min_cells`.
+
+    Returns
+    -------
+    Result with columns sample, cell_type, signature, value, n_cells.
+    """
+    require_columns(cohort.obs, ["sample", groupby], "the cohort")
+    scores = cohort.obsm["signatures"]
+    samples = [str(s) for s in cohort.uns["samples"]]
+    of_sample = pd.Categorical(cohort.obs["sample"].astype(str), categories=samples).codes.astype(int)
+    kinds = pd.Categorical(cohort.obs[groupby].astype(str))
+    tables = []
+    for name, inside in [
+        ("all cells", np.ones(cohort.n_obs, dtype=bool)),
+        *((k, kinds == k) for k in kinds.categories),
+    ]:
+        codes = np.where(inside, of_sample, -1)
+        n = np.bincount(codes[codes >= 0], minlength=len(samples))
+        if not (n >= min_cells).any():
+            continue
+        means = mean_by_group(scores.to_numpy(), codes, len(samples))
+        means[n < min_cells] = np.nan
+        wide = pd.DataFrame(means, index=pd.Index(samples, name="sample"), columns=scores.columns)
+        tidy = wide.reset_index().melt(id_vars="sample", var_name="signature", value_name="value")
+        tables.append(tidy.assign(cell_type=name, n_cells=np.tile(n, scores.shape[1])))
+    table = pd.concat(tables, ignore_index=True)[["sample", "cell_type", "signature", "value", "n_cells"]]
+    notes = tuple(str(n) for n in cohort.uns.get("signature_notes", ()))
+    return Result(table, f"mean over the cells of a sample and type; below {min_cells} cells missing", notes=notes)
