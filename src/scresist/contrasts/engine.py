@@ -51,7 +51,7 @@ class Setup:
     units: Units
     method: str
     weights: np.ndarray | None
-    correlation: float
+    correlation: float | np.ndarray
     within_prior: VariancePrior | None
     between_prior: VariancePrior | None
     df_limit: tuple[float, float]
@@ -65,8 +65,14 @@ class Setup:
             None if p is None else VariancePrior(p.variance[features], p.df[features])
             for p in (self.within_prior, self.between_prior)
         ]
+        correlation = self.correlation[features] if isinstance(self.correlation, np.ndarray) else self.correlation
         return replace(
-            self, units=self.units.features(features), weights=weights, within_prior=priors[0], between_prior=priors[1]
+            self,
+            units=self.units.features(features),
+            weights=weights,
+            correlation=correlation,
+            within_prior=priors[0],
+            between_prior=priors[1],
         )
 
 
@@ -136,7 +142,7 @@ def refit(setup: Setup, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | np.
     if setup.method == "permutation":
         detail = permutation_detail(
             units.values, units.is_test, patient=units.patient, strata=units.strata, weights=weights,
-            correlation=min(setup.correlation, 0.99), n_permutations=setup.n_permutations, alpha=None, rng=setup.seed,
+            correlation=_relabelled(setup.correlation), n_permutations=setup.n_permutations, alpha=None, rng=setup.seed,
         )  # fmt: skip
         return detail.effect, np.where(_enough(units), detail.p_value, np.nan)
     if units.patient.size == 0:
@@ -174,7 +180,7 @@ def _design(units: Units) -> np.ndarray:
     return np.column_stack([units.nuisance, units.is_test.astype(float)])
 
 
-def _fit(units: Units, weights: np.ndarray | None, correlation: float) -> PatientFit:
+def _fit(units: Units, weights: np.ndarray | None, correlation: float | np.ndarray) -> PatientFit:
     design = _design(units)
     pick = np.zeros((1, design.shape[1]))
     pick[0, -1] = 1
@@ -211,7 +217,7 @@ def _set_up(
     return Setup(units, method, weights, correlation, within_prior, between_prior, limit, n_permutations, seed), fit
 
 
-def _correlation(units: Units, weights: np.ndarray | None) -> float:
+def _correlation(units: Units, weights: np.ndarray | None) -> float | np.ndarray:
     """How alike two samples of a patient are, pooled over features; blind to the arms, so that relabelling keeps it."""
     if not units.paired.any():
         return 0.0
@@ -219,9 +225,13 @@ def _correlation(units: Units, weights: np.ndarray | None) -> float:
         return 1.0
     base = np.zeros((1, units.nuisance.shape[1]))
     base[0, 0] = 1
-    null = fit_patient_model(units.values, units.nuisance, base, units.code, weights=weights)
-    share = patient_correlation(null)
-    return float(np.nanmean(share)) if np.isfinite(share).any() else 0.0
+    typical = 1.0
+    if weights is not None and weights.ndim == 2:  # the share is of a unit of typical weight, which differs by feature
+        typical = np.nanmean(np.where(np.isnan(units.values), np.nan, weights), axis=0)
+    scaled = None if weights is None else weights / typical
+    share = patient_correlation(fit_patient_model(units.values, units.nuisance, base, units.code, weights=scaled))
+    pooled = float(np.nanmean(share)) if np.isfinite(share).any() else 0.0
+    return pooled if np.ndim(typical) == 0 else pooled / (pooled + (1 - pooled) * typical)
 
 
 def _layers(fit: PatientFit, setup: Setup) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -263,7 +273,7 @@ def _mixed(units: Units, setup: Setup) -> tuple[np.ndarray, np.ndarray, np.ndarr
     design = _design(units)
     pick = np.zeros(design.shape[1])
     pick[-1] = 1
-    if setup.correlation >= 1:  # complete pairs: the patient effect cancels in every difference
+    if np.all(np.asarray(setup.correlation) >= 1):  # complete pairs: the patient effect cancels in every difference
         fit = _fit(units, setup.weights, 1.0)
         variance, df = effect_variance(fit, *_layers(fit, setup))
         with np.errstate(invalid="ignore"):
@@ -286,7 +296,7 @@ def _add_permutation(tested: Tested, alpha: float) -> None:
     own = setup.method == "permutation"
     detail = permutation_detail(
         units.values, units.is_test, patient=units.patient, strata=units.strata, weights=weights,
-        correlation=min(setup.correlation, 0.99), n_permutations=setup.n_permutations, alpha=alpha if own else None,
+        correlation=_relabelled(setup.correlation), n_permutations=setup.n_permutations, alpha=alpha if own else None,
         rng=setup.seed,
     )  # fmt: skip
     tested.p_floor = detail.p_floor
@@ -295,6 +305,11 @@ def _add_permutation(tested: Tested, alpha: float) -> None:
         tested.effect, tested.p_value = detail.effect, detail.p_value
         tested.ci_low, tested.ci_high = detail.ci_low, detail.ci_high
         tested.df = np.full_like(detail.p_value, np.nan)
+
+
+def _relabelled(correlation: float | np.ndarray) -> float:
+    """One correlation for all features, below 1: relabelled directions need an inverse."""
+    return min(float(np.mean(correlation)), 0.99)
 
 
 def _enough(units: Units) -> np.ndarray:

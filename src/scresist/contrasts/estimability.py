@@ -70,7 +70,7 @@ def _judge(design: Design, contrast: Contrast, correlation: float, power: float,
     }  # fmt: skip
     if n_test and n_reference:
         total = n_relabellings(units.is_test, units.code, units.strata)
-        row["n_relabellings"], row["p_floor"] = total, _floor(units, total)
+        row["n_relabellings"], row["p_floor"] = total, exact_floor(units)
     variance, df = _variance_factor(units, correlation)
     if min(n_test, n_reference) >= 2 and np.isfinite(variance) and df > 0:
         row["detectable"] = np.sqrt(variance) * _detectable(df, power, alpha)
@@ -135,7 +135,9 @@ def confounding(design: Design, contrast: Contrast) -> tuple[list[str], list[str
     return full, partial
 
 
-def _floor(units: Units, total: int) -> float:
+def exact_floor(units: Units) -> float:
+    """The smallest p-value that relabelling the patients of a contrast can reach."""
+    total = n_relabellings(units.is_test, units.code, units.strata)
     if total <= _ENUMERATED:
         found = permutation_detail(
             units.values[:, 0], units.is_test, patient=units.patient, strata=units.strata, n_permutations=_ENUMERATED,

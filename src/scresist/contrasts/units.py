@@ -49,6 +49,14 @@ class Units:
             strata=self.strata[rows],
         )  # fmt: skip
 
+    def with_values(self, values: np.ndarray) -> "Units":
+        """Other values of the same units."""
+        return replace(self, values=values, cells=None)
+
+    def with_nuisance(self, nuisance: np.ndarray) -> "Units":
+        """Other covariates of the same units."""
+        return replace(self, nuisance=nuisance)
+
     def features(self, columns: np.ndarray) -> "Units":
         """The features selected by a mask or an index."""
         cells = self.cells[:, columns] if self.cells is not None and self.cells.ndim == 2 else self.cells
@@ -119,9 +127,14 @@ def check_design(design: Design, samples: Iterable[object]) -> None:
 
 
 def contrast_units(
-    wide: pd.DataFrame, design: Design, contrast: Contrast, *, cells: pd.Series | pd.DataFrame | None = None
+    wide: pd.DataFrame,
+    design: Design,
+    contrast: Contrast,
+    *,
+    cells: pd.Series | pd.DataFrame | None = None,
+    total: bool = False,
 ) -> Units:
-    """The units of one contrast: samples of a patient in one arm averaged, weighted by their cells.
+    """The units of one contrast: samples of a patient in one arm averaged, weighted by their cells (or added: `total`).
 
     Patients whose covariate is missing are left out and named in the notes.
     """
@@ -139,6 +152,10 @@ def contrast_units(
     frame = key.drop_duplicates().sort_values(["patient", "is_test"]).reset_index(drop=True)
     row = key.merge(frame.reset_index(), on=["patient", "is_test"], how="left")["index"].to_numpy()
     values, amounts = _average(wide.loc[sheet.index].to_numpy(float), _cells(cells, sheet.index, wide), row, len(frame))
+    if total:
+        member = np.zeros((len(frame), len(sheet)))
+        member[row, np.arange(len(sheet))] = 1
+        values = member @ wide.loc[sheet.index].to_numpy(float)
     nuisance, strata, numeric = _covariates(sheet, design.covariates, row, len(frame))
     return Units(
         contrast, frame["patient"].to_numpy(str), frame["is_test"].to_numpy(bool), values, amounts, nuisance, strata,

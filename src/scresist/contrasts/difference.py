@@ -1,0 +1,207 @@
+"""Primary against acquired: for every feature both effects, their difference with a test, and what kind it is."""
+
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from scresist.checks import DesignError, InputError, suggestion
+from scresist.contrasts.aggregation import Pseudobulk
+from scresist.contrasts.units import Units, check_design, contrast_units, feature_table
+from scresist.design import Contrast, Design
+from scresist.kernels.counts import enough_counts, tmm_factors, voom
+from scresist.kernels.moderated import squeeze, variance_prior
+from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.kernels.patient_model import effect_variance, fit_patient_model, patient_correlation
+from scresist.kernels.precision import cell_precision
+from scresist.results import Result
+
+CLASSES = ("shared", "opposite", "primary only", "acquired only", "undecided")
+
+
+def primary_against_acquired(
+    values: Any,
+    design: Design,
+    *,
+    primary: str = "primary",
+    acquired: str = "acquired",
+    weights: pd.Series | None = None,
+    alpha: float = 0.05,
+    name: str = "feature",
+) -> Result:
+    """Both effects of every feature from one model of all their arms, and the difference between the two.
+
+    One linear model takes the arms of both contrasts, with a patient effect where patients are repeated, so that a
+    shared reference enters the variance of the difference as often as it is used.
+
+    Parameters
+    ----------
+    values
+        As in `contrast_arms`; or a Pseudobulk, whose genes are then compared in every cell type.
+    design
+        Has the two contrasts.
+    primary, acquired
+        Names of the contrasts.
+    weights
+        Number of cells by sample.
+    alpha
+        Level of the intervals, and of the q-values that decide the class.
+    name
+        Name of the feature column.
+
+    Returns
+    -------
+    Result whose table has one row per feature: `primary_effect`, `primary_q`, `acquired_effect`, `acquired_q`,
+    `difference` (acquired minus primary), `ci_low`, `ci_high`, `p_value`, `q_value`, `n_primary`, `n_acquired`,
+    `n_reference`, `class`, `reason`. A feature is called for one side only if it is found there and the difference is
+    found too: that one test finds it and another does not is no evidence that they differ. Everything else that is not
+    found on both sides is undecided.
+
+    References
+    ----------
+    Gelman & Stern (2006) Am Stat 60:328, on the difference between significant and not significant.
+    """
+    by_name = {c.name: c for c in design.contrasts}
+    for wanted in (primary, acquired):
+        if wanted not in by_name:
+            raise DesignError(f"the design has no contrast {wanted!r}; {suggestion(wanted, by_name)}")
+    pair = (by_name[primary], by_name[acquired])
+    if isinstance(values, Pseudobulk):
+        table = _by_cell_type(values, design, pair, alpha)
+    else:
+        wide = feature_table(values, name=name)
+        check_design(design, wide.index)
+        table = _compare(wide, design, pair, alpha, weights=weights)
+    counts = table["class"].value_counts()
+    notes = tuple(f"{counts.get(c, 0)} {c}" for c in CLASSES)
+    settings = {"primary": primary, "acquired": acquired, "alpha": alpha}
+    return Result(table, "one model of all arms, patients as the unit", MappingProxyType(settings), notes)
+
+
+def _by_cell_type(sums: Pseudobulk, design: Design, pair: tuple[Contrast, Contrast], alpha: float) -> pd.DataFrame:
+    check_design(design, sums.counts.index.get_level_values("sample").unique())
+    kinds = sums.counts.index.get_level_values("cell_type")
+    tables = []
+    for kind in sorted(kinds.unique()):
+        here = sums.counts[kinds == kind].droplevel("cell_type")
+        table = _compare(here, design, pair, alpha, counts=True)
+        table.insert(0, "cell_type", kind)
+        tables.append(table)
+    if not tables:
+        raise InputError("the sums hold no group with enough cells; lower min_cells or check the cell types")
+    return pd.concat(tables, ignore_index=True)
+
+
+def _arm_units(
+    wide: pd.DataFrame, design: Design, pair: tuple[Contrast, Contrast], *, weights: pd.Series | None, counts: bool
+) -> tuple[Units, np.ndarray, list[str]]:
+    """Units of all arms of both contrasts (one unit a patient and arm), their arm codes and the arms."""
+    arms = list(dict.fromkeys([pair[0].reference, pair[0].test, pair[1].reference, pair[1].test]))
+    parts = [contrast_units(wide, design, Contrast(arm, arm, "", "auto"), cells=weights, total=counts) for arm in arms]
+    code = np.concatenate([np.full(len(p.patient), k) for k, p in enumerate(parts)])
+    sheet = design.samples[design.samples["arm"].isin(arms)]
+    covariates = contrast_units(wide, _relabelled(design, sheet), Contrast("all", "here", ""), cells=None, total=counts)
+    joined = Units(
+        pair[0], np.concatenate([p.patient for p in parts]), code > 0, np.concatenate([p.values for p in parts]),
+        None if weights is None else np.concatenate([p.cells for p in parts if p.cells is not None]),
+        np.ones((len(code), 1)), np.zeros(len(code), int), (), (),
+    )  # fmt: skip
+    if design.covariates:
+        place = {p: i for i, p in enumerate(covariates.patient)}
+        nuisance = covariates.nuisance[[place[p] for p in joined.patient]]
+        joined = joined.with_nuisance(nuisance)
+    return joined, code, arms
+
+
+def _relabelled(design: Design, sheet: pd.DataFrame) -> Design:
+    """The same samples in one arm, for covariates coded over all arms together."""
+    return Design(("here",), (), sheet.assign(arm="here"), design.covariates)
+
+
+def _compare(
+    wide: pd.DataFrame, design: Design, pair: tuple[Contrast, Contrast], alpha: float, *,
+    weights: pd.Series | None = None, counts: bool = False,
+) -> pd.DataFrame:  # fmt: skip
+    units, code, arms = _arm_units(wide, design, pair, weights=weights, counts=counts)
+    features = wide.columns if wide.columns.nlevels > 1 or not counts else wide.columns.rename("gene")
+    model = np.column_stack([np.eye(len(arms))[code], units.nuisance[:, 1:]])
+    pick = np.zeros((3, model.shape[1]))
+    for row, contrast in enumerate(pair):
+        pick[row, arms.index(contrast.test)] += 1
+        pick[row, arms.index(contrast.reference)] -= 1
+    pick[2] = pick[1] - pick[0]
+    precision: np.ndarray | None = None
+    if counts:
+        kept = enough_counts(units.values, max(float(np.bincount(code, minlength=len(arms)).min()), 1))
+        units, features = units.features(kept), features[kept]
+        library = units.values.sum(axis=1)
+        if len(model) > np.linalg.matrix_rank(model) == model.shape[1] and (library > 0).all() and kept.any():
+            precise = voom(units.values, model, library * tmm_factors(units.values))
+            units, precision = units.with_values(precise.values), precise.weights
+        else:
+            units = units.with_values(np.full(units.values.shape, np.nan))
+    elif units.cells is not None:
+        precision = cell_precision(units.values, units.cells, model)
+    effect, se, df = _estimate(units, model, pick, precision)
+    return _classify(effect, se, df, units, code, arms, pair, features, alpha)
+
+
+def _estimate(
+    units: Units, model: np.ndarray, pick: np.ndarray, precision: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Effects, standard errors and degrees of freedom, (3, features), variances moderated."""
+    if units.patient.size == 0 or units.values.shape[1] == 0:
+        empty = np.full((3, units.values.shape[1]), np.nan)
+        return empty, empty, empty
+    share = 0.0
+    if np.bincount(units.code).max() > 1:
+        scaled = None if precision is None else precision / precision.mean(axis=0)
+        found = patient_correlation(fit_patient_model(units.values, model, pick, units.code, weights=scaled))
+        share = float(np.nanmean(found)) if np.isfinite(found).any() else 0.0
+    typical = precision.mean(axis=0) if precision is not None and precision.ndim == 2 else 1.0
+    correlation = share / (share + (1 - share) * typical) if share > 0 else 0.0
+    fit = fit_patient_model(units.values, model, pick, units.code, weights=precision, correlation=correlation)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        within = np.where(fit.within_df > 0, fit.within_ss / fit.within_df, np.nan)
+        between = np.where(fit.between_df > 0, fit.between_ss / fit.between_df, np.nan)
+    n = max(int(np.isfinite(within).sum()), 1)
+    layers = []
+    for variance, df in ((within, fit.within_df), (between, fit.between_df)):
+        prior = variance_prior(variance, df) if n >= 10 else variance_prior(variance[:1], df[:1])
+        layers += list(squeeze(variance, df, prior, df_limit=n * float(np.max(df, initial=0.0))))
+    variance, df = effect_variance(fit, *layers)
+    with np.errstate(invalid="ignore"):
+        return fit.effect, np.sqrt(np.where(variance > 0, variance, np.nan)), df
+
+
+def _classify(
+    effect: np.ndarray, se: np.ndarray, df: np.ndarray, units: Units, code: np.ndarray, arms: list[str],
+    pair: tuple[Contrast, Contrast], features: pd.Index, alpha: float,
+) -> pd.DataFrame:  # fmt: skip
+    present = ~np.isnan(units.values)
+    count = np.stack([present[code == k].sum(axis=0) for k in range(len(arms))])
+    sides = [count[arms.index(a)] for a in (pair[0].test, pair[1].test, pair[0].reference, pair[1].reference)]
+    enough = np.min(np.stack(sides), axis=0) >= 2
+    with np.errstate(invalid="ignore"):
+        p = np.maximum(2 * stats.t.sf(np.abs(effect) / se, df), np.finfo(float).tiny)
+    p = np.where(enough & np.isfinite(se), p, np.nan)
+    q = np.stack([benjamini_hochberg(row) for row in p])
+    half = np.where(np.isfinite(p[2]), stats.t.ppf(1 - alpha / 2, df[2]) * se[2], np.nan)
+    found, same = q < alpha, np.sign(effect[0]) == np.sign(effect[1])
+    kind = np.select(
+        [found[0] & found[1] & same, found[0] & found[1], found[0] & found[2], found[1] & found[2]],
+        CLASSES[:4], CLASSES[4],
+    )  # fmt: skip
+    table = features.to_frame(index=False)
+    table["primary_effect"], table["primary_q"] = effect[0], q[0]
+    table["acquired_effect"], table["acquired_q"] = effect[1], q[1]
+    table["difference"], table["ci_low"], table["ci_high"] = effect[2], effect[2] - half, effect[2] + half
+    table["p_value"], table["q_value"] = p[2], q[2]
+    table["n_primary"], table["n_acquired"], table["n_reference"] = sides[0], sides[1], sides[2]
+    table["class"] = kind
+    table["reason"] = np.where(
+        enough, np.where(np.isfinite(p[2]), "", "no variation left to judge by"), "fewer than 2 patients in an arm"
+    )
+    return table

@@ -1,0 +1,202 @@
+"""Expression per cell type: a precision-weighted linear model on sums of counts, patients as the unit."""
+
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import require_choice
+from scresist.contrasts.aggregation import as_pseudobulk
+from scresist.contrasts.arms import contrast_table, q_values, unshared
+from scresist.contrasts.engine import Tested, evaluate_contrast
+from scresist.contrasts.estimability import exact_floor
+from scresist.contrasts.influence import Influence, leave_one_patient_out
+from scresist.contrasts.units import Units, check_design, contrast_units
+from scresist.design import Contrast, Design
+from scresist.kernels.counts import enough_counts, tmm_factors, voom
+from scresist.kernels.shrinkage import shrink_effects
+from scresist.results import Result
+
+_HEADLINES = 300  # genes per cell type and contrast whose influence is computed: those with the smallest p
+
+
+def expression(
+    counts: Any,
+    design: Design,
+    *,
+    family: str = "cell_type",
+    keep_genes: Iterable[str] = (),
+    robust: bool = False,
+    influence: bool = True,
+    alpha: float = 0.05,
+) -> Result:
+    """Log2 fold changes between arms of every gene in every cell type, with patients as the unit.
+
+    Per cell type and contrast: sums of a patient's samples in one arm, genes with enough counts, trimmed-mean library
+    factors, the precision of each log count from the trend of the variance over the mean, a linear model (patients as
+    fixed effects where all are pairs, as random ones where some are), variances moderated over genes.
+
+    Parameters
+    ----------
+    counts
+        From `pseudobulk`; or sums as samples x genes, (sample, cell_type) x genes, or AnnData with such rows.
+    design
+        Arms, contrasts, sheet of samples; covariates are adjusted for.
+    family
+        Over what q-values are taken: the genes of a cell type in a contrast (cell_type), or of all cell types in a
+        contrast (contrast).
+    keep_genes
+        Genes that get a row even where their counts are too few to test.
+    robust
+        Keep hypervariable genes from spoiling the prior variance.
+    influence
+        Leave every patient out in turn, for the genes with p < alpha (at most 300 per cell type and contrast).
+    alpha
+        1 - level of the intervals.
+
+    Returns
+    -------
+    Result whose table has one row per cell type, contrast and gene tested: `cell_type`, `contrast`, `gene`, `log2fc`,
+    `ci_low`, `ci_high`, `shrunken_log2fc` (for ranking), `mean_expression` (log2 counts per million), `p_value`,
+    `p_floor`, `q_value`, `n_test`, `n_reference`, `n_pairs`, `influence`, `influence_patient`, `p_without`,
+    `rests_on_one`, `df`, `n_missing`, `family`, `test`, `reason`. Cell types that too few patients have are in the
+    notes, with their numbers.
+
+    References
+    ----------
+    Law et al. (2014) Genome Biol 15:R29 (precision weights); Robinson & Oshlack (2010) Genome Biol 11:R25 (factors);
+    Smyth (2004) Stat Appl Genet Mol Biol 3:3; Phipson et al. (2016) Ann Appl Stat 10:946; Crowell et al. (2020) Nat
+    Commun 11:6077 (sums per sample hold the error rate, tests over cells do not).
+    """
+    require_choice(family, ("cell_type", "contrast"), "family")
+    sums = as_pseudobulk(counts)
+    check_design(design, sums.counts.index.get_level_values("sample").unique())
+    keep = frozenset(keep_genes)
+    tables, notes = [], []
+    for contrast in design.contrasts:
+        notes += unshared(design, contrast)
+        for cell_type in sorted(sums.counts.index.get_level_values("cell_type").unique()):
+            rows = sums.counts.index.get_level_values("cell_type") == cell_type
+            here = sums.counts[rows].droplevel("cell_type")
+            table, said = _cell_type(
+                here, design, contrast, str(cell_type), keep, robust=robust, influence=influence, alpha=alpha
+            )
+            notes += said
+            if table is not None:
+                tables.append(table)
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(_COLUMNS))
+    table["family"] = table["contrast"] + (": " + table["cell_type"] if family == "cell_type" else "")
+    table["q_value"] = q_values(table)
+    notes += sums.result().notes
+    settings = {
+        "family": f"genes of a {family}", "robust": robust, "alpha": alpha, "covariates": list(design.covariates),
+        "influence": f"genes with p < {alpha:g}, at most {_HEADLINES} per cell type" if influence else "no",
+    }  # fmt: skip
+    return Result(
+        table[list(_COLUMNS)],
+        "precision-weighted linear model on sums of counts",
+        MappingProxyType(settings),
+        tuple(notes),
+    )
+
+
+_COLUMNS = (
+    "cell_type", "contrast", "gene", "log2fc", "ci_low", "ci_high", "shrunken_log2fc", "mean_expression", "p_value",
+    "p_floor", "q_value", "n_test", "n_reference", "n_pairs", "influence", "influence_patient", "p_without",
+    "rests_on_one", "df", "n_missing", "family", "test", "reason",
+)  # fmt: skip
+
+
+def _cell_type(
+    counts: pd.DataFrame, design: Design, contrast: Contrast, cell_type: str, keep: frozenset[str], *, robust: bool,
+    influence: bool, alpha: float,
+) -> tuple[pd.DataFrame | None, list[str]]:  # fmt: skip
+    """The rows of one cell type in one contrast, or None with the reason."""
+    units = summed_units(counts, design, contrast)
+    n_test, n_reference = int(units.is_test.sum()), int((~units.is_test).sum())
+    if min(n_test, n_reference) == 0:
+        arm = contrast.test if n_test == 0 else contrast.reference
+        return None, [f"{contrast.name}, {cell_type}: not tested, no patient of arm {arm} has enough cells"]
+    kept = _enough_counts(units)
+    if not kept.any():
+        return None, [f"{contrast.name}, {cell_type}: not tested, no gene has enough counts"]
+    library = units.values[:, kept].sum(axis=1)
+    units, library = units.keep(library > 0), library[library > 0]
+    library = library * tmm_factors(units.values[:, kept])
+    tested, mean = _weighted_test(units.features(kept), library, robust=robust, alpha=alpha)
+    influenced = None
+    if influence:
+        order = np.argsort(tested.p_value, kind="stable")[:_HEADLINES]
+        influenced = leave_one_patient_out(tested, alpha=alpha, rows=order[tested.p_value[order] < alpha])
+    table = _rows(tested, counts.columns[kept], contrast, design, influenced, mean)
+    table["shrunken_log2fc"] = shrink_effects(tested.effect, tested.se)
+    table["p_floor"] = np.where(table["p_value"].notna(), exact_floor(tested.setup.units), np.nan)
+    asked = ~kept & counts.columns.isin(keep)
+    if asked.any():
+        values = _log_counts(units.values[:, asked], library)
+        few = evaluate_contrast(units.with_values(values), method="t", permutation_beside=False)
+        few.p_value[:], few.ci_low[:], few.ci_high[:], few.reason[:] = np.nan, np.nan, np.nan, "too few counts"
+        rows = _rows(few, counts.columns[asked], contrast, design, None, values.mean(axis=0))
+        table = pd.concat([table, rows.assign(shrunken_log2fc=np.nan)], ignore_index=True)
+    table["cell_type"] = cell_type
+    counted = table.loc[table["reason"] != "", "reason"].value_counts()
+    said = [f"{contrast.name}, {cell_type}: {n} genes not tested: {why}" for why, n in counted.items()]
+    return table, [*units.notes, *said]
+
+
+def _rows(
+    tested: Tested, genes: pd.Index, contrast: Contrast, design: Design, influence: Influence | None, mean: np.ndarray
+) -> pd.DataFrame:
+    table = contrast_table(tested, genes.rename("gene"), contrast, design, influence)
+    table["mean_expression"], table["test"] = mean, "precision-weighted moderated t"
+    return table.rename(columns={"effect": "log2fc"})
+
+
+def summed_units(counts: pd.DataFrame, design: Design, contrast: Contrast) -> Units:
+    """Units of a contrast whose values are counts: the samples of a patient in one arm summed, pairs as asked for."""
+    units = contrast_units(counts, design, contrast, total=True)
+    return units.keep(units.paired) if contrast.pairing == "paired" else units
+
+
+def _enough_counts(units: Units) -> np.ndarray:
+    """Genes with enough counts to test."""
+    model = model_matrix(units)
+    leverage = np.sum(np.linalg.qr(model)[0] ** 2, axis=1) if np.linalg.matrix_rank(model) == model.shape[1] else 0.5
+    return enough_counts(units.values, float(1 / np.max(leverage)))
+
+
+def model_matrix(units: Units) -> np.ndarray:
+    """Columns of the linear model: patients where all are pairs, else intercept; covariates; the arm."""
+    if units.paired.all():
+        patients = np.eye(int(units.code.max()) + 1)[units.code]
+        varying = [c for c in units.nuisance[:, 1:].T if _differs_within(c, units.code)]
+        return np.column_stack([patients, *varying, units.is_test.astype(float)])
+    return np.column_stack([units.nuisance, units.is_test.astype(float)])
+
+
+def _differs_within(covariate: np.ndarray, patient: np.ndarray) -> bool:
+    mean = np.bincount(patient, weights=covariate) / np.bincount(patient)
+    return bool(np.max(np.abs(covariate - mean[patient])) > 1e-9)
+
+
+def _weighted_test(units: Units, library: np.ndarray, *, robust: bool, alpha: float) -> tuple[Tested, np.ndarray]:
+    """The precision-weighted test of counts, and the mean log2 counts per million."""
+    model = model_matrix(units)
+    if len(model) > np.linalg.matrix_rank(model) == model.shape[1]:
+        precise = voom(units.values, model, library)
+        values, weights = precise.values, precise.weights
+    else:  # nothing left to learn the precision from: effects only
+        values = _log_counts(units.values, library)
+        weights = np.ones(values.shape)
+    tested = evaluate_contrast(
+        units.with_values(values), weights=weights, robust=robust, independent_features=True, alpha=alpha,
+        permutation_beside=False,
+    )  # fmt: skip
+    return tested, values.mean(axis=0)
+
+
+def _log_counts(counts: np.ndarray, library: np.ndarray) -> np.ndarray:
+    """Log2 counts per million, half a count added."""
+    return np.log2((counts + 0.5) / (library + 1)[:, None] * 1e6)
