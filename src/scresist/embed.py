@@ -205,14 +205,13 @@ def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Re
     if len(groups) < 2:
         return Result(pd.DataFrame(columns=MARKER_COLUMNS), "not computed", notes=("fewer than two clusters",))
     import anndata
-    import illico
 
     sub = anndata.AnnData(
         X=sparse.csc_matrix(cohort.X),
         obs=pd.DataFrame({"group": cohort.obs[groupby].astype(str).to_numpy()}, index=cohort.obs_names),
         var=pd.DataFrame(index=cohort.var_names),
     )
-    tested = illico.asymptotic_wilcoxon(sub, is_log1p=True, group_keys="group", groups=groups)
+    tested = _wilcoxon(sub, groups)
     tables = []
     detected = (sub.X > 0).astype(np.float64)
     for group in groups:
@@ -233,6 +232,17 @@ def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Re
         "Wilcoxon rank sum over cells, one cluster against the rest",
         notes=("descriptive: the clusters were made from the values that are tested",),
     )
+
+
+def _wilcoxon(cells: "AnnData", groups: list[str]) -> pd.DataFrame:
+    import os
+
+    os.environ.setdefault("TQDM_DISABLE", "1")  # read by tqdm when illico is imported
+    import illico
+    from loguru import logger
+
+    logger.disable("illico")
+    return illico.asymptotic_wilcoxon(cells, is_log1p=True, group_keys="group", groups=groups)
 
 
 MARKER_COLUMNS = [

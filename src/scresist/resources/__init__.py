@@ -93,3 +93,12 @@ def ensembl_supplement() -> MappingProxyType[str, str]:
     with _HERE.joinpath("genes/supplement_human.tsv").open(encoding="utf-8") as handle:
         table = pd.read_csv(handle, sep="\t")
     return MappingProxyType(dict(zip(table["ensembl"], table["symbol"], strict=True)))
+
+
+def text(name: str) -> str:
+    """A shipped file by its name in SOURCES.csv, unpacked."""
+    table = sources().set_index("name")
+    if name not in table.index:
+        raise InputError(f"nothing shipped is named {name!r}; {suggestion(name, table.index)}")
+    raw = _HERE.joinpath(str(table.loc[name, "file"])).read_bytes()
+    return (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")

@@ -1,0 +1,154 @@
+"""Evidence per gene and contrast, its score, and a verdict in words; every line of evidence is a column."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from scresist import resources
+from scresist.checks import require_columns
+from scresist.results import Result
+
+COLUMNS = (
+    "contrast", "rank", "gene", "score", "module", "kme", "log2fc", "ci_low", "ci_high", "p_value", "p_floor",
+    "q_value", "n_test", "n_reference", "n_pairs", "malignant_share", "cells_share", "ambient_risk", "influence",
+    "influence_patient", "rests_on_one", "stability", "module_effect", "module_p_value", "module_q_value", "hr",
+    "survival_q", "mechanism", "direction_expected", "bench", "evidence_change", "evidence_module",
+    "evidence_specific", "evidence_robust", "verdict", "why",
+)  # fmt: skip
+WEIGHTS = {"change": 2.0, "module": 2.0, "specific": 1.0, "robust": 1.0}
+HALF = 2.0  # -log10 p at which the evidence of a change is one half
+MAX_AMBIENT = 0.5
+
+
+def rank(
+    expression: pd.DataFrame,
+    provenance: pd.DataFrame,
+    *,
+    modules: pd.DataFrame | None = None,
+    module_contrasts: pd.DataFrame | None = None,
+    survival: pd.DataFrame | None = None,
+    keep_genes: Sequence[str] = (),
+    top: int = 200,
+) -> Result:
+    """Rank genes of the focus compartment by patient-level evidence, per contrast.
+
+    score = (1 - ambient risk) x weighted mean of: change, L / (L + 2) with L = -log10 p of the gene's contrast (weight
+    2); module, the same of the module's own contrast times the gene's signed kME where both move one way (2); specific,
+    the share of its transcripts that the compartment makes (1); robust, 1 - influence of the most influential patient,
+    at least 0 (1). A line that was not measured (no network, no contamination) is left out of the mean, not counted 0.
+
+    Verdict: `supported` when q < 0.05, no single patient carries it and less than half may be ambient; `suggestive`
+    when p < 0.05 under the same conditions; `not supported` otherwise; `refused` where there is no test. Known escape routes
+    and `keep_genes` stay in the table whatever their rank.
+
+    Parameters
+    ----------
+    expression
+        Contrasts of the compartment's genes: gene, contrast, log2fc, p_value, ... as `contrasts.expression` gives.
+    provenance
+        From `provenance`, indexed by gene.
+    modules, module_contrasts
+        gene, module, kme (and stability); module, contrast, effect, p_value, q_value.
+    survival
+        feature, hr, q_value, as `survival.cox` gives.
+    keep_genes
+        Genes to keep whatever their rank.
+    top
+        How many of the best stay in the table, per contrast.
+
+    Returns
+    -------
+    Result with COLUMNS.
+    """
+    require_columns(expression, ["gene", "contrast", "log2fc", "p_value"], "the expression contrasts")
+    if expression.empty:
+        return Result(pd.DataFrame(columns=list(COLUMNS)), "no gene was tested in the compartment")
+    table = expression.reset_index(drop=True).join(provenance, on="gene")
+    table = table.rename(columns={"compartment_share": "malignant_share"})
+    table = _join_modules(table, modules, module_contrasts)
+    table = _join_survival(table, survival)
+    routes = resources.known_escape().set_index("gene")
+    table["mechanism"] = table["gene"].map(routes["mechanism"]).fillna("")
+    table["direction_expected"] = table["gene"].map(routes["direction"]).fillna("")
+    table["bench"] = table["gene"].map(routes["bench"]).fillna("")
+    table = _score(table)
+    table[["verdict", "why"]] = [_verdict(row) for row in table.to_dict("records")]
+    order = ["contrast", "score", "p_value", "gene"]
+    table = table.sort_values(order, ascending=[True, False, True, True], kind="stable").reset_index(drop=True)
+    table["rank"] = table.groupby("contrast", sort=False).cumcount() + 1
+    kept = table["gene"].isin([*routes.index, *keep_genes]) | (table["rank"] <= top)
+    table = table.reindex(columns=list(COLUMNS))[kept.to_numpy()]
+    return Result(table.reset_index(drop=True), "weighted evidence at patient level", {"weights": WEIGHTS, "top": top})
+
+
+def _join_modules(
+    table: pd.DataFrame, modules: pd.DataFrame | None, module_contrasts: pd.DataFrame | None
+) -> pd.DataFrame:
+    if modules is None or modules.empty:
+        return table.assign(module="", kme=np.nan, stability=np.nan, module_effect=np.nan, module_p_value=np.nan,
+                            module_q_value=np.nan)  # fmt: skip
+    own = modules.drop_duplicates("gene").set_index("gene")
+    table = table.assign(module=table["gene"].map(own["module"]).fillna(""), kme=table["gene"].map(own["kme"]))
+    table["stability"] = table["gene"].map(own["stability"]) if "stability" in own else np.nan
+    if module_contrasts is None or module_contrasts.empty:
+        return table.assign(module_effect=np.nan, module_p_value=np.nan, module_q_value=np.nan)
+    of = module_contrasts.set_index(["module", "contrast"])[["effect", "p_value", "q_value"]]
+    of.columns = pd.Index(["module_effect", "module_p_value", "module_q_value"])
+    return table.join(of, on=["module", "contrast"])
+
+
+def _join_survival(table: pd.DataFrame, survival: pd.DataFrame | None) -> pd.DataFrame:
+    if survival is None or survival.empty:
+        return table.assign(hr=np.nan, survival_q=np.nan)
+    own = survival.drop_duplicates("feature").set_index("feature")
+    return table.assign(hr=table["gene"].map(own["hr"]), survival_q=table["gene"].map(own["q_value"]))
+
+
+def _strength(p_values: pd.Series) -> np.ndarray:
+    level = -np.log10(np.maximum(p_values.to_numpy(dtype=float), 1e-300))
+    return np.asarray(level / (level + HALF))
+
+
+def _score(table: pd.DataFrame) -> pd.DataFrame:
+    change = np.nan_to_num(_strength(table["p_value"]))
+    agree = np.sign(table["module_effect"]) == np.sign(table["log2fc"])
+    module = _strength(table["module_p_value"]) * np.clip(table["kme"], 0, 1) * agree
+    in_no_module = (table["module"] == "") | table["module"].str.startswith(("grey", "unassigned"))
+    has_network = bool((~in_no_module).any())
+    # A gene in no module has no support from one; without any network the line is not measured at all.
+    module = np.where(in_no_module | module.isna(), 0.0 if has_network else np.nan, module)
+    influence = table["influence"] if "influence" in table else pd.Series(np.nan, index=table.index)
+    lines = {
+        "change": change,
+        "module": module,
+        "specific": table["malignant_share"].to_numpy(dtype=float),
+        "robust": np.clip(1 - influence.to_numpy(dtype=float), 0, 1),
+    }
+    # Influence is computed for genes with p < 0.05 only: the others have no finding that could be robust.
+    lines["robust"] = np.where(np.isnan(lines["robust"]), 0.0, lines["robust"])
+    total, weight = np.zeros(len(table)), np.zeros(len(table))
+    for name, values in lines.items():
+        known = np.isfinite(values)
+        total += np.where(known, values, 0) * WEIGHTS[name]
+        weight += known * WEIGHTS[name]
+        table[f"evidence_{name}"] = values
+    table["score"] = total / weight * (1 - table["ambient_risk"].fillna(0).to_numpy())
+    return table
+
+
+def _verdict(row: dict[str, object]) -> tuple[str, str]:
+    p, q = float(row["p_value"]), float(row["q_value"])  # type: ignore[arg-type]
+    if np.isnan(p):
+        return "refused", str(row.get("reason") or "no test")
+    doubts = []
+    if row.get("rests_on_one"):
+        doubts.append(f"rests on patient {row.get('influence_patient')}")
+    risk = float(row["ambient_risk"])  # type: ignore[arg-type]
+    if risk >= MAX_AMBIENT:
+        doubts.append(f"{risk:.0%} of its counts may be ambient")
+    if q < 0.05 and not doubts:
+        return "supported", "q < 0.05, no single patient carries it"
+    if p < 0.05 and not doubts:
+        return "suggestive", "p < 0.05, not after correction for all genes"
+    return "not supported", "; ".join(doubts) if p < 0.05 else "p >= 0.05"

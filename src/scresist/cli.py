@@ -1,0 +1,228 @@
+"""The commands: parse, call, report. No science, and the only place with progress and exit status."""
+
+import json
+import sys
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from scresist import __version__
+from scresist.checks import InputError, ScresistError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Find what makes tumours resist a drug, from single-cell RNA sequencing, with the patient as the unit.",
+)
+Study = Annotated[Path, typer.Argument(help="study.toml", metavar="STUDY")]
+Json = Annotated[bool, typer.Option("--json", help="print for a program to read")]
+
+
+def main() -> None:
+    """Run a command; exit 0 when done, 1 when it failed, 2 when the inputs or the call are wrong."""
+    try:
+        app()
+    except InputError as error:
+        _stop(str(error), 2)
+    except ScresistError as error:
+        _stop(str(error), 1)
+    except KeyboardInterrupt:
+        _stop("stopped; the same command goes on where it stopped", 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(1) from None
+
+
+def _stop(message: str, status: int) -> NoReturn:
+    say(message)
+    raise SystemExit(status)
+
+
+def say(message: str) -> None:
+    """One line of progress, on standard error."""
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+
+
+def show(text: str) -> None:
+    """A result, on standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        show(f"scresist {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    pass
+
+
+@app.command()
+def check(study: Study, as_json: Json = False) -> None:  # noqa: FBT002 - a flag
+    """Validate everything, compute nothing: every problem with file, row, column, value and remedy."""
+    from scresist.problems import Problem
+    from scresist.study import examine_study
+
+    found, problems = examine_study(study)
+    facts: list[dict[str, Any]] = []
+    if found is not None:
+        from scresist.contrasts import estimable
+        from scresist.ingest import inspect
+
+        inspection = inspect(found)
+        problems = (*problems, *inspection.problems)
+        facts = inspection.table.to_dict("records")
+        design = estimable(found.design).table.to_dict("records") if found.design.contrasts else []
+    else:
+        design = []
+    errors = [p for p in problems if p.severity == "error"]
+    if as_json:
+        show(json.dumps({"ok": not errors, "problems": [p.as_dict() for p in problems], "samples": facts,
+                         "design": design}, indent=1, default=str))  # fmt: skip
+    else:
+        order = {"error": 0, "warning": 1, "note": 2}
+        problem: Problem
+        for problem in sorted(problems, key=lambda p: order[p.severity]):
+            show(str(problem))
+        for row in design:
+            show(f"design: {row['sentence']}")
+        cells = sum(int(f.get("cells", 0)) for f in facts)
+        show(f"{len(errors)} errors, {sum(p.severity == 'warning' for p in problems)} warnings; "
+             f"{len(facts)} samples, {cells} barcodes")  # fmt: skip
+    if errors:
+        raise SystemExit(2)
+
+
+@app.command()
+def run(
+    study: Study,
+    out: Annotated[Path, typer.Option(help="results folder")] = Path("results"),
+    until: Annotated[str | None, typer.Option(help="stop after this step")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="threads for work that is independent per sample")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="address of a Dask cluster")] = None,
+    mode: Annotated[str, typer.Option(help="sound | parity")] = "sound",
+    calibrate: Annotated[int, typer.Option(min=0, help="shuffles of the patients to measure the error rate with")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="do every step again")] = False,  # noqa: FBT002 - a flag
+    as_json: Json = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Run a study; killed and started again, it goes on at the first unfinished step."""
+    from scresist.pipeline import run as run_pipeline
+    from scresist.study import read_study
+
+    read = read_study(study)
+    for problem in read.problems:
+        say(str(problem))
+    folder = run_pipeline(
+        read, out, until=until, workers=workers, scheduler=scheduler, mode=mode, fresh=fresh, say=say,
+        calibrate=calibrate,
+    )  # fmt: skip
+    _conclude(folder, as_json=as_json)
+
+
+def _conclude(folder: Path, *, as_json: bool) -> None:
+    facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    if as_json:
+        show(json.dumps(facts, indent=1))
+        return
+    for refusal in facts["refusals"]:
+        say(f"refused: {refusal['step']}, {refusal['what']}: {refusal['reason']}")
+    page = folder / "report.html"
+    show(str(page if page.exists() else folder))
+
+
+@app.command()
+def report(results: Annotated[Path, typer.Argument(help="results folder")]) -> None:
+    """Rebuild the page from the tables."""
+    from scresist.report import rebuild
+
+    show(str(rebuild(results)))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="folder for the cohort and its results")] = Path("scresist-demo"),
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    show_page: Annotated[bool, typer.Option("--open/--no-open", help="open the report in a browser")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Simulate a small cohort with planted truth, run the study on it, and compare."""
+    from scresist.pipeline import run as run_pipeline
+    from scresist.simulate import Plan, simulate, write_cohort
+    from scresist.simulate.recovery import compare
+    from scresist.study import read_study
+
+    cohort = out / "cohort"
+    if not (cohort / "study.toml").exists():
+        say("simulating 18 samples of 15 patients")
+        write_cohort(simulate(Plan(seed=seed)), cohort)
+    folder = run_pipeline(read_study(cohort / "study.toml"), out / "results", workers=2, say=say)
+    show(compare(folder, cohort).to_string(index=False))
+    page = (folder / "report.html").resolve()
+    show(f"report: {page}")
+    if show_page:
+        webbrowser.open(page.as_uri())
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="a new folder")],
+    patients: Annotated[str, typer.Option(help="per arm: baseline=6,primary=6,acquired=6")] = "baseline=6,primary=6,acquired=6",
+    pairs: Annotated[int, typer.Option(min=0, help="acquired patients with a baseline sample too")] = 3,
+    cells: Annotated[int, typer.Option(min=30, help="cells per sample, on average")] = 250,
+    genes: Annotated[int, typer.Option(min=2500)] = 6000,
+    module_effect: Annotated[float, typer.Option(help="shift of the planted programmes, in SD between cells")] = 1.5,
+    composition_effect: Annotated[float, typer.Option(help="log fold change of cell types")] = 1.0,
+    signal_effect: Annotated[float, typer.Option(help="log fold change of single genes")] = 1.2,
+    log_hazard: Annotated[float, typer.Option(help="of progression, per unit of the primary programme")] = 1.0,
+    patient_sd: Annotated[float, typer.Option(min=0, help="SD of programmes between patients")] = 0.4,
+    ambient: Annotated[float, typer.Option(min=0, max=0.5, help="share of ambient counts")] = 0.05,
+    doublets: Annotated[float, typer.Option(min=0, max=0.5, help="share of doublets")] = 0.03,
+    decoys: Annotated[bool, typer.Option("--decoys/--no-decoys")] = True,  # noqa: FBT002 - a flag
+    null: Annotated[bool, typer.Option("--null", help="every effect 0")] = False,  # noqa: FBT002 - a flag
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """A cohort with planted truth, as 10x files and sheets."""
+    from scresist.simulate import Plan, write_cohort
+    from scresist.simulate import simulate as lay_out
+
+    size = _zero_if(null)
+    plan = Plan(
+        patients=_counts(patients), pairs=pairs, cells=cells, n_genes=genes, module_effect=size(module_effect),
+        composition_effect=size(composition_effect), signal_effect=size(signal_effect), log_hazard=size(log_hazard),
+        patient_sd=patient_sd, ambient=ambient, doublets=doublets, decoys=decoys, seed=seed,
+    )  # fmt: skip
+    show(str(write_cohort(lay_out(plan), out)))
+
+
+def _zero_if(null: bool) -> Callable[[float], float]:  # noqa: FBT001 - one switch
+    return lambda value: 0.0 if null else value
+
+
+def _counts(text: str) -> dict[str, int]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(name.strip() and number.strip().isdigit() for name, _, number in pairs):
+        raise InputError(f"--patients takes arm=number, separated by commas; got {text!r}")
+    return {name.strip(): int(number) for name, _, number in pairs}
+
+
+@app.command()
+def resources(
+    name: Annotated[str | None, typer.Argument(help="one of them, to print it")] = None,
+    as_json: Json = False,  # noqa: FBT002 - a flag
+) -> None:
+    """List what is shipped, with source and licence; or print one of them."""
+    from scresist import resources as shipped
+
+    if name is None:
+        table = shipped.sources()
+        show(table.to_json(orient="records", indent=1) if as_json else table.to_string(index=False))
+        return
+    show(shipped.text(name).rstrip("\n"))

@@ -1,0 +1,4 @@
+"""One self-contained page from the results."""
+
+
+def write(run, study, out): ...
