@@ -128,7 +128,7 @@ def candidates(
     Returns
     -------
     Result whose table is that of `cox`, followed by one row per feature for the best cut: `hr` is high against low,
-    `p_value` that of the maximally selected log-rank statistic (the smaller of its two approximations), `cut` where. The
+    `p_value` that of the maximally selected log-rank statistic (the smaller of two approximations), `cut` where. The
     interval of a searched cut would claim too much and is NaN. q-values are over the features of one method.
 
     References
