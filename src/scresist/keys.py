@@ -51,6 +51,9 @@ KEYS = (
     Key("malignant_probability", "obs", "float64", "malignancy", "probability from copy number; NaN where refused"),
     Key("malignancy", "obs", "category", "malignancy", "malignant, normal or uncertain"),
     Key("copy_number", "obsm", "float32", "malignancy", "copy-number signal per chromosome arm, log scale"),
+    Key(
+        "module_eigengenes", "obsm", "DataFrame", "networks", "eigengene of every module per cell; never a test's input"
+    ),
     Key("signatures", "obsm", "DataFrame", "microenvironment", "signature score per cell"),
 )
 

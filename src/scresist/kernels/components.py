@@ -1,0 +1,74 @@
+"""The leading component of cells over a module's genes, from sparse expression."""
+
+import numpy as np
+from scipy import sparse
+
+from scresist.checks import InputError
+
+
+def cell_component(
+    X: "np.ndarray | sparse.sparray | sparse.spmatrix", *, clip: float = 10.0, covariates: np.ndarray | None = None
+) -> np.ndarray:
+    """First principal component score of each cell over the genes of a module, as hdWGCNA takes it.
+
+    Genes are standardised over the cells, values above `clip` are cut to it, and the component keeps its length, so
+    that modules of more genes vary more. It is turned towards the mean of the genes. Constant genes have no part.
+
+    Parameters
+    ----------
+    X
+        Log-normalised expression, shape (cells, genes of the module). A sparse one stays sparse: standardised zeros
+        are the same in all cells of a gene, so only stored entries are multiplied.
+    clip
+        Largest standardised value; there is no lower bound.
+    covariates
+        Nuisances whose linear effect is taken out of every gene first, shape (cells, covariates); this makes X dense.
+
+    Returns
+    -------
+    Scores, shape (cells,); NaN throughout if every gene is constant.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two cells, or covariates are of other cells.
+
+    References
+    ----------
+    Morabito et al. (2023) Cell Rep Methods 3:100498.
+    """
+    n = X.shape[0]
+    if n < 2:
+        raise InputError(f"X has {n} cells; a component needs two or more")
+    columns = sparse.csc_array(X, dtype=np.float64, copy=True)
+    average = np.asarray(columns.mean(axis=1)).ravel()
+    if covariates is not None:
+        columns = sparse.csc_array(_residuals(columns.toarray(), covariates))
+    mean = np.asarray(columns.mean(axis=0)).ravel()
+    counts = np.diff(columns.indptr)
+    gene = np.repeat(np.arange(columns.shape[1]), counts)
+    spread = np.bincount(gene, weights=(columns.data - mean[gene]) ** 2, minlength=len(mean)) + (n - counts) * mean**2
+    deviation = np.sqrt(spread / (n - 1))
+    varying = np.flatnonzero(deviation > 1e-12 * np.maximum(np.abs(mean), 1e-300))
+    if len(varying) == 0:
+        return np.full(n, np.nan)
+    columns.data = np.minimum(columns.data, (mean + clip * deviation)[gene])
+    columns, mean, deviation = columns[:, varying], mean[varying], deviation[varying]
+    scaled = sparse.csc_array(columns @ sparse.diags_array(1 / deviation))
+    offset = mean / deviation
+    total = np.asarray(scaled.sum(axis=0)).ravel()
+    product = np.asarray((scaled.T @ scaled).todense())
+    product += n * np.outer(offset, offset) - np.outer(total, offset) - np.outer(offset, total)
+    right = np.linalg.eigh(product)[1][:, -1]
+    component = np.asarray(scaled @ right - offset @ right)
+    centred = component - component.mean()
+    return -component if centred @ (average - average.mean()) < 0 else component
+
+
+def _residuals(X: np.ndarray, covariates: np.ndarray) -> np.ndarray:
+    """What a linear regression of every gene on the covariates leaves."""
+    covariates = np.asarray(covariates, dtype=np.float64).reshape(len(covariates), -1)
+    if len(covariates) != len(X):
+        raise InputError(f"covariates are of {len(covariates)} cells and X of {len(X)}; give the same cells")
+    design = np.column_stack([np.ones(len(X)), covariates])
+    return np.asarray(X - design @ np.linalg.lstsq(design, X, rcond=None)[0])

@@ -1,0 +1,171 @@
+"""A network: its modules and everything needed to look at it again without computing it again."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import InputError, suggestion
+from scresist.networks.naming import UNASSIGNED
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Modules of co-expressed genes.
+
+    Attributes
+    ----------
+    modules
+        One row per gene of the network: `gene`, `module` ("M3 MUC3A", or "unassigned"), `kme` (correlation with the
+        eigengene of its module over metacells), `rank` (1 the hub), `colour`; NaN kme and rank where unassigned.
+    catalogue
+        One row per module, largest first: `module`, `id` (made of its genes: the same genes, the same id), `hub`,
+        `colour`, `n_genes`, `variance_explained`, and flags that later steps add.
+    eigengenes
+        Metacells x modules, columns in the order of the catalogue, each of unit length.
+    kme
+        Genes x modules: correlation of every gene with every eigengene.
+    power_table
+        `power`, `sft_r2`, `slope`, `truncated_r2`, `mean_k`, `median_k`, `max_k`.
+    scores
+        `sample`, `module`, `score`, `n_cells`: see `module_scores`; empty where samples are not known.
+    metacells
+        `metacell`, the columns within which cells were pooled, `group`, `n_cells`.
+    metacell_report, gene_report
+        What every group of cells gave, and which genes were used; why the others were not.
+    expression
+        Metacells x genes of the network, log-normalised; what every correlation is made of.
+    linkage, neighbours, overlaps
+        The tree (scipy's convention, genes in the order of `modules`), and for each gene the positions and overlaps
+        of the genes with the highest topological overlap.
+    settings, notes
+        What it ran with, and what a reader must know, one sentence each.
+    """
+
+    modules: pd.DataFrame
+    catalogue: pd.DataFrame
+    eigengenes: pd.DataFrame
+    kme: pd.DataFrame
+    power_table: pd.DataFrame
+    scores: pd.DataFrame
+    metacells: pd.DataFrame
+    metacell_report: pd.DataFrame
+    gene_report: pd.DataFrame
+    expression: pd.DataFrame
+    linkage: np.ndarray
+    neighbours: np.ndarray
+    overlaps: np.ndarray
+    settings: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def power(self) -> float:
+        """The soft-threshold power used."""
+        return float(self.settings["power"])
+
+    @property
+    def genes(self) -> pd.Index:
+        """Genes of the network, in the order of the tree's leaves by number."""
+        return pd.Index(self.modules["gene"])
+
+    @property
+    def names(self) -> list[str]:
+        """Modules, largest first."""
+        return self.catalogue["module"].tolist()
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Module of each gene as a number: 0 unassigned, else its place in the catalogue, from 1."""
+        number = {name: i + 1 for i, name in enumerate(self.names)} | {UNASSIGNED: 0}
+        return self.modules["module"].map(number).to_numpy(dtype=np.int64)
+
+    def members(self, module: str) -> pd.DataFrame:
+        """Rows of `modules` of one module, hub first; a module is known by its name, number ("M3"), id or colour."""
+        return self.modules[self.modules["module"] == self.name_of(module)].sort_values("rank")
+
+    def name_of(self, module: str) -> str:
+        """The full name of a module known by name, number, id or colour."""
+        for _, row in self.catalogue.iterrows():
+            if module in (row["module"], row["module"].split(" ")[0], row["id"], row["colour"]):
+                return str(row["module"])
+        raise InputError(f"there is no module {module!r}; {suggestion(module, self.names)}")
+
+    def replace(self, **changes: Any) -> "Network":
+        """The same network with some attributes changed."""
+        return replace(self, **changes)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one file (a zip of parquet tables, arrays and json): whole, or not at all."""
+        path = Path(path)
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give the name of a file, such as {path / 'network.zip'}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        facts = {"format": FORMAT, "settings": dict(self.settings), "notes": list(self.notes)}
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(_entry("network.json"), json.dumps(facts, indent=1, sort_keys=True, default=_plain) + "\n")
+            for field in fields(self):
+                value = getattr(self, field.name)
+                if isinstance(value, pd.DataFrame):
+                    archive.writestr(_entry(f"{field.name}.parquet"), _parquet(value))
+                elif isinstance(value, np.ndarray):
+                    buffer = io.BytesIO()
+                    np.save(buffer, value, allow_pickle=False)
+                    archive.writestr(_entry(f"{field.name}.npy"), buffer.getvalue())
+        part.replace(path)
+
+
+def load(path: str | Path) -> Network:
+    """Read a network written by `Network.save`.
+
+    Raises
+    ------
+    InputError
+        If the file is absent, is no saved network, or is of a later format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is not there; give the file that Network.save wrote")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is no saved network; give the file that Network.save wrote")
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        if "network.json" not in names:
+            raise InputError(f"{path} is no saved network: it holds no network.json")
+        facts = json.loads(archive.read("network.json"))
+        if facts["format"] > FORMAT:
+            raise InputError(f"{path} is of format {facts['format']}; update scresist, which reads up to {FORMAT}")
+        content: dict[str, Any] = {}
+        for field in fields(Network):
+            if f"{field.name}.parquet" in names:
+                content[field.name] = pd.read_parquet(io.BytesIO(archive.read(f"{field.name}.parquet")))
+            elif f"{field.name}.npy" in names:
+                content[field.name] = np.load(io.BytesIO(archive.read(f"{field.name}.npy")), allow_pickle=False)
+    return Network(**content, settings=MappingProxyType(facts["settings"]), notes=tuple(facts["notes"]))
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """An entry without the time of day: the same network gives the same file."""
+    return zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalars and tuples as json knows them."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, tuple | set | np.ndarray) else str(value)

@@ -1,0 +1,159 @@
+"""Metacells of a cohort: only ever of one group, with a report of what every group gave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from scresist.checks import InputError, RefusedError, require_positive
+from scresist.kernels.metacells import choose_metacells, overlap_summary
+from scresist.kernels.r_random import RStream
+from scresist.networks.cells import group_names
+
+NOTHING_SHARED = {"max_shared": np.nan, "mean_shared": np.nan, "median_shared": np.nan}
+SMALLEST_POOL = 5  # cells; an average over fewer is mostly noise, and a group of fewer is left out by name
+
+
+@dataclass(frozen=True, slots=True)
+class Metacells:
+    """Pools of cells of one group each.
+
+    `counts` are sums over the members (metacells x genes); `table` has a row per metacell: `metacell`, the groupby
+    columns, `group`, `n_cells`; `report` a row per group: `group`, its columns, `n_cells`, `n_metacells`, `k`,
+    `max_shared`, `how` (metacells | small metacells | pseudobulk | left out), and how much its metacells share.
+    """
+
+    counts: sparse.csr_array
+    members: tuple[np.ndarray, ...]
+    table: pd.DataFrame
+    report: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """How metacells are made; defaults are hdWGCNA's, but for the target.
+
+    `target` is the most metacells a group may give: 150 keeps one large biopsy from speaking for the cohort.
+    """
+
+    k: int = 25
+    max_shared: int = 15
+    target: int = 150
+    min_cells: int = 100
+    max_iterations: int = 5000
+    small_groups: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("k", "target", "min_cells"):
+            require_positive(getattr(self, name), name)
+        if self.k < 2:
+            raise InputError(f"k must be 2 or more cells; got {self.k}")
+        require_positive(self.max_shared, "max_shared", allow_zero=True)
+
+
+def pool_cells(
+    obs: pd.DataFrame,
+    counts: sparse.csr_array,
+    points: np.ndarray,
+    groupby: Sequence[str],
+    pooling: Pooling,
+    draw: "np.random.Generator | RStream | Mapping[str, np.ndarray]",
+) -> Metacells:
+    """Metacells within every group of cells.
+
+    A group below `min_cells` is not dropped: with `small_groups`, k and max_shared shrink in proportion (to no fewer
+    than five cells), a group too small even for that becomes one pseudobulk, and one of fewer than five cells is left
+    out. All of that is stated in the report and the notes.
+
+    Parameters
+    ----------
+    obs, counts, points
+        The cells: their table, raw counts (cells x genes) and coordinates.
+    groupby
+        Columns of obs; no metacell mixes two of their combinations.
+    pooling
+        Sizes and limits.
+    draw
+        A Generator or an R stream, or per group the positions to replay.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or k exceeds a group that must be pooled.
+    RefusedError
+        If no group gives a metacell.
+    """
+    names, groups = group_names(obs, groupby)
+    members: list[np.ndarray] = []
+    rows, report = [], []
+    positions = names.groupby(names, sort=False).indices
+    for name, values in groups.to_dict(orient="index").items():
+        cells = np.asarray(positions[name])
+        source = draw[str(name)] if isinstance(draw, Mapping) else draw
+        how, k, shared = _plan(len(cells), pooling)
+        found = _pools(points[cells], how, k, shared, pooling, source)
+        members += [cells[pool] for pool in found]
+        named = {str(column): value for column, value in values.items()}
+        rows += [{"metacell": f"{name}_{i + 1}", "group": name, **named, "n_cells": len(np.unique(pool))}
+                 for i, pool in enumerate(found)]  # fmt: skip
+        seen = overlap_summary(np.array(found)) if len(found) > 1 else NOTHING_SHARED
+        report.append({"group": name, **named, "n_cells": len(cells), "n_metacells": len(found), "k": k, "how": how,
+                       **seen})  # fmt: skip
+    table, told = pd.DataFrame(rows), pd.DataFrame(report)
+    if not rows:
+        raise RefusedError(
+            f"no group of {', '.join(groupby)} has the {pooling.min_cells} cells a metacell group needs "
+            f"(the largest has {int(told['n_cells'].max())}); lower min_cells or pool over fewer columns"
+        )
+    pooled = _summed(counts, members)
+    return Metacells(pooled, tuple(members), table, told, _notes(told, names, pooling))
+
+
+def _summed(counts: sparse.csr_array, members: list[np.ndarray]) -> sparse.csr_array:
+    """Counts summed over the distinct members of each pool."""
+    distinct = [np.unique(pool) for pool in members]
+    ends = np.concatenate([[0], np.cumsum([len(pool) for pool in distinct])])
+    mask = sparse.csr_array((np.ones(ends[-1]), np.concatenate(distinct), ends), shape=(len(members), counts.shape[0]))
+    return sparse.csr_array(mask @ counts.astype(np.float64))
+
+
+def _plan(n: int, pooling: Pooling) -> tuple[str, int, int]:
+    """How a group of n cells is pooled, with its k and max_shared."""
+    if n >= pooling.min_cells:
+        return "metacells", pooling.k, pooling.max_shared
+    if not pooling.small_groups:
+        return "left out", 0, 0
+    k = max(SMALLEST_POOL, round(pooling.k * n / pooling.min_cells))
+    if n >= 2 * k:
+        return "small metacells", k, int(pooling.max_shared * k / pooling.k)
+    return ("pseudobulk", n, 0) if n >= SMALLEST_POOL else ("left out", 0, 0)
+
+
+def _pools(points: np.ndarray, how: str, k: int, shared: int, pooling: Pooling, source: Any) -> list[np.ndarray]:
+    if how == "left out":
+        return []
+    if how == "pseudobulk":
+        return [np.arange(len(points))]
+    return list(choose_metacells(points, k, shared, pooling.target, pooling.max_iterations, source))
+
+
+def _notes(report: pd.DataFrame, names: pd.Series, pooling: Pooling) -> tuple[str, ...]:
+    notes = []
+    missing = int(names.isna().sum())
+    if missing:
+        notes.append(f"{missing} cells have no value in a groupby column and are in no metacell")
+    words = {
+        "small metacells": f"groups below {pooling.min_cells} cells gave fewer and smaller metacells",
+        "pseudobulk": "groups too small for metacells gave one pseudobulk each",
+        "left out": f"groups below {SMALLEST_POOL if pooling.small_groups else pooling.min_cells} cells are left out",
+    }
+    for how, text in words.items():
+        some = report.loc[report["how"] == how]
+        if len(some):
+            listed = ", ".join(f"{row.group} ({row.n_cells})" for row in some.itertuples())
+            notes.append(f"{len(some)} {text}: {listed}")
+    return tuple(notes)

@@ -1,0 +1,145 @@
+"""A module's level in every sample: what is compared between arms."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from scresist.checks import InputError, require_columns, require_positive
+from scresist.kernels.components import cell_component
+from scresist.networks.cells import check_genes, compartment_mask, log_normalised, raw_counts
+from scresist.networks.network import Network
+from scresist.results import Result
+
+METHOD = "kME-weighted mean of standardised pseudobulk expression over a module's genes"
+
+
+def module_scores(
+    net: Network, adata: Any, *, by: str = "sample", compartment: str | None = "of the network", min_cells: int = 10
+) -> Result:
+    """How high each module stands in each sample's cells of the compartment.
+
+    Counts are summed over a sample's cells, log-normalised, and standardised gene by gene with the mean and deviation
+    that the gene has over the network's metacells; a score is their mean over the module's genes, weighted by kME.
+    Zero is the average metacell, one a metacell standard deviation. Nothing is harmonised between samples.
+
+    Parameters
+    ----------
+    net
+        The network.
+    adata
+        Cells with raw counts; another cohort's will do, if its genes have the same names.
+    by
+        Column of obs that names samples.
+    compartment
+        Cells to score: by default those the network was made of; see `build`.
+    min_cells
+        Fewest cells a sample may have there; below, its score is NaN.
+
+    Returns
+    -------
+    Result whose table has `sample`, `module`, `score`, `n_cells`: every sample of `adata`, every module. A module of
+    which less than half of the genes (by weight) are in `adata` has NaN. `wide_scores` turns it sample x module.
+
+    Raises
+    ------
+    InputError
+        If a column or the compartment is missing, or no gene is shared.
+    """
+    require_columns(adata.obs, [by], "adata.obs")
+    require_positive(min_cells, "min_cells")
+    check_genes(adata.var_names)
+    chosen = net.settings.get("compartment") if compartment == "of the network" else compartment
+    inside = compartment_mask(adata.obs, chosen)
+    samples = adata.obs[by].astype("category").cat
+    names = samples.categories
+    codes = np.where(inside, samples.codes.to_numpy(), -1)
+    pooled, n_cells = sum_by_group(raw_counts(adata), codes, len(names))
+    scores, notes = score_profiles(net, log_normalised(pooled), adata.var_names)
+    few = n_cells < min_cells
+    scores[few] = np.nan
+    if few.any():
+        listed = ", ".join(f"{name} ({n})" for name, n in zip(names[few], n_cells[few], strict=True))
+        notes.append(f"{int(few.sum())} samples have fewer than {min_cells} cells and no score: {listed}")
+    table = pd.DataFrame(
+        {
+            "sample": np.repeat(names.astype(str), len(net.names)),
+            "module": np.tile(net.names, len(names)),
+            "score": scores.ravel(),
+            "n_cells": np.repeat(n_cells, len(net.names)),
+        }
+    )
+    return Result(table, METHOD, {"by": by, "compartment": chosen, "min_cells": min_cells}, tuple(notes))
+
+
+def wide_scores(scores: "Result | pd.DataFrame") -> pd.DataFrame:
+    """Module scores as samples x modules, both in the order in which they come."""
+    table = scores.table if isinstance(scores, Result) else scores
+    wide = table.pivot_table(
+        index="sample", columns="module", values="score", sort=False, dropna=False, aggfunc="first"
+    )
+    return wide.reindex(index=table["sample"].unique(), columns=table["module"].unique())
+
+
+def sum_by_group(counts: sparse.csr_array, codes: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """Counts summed over the cells of each group (code -1: none), dense (groups, genes), and cells per group."""
+    cells = np.flatnonzero(codes >= 0)
+    mask = sparse.csr_array((np.ones(len(cells)), (codes[cells], cells)), shape=(n_groups, counts.shape[0]))
+    return np.asarray((mask @ counts.astype(np.float64)).todense()), np.bincount(codes[cells], minlength=n_groups)
+
+
+def score_profiles(net: Network, profiles: np.ndarray, names: pd.Index) -> tuple[np.ndarray, list[str]]:
+    """Scores of log-normalised profiles (rows), shape (profiles, modules), and what was missing.
+
+    Raises
+    ------
+    InputError
+        If no gene of the network is among `names`.
+    """
+    places = names.get_indexer(net.genes)
+    here = places >= 0
+    if not here.any():
+        raise InputError(f"none of the network's genes is in the data; it has names such as {names[0]!r}, "
+                         f"the network {net.genes[0]!r}: map the names first")  # fmt: skip
+    X = net.expression.to_numpy(dtype=np.float64)
+    mean, deviation = X.mean(axis=0), X.std(axis=0, ddof=1)
+    weights = module_weights(net)
+    found = weights[here].sum(axis=0) / weights.sum(axis=0)
+    Z = (profiles[:, places[here]] - mean[here]) / deviation[here]
+    scores = Z @ weights[here]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scores /= weights[here].sum(axis=0)
+    scores[:, found < 0.5] = np.nan
+    notes = [f"{name}: {share:.0%} of its weight is on genes that are here" + ("; not scored" if share < 0.5 else "")
+             for name, share in zip(net.names, found, strict=True) if share < 1]  # fmt: skip
+    return np.asarray(scores), notes
+
+
+def module_weights(net: Network) -> np.ndarray:
+    """Weight of each gene in each module's score, (genes, modules): its kME where it is a member and positive."""
+    member = net.labels[:, None] == np.arange(1, len(net.names) + 1)
+    return np.where(member, np.maximum(np.nan_to_num(net.kme.to_numpy()), 0), 0.0)
+
+
+def cell_eigengenes(net: Network, adata: Any) -> None:
+    """Write each cell's eigengene of every module to `obsm["module_eigengenes"]`, a table of cells x modules.
+
+    As hdWGCNA does: log-normalised expression standardised over the cells, values above 10 cut to 10, first principal
+    component (its length kept, so that modules of more genes vary more), turned towards the mean of the genes. Cells
+    are those given, so give the compartment; sparse expression is never made dense.
+
+    References
+    ----------
+    Morabito et al. (2023) Cell Rep Methods 3:100498.
+    """
+    check_genes(adata.var_names)
+    X = log_normalised(raw_counts(adata))
+    table = pd.DataFrame(index=adata.obs_names)
+    for module in net.names:
+        places = adata.var_names.get_indexer(net.members(module)["gene"])
+        if (places >= 0).sum() < 0.5 * len(places):
+            table[module] = np.nan
+            continue
+        table[module] = cell_component(X[:, np.sort(places[places >= 0])])
+    adata.obsm["module_eigengenes"] = table

@@ -1,0 +1,125 @@
+"""Which genes enter a network, and why the others do not."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from scresist.checks import InputError, require_choice, suggestion
+
+REASON_FEW_CELLS = "detected in too few cells"
+REASON_NOT_VARIABLE = "not among the most variable"
+REASON_CONSTANT = "constant over metacells"
+REASON_NOT_LISTED = "not in the list given"
+
+
+def select_genes(
+    counts: sparse.csr_array,
+    names: pd.Index,
+    groups: np.ndarray,
+    metacells: np.ndarray,
+    *,
+    select: str = "fraction",
+    fraction: float = 0.05,
+    n_genes: int = 5000,
+    genes: Sequence[str] | None = None,
+    least: int = 0,
+    keep_genes: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Which genes are used: a table of `gene`, `kept`, `reason` (why not, or why although), `detected`.
+
+    Parameters
+    ----------
+    counts
+        Raw counts of the cells, (cells, genes).
+    names
+        Gene names.
+    groups
+        Code of each cell's group, (cells,): a gene detected in enough cells of one group is enough.
+    metacells
+        Log-normalised expression of the metacells, (metacells, genes), sparse or dense: constant genes are dropped.
+    select
+        "fraction": detected in that share of cells (rounded half to even, as R does) of some group; "variable": of
+        those the `n_genes` whose variance over metacells most exceeds that of genes of like mean; "all".
+    genes
+        A list to use instead.
+    least
+        Fewest cells of a group, whatever the share.
+    keep_genes
+        Genes kept whatever their detection, if they vary at all.
+
+    Raises
+    ------
+    InputError
+        If a listed gene is not there, or a choice is not known.
+    """
+    require_choice(select, ("fraction", "variable", "all"), "select")
+    if not 0 <= fraction <= 1:
+        raise InputError(f"fraction must be from 0 to 1; got {fraction!r}")
+    detected, found = detection(counts, groups, fraction, least)
+    reason = np.full(len(names), "", dtype=object)
+    if genes is not None:
+        listed = _places(names, genes, "genes")
+        found = np.zeros(len(names), dtype=bool)
+        found[listed] = True
+        reason[~found] = REASON_NOT_LISTED
+    elif select == "all":
+        found = np.ones(len(names), dtype=bool)
+    else:
+        reason[~found] = REASON_FEW_CELLS
+    if genes is None and select == "variable":
+        chosen = most_variable(metacells, found, n_genes)
+        reason[found & ~chosen] = REASON_NOT_VARIABLE
+        found = chosen
+    must = _places(names, [gene for gene in keep_genes if gene in names], "keep_genes")
+    forced = [i for i in must if not found[i]]
+    reason[forced] = [f"kept by request although {reason[i]}" for i in forced]
+    found[forced] = True
+    constant = _constant(metacells)
+    reason[found & constant] = REASON_CONSTANT
+    kept = found & ~constant
+    table = pd.DataFrame({"gene": names.astype(str), "kept": kept, "reason": reason, "detected": detected})
+    absent = [gene for gene in keep_genes if gene not in names]
+    lost = pd.DataFrame({"gene": absent, "kept": False, "reason": "not in the data", "detected": 0.0})
+    return pd.concat([table, lost], ignore_index=True) if absent else table
+
+
+def detection(
+    counts: sparse.csr_array, groups: np.ndarray, fraction: float, least: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share of cells in which each gene has a count, and whether it reaches `fraction` of the cells of some group."""
+    n_groups = int(groups.max()) + 1
+    member = sparse.csr_array((np.ones(len(groups)), (groups, np.arange(len(groups)))), shape=(n_groups, len(groups)))
+    seen = np.asarray((member @ (counts > 0).astype(np.float64)).todense())
+    needed = np.maximum(np.round(fraction * np.bincount(groups, minlength=n_groups)), least)
+    return seen.sum(axis=0) / max(len(groups), 1), np.asarray((seen >= needed[:, None]).any(axis=0))
+
+
+def most_variable(metacells: np.ndarray, among: np.ndarray, count: int) -> np.ndarray:
+    """The `count` genes of `among` whose log variance most exceeds a quadratic in their log mean."""
+    mean = metacells.mean(axis=0)
+    variance = metacells.var(axis=0, ddof=1)
+    usable = np.flatnonzero(among & (variance > 0) & (mean > 0))
+    chosen = np.zeros(len(among), dtype=bool)
+    if len(usable) > 3:
+        x, y = np.log10(mean[usable]), np.log10(variance[usable])
+        excess = y - np.polyval(np.polyfit(x, y, 2), x)
+        usable = usable[np.argsort(-excess, kind="stable")[:count]]
+    chosen[usable] = True
+    return chosen
+
+
+def _constant(metacells: np.ndarray) -> np.ndarray:
+    """Genes that goodGenes of WGCNA drops: variance no larger than 1e-10 of the largest value, squared."""
+    tolerance = 1e-10 * max(float(np.abs(metacells).max(initial=0.0)), 1e-300)
+    return np.asarray(metacells.var(axis=0, ddof=1) <= tolerance**2)
+
+
+def _places(names: pd.Index, genes: Sequence[str], what: str) -> list[int]:
+    places = names.get_indexer(pd.Index(list(genes)))
+    if (places < 0).any():
+        first = list(genes)[int(np.argmax(places < 0))]
+        raise InputError(f"{what}: {int((places < 0).sum())} genes are not in the data, the first is {first!r}; "
+                         f"{suggestion(first, names)}")  # fmt: skip
+    return [int(place) for place in places]

@@ -1,0 +1,179 @@
+"""What hdWGCNA reports of modules and traits: tests over cells, kept so that a published analysis can be checked.
+
+Cells are its replicates, so these p-values do not generalise to patients; the test that does is
+`contrasts.contrast_arms` on `module_scores`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from scresist.checks import InputError, require_columns
+from scresist.kernels.modules import signed_kme
+from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.networks.naming import GREY, UNASSIGNED
+from scresist.results import Result
+
+OVER_CELLS = "cells as replicates, as in hdWGCNA 0.4: not a test over patients"
+
+
+def module_traits(
+    eigengenes: pd.DataFrame, obs: pd.DataFrame, traits: Sequence[str], *, groupby: str | None = None
+) -> Result:
+    """Pearson correlation of each module's cell eigengene with each trait, over all cells and within groups.
+
+    Parameters
+    ----------
+    eigengenes
+        Cells x modules; `cell_eigengenes` writes them.
+    obs
+        The same cells' table.
+    traits
+        Columns of obs; categorical ones are numbered in the order of their categories.
+    groupby
+        Column whose every value is looked at alone too.
+
+    Returns
+    -------
+    Result whose table has `group` ("all_cells" or a value of `groupby`), `trait`, `module`, `r`, `p_value` (two-sided
+    t; exactly 0 below about 1e-16, as in Hmisc), `q_value` (Benjamini-Hochberg within a group), `n_cells`.
+    A trait constant in a group has NaN.
+    """
+    require_columns(obs, [*traits, *([groupby] if groupby else [])], "obs")
+    if len(obs) != len(eigengenes):
+        raise InputError(f"obs has {len(obs)} cells and eigengenes {len(eigengenes)}; give the same cells")
+    numbers = np.column_stack([_numeric(obs[trait]) for trait in traits])
+    groups: list[tuple[str, np.ndarray]] = [("all_cells", np.ones(len(obs), dtype=bool))]
+    if groupby:
+        values = obs[groupby].astype(str).to_numpy()
+        groups += [(name, values == name) for name in pd.unique(values)]
+    tables = [_correlated(eigengenes[rows], numbers[rows], traits, name) for name, rows in groups]
+    return Result(pd.concat(tables, ignore_index=True), f"Pearson correlation; {OVER_CELLS}", {"groupby": groupby})
+
+
+def _numeric(column: pd.Series) -> np.ndarray:
+    """A trait as numbers: categories and text by the order of their levels, from 1."""
+    if isinstance(column.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(column):
+        codes = column.astype("category").cat.codes.to_numpy().astype(float) + 1
+        codes[codes == 0] = np.nan
+        return codes
+    return column.to_numpy(dtype=float)
+
+
+def _correlated(E: pd.DataFrame, traits: np.ndarray, names: Sequence[str], group: str) -> pd.DataFrame:
+    rows = []
+    for column, trait in enumerate(names):
+        for module in E.columns:
+            x, y = E[module].to_numpy(dtype=float), traits[:, column]
+            known = ~(np.isnan(x) | np.isnan(y))
+            n = int(known.sum())
+            r = p = np.nan
+            if n > 2 and np.ptp(x[known]) > 0 and np.ptp(y[known]) > 0:
+                r = float(np.clip(np.corrcoef(x[known], y[known])[0, 1], -1, 1))
+                t = np.inf if abs(r) == 1 else abs(r) * np.sqrt((n - 2) / (1 - r * r))
+                p = float(2 * (1 - stats.t.cdf(t, n - 2)))
+            rows.append((group, trait, module, r, p, n))
+    table = pd.DataFrame(rows, columns=["group", "trait", "module", "r", "p_value", "n_cells"])
+    table.insert(5, "q_value", benjamini_hochberg(table["p_value"].to_numpy()))
+    return table
+
+
+def module_differences(
+    eigengenes: pd.DataFrame, first: np.ndarray, second: np.ndarray, *, pseudocount: float = 0.0
+) -> Result:
+    """Differential module eigengenes between two sets of cells: rank sum test and log2 fold change.
+
+    Negative eigengenes are set to 0 and the unassigned genes' dropped, as hdWGCNA does.
+
+    Parameters
+    ----------
+    eigengenes
+        Cells x modules.
+    first, second
+        Masks or positions of the cells compared.
+    pseudocount
+        Added to both means before the logarithm.
+
+    Returns
+    -------
+    Result whose table has `module`, `p_value` (Wilcoxon, normal approximation with correction for ties and
+    continuity), `log2fc`, `share_first`, `share_second` (cells above 0, to three decimals), `p_adjusted`
+    (Bonferroni), by increasing p and falling fold change.
+    """
+    E = eigengenes.drop(columns=[c for c in (GREY, UNASSIGNED) if c in eigengenes]).clip(lower=0)
+    a, b = E.to_numpy()[first], E.to_numpy()[second]
+    if len(a) == 0 or len(b) == 0:
+        raise InputError(f"the sets have {len(a)} and {len(b)} cells; both need one or more")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = np.log2(a.mean(axis=0) + pseudocount) - np.log2(b.mean(axis=0) + pseudocount)
+    p = np.array([rank_sum_p(a[:, m], b[:, m]) for m in range(E.shape[1])])
+    table = pd.DataFrame(
+        {
+            "module": E.columns,
+            "p_value": p,
+            "log2fc": change,
+            "share_first": (a > 0).mean(axis=0).round(3),
+            "share_second": (b > 0).mean(axis=0).round(3),
+            "p_adjusted": np.minimum(1, p * E.shape[1]),
+        }
+    )
+    table = table.iloc[np.lexsort([-change, p])].reset_index(drop=True)
+    return Result(table, f"Wilcoxon rank sum; {OVER_CELLS}", {"pseudocount": pseudocount})
+
+
+def rank_sum_p(x: np.ndarray, y: np.ndarray) -> float:
+    """Two-sided rank sum p-value: normal approximation with tie correction and a continuity correction of 0.5."""
+    n1, n2 = len(x), len(y)
+    ranks = stats.rankdata(np.concatenate([x, y]))
+    _, ties = np.unique(ranks, return_counts=True)
+    n = n1 + n2
+    u = ranks[:n1].sum() - n1 * (n1 + 1) / 2
+    mean = n1 * n2 / 2
+    variance = n1 * n2 / 12 * (n + 1 - (ties.astype(float) ** 3 - ties).sum() / (n * (n - 1)))
+    if variance <= 0:
+        return 1.0
+    above = stats.norm.sf((u - mean - 0.5) / np.sqrt(variance))
+    below = stats.norm.cdf((u - mean + 0.5) / np.sqrt(variance))
+    return float(min(1.0, 2 * min(above, below)))
+
+
+def cell_membership(
+    X: np.ndarray, genes: Sequence[str], eigengenes: pd.DataFrame, modules: Sequence[str], *, reassign: bool = True
+) -> pd.DataFrame:
+    """KME of genes over cells, and modules after genes that oppose their own are moved, as hdWGCNA does.
+
+    Parameters
+    ----------
+    X
+        Log-normalised expression of the cells of the group, (cells, genes), sparse or dense.
+    eigengenes
+        The same cells x modules, the unassigned group ("grey" or "unassigned") included or not.
+    modules
+        Module of each gene.
+    reassign
+        Whether a gene with a negative kME in its own module goes to the module where its kME is highest, or to the
+        unassigned where that is negative too.
+
+    Returns
+    -------
+    A table of `gene`, `module`, and `kme_` + module for every column of `eigengenes`.
+    """
+    kme = pd.DataFrame(signed_kme(X, eigengenes.to_numpy()), columns=eigengenes.columns)
+    own = np.array([str(module) for module in modules], dtype=object)
+    proper = [c for c in eigengenes.columns if c not in (GREY, UNASSIGNED)]
+    nowhere = GREY if GREY in own or GREY in eigengenes else UNASSIGNED
+    if reassign and len(eigengenes.columns) > 2:
+        for module in proper:
+            opposed = np.flatnonzero((own == module) & (kme[module].to_numpy() < 0))
+            if len(opposed):
+                best = kme.loc[opposed, proper].to_numpy()
+                moved = np.array(proper, dtype=object)[best.argmax(axis=1)]
+                moved[best.max(axis=1) < 0] = nowhere
+                own[opposed] = [f"\0{name}" for name in moved]
+        own = np.array([name.removeprefix("\0") for name in own], dtype=object)
+    kme.columns = [f"kme_{c}" for c in kme.columns]
+    kme.insert(0, "module", own)
+    kme.insert(0, "gene", list(genes))
+    return kme
