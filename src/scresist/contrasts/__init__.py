@@ -3,12 +3,16 @@
 from scresist.contrasts.aggregation import Pseudobulk, pseudobulk
 from scresist.contrasts.arms import contrast_arms
 from scresist.contrasts.cell_shares import composition
+from scresist.contrasts.claims import register_claims
 from scresist.contrasts.difference import primary_against_acquired
 from scresist.contrasts.estimability import estimable
+from scresist.contrasts.flips import cell_level_expression, cell_level_values, compare_claims
 from scresist.contrasts.genes import expression
 from scresist.contrasts.module_tests import modules
+from scresist.contrasts.shuffling import calibrate, shuffle_arms
 
 __all__ = [
-    "Pseudobulk", "composition", "contrast_arms", "estimable", "expression", "modules", "primary_against_acquired",
-    "pseudobulk",
+    "Pseudobulk", "calibrate", "cell_level_expression", "cell_level_values", "compare_claims", "composition",
+    "contrast_arms", "estimable", "expression", "modules", "primary_against_acquired", "pseudobulk",
+    "register_claims", "shuffle_arms",
 ]  # fmt: skip

@@ -26,13 +26,12 @@ def modules(
     Parameters
     ----------
     net
-        Scores per sample: a Result or a table (sample, module, score), samples x modules, or an object that has them
-        as `module_scores` or `scores`. A network holds no scores of a cohort: pass what
-        `networks.module_scores(net, adata)` returns.
+        Scores per sample: a network built on a cohort with samples, what `networks.module_scores(net, adata)` returns,
+        a table (sample, module, score), or samples x modules.
     design
         Arms, contrasts, sheet of samples.
     weights
-        Number of cells behind each sample's scores.
+        Number of cells behind each sample's scores; None takes the column `n_cells` of the scores, where there is one.
     method, n_permutations, alpha, rng
         As in `contrast_arms`.
 
@@ -40,18 +39,23 @@ def modules(
     -------
     Result with the columns of `contrast_arms`; `module` names the feature.
     """
+    scores, cells = _scores(net)
     return contrast_arms(
-        _scores(net), design, weights=weights, method=method, n_permutations=n_permutations, alpha=alpha, name="module",
-        rng=rng,
+        scores, design, weights=cells if weights is None else weights, method=method, n_permutations=n_permutations,
+        alpha=alpha, name="module", rng=rng,
     )  # fmt: skip
 
 
-def _scores(net: Any) -> pd.DataFrame:
+def _scores(net: Any) -> tuple[pd.DataFrame, pd.Series | None]:
+    """Scores in a shape that `contrast_arms` takes, and the cells behind them where they are told."""
     for candidate in (net, *(getattr(net, name, None) for name in ("module_scores", "scores", "table"))):
         table = getattr(candidate, "table", candidate)
-        if isinstance(table, pd.DataFrame) and not {"gene", "kme"} <= set(table.columns):
-            keep = [c for c in ("sample", "module", "score") if c in table.columns]
-            return table[keep] if len(keep) == 3 else table
+        if not isinstance(table, pd.DataFrame) or {"gene", "kme"} <= set(table.columns) or table.empty:
+            continue
+        if not {"sample", "module", "score"} <= set(table.columns):
+            return table, None
+        cells = table.groupby("sample")["n_cells"].max() if "n_cells" in table.columns else None
+        return table[["sample", "module", "score"]], cells
     raise InputError(
         f"{type(net).__name__} holds no scores per sample; pass what networks.module_scores(net, adata) returns, or a "
         "table of samples x modules"

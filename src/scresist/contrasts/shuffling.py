@@ -1,0 +1,147 @@
+"""Null calibration on the user's own data: patients shuffled as the design allows, everything claimed is false."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import InputError, RefusedError, require_columns, require_positive
+from scresist.contrasts.units import check_design
+from scresist.design import Design
+from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.results import Result
+
+Claims = Callable[[Design], Result | pd.DataFrame]
+
+
+def calibrate(
+    design: Design,
+    claims: Mapping[str, Claims],
+    *,
+    n_shuffles: int = 100,
+    alpha: float = 0.05,
+    rng: int | np.random.Generator = 1,
+) -> Result:
+    """How often each kind of claim is made when no arm differs, on the data at hand.
+
+    Arms are shuffled among patients, the comparisons are run again, and what they find is counted. Patients with
+    samples in several arms have these swapped among themselves; all others exchange arms within the levels of the
+    categorical covariates. A true effect in the data is spread over both sides by a shuffle, which makes the rates of
+    small designs wide, not small.
+
+    Parameters
+    ----------
+    design
+        The design of the study.
+    claims
+        For each kind of claim a function of a design that returns a table with `p_value` (and `q_value`):
+        `{"modules": lambda d: contrasts.modules(scores, d)}`. Pass `influence=False` where it can be: it is not used.
+    n_shuffles
+        How many.
+    alpha
+        Level of p and q.
+    rng
+        Seed or generator of the shuffles.
+
+    Returns
+    -------
+    Result whose table has one row per kind of claim and contrast: `claim`, `contrast`, `n_shuffles`, `tests` (with a
+    p-value, mean per shuffle), `false_positive_rate` (share of p < alpha), `ci_low`, `ci_high` (95 %, over shuffles),
+    `nominal`, `any_discovery_rate` (share of shuffles with some q < alpha), `discoveries` (mean number of q < alpha per
+    shuffle), `observed_rate`, `observed_discoveries` (with the true arms), `p_observed` (share of shuffles with as many
+    discoveries, the true one counted), `refused` (shuffles that gave no test), `verdict` (holds | too many | no test).
+
+    References
+    ----------
+    Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39, for `p_observed`.
+    """
+    require_positive(n_shuffles, "n_shuffles")
+    if not claims:
+        raise InputError("calibrate needs at least one kind of claim: its name and a function of a design")
+    check_design(design, [])
+    generator = np.random.default_rng(rng)
+    names = [(kind, c.name) for kind in claims for c in design.contrasts]
+    observed = _count(claims, design, alpha)
+    counts = [_count(claims, shuffle_arms(design, generator), alpha) for _ in range(int(n_shuffles))]
+    rows = [_row(name, [c[name] for c in counts], observed[name], alpha) for name in names]
+    settings = {"n_shuffles": int(n_shuffles), "alpha": alpha, "claims": list(claims)}
+    notes = tuple(
+        f"{r['claim']}, {r['contrast']}: false-positive rate {float(str(r['false_positive_rate'])):.3f} at {alpha:g}"
+        for r in rows if r["verdict"] == "too many"
+    )  # fmt: skip
+    return Result(pd.DataFrame(rows), "patients shuffled within the design", MappingProxyType(settings), notes)
+
+
+def shuffle_arms(design: Design, rng: int | np.random.Generator) -> Design:
+    """The design with arms shuffled: within patients that have several, among the patients of a stratum otherwise."""
+    rng = np.random.default_rng(rng)
+    sheet = design.samples.sort_index()
+    arms = sheet["arm"].astype(str).to_numpy(dtype=object)
+    patient = sheet["patient"].astype(str).to_numpy()
+    stratum = _strata(sheet, design)
+    single: dict[str, list[tuple[str, np.ndarray]]] = {}
+    new = arms.copy()
+    for who in np.unique(patient):
+        rows = np.flatnonzero(patient == who)
+        own = np.unique(arms[rows])
+        if own.size == 1:
+            single.setdefault(stratum[rows[0]], []).append((str(own[0]), rows))
+        else:
+            swapped = dict(zip(own, rng.permutation(own), strict=True))
+            new[rows] = [swapped[a] for a in arms[rows]]
+    for key in sorted(single):
+        labels = rng.permutation(np.array([arm for arm, _ in single[key]], dtype=object))
+        for label, (_, rows) in zip(labels, single[key], strict=True):
+            new[rows] = label
+    return replace(design, samples=sheet.assign(arm=new).loc[design.samples.index])
+
+
+def _strata(sheet: pd.DataFrame, design: Design) -> np.ndarray:
+    """Levels of the categorical covariates of each sample's patient, as one text."""
+    names = [c for c in design.covariates if not pd.api.types.is_numeric_dtype(sheet[c])]
+    if not names:
+        return np.full(len(sheet), "", dtype=object)
+    return sheet[names].astype(str).agg("\t".join, axis=1).to_numpy(dtype=object)
+
+
+def _count(claims: Mapping[str, Claims], design: Design, alpha: float) -> dict[tuple[str, str], tuple[int, int, int]]:
+    """Per kind and contrast: tests, p below alpha, q below alpha."""
+    counted = {}
+    for kind, claim in claims.items():
+        try:
+            result = claim(design)
+        except RefusedError:
+            table = pd.DataFrame(columns=["contrast", "p_value"])
+        else:
+            table = result.table if isinstance(result, Result) else result
+        require_columns(table, ["contrast", "p_value"], f"the table of {kind!r}")
+        for contrast in design.contrasts:
+            here = table[table["contrast"] == contrast.name]
+            p = here["p_value"].to_numpy(float)
+            q = here["q_value"].to_numpy(float) if "q_value" in here else benjamini_hochberg(p)
+            counted[kind, contrast.name] = (int(np.isfinite(p).sum()), int((p < alpha).sum()), int((q < alpha).sum()))
+    return counted
+
+
+def _row(
+    name: tuple[str, str], counts: list[tuple[int, int, int]], observed: tuple[int, int, int], alpha: float
+) -> dict[str, object]:
+    tests, low, found = np.array(counts, dtype=float).T
+    ran = tests > 0
+    rates = low[ran] / tests[ran]
+    rate = float(low.sum() / tests.sum()) if ran.any() else np.nan
+    error = float(rates.std(ddof=1) / np.sqrt(ran.sum())) if ran.sum() > 1 else np.nan
+    # Features of one data set rise and fall together, so that the shuffle, not the test, is the unit of this interval.
+    ci_low, ci_high = max(rate - 1.96 * error, 0.0), min(rate + 1.96 * error, 1.0)
+    verdict = "no test" if not ran.any() else "too many" if ci_low > alpha else "holds"
+    return {
+        "claim": name[0], "contrast": name[1], "n_shuffles": len(counts), "tests": tests.mean(),
+        "false_positive_rate": rate, "ci_low": ci_low, "ci_high": ci_high, "nominal": alpha,
+        "any_discovery_rate": float((found[ran] > 0).mean()) if ran.any() else np.nan,
+        "discoveries": float(found[ran].mean()) if ran.any() else np.nan,
+        "observed_rate": observed[1] / observed[0] if observed[0] else np.nan, "observed_discoveries": observed[2],
+        "p_observed": (1 + int((found[ran] >= observed[2]).sum())) / (1 + int(ran.sum())) if ran.any() else np.nan,
+        "refused": int((~ran).sum()), "verdict": verdict,
+    }  # fmt: skip

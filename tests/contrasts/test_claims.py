@@ -1,0 +1,169 @@
+"""What is claimed: calibration on shuffled patients, tests over cells against patients, the register."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scresist.contrasts as sc
+from scresist.checks import InputError, RefusedError
+from scresist.results import Result
+from studies import noise, three_arms, two_arms
+
+
+def test_shuffles_keep_sizes_pairs_and_strata():
+    design = three_arms(6, 4)
+    before = design.samples
+    seen = set()
+    for seed in range(30):
+        after = sc.shuffle_arms(design, seed).samples
+        assert after["arm"].value_counts().to_dict() == before["arm"].value_counts().to_dict()
+        for who in ("b0", "b1", "b2", "b3"):
+            assert set(after.loc[after["patient"] == who, "arm"]) == {"baseline", "acquired"}
+        seen.add(tuple(after["arm"]))
+    assert len(seen) > 25
+    batch = two_arms(4, 4, site=["a", "a", "a", "b", "a", "b", "b", "b"])
+    for seed in range(10):
+        after = sc.shuffle_arms(batch, seed).samples
+        assert pd.crosstab(after["site"], after["arm"]).equals(pd.crosstab(batch.samples["site"], batch.samples["arm"]))
+
+
+def test_calibration_holds_for_patients_and_fails_for_cells():
+    design = two_arms(5, 5)
+    rng = np.random.default_rng(0)
+    patient = pd.DataFrame(rng.normal(size=(10, 20)), index=design.samples.index)
+    cells = patient.loc[np.repeat(design.samples.index, 100)] + rng.normal(size=(1000, 20)) * 2
+    sample = pd.Series(cells.index.to_numpy())
+    means = cells.groupby(level=0).mean()
+
+    claims = {
+        "modules": lambda d: sc.contrast_arms(means, d, influence=False),
+        "over cells": lambda d: sc.cell_level_values(cells.reset_index(drop=True), sample, d),
+    }
+    table = sc.calibrate(design, claims, n_shuffles=60, rng=1).table.set_index("claim")
+    assert table.loc["modules", "false_positive_rate"] < 0.08
+    assert table.loc["modules", "verdict"] == "holds"
+    assert table.loc["over cells", "false_positive_rate"] > 0.4
+    assert table.loc["over cells", "verdict"] == "too many"
+    again = sc.calibrate(design, claims, n_shuffles=60, rng=1).table.set_index("claim")
+    pd.testing.assert_frame_equal(table, again)
+
+
+def test_calibration_counts_what_refuses():
+    def refuses(_design):
+        raise RefusedError("not here")
+
+    row = sc.calibrate(two_arms(), {"none": refuses}, n_shuffles=3).table.iloc[0]
+    assert (row["refused"], row["verdict"]) == (3, "no test")
+    with pytest.raises(InputError, match="at least one kind"):
+        sc.calibrate(two_arms(), {})
+
+
+def test_claims_over_cells_that_patients_do_not_carry_fall():
+    anndata = pytest.importorskip("anndata")
+    design = two_arms(5, 5)
+    rng = np.random.default_rng(0)
+    level = rng.normal(1.5, 0.5, size=(10, 40))
+    level[:5, 0] += 3
+    sample = np.repeat(design.samples.index, 80)
+    counts = rng.poisson(np.exp(np.repeat(level, 80, axis=0)))
+    obs = pd.DataFrame({"sample": sample, "cell_type": "tumour"}, index=[f"c{i}" for i in range(len(sample))])
+    var = pd.DataFrame(index=[f"g{i}" for i in range(40)])
+    adata = anndata.AnnData(np.log1p(counts).astype(np.float32), obs=obs, var=var, layers={"counts": counts})
+    over_cells = sc.cell_level_expression(adata, design)
+    over_patients = sc.expression(sc.pseudobulk(adata), design)
+    result = sc.compare_claims(over_cells, over_patients, on=["cell_type", "contrast", "gene"])
+    verdict = result.table.set_index("gene")["verdict"]
+    assert verdict["g0"] == "stands"
+    assert len(verdict) > 15
+    assert (verdict == "falls").mean() > 0.6
+    assert "claimed over cells" in result.notes[0]
+    few = two_arms(1, 5)
+    adata = adata[adata.obs["sample"].isin(few.samples.index)].copy()
+    untested = sc.compare_claims(
+        sc.cell_level_expression(adata, few),
+        sc.expression(sc.pseudobulk(adata), few),
+        on=["cell_type", "contrast", "gene"],
+    )
+    assert set(untested.table["verdict"]) == {"no test"}
+
+
+def test_wilcoxon_over_cells_is_scipys():
+    from scipy import stats
+
+    anndata = pytest.importorskip("anndata")
+    design = two_arms(2, 2)
+    rng = np.random.default_rng(0)
+    x = np.log1p(rng.poisson(1.0, size=(80, 5)))
+    obs = pd.DataFrame(
+        {"sample": np.repeat(design.samples.index, 20), "cell_type": "T"}, index=[f"c{i}" for i in range(80)]
+    )
+    adata = anndata.AnnData(x.astype(np.float64), obs=obs)
+    found = sc.cell_level_expression(adata, design).table
+    expected = stats.mannwhitneyu(x[:40], x[40:], method="asymptotic").pvalue
+    np.testing.assert_allclose(found["p_value"], expected, rtol=1e-3)
+
+
+def test_the_register_says_what_stands_and_why_not():
+    design = two_arms(6, 6)
+    values = noise(design, 6, seed=3)
+    test = design.samples["arm"] == "resistant"
+    values.loc[test, "m0"] += 6
+    values["m1"] = [9.0, 1.3, 1.1, 1.2, 0.9, 1.0, 0.3, 0.1, 0.0, 0.2, 0.15, 0.05]
+    values["m2"] = 1.0
+    result = sc.register_claims({"modules": sc.modules(values, design, method="t")}, design, keep=["m2"])
+    columns = [
+        "statement",
+        "unit",
+        "n",
+        "test",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "p_value",
+        "p_floor",
+        "q_value",
+        "verdict",
+    ]
+    assert set(columns) <= set(result.table.columns)
+    table = result.table.set_index("feature")
+    assert table.loc["m0", "verdict"] == "supported"
+    assert table.loc["m0", "statement"].startswith("Module m0 is more active in resistant than in naive (difference ")
+    assert table.loc["m0", "n"] == "6 against 6 patients"
+    assert table.loc["m2", "verdict"] == "refused"
+    assert table.loc["m2", "why"] == "the same value in every patient"
+    assert set(result.table["verdict"]) <= {"supported", "suggestive", "not supported", "refused"}
+    assert result.table.iloc[0]["kind"] == "design"
+
+
+def test_a_design_that_cannot_reach_the_level_supports_nothing():
+    design = two_arms(3, 3)
+    values = noise(design, 20)
+    values.loc[design.samples["arm"] == "resistant", "m0"] += 20
+    table = sc.register_claims({"modules": sc.modules(values, design)}, design).table.set_index("feature")
+    assert table.loc["m0", "q_value"] < 0.05
+    assert table.loc["m0", "verdict"] == "suggestive"
+    assert "cannot go below 0.1" in table.loc["m0", "why"]
+
+
+def test_a_finding_that_rests_on_one_patient_is_not_called():
+    design = two_arms(5, 5)
+    row = {"module": "m", "contrast": "primary", "effect": 1.0, "ci_low": 0.2, "ci_high": 1.8, "p_value": 0.01,
+           "p_floor": 0.008, "q_value": 0.02, "n_test": 5, "n_reference": 5, "n_pairs": 0, "influence": 0.9,
+           "influence_patient": "t0", "rests_on_one": True, "reason": ""}  # fmt: skip
+    table = sc.register_claims({"modules": pd.DataFrame([row])}, design).table
+    assert table.iloc[1]["verdict"] == "not supported"
+    assert table.iloc[1]["why"] == "rests on patient t0"
+
+
+def test_survival_claims():
+    rows = [
+        {"feature": "MUC3A", "endpoint": "pfs_months", "hr": 2.0, "ci_low": 1.3, "ci_high": 3.1, "p_value": 0.001,
+         "q_value": 0.01, "method": "Cox", "n": 30, "events": 20, "zph_p": 0.4, "reason": ""},
+        {"feature": "CST3", "endpoint": "pfs_months", "hr": np.nan, "ci_low": np.nan, "ci_high": np.nan,
+         "p_value": np.nan, "q_value": np.nan, "method": "Cox", "n": 30, "events": 2, "zph_p": np.nan, "reason": "2 events"},
+    ]  # fmt: skip
+    result = sc.register_claims({"survival": Result(pd.DataFrame(rows))}, two_arms(), keep=["CST3"])
+    table = result.table.set_index("feature")
+    assert table.loc["MUC3A", "verdict"] == "supported"
+    assert "shorter pfs_months (hazard ratio per SD 2.00" in table.loc["MUC3A", "statement"]
+    assert table.loc["CST3", "verdict"] == "refused"
