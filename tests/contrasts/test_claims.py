@@ -160,7 +160,7 @@ def test_survival_claims():
         {"feature": "MUC3A", "endpoint": "pfs_months", "hr": 2.0, "ci_low": 1.3, "ci_high": 3.1, "p_value": 0.001,
          "q_value": 0.01, "method": "Cox", "n": 30, "events": 20, "zph_p": 0.4, "reason": ""},
         {"feature": "CST3", "endpoint": "pfs_months", "hr": np.nan, "ci_low": np.nan, "ci_high": np.nan,
-         "p_value": np.nan, "q_value": np.nan, "method": "Cox", "n": 30, "events": 2, "zph_p": np.nan, "reason": "2 events"},
+         "p_value": np.nan, "q_value": np.nan, "method": "Cox", "n": 30, "events": 2, "zph_p": np.nan, "reason": "few"},
     ]  # fmt: skip
     result = sc.register_claims({"survival": Result(pd.DataFrame(rows))}, two_arms(), keep=["CST3"])
     table = result.table.set_index("feature")
