@@ -53,7 +53,7 @@ def show(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+def _version(wanted: bool) -> None:
     if wanted:
         show(f"scresist {__version__}")
         raise typer.Exit
@@ -61,13 +61,15 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,  # noqa: FBT002 - a flag
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
 ) -> None:
     pass
 
 
 @app.command()
-def check(study: Study, as_json: Json = False) -> None:  # noqa: FBT002 - a flag
+def check(study: Study, as_json: Json = False) -> None:
     """Validate everything, compute nothing: every problem with file, row, column, value and remedy."""
     from scresist.problems import Problem
     from scresist.study import examine_study
@@ -111,8 +113,8 @@ def run(
     scheduler: Annotated[str | None, typer.Option(help="address of a Dask cluster")] = None,
     mode: Annotated[str, typer.Option(help="sound | parity")] = "sound",
     calibrate: Annotated[int, typer.Option(min=0, help="shuffles of the patients to measure the error rate with")] = 0,
-    fresh: Annotated[bool, typer.Option("--fresh", help="do every step again")] = False,  # noqa: FBT002 - a flag
-    as_json: Json = False,  # noqa: FBT002 - a flag
+    fresh: Annotated[bool, typer.Option("--fresh", help="do every step again")] = False,
+    as_json: Json = False,
 ) -> None:
     """Run a study; killed and started again, it goes on at the first unfinished step."""
     from scresist.pipeline import run as run_pipeline
@@ -151,7 +153,7 @@ def report(results: Annotated[Path, typer.Argument(help="results folder")]) -> N
 def demo(
     out: Annotated[Path, typer.Option(help="folder for the cohort and its results")] = Path("scresist-demo"),
     seed: Annotated[int, typer.Option(min=0)] = 1,
-    show_page: Annotated[bool, typer.Option("--open/--no-open", help="open the report in a browser")] = False,  # noqa: FBT002 - a flag
+    show_page: Annotated[bool, typer.Option("--open/--no-open", help="open the report in a browser")] = False,
 ) -> None:
     """Simulate a small cohort with planted truth, run the study on it, and compare."""
     from scresist.pipeline import run as run_pipeline
@@ -174,7 +176,9 @@ def demo(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option(help="a new folder")],
-    patients: Annotated[str, typer.Option(help="per arm: baseline=6,primary=6,acquired=6")] = "baseline=6,primary=6,acquired=6",
+    patients: Annotated[
+        str, typer.Option(help="per arm: baseline=6,primary=6,acquired=6")
+    ] = "baseline=6,primary=6,acquired=6",
     pairs: Annotated[int, typer.Option(min=0, help="acquired patients with a baseline sample too")] = 3,
     cells: Annotated[int, typer.Option(min=30, help="cells per sample, on average")] = 250,
     genes: Annotated[int, typer.Option(min=2500)] = 6000,
@@ -185,8 +189,8 @@ def simulate(
     patient_sd: Annotated[float, typer.Option(min=0, help="SD of programmes between patients")] = 0.4,
     ambient: Annotated[float, typer.Option(min=0, max=0.5, help="share of ambient counts")] = 0.05,
     doublets: Annotated[float, typer.Option(min=0, max=0.5, help="share of doublets")] = 0.03,
-    decoys: Annotated[bool, typer.Option("--decoys/--no-decoys")] = True,  # noqa: FBT002 - a flag
-    null: Annotated[bool, typer.Option("--null", help="every effect 0")] = False,  # noqa: FBT002 - a flag
+    decoys: Annotated[bool, typer.Option("--decoys/--no-decoys")] = True,
+    null: Annotated[bool, typer.Option("--null", help="every effect 0")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """A cohort with planted truth, as 10x files and sheets."""
@@ -202,7 +206,7 @@ def simulate(
     show(str(write_cohort(lay_out(plan), out)))
 
 
-def _zero_if(null: bool) -> Callable[[float], float]:  # noqa: FBT001 - one switch
+def _zero_if(null: bool) -> Callable[[float], float]:
     return lambda value: 0.0 if null else value
 
 
@@ -216,7 +220,7 @@ def _counts(text: str) -> dict[str, int]:
 @app.command()
 def resources(
     name: Annotated[str | None, typer.Argument(help="one of them, to print it")] = None,
-    as_json: Json = False,  # noqa: FBT002 - a flag
+    as_json: Json = False,
 ) -> None:
     """List what is shipped, with source and licence; or print one of them."""
     from scresist import resources as shipped

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from scresist._callable import make_callable
 from scresist.checks import InputError, require_columns
+from scresist.rank_sum import rank_sum_over_cells
 from scresist.results import Result
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Re
         obs=pd.DataFrame({"group": cohort.obs[groupby].astype(str).to_numpy()}, index=cohort.obs_names),
         var=pd.DataFrame(index=cohort.var_names),
     )
-    tested = _wilcoxon(sub, groups)
+    tested = rank_sum_over_cells(sub, group_keys="group", groups=groups)
     tables = []
     detected = (sub.X > 0).astype(np.float64)
     for group in groups:
@@ -232,17 +233,6 @@ def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Re
         "Wilcoxon rank sum over cells, one cluster against the rest",
         notes=("descriptive: the clusters were made from the values that are tested",),
     )
-
-
-def _wilcoxon(cells: "AnnData", groups: list[str]) -> pd.DataFrame:
-    import os
-
-    os.environ.setdefault("TQDM_DISABLE", "1")  # read by tqdm when illico is imported
-    import illico
-    from loguru import logger
-
-    logger.disable("illico")
-    return illico.asymptotic_wilcoxon(cells, is_log1p=True, group_keys="group", groups=groups)
 
 
 MARKER_COLUMNS = [

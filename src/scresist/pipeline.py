@@ -41,6 +41,7 @@ class Context:
     scheduler: str | None
     mode: str
     out: Path
+    calibrate: int = 0
 
     @property
     def rng(self) -> np.random.Generator:
@@ -63,10 +64,15 @@ STEPS = (
         s.settings.annotate.overrides, steps.marker_hash(s), s.settings.study.organism]),
     Step("malignancy", steps.malignancy, ("annotate",), lambda s: s.settings.annotate.malignancy),
     Step("microenvironment", steps.microenvironment, ("malignancy",), lambda _: None),
-    Step("contrasts", steps.contrasts, ("microenvironment",), lambda s: [
+    Step("networks", steps.networks, ("microenvironment",), lambda s: [
+        s.settings.networks.model_dump(), s.settings.focus.model_dump()]),
+    Step("contrasts", steps.contrasts, ("microenvironment", "networks"), lambda s: [
         s.design.contrasts, s.design.covariates, s.design.samples.reset_index().astype(str).to_numpy().tolist(),
         s.settings.focus.model_dump()]),
-    Step("candidates", steps.candidates, ("contrasts",), lambda s: s.settings.focus.model_dump()),
+    Step("survival", steps.survival, ("contrasts",), lambda s: [
+        s.settings.survival and s.settings.survival.model_dump(), s.settings.focus.model_dump(),
+        s.patients.reset_index().astype(str).to_numpy().tolist()]),
+    Step("candidates", steps.candidates, ("contrasts", "survival"), lambda s: s.settings.focus.model_dump()),
     Step("report", steps.report, ("candidates",), lambda s: [s.name, s.settings.study.drug]),
 )  # fmt: skip
 NAMES = tuple(step.name for step in STEPS)
@@ -81,6 +87,7 @@ def run(
     scheduler: str | None = None,
     mode: str = "sound",
     fresh: bool = False,
+    calibrate: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Run a study into a results folder; steps that are done with the same inputs and settings are not done again.
@@ -101,6 +108,8 @@ def run(
         sound | parity, see the documentation of networks and communication.
     fresh
         Do every step again.
+    calibrate
+        Shuffles of the patients with which the error rate of the contrasts is measured; 0 for none.
     say
         Receives one line of progress at a time.
 
@@ -126,8 +135,9 @@ def run(
     for step in STEPS:
         own = inputs if step.name == "ingest" else None
         above = [prints[name] for name in step.after]
-        prints[step.name] = fingerprint(step.name, __version__, mode, study.seed, own, step.reads(study), above)
-        if not fresh and store.is_done(step.name, prints[step.name]):
+        extra = calibrate if step.name == "contrasts" else None
+        prints[step.name] = fingerprint(step.name, __version__, mode, study.seed, own, extra, step.reads(study), above)
+        if not fresh and store.is_done(step.name, prints[step.name]) and steps.outputs_exist(step.name, out):
             store.load(step.name, state)
             if state.cohort is not None:
                 steps.after_load(step.name, state)
@@ -135,7 +145,9 @@ def run(
             say(f"{step.name}: done before")
         else:
             store.forget(step.name)
-            context = Context(_seed(study, step.name), workers, scheduler, mode, out)
+            if step.name == "report":  # the page is built from the folder, which must be complete but for it
+                _write_run(out, study, inputs, timings, state, mode)
+            context = Context(_seed(study, step.name), workers, scheduler, mode, out, calibrate)
             timings.append(_do(step, state, study, context, store, prints[step.name]))
             say(f"{step.name}: {timings[-1]['seconds']:.1f} s, {timings[-1]['peak_gb']:.2f} GB")
         if step.name == until:
@@ -162,6 +174,7 @@ def _do(step: Step, state: Run, study: Study, context: Context, store: Store, pr
         "seconds": round(seconds, 2),
         "peak_gb": round(_peak_gb(), 3),
         "refusals": state.refusals[refused:],
+        "published": {name: file for name, file in state.published.items() if name in made},
     }
     store.save(step.name, state, facts, before, made, whole=step.whole)
     return facts
@@ -170,7 +183,7 @@ def _do(step: Step, state: Run, study: Study, context: Context, store: Store, pr
 def _check_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; --out names a folder")
-    known = {".state", "report.html", "cohort.h5ad", "claims.csv", "run.json", "tables", "figures"}
+    known = {".state", "report.html", "cohort.h5ad", "claims.csv", "run.json", "tables", "figures", "network.zip"}
     if out.exists() and not (out / ".state").exists():
         foreign = sorted(p.name for p in out.iterdir() if p.name not in known)
         if foreign:
@@ -208,6 +221,8 @@ def _write_run(
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}},
         "steps": [{key: t[key] for key in ("step", "seconds", "peak_gb", "fingerprint")} for t in timings],
         "refusals": state.refusals,
+        "notes": {name: list(result.notes) for name, result in sorted(state.results.items())},
+        "methods": {name: result.method for name, result in sorted(state.results.items())},
         "problems": [p.as_dict() for p in study.problems],
     }
     write_text(json.dumps(facts, indent=1, default=str) + "\n", out / "run.json")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from scresist.results import Result, write_text
+from scresist.results import Result, write_table, write_text
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -25,6 +25,7 @@ class Run:
     cohort: "AnnData | None" = None
     results: dict[str, Result] = field(default_factory=dict)
     refusals: list[dict[str, str]] = field(default_factory=list)
+    published: dict[str, str] = field(default_factory=dict)
 
     @property
     def cells(self) -> "AnnData":
@@ -141,4 +142,10 @@ class Store:
             run.results[path.stem] = Result(
                 pd.read_parquet(path), about["method"], about["settings"], tuple(about["notes"])
             )
-        run.refusals.extend(self.facts(step)["refusals"])
+        facts = self.facts(step)
+        run.refusals.extend(facts["refusals"])
+        for name, file in facts["published"].items():
+            run.published[name] = file
+            target = self.folder.parent / file
+            if not target.exists():
+                write_table(run.results[name].table, target)

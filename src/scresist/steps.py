@@ -1,4 +1,4 @@
-"""The bodies of the steps: call the stages in turn, put their results where the next step and the folder expect them."""
+"""The bodies of the steps: call the stages in turn, put their results where the next step and the folder look."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scresist.checks import RefusedError
+from scresist.checks import InputError, RefusedError
 from scresist.results import Result, write_table
 from scresist.run_state import Run, hash_files
 from scresist.study import Study
@@ -32,6 +32,13 @@ def marker_hash(study: Study) -> Any:
     return None if own is None else hash_files([study.folder / own])
 
 
+def outputs_exist(step: str, out: Path) -> bool:
+    """Whether the files a step leaves outside its kept state are still there."""
+    return step != "report" or all(
+        (out / name).exists() for name in ("report.html", "cohort.h5ad", "tables/cells.parquet")
+    )
+
+
 def after_load(step: str, run: Run) -> None:
     """Make again what is not kept on disk: the normalised matrix, which follows from the counts."""
     if step == "embed":
@@ -43,7 +50,8 @@ def after_load(step: str, run: Run) -> None:
 def _publish(run: Run, context: "Context", name: str, result: Result, suffix: str = ".csv") -> None:
     """Keep a result for later steps and put its table into the results folder at once."""
     run.results[name] = result
-    write_table(result.table, context.out / "tables" / f"{name}{suffix}")
+    run.published[name] = f"tables/{name}{suffix}"
+    write_table(result.table, context.out / run.published[name])
 
 
 def ingest(run: Run, study: Study, context: "Context") -> None:
@@ -160,6 +168,47 @@ def microenvironment(run: Run, study: Study, context: "Context") -> None:
     _publish(run, context, "signature_scores", scores)
 
 
+def networks(run: Run, study: Study, context: "Context") -> None:
+    """Modules of co-expression in the compartment in focus, and their scores per sample."""
+    import warnings
+
+    from scresist import networks as stage
+    from scresist.populations import in_compartment
+
+    cells, focus, own = run.cells, study.settings.focus, study.settings.networks
+    try:
+        in_compartment(cells, focus.compartment)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", stage.PowerWarning)
+            net = stage.build(
+                cells,
+                groupby=("patient", "population"),
+                compartment=focus.compartment,
+                mode=context.mode,
+                min_module_size=own.min_module_size,
+                fraction=own.fraction,
+                n_genes=own.n_genes,
+                keep_genes=[g for g in focus.keep_genes if g in cells.var_names],
+                within="patient" if context.mode == "sound" else None,
+                rng=context.seed,
+            )
+    except RefusedError as refusal:
+        run.refuse("networks", f"modules of {focus.compartment} cells", refusal)
+        return
+    except InputError as refusal:  # settings were checked before: what is wrong here is that the cells do not suffice
+        run.refuse("networks", f"modules of {focus.compartment} cells", refusal)
+        return
+    for warning in said:
+        run.refuse("networks", "soft threshold", warning.message)
+    net.save(context.out / "network.zip")
+    modules = net.modules[net.modules["module"] != UNASSIGNED].assign(compartment=focus.compartment)
+    columns = ["compartment", "module", "gene", "kme", "rank"]
+    table = modules[[*columns, *(c for c in modules.columns if c not in columns)]]
+    _publish(run, context, "modules", Result(table, "co-expression network over metacells", notes=net.notes))
+    scores = stage.module_scores(net, cells)
+    _publish(run, context, "module_scores", scores)
+
+
 def contrasts(run: Run, study: Study, context: "Context") -> None:
     """Every comparison of arms, with patients as the unit."""
     from scresist import contrasts as stage
@@ -186,6 +235,108 @@ def contrasts(run: Run, study: Study, context: "Context") -> None:
             lambda: stage.contrast_arms(tidy, design, rng=context.seed),
         )
     _try(run, context, "expression_contrasts", "expression", lambda: _expression(run, study))
+    if "module_scores" in run.results:
+        _try(
+            run,
+            context,
+            "module_contrasts",
+            "modules",
+            lambda: stage.modules(run.results["module_scores"], design, rng=context.seed),
+        )
+    _compare_resistances(run, study, context)
+    _count_flips(run, study, context)
+    if context.calibrate:
+        _try(run, context, "calibration", "calibration", lambda: _calibrate(run, study, context))
+
+
+def _compare_resistances(run: Run, study: Study, context: "Context") -> None:
+    """Primary against acquired, where the design has both."""
+    from scresist import contrasts as stage
+
+    if not {"primary", "acquired"} <= {c.name for c in study.design.contrasts}:
+        return
+    if "module_scores" in run.results:
+        scores = run.results["module_scores"].table[["sample", "module", "score"]].rename(columns={"score": "value"})
+        _try(
+            run,
+            context,
+            "module_resistance",
+            "primary against acquired, modules",
+            lambda: stage.primary_against_acquired(scores, study.design, name="module"),
+        )
+    sums = stage.pseudobulk(run.cells, groupby="population")
+    _try(
+        run,
+        context,
+        "expression_resistance",
+        "primary against acquired, genes",
+        lambda: stage.primary_against_acquired(_only(sums, focus_population(run, study)), study.design, name="gene"),
+    )
+
+
+def _only(sums: Any, population: str) -> Any:
+    """The sums of one population."""
+    from scresist.contrasts import Pseudobulk
+
+    inside = sums.counts.index.get_level_values("cell_type") == population
+    if not inside.any():
+        raise RefusedError(f"no sample has enough cells of {population}")
+    return Pseudobulk(sums.counts[inside], sums.groups[sums.groups["cell_type"] == population])
+
+
+def _count_flips(run: Run, study: Study, context: "Context") -> None:
+    """What tests over cells would have claimed of the same genes, and which of it stands over patients."""
+    from scresist import contrasts as stage
+
+    tested = run.table("expression_contrasts")
+    if not len(tested):
+        return
+    own = tested[tested["cell_type"] == focus_population(run, study)]
+    genes = sorted(own["gene"].unique())
+    cells = run.cells
+    try:
+        from scresist.populations import in_compartment
+
+        inside = in_compartment(cells, study.settings.focus.compartment)
+    except RefusedError:
+        return
+    import anndata
+
+    columns = np.flatnonzero(cells.var_names.isin(genes))
+    focused = anndata.AnnData(
+        X=cells.X[inside][:, columns],
+        obs=cells.obs.loc[inside, ["sample"]].assign(cell_type=focus_population(run, study)),
+        var=pd.DataFrame(index=cells.var_names[columns]),
+    )
+    over_cells = stage.cell_level_expression(focused, study.design)
+    _try(
+        run,
+        context,
+        "flips",
+        "tests over cells",
+        lambda: stage.compare_claims(over_cells, own, on=["cell_type", "contrast", "gene"]),
+    )
+
+
+def _calibrate(run: Run, study: Study, context: "Context") -> Result:
+    """The chain from the contrasts on, with the patients shuffled."""
+    from scresist import contrasts as stage
+    from scresist.design import Design
+
+    counted = run.table("composition").set_index("sample")
+    sums = _only(stage.pseudobulk(run.cells, groupby="population"), focus_population(run, study))
+    claims: dict[str, Callable[[Design], pd.DataFrame]] = {
+        "composition": lambda d: stage.composition(counted, d).table,
+        "expression": lambda d: stage.expression(sums, d, influence=False).table,
+    }
+    scores = run.table("signature_scores")
+    if len(scores):
+        tidy = scores[["sample", "signature", "cell_type", "value"]]
+        claims["signatures"] = lambda d: stage.contrast_arms(tidy, d, influence=False, rng=context.seed).table
+    if "module_scores" in run.results:
+        modules = run.results["module_scores"]
+        claims["modules"] = lambda d: stage.modules(modules, d, rng=context.seed).table
+    return stage.calibrate(study.design, claims, n_shuffles=context.calibrate, rng=context.seed)
 
 
 def _expression(run: Run, study: Study) -> Result:
@@ -225,6 +376,73 @@ def focus_population(run: Run, study: Study) -> str:
     return "all cells" if len(found) > 1 else str(found[0])
 
 
+def survival(run: Run, study: Study, context: "Context") -> None:
+    """Whether the strongest genes and the modules predict the endpoint, from samples taken before its clock ran."""
+    from scresist import survival as stage
+
+    asked = study.settings.survival
+    if asked is None:
+        return
+    tested = run.table("expression_contrasts")
+    values = _patient_values(run, study, tested)
+    if values is None:
+        run.refuse("survival", "all", "the compartment in focus has no value to test")
+        return
+    design, measured_in = _before_the_clock(study, asked.measured_in)
+    if measured_in is not None and not measured_in:
+        run.refuse(
+            "survival",
+            "all",
+            "no sample was taken before treatment: a value measured at progression never predicts that progression",
+        )
+        return
+    values = values[values.index.isin(design.samples.index)]
+    people = study.patients.rename_axis("patient")
+    try:
+        fitted = stage.cox(values, people, time=asked.time, event=asked.event, design=design, measured_in=measured_in)
+    except InputError as refusal:
+        run.refuse("survival", "Cox models", refusal)
+        return
+    _publish(run, context, "survival", fitted)
+
+
+def _before_the_clock(study: Study, named: list[str] | None) -> tuple[Any, list[str] | None]:
+    """The design of the samples that may predict the endpoint, and their arms: named, or by their time point."""
+    from dataclasses import replace
+
+    from scresist.study_sheets import BEFORE
+
+    design = study.design
+    if named is not None or "timepoint" not in design.samples:
+        return design, named
+    early = design.samples["timepoint"].astype(str).str.lower().isin(BEFORE)
+    kept = design.samples[early.to_numpy()]
+    return replace(design, samples=kept), [a for a in design.arms if a in set(kept["arm"])]
+
+
+def _patient_values(run: Run, study: Study, tested: pd.DataFrame) -> pd.DataFrame | None:
+    """Module scores, and log2 counts per million of the 50 strongest and the kept genes, samples x features."""
+    from scresist import contrasts as stage
+
+    parts = []
+    if "module_scores" in run.results:
+        table = run.table("module_scores")
+        parts.append(table.pivot_table(index="sample", columns="module", values="score", observed=True))
+    if len(tested):
+        name = focus_population(run, study)
+        own = tested[(tested["cell_type"] == name) & tested["p_value"].notna()].sort_values("p_value", kind="stable")
+        genes = list(dict.fromkeys([*own["gene"].head(50), *study.settings.focus.keep_genes]))
+        sums = stage.pseudobulk(run.cells, groupby="population").counts
+        inside = sums.index.get_level_values("cell_type") == name
+        counts = sums[inside].droplevel("cell_type")
+        level = np.log2(counts.mul(1e6 / counts.sum(axis=1), axis=0) + 1)
+        parts.append(level[[g for g in genes if g in level.columns]])
+    if not parts:
+        return None
+    joined = pd.concat(parts, axis=1).rename_axis(index="sample", columns="feature")
+    return joined if joined.shape[1] else None
+
+
 def candidates(run: Run, study: Study, context: "Context") -> None:
     """Join the evidence per gene of the focus compartment."""
     import scresist.candidates as stage
@@ -250,6 +468,23 @@ def candidates(run: Run, study: Study, context: "Context") -> None:
         keep_genes=focus.keep_genes,
     )
     _publish(run, context, "candidates", ranked)
+    genes = list(dict.fromkeys([*ranked.table.groupby("contrast").head(12)["gene"], *focus.keep_genes]))
+    _publish(run, context, "candidate_values", _values(run, inside, [g for g in genes if g in run.cells.var_names]))
+
+
+def _values(run: Run, inside: np.ndarray, genes: list[str]) -> Result:
+    """Log2 counts per million of some genes in the compartment, per patient and arm: what the figures show."""
+    from scresist.kernels.aggregate import sum_by_group
+
+    cells = run.cells
+    key = cells.obs["patient"].astype(str) + "\t" + cells.obs["arm"].astype(str)
+    units = pd.Categorical(key.where(inside))
+    sums = sum_by_group(cells.layers["counts"], units.codes.astype(int), len(units.categories))
+    level = np.log2(1e6 * sums / sums.sum(axis=1, keepdims=True) + 1)
+    names = pd.DataFrame([u.split("\t") for u in units.categories], columns=["patient", "arm"])
+    n = np.bincount(units.codes[units.codes >= 0], minlength=len(names))
+    tables = [names.assign(gene=g, value=level[:, cells.var_names.get_loc(g)], n_cells=n) for g in genes]
+    return Result(pd.concat(tables, ignore_index=True), "log2 counts per million of the summed compartment")
 
 
 def report(run: Run, study: Study, context: "Context") -> None:
@@ -264,4 +499,17 @@ def report(run: Run, study: Study, context: "Context") -> None:
     part = context.out / ".cohort.h5ad.part"
     cells.write_h5ad(part, compression="lzf")
     part.replace(context.out / "cohort.h5ad")
-    stage.write(run, study, context.out)
+    from scresist.contrasts import register_claims
+
+    kinds = {
+        "expression_contrasts": "expression",
+        "module_contrasts": "modules",
+        "composition_contrasts": "composition",
+        "signature_contrasts": "signatures",
+        "survival": "survival",
+    }
+    tables = {kind: run.results[name] for name, kind in kinds.items() if name in run.results}
+    if study.design.contrasts:
+        claims = register_claims(tables, study.design, keep=study.settings.focus.keep_genes)
+        write_table(claims.table, context.out / "claims.csv")
+    stage.rebuild(context.out)

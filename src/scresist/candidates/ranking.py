@@ -39,8 +39,8 @@ def rank(
     at least 0 (1). A line that was not measured (no network, no contamination) is left out of the mean, not counted 0.
 
     Verdict: `supported` when q < 0.05, no single patient carries it and less than half may be ambient; `suggestive`
-    when p < 0.05 under the same conditions; `not supported` otherwise; `refused` where there is no test. Known escape routes
-    and `keep_genes` stay in the table whatever their rank.
+    when p < 0.05 under the same conditions; `not supported` otherwise; `refused` where there is no test. Known escape
+    routes and `keep_genes` stay in the table whatever their rank.
 
     Parameters
     ----------

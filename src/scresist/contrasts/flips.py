@@ -12,6 +12,7 @@ from scresist.checks import InputError, require_columns, suggestion
 from scresist.contrasts.units import check_design
 from scresist.design import Contrast, Design
 from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.rank_sum import rank_sum_over_cells
 from scresist.results import Result
 
 OVER_CELLS = "Wilcoxon over cells: cells as replicates, not a test over patients"
@@ -84,15 +85,8 @@ def cell_level_expression(
 
 def _wilcoxon(cells: Any, layer: str | None) -> pd.DataFrame:
     """One row per gene: feature, p_value, fold_change, test against reference."""
-    import os
-
-    os.environ.setdefault("TQDM_DISABLE", "1")  # read by tqdm when illico is imported
-    import illico
-    from loguru import logger
-
-    logger.disable("illico")
-    found = illico.asymptotic_wilcoxon(
-        cells, is_log1p=True, group_keys="side", reference="reference", layer=layer, groups=["test", "reference"]
+    found = rank_sum_over_cells(
+        cells, group_keys="side", reference="reference", layer=layer, groups=["test", "reference"]
     ).reset_index()
     return found[found["pert"] == "test"]
 

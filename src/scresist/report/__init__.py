@@ -1,4 +1,5 @@
-"""One self-contained page from the results."""
+"""One self-contained page from a results folder: it reads the tables, and states nothing that is not in them."""
 
+from scresist.report.page import rebuild
 
-def write(run, study, out): ...
+__all__ = ["rebuild"]

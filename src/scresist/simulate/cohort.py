@@ -30,9 +30,9 @@ class Plan:
     patients: Mapping[str, int] = field(default_factory=lambda: {"baseline": 6, "primary": 6, "acquired": 6})
     pairs: int = 3
     cells: int = 250
-    n_genes: int = 4000
+    n_genes: int = 5000
     malignant_share: float = 0.4
-    module_size: int = 40
+    module_size: int = 60
     module_effect: float = 1.5
     patient_sd: float = 0.4
     composition_effect: float = 1.0

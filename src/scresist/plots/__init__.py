@@ -1,0 +1,1 @@
+"""Figures: a tidy table in, matplotlib Axes out."""

@@ -1,0 +1,120 @@
+"""The pieces a page is made of: tables, lists, figures, the map of cells; plain data that the template lays out."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from scresist.plots.style import arm_colours, colours
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the page."""
+
+    id: str
+    title: str
+    lead: str = ""
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a shown table: where it comes from, what it is called, how its numbers are written."""
+
+    source: str
+    name: str
+    form: str = ""
+    hint: str = ""
+    pill: bool = False
+
+
+def heading(text: str) -> dict[str, Any]:
+    """A heading within a section."""
+    return {"kind": "heading", "text": text}
+
+
+def text(words: str) -> dict[str, Any]:
+    """A paragraph."""
+    return {"kind": "text", "text": words}
+
+
+def bullets(items: Sequence[str | tuple[str, str]]) -> dict[str, Any]:
+    """A list; an item may carry a verdict, (verdict, text)."""
+    shown = [{"verdict": i[0], "text": i[1]} if isinstance(i, tuple) else {"verdict": "", "text": i} for i in items]
+    return {"kind": "list", "entries": shown}
+
+
+def figures(items: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Figures side by side: (svg, caption)."""
+    return {"kind": "figures", "entries": [{"svg": Markup(svg), "caption": caption} for svg, caption in items]}
+
+
+def table(frame: pd.DataFrame, columns: Sequence[Column], *, most: int = 200, file: str = "") -> dict[str, Any]:
+    """A table with numbers written for reading; the file that has all of it is named below."""
+    present = [c for c in columns if c.source in frame.columns]
+    rows = [[_cell(row[c.source], c) for c in present] for row in frame.head(most).to_dict("records")]
+    shown = f"{len(frame)} rows" if len(frame) <= most else f"the first {most} of {len(frame)} rows"
+    more = f"{shown}; all in {file}" if file else ""
+    return {"kind": "table", "columns": present, "rows": rows, "more": more}
+
+
+def _cell(value: Any, column: Column) -> dict[str, Any]:
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return {"text": write(value, column.form), "number": number, "pill": column.pill}
+
+
+def write(value: Any, form: str = "") -> str:
+    """A value for reading: p as 0.012 or 1.2e-05, missing as a dash, a percentage where the form is `%`."""
+    if value is None or (isinstance(value, (float, np.floating)) and not np.isfinite(value)):
+        return "–" if value is None or np.isnan(value) else ("∞" if value > 0 else "-∞")
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if form == "p":
+        return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
+    if form == "%":
+        return f"{100 * float(value):.1f} %"
+    if form:
+        return format(value, form)
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.3g}"
+    return str(value)
+
+
+def interval(row: Mapping[str, Any], effect: str = "effect") -> str:
+    """An effect with its interval, in words for a list."""
+    return f"{write(row[effect], '+.2f')} [{write(row['ci_low'], '+.2f')}, {write(row['ci_high'], '+.2f')}]"
+
+
+def cell_map(cells: Any, arms: Sequence[str], most: int = 300_000) -> dict[str, Any]:
+    """The layout of the cells, coloured by what the reader picks; a regular sample of them above `most`."""
+    step = max(1, -(-cells.n_obs // most))
+    shown = cells[::step] if step > 1 else cells
+    xy = np.asarray(shown.obsm["X_umap"], dtype=float)
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    scaled = np.round((xy - low) / np.maximum(high - low, 1e-9) * 65535).astype("<u2")
+    scaled[:, 1] = 65535 - scaled[:, 1]
+    by = {}
+    for column in ("cell_type", "lineage", "malignancy", "arm", "patient", "cluster"):
+        if column not in shown.obs:
+            continue
+        values = pd.Categorical(shown.obs[column].astype(str))
+        names = [a for a in arms if a in values.categories] if column == "arm" else list(values.categories)
+        if column == "cluster":
+            names = sorted(names, key=int)
+        codes = pd.Categorical(values.astype(str), categories=names).codes.astype("<u2")
+        palette = arm_colours(arms) if column == "arm" else colours(names)
+        by[column.replace("_", " ")] = {
+            "names": names,
+            "colours": [palette[n] for n in names],
+            "sizes": np.bincount(codes, minlength=len(names)).tolist(),
+            "codes": base64.b64encode(codes.tobytes()).decode(),
+        }
+    data = {"xy": base64.b64encode(scaled.tobytes()).decode(), "by": by}
+    # "</" would end the script element that holds the data.
+    return {"kind": "map", "names": list(by), "data": Markup(json.dumps(data).replace("</", "<\\/"))}

@@ -1,0 +1,269 @@
+"""What each section of the page says, from the tables of a run."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scresist.plots.composition import shares
+from scresist.plots.effects import by_arm, forest
+from scresist.plots.style import colours, new_axes, to_svg
+from scresist.report.blocks import Column, Section, bullets, cell_map, figures, heading, interval, table, text, write
+
+if TYPE_CHECKING:
+    from scresist.report.page import Folder
+
+_TEST = (
+    Column("ci_low", "95 % low", "+.2f"),
+    Column("ci_high", "high", "+.2f"),
+    Column("p_value", "p", "p", "patients as the unit"),
+    Column("p_floor", "p floor", "p", "the smallest p an exact test of this design can reach"),
+    Column("q_value", "q", "p", "Benjamini-Hochberg over the family"),
+    Column("n_test", "n test"),
+    Column("n_reference", "n ref"),
+    Column("n_pairs", "pairs"),
+    Column("influence", "influence", ".2f", "largest relative change of the effect when one patient is left out"),
+    Column("influence_patient", "of"),
+)
+
+
+def summary(folder: "Folder", cells: Any) -> Section:
+    """What the study says and what it cannot."""
+    blocks = []
+    design = folder.table("design")
+    if len(design):
+        blocks += [heading("What the design can answer"),
+                   bullets([(str(r["verdict"]), str(r["sentence"])) for r in design.to_dict("records")])]  # fmt: skip
+    claims = folder.claims
+    if len(claims):
+        claims = claims[claims["kind"] != "design"]
+        called = claims[claims["verdict"] == "supported"]
+        blocks.append(heading(f"Claims supported: {len(called)} of {len(claims)} made"))
+        if len(called):
+            shown = called.sort_values("q_value", kind="stable").head(12)
+            blocks.append(bullets([("supported", _claim(r)) for r in shown.to_dict("records")]))
+        else:
+            blocks.append(text("No claim passes: nothing below is more than a lead."))
+    refusals = folder.facts["refusals"]
+    if refusals:
+        said = [f"{r['step']}, {r['what']}: {r['reason']}" for r in refusals]
+        blocks += [heading("What was refused, and why"), bullets(list(dict.fromkeys(said)))]
+    return Section("summary", "What the study says", "", blocks)
+
+
+def _claim(row: dict[str, Any]) -> str:
+    numbers = f"effect {interval(row)}, p {write(row['p_value'], 'p')}, q {write(row['q_value'], 'p')}, n = {row['n']}"
+    return f"{row['statement']} ({numbers})"
+
+
+def who(folder: "Folder", cells: Any) -> Section:
+    """Map, composition, annotation."""
+    blocks: list[dict[str, Any]] = [cell_map(cells, folder.arms)]
+    counted = folder.table("composition")
+    if len(counted):
+        counts = counted.set_index("sample")
+        counts = counts.loc[:, counts.sum() > 0]
+        sheet = cells.obs.drop_duplicates("sample").set_index("sample")["arm"]
+        arm = pd.Series(pd.Categorical(sheet.astype(str), categories=folder.arms), index=sheet.index.astype(str))
+        figure, axes = new_axes(max(7.0, 0.34 * len(counts) + 3.6), 4.4)
+        shares(counts, axes, arm=arm, colours=colours(counts.columns))
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False)
+        blocks.append(figures([(to_svg(figure), "Cells of each population in each sample, by arm.")]))
+    evidence = folder.table("annotation")
+    if len(evidence):
+        blocks += [heading("Evidence per cluster"), table(evidence, [
+            Column("cluster", "cluster"), Column("n_cells", "cells"), Column("n_samples", "samples"),
+            Column("cell_type", "cell type"), Column("cell_type_share", "share", "%"),
+            Column("confidence", "confidence", ".2f", "share of marker resamplings that give the same label"),
+            Column("markers_for", "markers for it"), Column("markers_against", "markers against it"),
+        ], file="tables/annotation.csv")]  # fmt: skip
+    calls = folder.table("malignancy")
+    if len(calls):
+        blocks += [heading("Malignant cells by patient"), table(calls, [
+            Column("patient", "patient"), Column("epithelial", "epithelial"), Column("reference", "reference cells"),
+            Column("signal", "signal", ".3f", "strength of the tumour's copy-number profile"),
+            Column("reference_signal", "between reference lineages", ".3f"), Column("malignant", "malignant"),
+            Column("normal", "normal"), Column("uncertain", "uncertain"), Column("refused", "refused"),
+        ], file="tables/malignancy.csv")]  # fmt: skip
+    lead = ("Cells were integrated over samples for naming and looking only; every test goes back to raw counts. The "
+            "distances on the map have no unit.")  # fmt: skip
+    return Section("cells", "Who the cells are", lead, blocks)
+
+
+def candidates(folder: "Folder", cells: Any) -> Section | None:
+    """The ranked genes, with one point per patient for the first of each contrast."""
+    ranked = folder.table("candidates")
+    if not len(ranked):
+        return None
+    values = folder.table("candidate_values")
+    columns = [
+        Column("rank", "rank"), Column("gene", "gene"), Column("verdict", "verdict", pill=True),
+        Column("score", "score", ".2f", "weighted evidence, 0 to 1"), Column("log2fc", "log2 fold change", "+.2f"),
+        *_TEST, Column("module", "module"), Column("kme", "kME", ".2f"),
+        Column("malignant_share", "share of transcripts", "%", "that the compartment makes"),
+        Column("ambient_risk", "ambient", "%", "share of its counts that may be ambient"),
+        Column("hr", "hazard ratio", ".2f"), Column("survival_q", "q survival", "p"),
+        Column("mechanism", "known route of escape"), Column("bench", "bench"), Column("why", "why this verdict"),
+    ]  # fmt: skip
+    blocks: list[dict[str, Any]] = []
+    for contrast, own in ranked.groupby("contrast", sort=False):
+        blocks.append(heading(str(contrast)))
+        drawn = []
+        for gene in own.head(6)["gene"]:
+            points = values[values["gene"] == gene] if len(values) else values
+            if len(points):
+                drawn.append((_strip(points, folder.arms, "log2 CPM"), _caption(own, str(gene))))
+        if drawn:
+            blocks.append(figures(drawn))
+        blocks.append(table(own, columns, most=40, file="tables/candidates.csv"))
+        known = own[own["mechanism"].fillna("") != ""]
+        if len(known):
+            blocks += [
+                heading(f"{contrast}: known routes of escape, whatever their rank"),
+                table(known, columns, most=60),
+            ]
+    focus = folder.facts["settings"]["focus"]["compartment"]
+    lead = (f"Genes of the {focus} compartment by patient-level evidence. Supported: q < 0.05, no single patient "
+            "carries it, less than half of its counts may be ambient.")  # fmt: skip
+    return Section("candidates", "Candidates", lead, blocks)
+
+
+def _caption(own: pd.DataFrame, gene: str) -> str:
+    row = own[own["gene"] == gene].iloc[0]
+    return f"{gene}: log2 fold change {interval(row, 'log2fc')}, q {write(row['q_value'], 'p')}"
+
+
+def _strip(points: pd.DataFrame, arms: list[str], unit: str) -> str:
+    figure, axes = new_axes(2.9, 2.4)
+    by_arm(points, axes, arms=arms, unit=unit)
+    return to_svg(figure)
+
+
+def modules(folder: "Folder", cells: Any) -> Section | None:
+    """Modules of co-expression and how they differ between arms."""
+    tested, members = folder.table("module_contrasts"), folder.table("modules")
+    if not len(members):
+        return None
+    scores = folder.table("module_scores")
+    blocks: list[dict[str, Any]] = []
+    if len(tested):
+        best = tested.sort_values("p_value", kind="stable")
+        sheet = cells.obs.drop_duplicates("sample").set_index("sample")[["patient", "arm"]].astype(str)
+        drawn = []
+        for name in list(dict.fromkeys(best["module"]))[:6]:
+            own = scores[scores["module"] == name].join(sheet, on="sample").rename(columns={"score": "value"})
+            means = own.groupby(["patient", "arm"], as_index=False)["value"].mean()
+            drawn.append((_strip(means, folder.arms, "module score"), str(name)))
+        blocks += [figures(drawn), table(best, [
+            Column("contrast", "contrast"), Column("module", "module"), Column("effect", "effect", "+.2f"), *_TEST,
+            Column("reason", "reason"),
+        ], file="tables/module_contrasts.csv")]  # fmt: skip
+    hubs = members[members["rank"] <= 8] if "rank" in members else members.head(0)
+    listed = hubs.groupby("module", sort=False)["gene"].agg(", ".join).reset_index()
+    sizes = members.groupby("module").size()
+    listed["genes"] = listed["module"].map(sizes)
+    blocks += [heading("Hub genes"), table(listed, [
+        Column("module", "module"), Column("genes", "genes"), Column("gene", "highest kME"),
+    ], file="tables/modules.csv")]  # fmt: skip
+    lead = "Genes that move together across cells of the compartment; each module's score is tested between patients."
+    return Section("modules", "Modules", lead, blocks)
+
+
+def microenvironment(folder: "Folder", cells: Any) -> Section | None:
+    """Composition and signatures between arms."""
+    blocks: list[dict[str, Any]] = []
+    for name, label, unit, title in (
+        ("composition_contrasts", "cell_type", "difference of log odds of the share", "Composition"),
+        ("signature_contrasts", "shown", "difference in standard deviations between cells", "Signatures"),
+    ):
+        tested = folder.table(name)
+        if not len(tested):
+            continue
+        if name == "signature_contrasts":
+            tested = tested.assign(shown=tested["signature"] + " in " + tested["cell_type"])
+        blocks.append(heading(title))
+        drawn = []
+        for contrast, own in tested[tested["p_value"].notna()].groupby("contrast", sort=False):
+            best = own.sort_values("p_value", kind="stable").head(14)
+            figure, axes = new_axes(5.6, 0.5 + 0.24 * len(best) + 0.5)
+            forest(best, axes, label=label, unit=unit)
+            drawn.append((to_svg(figure), f"{contrast}: the {len(best)} smallest p-values; filled where q < 0.05."))
+        blocks.append(figures(drawn))
+        first = [Column("signature", "signature")] if name == "signature_contrasts" else []
+        blocks.append(table(tested.sort_values("p_value", kind="stable"), [
+            Column("contrast", "contrast"), *first, Column("cell_type", "cells"), Column("effect", "effect", "+.2f"),
+            *_TEST, Column("rests_on_one", "rests on one patient"), Column("reason", "reason"),
+        ], most=60, file=f"tables/{name}.csv"))  # fmt: skip
+    lead = "A cell type absent from a biopsy is a share of zero; its signatures there are missing, not zero."
+    return Section("microenvironment", "Microenvironment", lead, blocks) if blocks else None
+
+
+def survival(folder: "Folder", cells: Any) -> Section | None:
+    """Whether candidates predict the endpoint."""
+    tested = folder.table("survival")
+    if not len(tested):
+        return None
+    blocks = [table(tested.sort_values("p_value", kind="stable"), [
+        Column("feature", "gene or module"), Column("endpoint", "endpoint"), Column("hr", "hazard ratio per SD", ".2f"),
+        Column("ci_low", "95 % low", ".2f"), Column("ci_high", "high", ".2f"), Column("p_value", "p", "p"),
+        Column("q_value", "q", "p"), Column("n", "n"), Column("events", "events"), Column("method", "method"),
+        Column("reason", "reason"),
+    ], most=40, file="tables/survival.csv")]  # fmt: skip
+    blocks += [bullets(folder.notes("survival"))] if folder.notes("survival") else []
+    lead = ("Continuous values first; a value measured at progression takes no part, because it cannot predict that "
+            "progression.")  # fmt: skip
+    return Section("survival", "Survival", lead, blocks)
+
+
+def quality(folder: "Folder", cells: Any) -> Section:
+    """What was removed, for which reason, and the contamination of every sample."""
+    blocks = [table(folder.table("quality"), [
+        Column("sample", "sample"), Column("cells_in", "barcodes"), Column("cells_kept", "kept"),
+        Column("low_counts", "few counts"), Column("low_genes", "few genes"),
+        Column("high_mito", "high mitochondrial"), Column("doublet", "doublets"),
+        Column("median_counts", "median counts", ".0f"), Column("median_genes", "median genes", ".0f"),
+        Column("median_mito_percent", "mitochondrial %", ".1f"), Column("contamination", "ambient share", "%"),
+        Column("contamination_low", "low", "%"), Column("contamination_high", "high", "%"),
+    ], file="tables/quality.csv")]  # fmt: skip
+    notes = [*folder.notes("quality"), *folder.notes("ingest")]
+    if notes:
+        blocks += [heading("Settled openly"), bullets(notes)]
+    return Section("quality", "Quality", "Thresholds adapt to each sample; the reasons are exclusive.", blocks)
+
+
+def methods(folder: "Folder", cells: Any) -> Section:
+    """How it was made: methods of every result, settings, versions, inputs."""
+    made = [f"{name}: {method}" for name, method in sorted(folder.facts.get("methods", {}).items()) if method]
+    versions = ", ".join(f"{k} {v}" for k, v in folder.facts["versions"].items())
+    inputs = pd.DataFrame({"file": list(folder.facts["inputs"]), "sha256": list(folder.facts["inputs"].values())})
+    settings = pd.json_normalize(folder.facts["settings"]).iloc[0]
+    listed = pd.DataFrame({"setting": settings.index, "value": [str(v) for v in settings]})
+    said = [f"{p['severity']}: {p['file']}: {p['message']}" for p in folder.facts["problems"]]
+    blocks = [bullets(made), heading("Settings"),
+              table(listed, [Column("setting", "setting"), Column("value", "value")]),
+              heading("Inputs"), table(inputs, [Column("file", "file"), Column("sha256", "SHA-256")]),
+              text(f"Versions: {versions}.")]  # fmt: skip
+    blocks += [heading("Said of the sheets"), bullets(said)] if said else []
+    return Section("methods", "Methods and settings", "", blocks)
+
+
+def claims(folder: "Folder", cells: Any) -> Section | None:
+    """The register: every statement with its numbers."""
+    register = folder.claims
+    if not len(register):
+        return None
+    register = register[register["kind"] != "design"]
+    register = register.assign(order=np.where(register["verdict"] == "supported", 0, 1))
+    register = register.sort_values(["order", "p_value"], kind="stable")
+    return Section("claims", "Claims register", "Every statement this page makes, with its numbers.", [
+        table(register, [
+            Column("statement", "statement"), Column("verdict", "verdict", pill=True), Column("unit", "unit"),
+            Column("n", "n"), Column("test", "test"), Column("effect", "effect", "+.2f"), *_TEST[:5],
+            *_TEST[-2:],
+        ], most=150, file="claims.csv")])  # fmt: skip
+
+
+ORDER: tuple[Callable[["Folder", Any], Section | None], ...] = (
+    summary, candidates, modules, microenvironment, survival, who, quality, claims, methods,
+)  # fmt: skip
