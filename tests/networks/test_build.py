@@ -146,8 +146,7 @@ def test_a_power_that_never_fits_falls_back_with_a_warning(adata):
     assert any("no power reaches" in note for note in net.notes)
 
 
-def test_within_patients_patient_differences_make_no_module(adata):
-    net = sr.networks.build(adata, **SETTINGS, within="patient")
+def test_within_samples_differences_between_them_make_no_module(net):
     means = net.expression.groupby(net.metacells["patient"].to_numpy(), observed=True).mean()
     np.testing.assert_allclose(means.std(axis=0), 0, atol=1e-5)
 
@@ -183,7 +182,7 @@ def test_bad_input_is_named(adata):
     with pytest.raises(InputError, match="power"):
         build(adata, compartment="malignant", power=-2)
     with pytest.raises(RefusedError, match="no module"):
-        build(adata[:, 200:].copy(), compartment="malignant", min_module_size=45, power=6, within="patient")
+        build(adata[:, 200:].copy(), compartment="malignant", min_module_size=45, power=6)
     with pytest.raises(RefusedError, match="metacells are too few"):
         build(adata, compartment="malignant", pooling=Pooling(target=1))
     with pytest.raises(InputError, match="genes are not in the data"):

@@ -20,6 +20,7 @@ from scresist.networks.cells import (
     neighbour_space,
     raw_counts,
 )
+from scresist.networks.covariates import with_covariates, with_flags
 from scresist.networks.detect import Detected, Recipe, correlations, find_modules
 from scresist.networks.naming import GREY, UNASSIGNED, colours_of, module_catalogue
 from scresist.networks.network import Network
@@ -55,7 +56,7 @@ def build(
     fraction: float = 0.05,
     n_genes: int = 5000,
     keep_genes: Sequence[str] = (),
-    within: str | None = None,
+    within: str | None = "auto",
     powers: Sequence[float] = POWERS,
     threshold_correlation: str | None = None,
     pam: bool = False,
@@ -96,8 +97,10 @@ def build(
     genes, select, fraction, n_genes, keep_genes
         Which genes; see `select_genes`.
     within
-        Column whose group means are taken out of the metacells first, such as "patient": modules then hold genes that
-        move together within patients, and differences between patients make none.
+        Column whose group means are taken out of the metacells first: modules then hold genes that move together
+        inside its groups, and what merely differs between tumours (their copy numbers, their handling) makes none;
+        whether a module differs between patients is asked afterwards, of its scores. "auto" is `sample`, else
+        `patient`, in sound mode and None in parity; None pools everything.
     powers, threshold_correlation
         Powers of the fit table, and the correlation it uses (None: that of the mode).
     draws
@@ -153,13 +156,21 @@ def build(
         select=select, fraction=fraction, n_genes=n_genes, genes=genes, keep_genes=keep_genes,
         least=0 if parity else MIN_DETECTED,
     )  # fmt: skip
-    kept = gene_report["kept"].to_numpy()[: adata.n_vars]
+    kept = gene_report["kept"].to_numpy()[: adata.n_vars].copy()
     if kept.sum() < MIN_GENES:
         raise InputError(f"{int(kept.sum())} genes are left of {adata.n_vars} (at least {MIN_GENES}); "
                          "lower fraction, or see the reasons in gene_report")  # fmt: skip
     X, names = expression[:, kept], adata.var_names[kept].astype(str)
-    if within is not None:
-        X = _centred(X, metacells.table, within, cells.obs, metacells.members)
+    if within == "auto":
+        within = None if parity else next((c for c in ("sample", "patient") if c in adata.obs), None)
+    values = metacell_values(metacells, cells.obs, within)
+    if values is not None:
+        X = centre_within(X, values)
+        moving = ~(X.var(axis=0) <= (1e-10 * np.abs(X).max()) ** 2)
+        kept[np.flatnonzero(kept)[~moving]] = False
+        gene_report.loc[np.flatnonzero(~kept & gene_report["kept"].to_numpy()[: len(kept)]), ["kept", "reason"]] = (
+            False, f"constant within every {within}")  # fmt: skip
+        X, names = X[:, moving], names[moving]
     recipe = Recipe(
         network=network, tom=tom, correlation=correlation, deep_split=deep_split, min_module_size=min_module_size,
         merge_height=merge_height, pam=pam, single=not parity,
@@ -174,8 +185,10 @@ def build(
         "fraction": fraction, "space": space, "rng": rng if isinstance(rng, int) else "generator",
         "k": pooling.k, "max_shared": pooling.max_shared, "target": pooling.target, "min_cells": pooling.min_cells,
     }  # fmt: skip
-    net = _assembled(X, names, detected, metacells, table, gene_report, settings, (*metacells.notes, *notes))
-    return _with_scores(net, adata)
+    metacells = with_covariates(metacells, cells)
+    net = assemble(X, names, detected, metacells.table, metacells.report, table, gene_report, settings,
+                   (*metacells.notes, *notes))  # fmt: skip
+    return with_network_scores(net, adata)
 
 
 def _check_settings(mode: str, network: str, tom: str, correlation: str, size: int, merge: float, split: int) -> None:
@@ -214,19 +227,34 @@ def _group_codes(obs: pd.DataFrame, columns: Sequence[str], *, per_group: bool) 
     return np.asarray(pd.factorize(group_names(obs, columns)[0], use_na_sentinel=False)[0])
 
 
-def _centred(
-    X: np.ndarray, table: pd.DataFrame, within: str, obs: pd.DataFrame, members: Sequence[np.ndarray]
-) -> np.ndarray:
-    """Expression with the mean of each value of `within` replaced by the overall mean."""
-    require_columns(obs, [within], "adata.obs")
-    column = obs[within].astype(str).to_numpy()
-    value = (
-        table[within].astype(str).to_numpy() if within in table else np.array([column[pool[-1]] for pool in members])
-    )
+def metacell_values(metacells: Metacells, obs: pd.DataFrame, column: str | None) -> np.ndarray | None:
+    """The value of a column for every metacell: its own column, else that of the cell it was drawn around."""
+    if column is None:
+        return None
+    require_columns(obs, [column], "adata.obs")
+    if column in metacells.table:
+        return metacells.table[column].astype(str).to_numpy()
+    return obs[column].astype(str).to_numpy()[[pool[-1] for pool in metacells.members]]
+
+
+def centre_within(X: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Expression with the mean of each group of rows replaced by the overall mean.
+
+    Raises
+    ------
+    RefusedError
+        If fewer than 15 rows are left once each group has given its mean.
+    """
+    groups = np.unique(values)
+    if len(X) - len(groups) < MIN_METACELLS:
+        raise RefusedError(
+            f"{len(X)} metacells of {len(groups)} samples leave {len(X) - len(groups)} to correlate within samples "
+            f"(at least {MIN_METACELLS}); lower k or min_cells of the pooling, or pool everything with within=None"
+        )
     X = X.copy()
     overall = X.mean(axis=0)
-    for name in np.unique(value):
-        rows = value == name
+    for name in groups:
+        rows = values == name
         X[rows] += overall - X[rows].mean(axis=0)
     return X
 
@@ -256,21 +284,23 @@ def _modules(
     return recipe, table, detected, notes
 
 
-def _assembled(
+def assemble(
     X: np.ndarray,
     names: pd.Index,
     detected: Detected,
-    metacells: Metacells,
+    metacells: pd.DataFrame,
+    metacell_report: pd.DataFrame,
     table: pd.DataFrame,
     gene_report: pd.DataFrame,
     settings: Mapping[str, Any],
     notes: tuple[str, ...],
 ) -> Network:
+    """A network from detected modules: eigengenes, kME, names."""
     labels = detected.labels
     E, explained = eigengenes(X, labels)
     kme = signed_kme(X, E)
     catalogue = module_catalogue(names, labels, kme, explained)
-    index = pd.Index(metacells.table["metacell"].astype(str), name="metacell")
+    index = pd.Index(metacells["metacell"].astype(str), name="metacell")
     columns = pd.Index(catalogue["module"], name="module")
     return Network(
         modules=module_table(names, labels, kme, catalogue["module"].tolist()),
@@ -279,8 +309,8 @@ def _assembled(
         kme=pd.DataFrame(kme, names.rename("gene"), columns),
         power_table=table,
         scores=pd.DataFrame({"sample": [], "module": [], "score": [], "n_cells": []}),
-        metacells=metacells.table,
-        metacell_report=metacells.report,
+        metacells=metacells,
+        metacell_report=metacell_report,
         gene_report=gene_report,
         expression=pd.DataFrame(X.astype(np.float32), index, names.rename("gene")),
         linkage=detected.Z,
@@ -306,11 +336,11 @@ def module_table(genes: pd.Index, labels: np.ndarray, kme: np.ndarray, names: Se
     return table
 
 
-def _with_scores(net: Network, adata: Any) -> Network:
-    """The network with its score in every sample (in every patient, where obs has no samples)."""
+def with_network_scores(net: Network, adata: Any) -> Network:
+    """The network with its score in every sample (in every patient, where obs has no samples), and its flags."""
     by = next((column for column in ("sample", "patient") if column in adata.obs), None)
-    if by is None:
-        return net
-    scored = module_scores(net, adata, by=by)
-    notes = (*net.notes, *scored.notes, *([f"obs has no column sample: scores are per {by}"] if by != "sample" else []))
-    return net.replace(scores=scored.table, notes=notes)
+    if by is not None:
+        scored = module_scores(net, adata, by=by)
+        said = () if by == "sample" else (f"obs has no column sample: scores are per {by}",)
+        net = net.replace(scores=scored.table, notes=(*net.notes, *scored.notes, *said))
+    return with_flags(net, adata.obs)

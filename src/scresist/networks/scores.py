@@ -105,11 +105,12 @@ def score_profiles(net: Network, profiles: np.ndarray, names: pd.Index) -> tuple
     X = net.expression.to_numpy(dtype=np.float64)
     mean, deviation = X.mean(axis=0), X.std(axis=0, ddof=1)
     weights = module_weights(net)
-    found = weights[here].sum(axis=0) / weights.sum(axis=0)
+    size = np.abs(weights)
+    found = size[here].sum(axis=0) / size.sum(axis=0)
     Z = (profiles[:, places[here]] - mean[here]) / deviation[here]
     scores = Z @ weights[here]
     with np.errstate(invalid="ignore", divide="ignore"):
-        scores /= weights[here].sum(axis=0)
+        scores /= size[here].sum(axis=0)
     scores[:, found < 0.5] = np.nan
     notes = [f"{name}: {share:.0%} of its weight is on genes that are here" + ("; not scored" if share < 0.5 else "")
              for name, share in zip(net.names, found, strict=True) if share < 1]  # fmt: skip
@@ -117,9 +118,13 @@ def score_profiles(net: Network, profiles: np.ndarray, names: pd.Index) -> tuple
 
 
 def module_weights(net: Network) -> np.ndarray:
-    """Weight of each gene in each module's score, (genes, modules): its kME where it is a member and positive."""
+    """Weight of each gene in each module's score, (genes, modules): its kME where it is a member.
+
+    In a signed network a member that opposes its module has no weight; in an unsigned one it counts against it.
+    """
     member = net.labels[:, None] == np.arange(1, len(net.names) + 1)
-    return np.where(member, np.maximum(np.nan_to_num(net.kme.to_numpy()), 0), 0.0)
+    kme = np.nan_to_num(net.kme.to_numpy())
+    return np.where(member, kme if net.settings.get("network") == "unsigned" else np.maximum(kme, 0), 0.0)
 
 
 def cell_eigengenes(net: Network, adata: Any) -> None:

@@ -1,0 +1,147 @@
+"""Networks of one patient (or arm) each, and the modules they agree on."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import DesignError, InputError, RefusedError, require_columns
+from scresist.networks.construct import assemble, with_network_scores
+from scresist.networks.detect import correlations, cut_modules, dissimilarity
+from scresist.networks.network import Network
+from scresist.networks.robustness import recipe_of
+
+LEAST = 15  # metacells: correlations over fewer would be noise
+
+
+def consensus(
+    net: Network,
+    adata: Any = None,
+    *,
+    by: str = "patient",
+    quantile: float = 0.25,
+    scale_at: float = 0.95,
+    least: int = LEAST,
+    **changes: Any,
+) -> Network:
+    """Modules that the networks of separate patients (or arms) agree on.
+
+    A topological overlap is made of each patient's metacells alone; each is raised to the power that puts its
+    `scale_at` quantile where the first patient's is, so that none is stronger only for having fewer cells; the
+    consensus overlap of two genes is their `quantile` over patients (0 the smallest). Modules are cut from it as from
+    any other, trimmed and merged on all metacells centred within patients.
+
+    Parameters
+    ----------
+    net
+        A network: its metacells, genes and settings are used.
+    adata
+        Cells to score the modules in, as `build` does; None leaves the scores empty.
+    by
+        Column of the metacells: patient, arm (where pooled by it), sample.
+    quantile, scale_at
+        As above.
+    least
+        Fewest metacells of a patient; others are left out and named.
+    **changes
+        Settings of the recipe to change, such as min_module_size.
+
+    Returns
+    -------
+    A `Network` with the consensus modules; its settings name the patients used.
+
+    Raises
+    ------
+    DesignError
+        If fewer than two patients have enough metacells.
+    RefusedError
+        If the networks agree on no module.
+
+    References
+    ----------
+    Langfelder & Horvath (2007) BMC Syst Biol 1:54.
+    """
+    require_columns(net.metacells, [by], "the network's metacells")
+    if not 0 <= quantile <= 1 or not 0 < scale_at < 1:
+        raise InputError(f"quantile must be from 0 to 1 and scale_at between; got {quantile!r} and {scale_at!r}")
+    recipe = recipe_of(net, **changes)
+    values = net.metacells[by].astype(str).to_numpy()
+    names, counts = np.unique(values, return_counts=True)
+    used, out = names[counts >= least], names[counts < least]
+    if len(used) < 2:
+        raise DesignError(
+            f"{len(used)} of {len(names)} values of {by!r} have {least} metacells or more; two are needed"
+        )
+    X = net.expression.to_numpy(dtype=np.float64)
+    centred = np.vstack([X[values == name] - X[values == name].mean(axis=0) for name in names])
+    moving = np.all([X[values == name].std(axis=0) > 1e-12 for name in used], axis=0)
+    D = _agreed({name: X[np.ix_(values == name, moving)] for name in used.tolist()}, recipe, quantile, scale_at)
+    rows = np.concatenate([np.flatnonzero(values == name) for name in names])
+    restored = np.empty_like(centred)
+    restored[rows] = centred + X.mean(axis=0)
+    detected = cut_modules(restored[:, moving], D, recipe, n_neighbours=min(50, int(moving.sum()) - 1))
+    if not detected.labels.any():
+        raise RefusedError(
+            f"the networks of {len(used)} values of {by!r} agree on no module of {recipe.min_module_size} genes; "
+            "lower min_module_size or the quantile"
+        )
+    notes = [f"consensus over {len(used)} values of {by}: {', '.join(used)}"]
+    if len(out):
+        notes.append(f"{len(out)} values of {by} have fewer than {least} metacells and took no part: {', '.join(out)}")
+    if not moving.all():
+        notes.append(f"{int((~moving).sum())} genes are constant in some {by} and took no part")
+    settings = {**net.settings, **changes, "consensus": by, "quantile": quantile, "within": by}
+    made = assemble(
+        restored[:, moving], net.genes[moving], detected, net.metacells, net.metacell_report, net.power_table,
+        net.gene_report, MappingProxyType(settings), tuple(notes),
+    )  # fmt: skip
+    return made if adata is None else with_network_scores(made, adata)
+
+
+def _agreed(parts: Mapping[str, np.ndarray], recipe: Any, quantile: float, scale_at: float) -> np.ndarray:
+    """One less the quantile, over data sets, of their scaled overlaps; overlaps wait on disk, not in memory."""
+    n = next(iter(parts.values())).shape[1]
+    dtype = np.float32 if recipe.single else np.float64
+    with tempfile.TemporaryDirectory(prefix="scresist-consensus-") as folder:
+        stored: list[np.memmap[Any, Any]] = []
+        target = None
+        for number, X in enumerate(parts.values()):
+            overlap = 1 - dissimilarity(correlations(X, recipe), recipe)
+            level = _level(overlap, scale_at)
+            target = level if target is None else target
+            file = np.memmap(Path(folder) / f"{number}.bin", dtype=dtype, mode="w+", shape=(n, n))
+            file[:] = np.maximum(overlap, 0) ** dtype(np.log(target) / np.log(level))
+            stored.append(file)
+            del overlap
+        D = np.empty((n, n), dtype=dtype)
+        for start in range(0, n, 256):
+            block = np.array([file[start : start + 256] for file in stored])
+            D[start : start + 256] = 1 - np.quantile(block, quantile, axis=0)
+        del stored
+    np.fill_diagonal(D, 0)
+    return np.maximum(D, D.T)
+
+
+def _level(overlap: np.ndarray, scale_at: float) -> float:
+    """The quantile of off-diagonal overlaps, from at most a million of them, evenly spaced."""
+    values = overlap[np.tril_indices(len(overlap), -1)] if len(overlap) < 1500 else overlap.ravel()[
+        1 :: max(1, overlap.size // 10**6)]  # fmt: skip
+    return float(np.clip(np.quantile(values, scale_at), 1e-6, 1 - 1e-6))
+
+
+def module_agreement(net: Network, others: Sequence[Network] | Mapping[str, Network]) -> pd.DataFrame:
+    """How well each module of a network is found in others: `other`, `module`, `best`, `jaccard`, `n_shared`."""
+    named = others if isinstance(others, Mapping) else {str(i): other for i, other in enumerate(others)}
+    rows = []
+    own = {name: set(net.members(name)["gene"]) for name in net.names}
+    for title, other in named.items():
+        theirs = {name: set(other.members(name)["gene"]) for name in other.names}
+        for name, genes in own.items():
+            score = {t: len(genes & g) / len(genes | g) for t, g in theirs.items()}
+            best = max(score, key=lambda t: (score[t], t))
+            rows.append((title, name, best, score[best], len(genes & theirs[best])))
+    return pd.DataFrame(rows, columns=["other", "module", "best", "jaccard", "n_shared"])

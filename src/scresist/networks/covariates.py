@@ -1,0 +1,152 @@
+"""What else a module may be: depth, dying cells, the cell cycle, ambient transcripts, a batch, or one patient."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scresist.networks.cells import log_normalised
+from scresist.networks.network import Network
+from scresist.networks.pooling import Metacells
+from scresist.networks.scores import wide_scores
+
+# Genes that rise from S phase to mitosis; from Tirosh et al. (2016) Science 352:189, those found in most tissues.
+CYCLING = (
+    "MKI67", "TOP2A", "PCNA", "MCM2", "MCM3", "MCM5", "MCM6", "TYMS", "RRM1", "RRM2", "UBE2C", "BIRC5", "CDK1", "CCNB2",
+    "CENPF", "CENPE", "TPX2", "NUSAP1", "HMGB2", "GMNN", "CDC20", "AURKA", "AURKB", "BUB1",
+)  # fmt: skip
+BATCHES = ("batch", "site", "chemistry")
+CARRIED = 0.5  # share of an eigengene's variance beyond which one patient carries the module
+TECHNICAL = 0.5  # |r| with a covariate beyond which a module is called by its name
+BETWEEN_BATCHES = 0.75  # the same for a batch: with few samples, half of the variance lies between batches by chance
+OUTLIER = 5.0  # deviations from the other patients' scores beyond which one patient stands alone
+
+
+def with_covariates(metacells: Metacells, cells: Any) -> Metacells:
+    """Metacells with what may lie behind their differences, as columns of their table.
+
+    `log_depth` (log10 of counts per member), `mito_share`, `cell_cycle` (mean log-normalised expression of cycling
+    genes, where there are five or more), and the members' mean of obs["contamination"], where there is one.
+    """
+    counts = metacells.counts
+    total = np.asarray(counts.sum(axis=1)).ravel()
+    table = metacells.table.copy()
+    table["log_depth"] = np.log10(np.maximum(total, 1) / table["n_cells"].to_numpy())
+    names = cells.var_names.astype(str)
+    mito = np.flatnonzero(names.str.upper().str.startswith("MT-"))
+    if len(mito):
+        table["mito_share"] = np.asarray(counts[:, mito].sum(axis=1)).ravel() / np.maximum(total, 1)
+    cycling = np.flatnonzero(names.str.upper().isin(CYCLING))
+    if len(cycling) >= 5:
+        table["cell_cycle"] = np.asarray(log_normalised(counts)[:, cycling].mean(axis=1)).ravel()
+    if "contamination" in cells.obs:
+        values = cells.obs["contamination"].to_numpy(dtype=float)
+        table["contamination"] = [float(np.nanmean(values[pool])) if np.isfinite(values[pool]).any() else np.nan
+                                  for pool in metacells.members]  # fmt: skip
+    return replace(metacells, table=table)
+
+
+def with_flags(net: Network, obs: pd.DataFrame) -> Network:
+    """The network with `carried_by`, `carried_share`, `technical` and `technical_r` in its catalogue, and notes.
+
+    `carried_by` is the patient whose metacells make more than half of the eigengene's variance, or whose scores stand
+    more than five deviations (1.4826 times the median absolute one) from all the other patients'. `technical` is the
+    covariate with the largest |r| with the eigengene over metacells, or the batch that explains most of the variance
+    of the scores over samples, where that exceeds 0.5 (0.75 for a batch); empty otherwise.
+    """
+    catalogue, notes = net.catalogue.copy(), []
+    carried, shares = _carriers(net, obs)
+    technical, strength = _technical(net, obs)
+    catalogue["carried_by"], catalogue["carried_share"] = carried, shares
+    catalogue["technical"], catalogue["technical_r"] = technical, strength
+    for _, row in catalogue.iterrows():
+        if row["carried_by"]:
+            notes.append(f"{row['module']} rests on patient {row['carried_by']}")
+        if row["technical"]:
+            notes.append(f"{row['module']} goes with {row['technical']} (r {row['technical_r']:.2f})")
+    return net.replace(catalogue=catalogue, notes=(*net.notes, *notes))
+
+
+def _carriers(net: Network, obs: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+    nothing = [""] * len(net.names), np.full(len(net.names), np.nan)
+    if "patient" not in net.metacells or net.metacells["patient"].nunique() < 3:
+        return nothing
+    patient = net.metacells["patient"].astype(str).to_numpy()
+    squares = net.eigengenes.pow(2).groupby(patient).sum()
+    share = squares / squares.sum()
+    carried = [str(share[m].idxmax()) if share[m].max() > CARRIED else "" for m in net.names]
+    alone = _alone(net, obs)
+    return [a or b for a, b in zip(carried, alone, strict=True)], share.max().to_numpy()
+
+
+def _alone(net: Network, obs: pd.DataFrame) -> list[str]:
+    """For each module the patient whose mean score stands apart from all others', or nothing."""
+    wide = _patient_scores(net, obs)
+    result = []
+    for module in net.names:
+        values = wide[module].dropna() if module in wide else pd.Series(dtype=float)
+        if len(values) < 4:
+            result.append("")
+            continue
+        centre = values.median()
+        spread = 1.4826 * (values - centre).abs().median()
+        far = ((values - centre).abs() / spread).sort_values(ascending=False) if spread > 0 else pd.Series([0.0, 0.0])
+        result.append(str(far.index[0]) if far.iloc[0] > OUTLIER and far.iloc[1] <= OUTLIER / 2 else "")
+    return result
+
+
+def _patient_scores(net: Network, obs: pd.DataFrame) -> pd.DataFrame:
+    if net.scores.empty:
+        return pd.DataFrame()
+    wide = wide_scores(net.scores)
+    if "sample" not in obs or "patient" not in obs:
+        return wide
+    owner = obs[["sample", "patient"]].astype(str).drop_duplicates("sample").set_index("sample")["patient"]
+    return wide.groupby(owner.reindex(wide.index).to_numpy()).mean()
+
+
+def _technical(net: Network, obs: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+    table, E = net.metacells, net.eigengenes.to_numpy()
+    found: list[dict[str, float]] = [{} for _ in net.names]
+    columns = [c for c in ("log_depth", "mito_share", "cell_cycle", "contamination") if c in table]
+    groups = table[net.settings["within"]].astype(str).to_numpy() if net.settings.get("within") in table else None
+    for column in columns:
+        values = table[column].to_numpy(dtype=float)
+        if groups is not None:
+            values = values - pd.Series(values).groupby(groups).transform("mean").to_numpy()
+        known = np.isfinite(values)
+        if known.sum() > 3 and np.ptp(values[known]) > 1e-12:
+            for m in range(len(net.names)):
+                found[m] = {**found[m], column: float(np.corrcoef(values[known], E[known, m])[0, 1])}
+    for batch in BATCHES:
+        if batch in obs and "sample" in obs and not net.scores.empty:
+            for m, root in enumerate(_explained_by(net, obs, batch)):
+                found[m] = {**found[m], batch: root}
+    names, r = [], np.full(len(net.names), np.nan)
+    for m, of_module in enumerate(found):
+        known = {name: value for name, value in of_module.items() if np.isfinite(value)}
+        best = max(known, key=lambda name: abs(known[name]), default="")
+        r[m] = known.get(best, np.nan)
+        names.append(best if abs(r[m]) > (BETWEEN_BATCHES if best in BATCHES else TECHNICAL) else "")
+    return names, r
+
+
+def _explained_by(net: Network, obs: pd.DataFrame, batch: str) -> Sequence[float]:
+    """Root of the adjusted share of the variance of sample scores that lies between batches; 0 where it cannot be."""
+    owner = obs[["sample", batch]].astype(str).drop_duplicates("sample").set_index("sample")[batch]
+    wide = wide_scores(net.scores)
+    result = []
+    for module in net.names:
+        values = wide[module].dropna()
+        group = owner.reindex(values.index)
+        n, k = len(values), group.nunique()
+        total = float(((values - values.mean()) ** 2).sum())
+        if k < 2 or n - k < 3 or total == 0:
+            result.append(0.0)
+            continue
+        inside = float(((values - values.groupby(group).transform("mean")) ** 2).sum())
+        adjusted = 1 - (inside / (n - k)) / (total / (n - 1))
+        result.append(float(np.sqrt(max(adjusted, 0.0))))
+    return result

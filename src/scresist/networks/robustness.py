@@ -1,0 +1,245 @@
+"""How far modules depend on who was sampled: patients drawn again, and every patient left out in turn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import DesignError, InputError, require_positive
+from scresist.networks.detect import Recipe, find_modules
+from scresist.networks.network import Network
+from scresist.parallel import map_tasks
+
+FOUND = 0.5  # Jaccard index from which a module of a resample is called the same module
+
+
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """How modules and genes fare when patients change.
+
+    `modules`: `module`, `recurrence` (share of resamples with a module of Jaccard index 0.5 or more), `jaccard` (mean
+    of the best), `least_without_one` (smallest best
+    Jaccard index when one patient is left out), `depends_on` (that patient).
+    `genes`: `gene`, `module`, `stability` (share of resamples in which the gene is in the module that best matches its
+    own; for an unassigned gene, the share in which it is unassigned again).
+    `patients`: `patient`, `module`, `jaccard` without that patient.
+    """
+
+    modules: pd.DataFrame
+    genes: pd.DataFrame
+    patients: pd.DataFrame
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()
+
+
+def recipe_of(net: Network, **changes: Any) -> Recipe:
+    """The recipe a network was made by, with some settings changed."""
+    names = ("network", "tom", "correlation", "power", "deep_split", "min_module_size", "merge_height", "pam")
+    given = {name: net.settings[name] for name in names}
+    return Recipe(**{**given, "single": net.settings.get("mode") != "parity", **changes})
+
+
+def stability(
+    net: Network,
+    *,
+    n_bootstraps: int = 20,
+    leave_one_out: bool = True,
+    rng: int | np.random.Generator = 1,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> Stability:
+    """Recurrence of every module and of every gene's place in it.
+
+    A bootstrap draws patients with replacement and metacells within each drawn patient with replacement, and makes
+    modules by the same recipe with the same power; leaving one out makes them without a patient's metacells.
+
+    Parameters
+    ----------
+    net
+        The network; its metacells must name patients.
+    n_bootstraps
+        Resamples; 0 leaves recurrence and gene stability NaN.
+    leave_one_out
+        Whether to leave every patient out too.
+    rng
+        Seed or generator; each resample has a stream of its own.
+    workers, scheduler
+        As in `parallel.map_tasks`; they do not change a number.
+
+    Raises
+    ------
+    DesignError
+        If metacells name no patients, or fewer than three.
+    """
+    require_positive(n_bootstraps, "n_bootstraps", allow_zero=True)
+    if "patient" not in net.metacells:
+        raise DesignError("the network's metacells name no patients: pool within patients (groupby='patient', ...)")
+    patient = net.metacells["patient"].astype(str).to_numpy()
+    patients = np.unique(patient)
+    if len(patients) < 3:
+        raise DesignError(f"the network has {len(patients)} patients; resampling them needs three or more")
+    X, recipe, labels = net.expression.to_numpy(), recipe_of(net), net.labels
+    streams = np.random.default_rng(rng).spawn(int(n_bootstraps))
+    draws = [_resample(patient, patients, stream) for stream in streams]
+    left = [np.flatnonzero(patient != name) for name in patients] if leave_one_out else []
+    made = map_tasks(_labels_of, [(X[rows], recipe) for rows in [*draws, *left]], workers=workers, scheduler=scheduler)
+    matched = [match_modules(labels, other) for other in made[: len(draws)]]
+    without = [match_modules(labels, other)[0] for other in made[len(draws) :]]
+    modules = _module_table(net, matched, without, patients)
+    genes = net.modules[["gene", "module"]].assign(stability=_gene_stability(labels, made[: len(draws)], matched))
+    tall = pd.DataFrame(
+        {
+            "patient": np.repeat(patients[: len(without)], len(net.names)),
+            "module": np.tile(net.names, len(without)),
+            "jaccard": np.concatenate(without) if without else np.array([]),
+        }
+    )
+    frail = modules.loc[modules["least_without_one"] < FOUND]
+    notes = tuple(f"{row.module} is not found without patient {row.depends_on}" for row in frail.itertuples())
+    settings = {"n_bootstraps": int(n_bootstraps), "leave_one_out": leave_one_out, "rng": str(rng)}
+    return Stability(modules, genes, tall, MappingProxyType(settings), notes)
+
+
+def _labels_of(X: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Module labels of an expression matrix; a gene constant in it is unassigned."""
+    moving = X.max(axis=0) > X.min(axis=0)
+    labels = np.zeros(X.shape[1], dtype=np.int64)
+    labels[moving] = find_modules(X[:, moving], recipe).labels
+    return labels
+
+
+def _resample(patient: np.ndarray, patients: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rows of a bootstrap over patients, and over metacells within each."""
+    rows = []
+    for name in rng.choice(patients, len(patients)):
+        own = np.flatnonzero(patient == name)
+        rows.append(rng.choice(own, len(own)))
+    return np.concatenate(rows)
+
+
+def match_modules(labels: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each module of `labels` (1, 2, ...) the best Jaccard index among modules of `others`, and that module.
+
+    0 and module 0 where there is none that shares a gene.
+    """
+    n, m = int(labels.max(initial=0)), int(others.max(initial=0))
+    both = np.zeros((n + 1, m + 1))
+    np.add.at(both, (labels, others), 1)
+    shared = both[1:, 1:]
+    if m == 0:
+        return np.zeros(n), np.zeros(n, dtype=np.int64)
+    union = both[1:].sum(axis=1)[:, None] + both[:, 1:].sum(axis=0)[None] - shared
+    jaccard = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    best = jaccard.argmax(axis=1)
+    value = jaccard[np.arange(n), best]
+    return value, np.where(value > 0, best + 1, 0)
+
+
+def _module_table(
+    net: Network,
+    matched: Sequence[tuple[np.ndarray, np.ndarray]],
+    without: Sequence[np.ndarray],
+    patients: np.ndarray,
+) -> pd.DataFrame:
+    table = pd.DataFrame({"module": net.names})
+    jaccard = np.array([value for value, _ in matched]) if matched else np.full((1, len(table)), np.nan)
+    table["recurrence"] = np.where(np.isnan(jaccard), np.nan, jaccard >= FOUND).mean(axis=0)
+    table["jaccard"] = jaccard.mean(axis=0)
+    table["least_without_one"] = np.min(without, axis=0) if without else np.nan
+    table["depends_on"] = patients[np.argmin(without, axis=0)] if without else ""
+    return table
+
+
+def _gene_stability(
+    labels: np.ndarray, made: Sequence[np.ndarray], matched: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    if not made:
+        return np.full(len(labels), np.nan)
+    kept = np.zeros(len(labels))
+    for other, (_, best) in zip(made, matched, strict=True):
+        wanted = np.concatenate([[0], best])[labels]
+        kept += (other == wanted) & ((labels == 0) | (wanted > 0))
+    return kept / len(made)
+
+
+def hub_genes(
+    net: Network, n: int = 10, *, n_bootstraps: int = 200, level: float = 0.95, rng: int | np.random.Generator = 1
+) -> pd.DataFrame:
+    """The n genes of highest kME of every module, with how sure their kME and rank are.
+
+    Patients are drawn again; each draw weighs their metacells, and kME with the module's eigengene is taken again.
+
+    Returns
+    -------
+    `module`, `gene`, `kme`, `kme_low`, `kme_high`, `rank`, `rank_low`, `rank_high` (quantiles over draws), hub first.
+    Intervals are NaN where metacells name fewer than three patients.
+    """
+    require_positive(n, "n")
+    low, high = kme_interval(net, n_bootstraps=n_bootstraps, level=level, rng=rng)
+    rows = []
+    for column in range(len(net.names)):
+        inside = np.flatnonzero(net.labels == column + 1)
+        table = net.modules.iloc[inside][["module", "gene", "kme"]].copy()
+        table["kme_low"], table["kme_high"] = low[0][inside, column], high[0][inside, column]
+        table["rank"] = net.modules["rank"].to_numpy()[inside].astype(int)
+        table["rank_low"], table["rank_high"] = low[1][inside], high[1][inside]
+        rows.append(table.sort_values("rank").head(int(n)))
+    return pd.concat(rows, ignore_index=True)
+
+
+def kme_interval(
+    net: Network, *, n_bootstraps: int = 200, level: float = 0.95, rng: int | np.random.Generator = 1
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Lower and upper limits of (kME of every gene with every module, rank of every gene in its own module).
+
+    From sums per patient, so that a draw of patients costs one weighted sum.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level must lie between 0 and 1; got {level!r}")
+    X, E = net.expression.to_numpy(dtype=np.float64), net.eigengenes.to_numpy()
+    shape = net.kme.shape
+    blank = np.full(shape, np.nan), np.full(shape[0], np.nan)
+    patient = pd.factorize(net.metacells["patient"])[0] if "patient" in net.metacells else np.zeros(len(X), dtype=int)
+    groups = int(patient.max()) + 1
+    if groups < 3:
+        return blank, blank
+    X = X - X.mean(axis=0)
+    member = (patient[None] == np.arange(groups)[:, None]).astype(float)
+    sums = [member @ X, member @ X**2, member @ E, member @ E**2, member.sum(axis=1)]
+    products = np.array([X[patient == g].T @ E[patient == g] for g in range(groups)])
+    generator = np.random.default_rng(rng)
+    drawn, ranks = [], []
+    for _ in range(int(n_bootstraps)):
+        weight = np.bincount(generator.integers(groups, size=groups), minlength=groups).astype(float)
+        sx, sxx, se, see, total = (weight @ part for part in sums)
+        cross = np.tensordot(weight, products, axes=1) - np.outer(sx, se) / total
+        scale = np.sqrt(np.outer(np.maximum(sxx - sx**2 / total, 0), np.maximum(see - se**2 / total, 0)))
+        kme = np.divide(cross, scale, out=np.full(shape, np.nan), where=scale > 0)
+        drawn.append(kme.astype(np.float32))
+        ranks.append(_own_ranks(kme, net.labels))
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    limits = np.nanquantile(np.array(drawn), tails, axis=0)
+    own = np.array(ranks)
+    inside = net.labels > 0
+    rank_limits = np.full((2, shape[0]), np.nan)
+    rank_limits[:, inside] = np.nanquantile(own[:, inside], tails, axis=0)
+    return (limits[0], rank_limits[0]), (limits[1], rank_limits[1])
+
+
+def _own_ranks(kme: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    ranks = np.full(len(labels), np.nan)
+    for column in range(kme.shape[1]):
+        inside = np.flatnonzero(labels == column + 1)
+        order = np.argsort(-kme[inside, column], kind="stable")
+        ranks[inside[order]] = np.arange(1, len(inside) + 1)
+    return ranks
+
+
+def with_stability(net: Network, result: Stability) -> Network:
+    """The network with `stability` in its modules, recurrence and dependence in its catalogue, and the notes added."""
+    modules = net.modules.assign(stability=result.genes["stability"].to_numpy())
+    catalogue = net.catalogue.merge(result.modules, on="module", how="left", suffixes=("", "_resampled"))
+    return net.replace(modules=modules, catalogue=catalogue, notes=(*net.notes, *result.notes))
