@@ -176,7 +176,7 @@ def test_empty_arm():
 @pytest.mark.parametrize("method", ["moderated", "t", "mixed", "permutation"])
 def test_values_that_do_not_vary(method):
     design = two_arms(4, 4)
-    values = noise(design)
+    values = noise(design, 12)
     values["zero"], values["same"] = 0.0, 7.1
     values["apart"] = (design.samples["arm"] == "resistant").astype(float)
     table = contrast_arms(values, design, method=method).table.set_index("feature")

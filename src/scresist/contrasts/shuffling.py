@@ -13,6 +13,7 @@ from scresist.design import Design
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
 
+_TRIES = 1_000
 Claims = Callable[[Design], Result | pd.DataFrame]
 
 
@@ -22,6 +23,7 @@ def calibrate(
     *,
     n_shuffles: int = 100,
     alpha: float = 0.05,
+    moved: tuple[float, float] = (0.0, 1.0),
     rng: int | np.random.Generator = 1,
 ) -> Result:
     """How often each kind of claim is made when no arm differs, on the data at hand.
@@ -42,6 +44,9 @@ def calibrate(
         How many.
     alpha
         Level of p and q.
+    moved
+        Smallest and largest share of samples whose arm a shuffle changes. Shuffles that move few samples (or nearly
+        all) still hold the true effect; with few patients they are common, and (0.3, 0.7) leaves them out.
     rng
         Seed or generator of the shuffles.
 
@@ -64,14 +69,24 @@ def calibrate(
     generator = np.random.default_rng(rng)
     names = [(kind, c.name) for kind in claims for c in design.contrasts]
     observed = _count(claims, design, alpha)
-    counts = [_count(claims, shuffle_arms(design, generator), alpha) for _ in range(int(n_shuffles))]
+    counts = [_count(claims, _shuffled(design, moved, generator), alpha) for _ in range(int(n_shuffles))]
     rows = [_row(name, [c[name] for c in counts], observed[name], alpha) for name in names]
-    settings = {"n_shuffles": int(n_shuffles), "alpha": alpha, "claims": list(claims)}
+    settings = {"n_shuffles": int(n_shuffles), "alpha": alpha, "moved": list(moved), "claims": list(claims)}
     notes = tuple(
         f"{r['claim']}, {r['contrast']}: false-positive rate {float(str(r['false_positive_rate'])):.3f} at {alpha:g}"
         for r in rows if r["verdict"] == "too many"
     )  # fmt: skip
     return Result(pd.DataFrame(rows), "patients shuffled within the design", MappingProxyType(settings), notes)
+
+
+def _shuffled(design: Design, moved: tuple[float, float], rng: np.random.Generator) -> Design:
+    """A shuffle that moves as many samples as asked for."""
+    for _ in range(_TRIES):
+        new = shuffle_arms(design, rng)
+        share = float((new.samples["arm"].astype(str) != design.samples["arm"].astype(str)).mean())
+        if moved[0] - 1e-9 <= share <= moved[1] + 1e-9:
+            return new
+    raise InputError(f"no shuffle of this design moves between {moved[0]:g} and {moved[1]:g} of the samples; widen it")
 
 
 def shuffle_arms(design: Design, rng: int | np.random.Generator) -> Design:
