@@ -231,24 +231,26 @@ def _read_table(path: Path, shown: str, problems: Problems) -> CountMatrix | Non
     blocks: list[sparse.csr_array] = []
     genes: list[str] = []
     barcodes = None
-    reader = pd.read_csv(path, sep=separator, index_col=0, chunksize=1000, encoding="utf-8-sig", low_memory=False)
-    for block in reader:
-        numbers = block.apply(pd.to_numeric, errors="coerce")
-        broken = numbers.isna() & block.notna()
-        if broken.to_numpy().any():
-            row, column = (int(i) for i in np.argwhere(broken.to_numpy())[0])
-            problems.error(
-                shown,
-                "a value is not a number",
-                "give genes in rows, cells in columns, counts as values",
-                row=f"gene {block.index[row]}",
-                column=str(block.columns[column]),
-                value=str(block.iloc[row, column]),
-            )
-            return None
-        blocks.append(sparse.csr_array(numbers.to_numpy(dtype=float)))
-        genes.extend(str(g) for g in block.index)
-        barcodes = np.array(block.columns.astype(str), dtype=object)
+    with pd.read_csv(
+        path, sep=separator, index_col=0, chunksize=1000, encoding="utf-8-sig", low_memory=False
+    ) as reader:
+        for block in reader:
+            numbers = block.apply(pd.to_numeric, errors="coerce")
+            broken = numbers.isna() & block.notna()
+            if broken.to_numpy().any():
+                row, column = (int(i) for i in np.argwhere(broken.to_numpy())[0])
+                problems.error(
+                    shown,
+                    "a value is not a number",
+                    "give genes in rows, cells in columns, counts as values",
+                    row=f"gene {block.index[row]}",
+                    column=str(block.columns[column]),
+                    value=str(block.iloc[row, column]),
+                )
+                return None
+            blocks.append(sparse.csr_array(numbers.to_numpy(dtype=float)))
+            genes.extend(str(g) for g in block.index)
+            barcodes = np.array(block.columns.astype(str), dtype=object)
     if barcodes is None or len(barcodes) == 0:
         problems.error(shown, "the table has no cells", "give genes in rows, cells in columns")
         return None
