@@ -152,7 +152,7 @@ def _read_h5_group(
     group: object,
 ) -> tuple[sparse.csr_array, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     def text(node: Any) -> np.ndarray:
-        return np.array([v.decode() if isinstance(v, bytes) else str(v) for v in node[:]], dtype=object)  # type: ignore[index]
+        return np.array([v.decode() if isinstance(v, bytes) else str(v) for v in node[:]], dtype=object)
 
     g: dict[str, object] = group  # type: ignore[assignment]
     shape = tuple(int(n) for n in g["shape"][:])  # type: ignore[index]

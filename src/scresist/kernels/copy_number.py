@@ -45,7 +45,10 @@ def smoothing_matrix(chromosome: np.ndarray, window: int, step: int) -> tuple[sp
     -------
     Weights of shape (genes, windows), columns sum to 1; and the middle gene of each window.
     """
-    rows, columns, weights, middles = [], [], [], []
+    rows: list[int] = []
+    columns: list[int] = []
+    weights: list[float] = []
+    middles: list[int] = []
     for name in dict.fromkeys(chromosome):
         at = np.flatnonzero(chromosome == name)
         if len(at) < 5:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from scresist.checks import InputError
 from scresist.report import sections
+from scresist.report.blocks import Section
 from scresist.results import read_table, write_text
 
 
@@ -95,7 +96,7 @@ def _facts(folder: Folder, cells: Any) -> list[tuple[str, str]]:
     return out
 
 
-def _write_figures(folder: Path, shown: list[sections.Section]) -> None:
+def _write_figures(folder: Path, shown: list[Section]) -> None:
     """Each figure of the page as a file of its own."""
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.svg"):

@@ -176,7 +176,7 @@ def _activity(
     """Mean activity of each programme in the malignant cells of each sample."""
     values = pd.DataFrame(0.0, index=sheet["sample"], columns=list(programmes))
     patients = sorted(set(sheet["patient"]))
-    shown = plan.patients and max(plan.patients, key=lambda a: a == "primary")
+    shown = max(plan.patients, key=lambda arm: arm == "primary")
     lone = sheet.loc[sheet["arm"] == shown, "patient"].iloc[0]
     for name in programmes:
         of_patient = dict(zip(patients, rng.normal(0, plan.patient_sd, len(patients)), strict=True))
