@@ -13,6 +13,7 @@ from oracle import needs_shared
 from scresist.kernels.components import cell_component
 from scresist.kernels.modules import signed_kme
 from scresist.networks.detect import Recipe, correlations, cut_modules, dissimilarity, find_modules
+from scresist.networks.meaning import label_overlap, list_overlap
 from scresist.networks.naming import colours_of
 from scresist.networks.selection import detection
 from scresist.networks.traits import cell_membership, module_differences, module_traits
@@ -188,3 +189,31 @@ def test_module_differences(dataset):
             np.testing.assert_array_equal(found["share_first"], expected["pct.1"])
             np.testing.assert_array_equal(found["share_second"], expected["pct.2"])
             np.testing.assert_allclose(found["p_adjusted"], expected["p_val_adj"], rtol=rtol)
+
+
+@pytest.mark.parametrize("dataset", golden.SETS)
+def test_overlap_with_gene_lists(dataset):
+    moved = golden.table(f"{dataset}/sc_kME_reassigned.csv.gz")
+    modules = {name: genes.tolist() for name, genes in moved.groupby("module")["gene_name"] if name != "grey"}
+    markers = golden.table(f"{dataset}/deg_markers.csv.gz").query("p_val_adj <= 0.05 and avg_log2FC > 0.25")
+    lists = {name: genes.tolist() for name, genes in markers.groupby("cluster")["gene"]}
+    background = len(golden.arrays(f"{dataset}/in.npz")["in_counts.rows"])
+    expected = golden.table(f"{dataset}/overlap_modules_degs.csv.gz")
+    found = list_overlap(modules, lists, background).table
+    both = found.merge(expected, left_on=["module", "list"], right_on=["module", "group"], suffixes=("", "_r"))
+    assert len(both) == len(expected)
+    np.testing.assert_allclose(both["p_value"], both["pval"], atol=1e-13)
+    np.testing.assert_allclose(both["q_value"], both["fdr"], atol=1e-13)
+    np.testing.assert_allclose(both["jaccard"], both["Jaccard"], atol=1e-13)
+    np.testing.assert_allclose(both["odds_ratio"], both["odds_ratio_r"], rtol=1e-3)  # R's root finder is that loose
+
+
+@pytest.mark.parametrize("dataset", golden.SETS)
+def test_overlap_of_two_labellings(dataset):
+    columns = (golden.FOLDER / dataset / "overlapTable_which.txt").read_text().split()
+    colours = golden.table(f"{dataset}/net_main__hdwgcna_colors.csv.gz")
+    found = label_overlap(colours[columns[0]], colours[columns[1]]).table
+    counts = golden.table(f"{dataset}/overlapTable_counts.csv.gz").set_index("row")
+    p = golden.table(f"{dataset}/overlapTable_p.csv.gz").set_index("row")
+    np.testing.assert_array_equal(found["n_overlap"].to_numpy().reshape(counts.shape), counts)
+    np.testing.assert_allclose(found["p_value"].to_numpy().reshape(p.shape), p, rtol=1e-8, atol=1e-15)

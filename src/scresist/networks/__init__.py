@@ -1,11 +1,23 @@
 """Co-expression networks: modules of genes that move together, and how far they can be trusted."""
 
+from scresist.networks.agreement import consensus, module_agreement
 from scresist.networks.construct import build
+from scresist.networks.export import edges, write_edges
+from scresist.networks.gene_view import GeneView, gene_view, settings_view
+from scresist.networks.meaning import label_overlap, list_overlap, over_representation
 from scresist.networks.network import Network, load
 from scresist.networks.pooling import Pooling
 from scresist.networks.power import PowerWarning
+from scresist.networks.robustness import Stability, hub_genes, stability, with_stability
 from scresist.networks.scores import cell_eigengenes, module_scores, wide_scores
+from scresist.networks.traits import cell_membership, module_differences, module_traits
+from scresist.networks.transfer import preservation, project
 
 __all__ = [
-    "Network", "Pooling", "PowerWarning", "build", "cell_eigengenes", "load", "module_scores", "wide_scores",
+    "build", "load", "Network", "Pooling", "PowerWarning",
+    "module_scores", "wide_scores", "cell_eigengenes",
+    "stability", "with_stability", "Stability", "hub_genes", "consensus", "module_agreement",
+    "preservation", "project", "over_representation", "list_overlap", "label_overlap",
+    "gene_view", "settings_view", "GeneView", "edges", "write_edges",
+    "module_traits", "module_differences", "cell_membership",
 ]  # fmt: skip

@@ -1,0 +1,132 @@
+"""One gene in a network: the answer to "my gene is grey"."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import InputError, suggestion
+from scresist.networks.detect import correlations, cut_modules, dissimilarity
+from scresist.networks.naming import UNASSIGNED
+from scresist.networks.network import Network
+from scresist.networks.robustness import kme_interval, match_modules, recipe_of
+
+DEFAULT_GRID: tuple[Mapping[str, Any], ...] = (
+    *({"deep_split": split} for split in range(5)),
+    *({"min_module_size": size} for size in (20, 30, 50, 100)),
+    *({"merge_height": height} for height in (0.1, 0.2, 0.3)),
+    {"pam": True},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneView:
+    """Where a gene stands.
+
+    `gene`, `module` (its own, or "unassigned"), `nearest` (the module with the highest kME), `verdict` in words.
+    `kme`: `module`, `kme`, `kme_low`, `kme_high` (patients drawn again), `rank_there` (how many members of the module
+    have a higher kME, plus one), highest first. `neighbours`: `gene`, `overlap`, `correlation`, `module`, nearest
+    first.
+    """
+
+    gene: str
+    module: str
+    nearest: str
+    verdict: str
+    kme: pd.DataFrame
+    neighbours: pd.DataFrame
+
+
+def gene_view(net: Network, gene: str, *, n_neighbours: int = 20, n_bootstraps: int = 200, rng: int = 1) -> GeneView:
+    """A gene's own and nearest module, its kME with every module with an interval, and its neighbours.
+
+    Raises
+    ------
+    InputError
+        If the gene is not in the network; the message says why it was left out.
+    """
+    place = _place(net, gene)
+    module = str(net.modules["module"].iloc[place])
+    low, high = kme_interval(net, n_bootstraps=n_bootstraps, rng=rng)
+    kme = net.kme.iloc[place].to_numpy()
+    members = [net.kme.to_numpy()[net.labels == i + 1, i] for i in range(len(net.names))]
+    table = pd.DataFrame(
+        {
+            "module": net.names,
+            "kme": kme,
+            "kme_low": low[0][place],
+            "kme_high": high[0][place],
+            "rank_there": [1 + int((own > value).sum()) for own, value in zip(members, kme, strict=True)],
+            "module_size": [len(own) for own in members],
+        }
+    ).sort_values("kme", ascending=False, ignore_index=True)
+    near = net.neighbours[place][:n_neighbours]
+    X = net.expression.to_numpy(dtype=np.float64)
+    neighbours = pd.DataFrame(
+        {
+            "gene": net.genes[near],
+            "overlap": net.overlaps[place][:n_neighbours],
+            "correlation": [np.corrcoef(X[:, place], X[:, other])[0, 1] for other in near],
+            "module": net.modules["module"].to_numpy()[near],
+        }
+    )
+    nearest = str(table["module"].iloc[0])
+    return GeneView(gene, module, nearest, _verdict(gene, module, table, neighbours), table, neighbours)
+
+
+def _place(net: Network, gene: str) -> int:
+    if gene in net.genes:
+        return int(net.genes.get_indexer(pd.Index([gene]))[0])
+    report = net.gene_report.set_index("gene")
+    if gene in report.index:
+        row = report.loc[gene]
+        raise InputError(f"{gene} is not in the network: {row['reason']} (detected in {row['detected']:.1%} of cells); "
+                         f"name it in keep_genes to keep it")  # fmt: skip
+    raise InputError(f"{gene!r} is not among the genes; {suggestion(gene, net.gene_report['gene'])}")
+
+
+def _verdict(gene: str, module: str, kme: pd.DataFrame, neighbours: pd.DataFrame) -> str:
+    best = kme.iloc[0]
+    sure = f"{best['kme']:.2f} ({best['kme_low']:.2f} to {best['kme_high']:.2f})"
+    if module != UNASSIGNED:
+        own = kme.set_index("module").loc[module]
+        rank = f"rank {int(own['rank_there'])} of {int(own['module_size'])}"
+        said = f"{gene} is in {module} with kME {own['kme']:.2f}, {rank}"
+        return said if module == best["module"] else f"{said}, but is nearer to {best['module']} (kME {sure})"
+    around = neighbours["module"].value_counts()
+    shared = f"{int(around.iloc[0])} of its {len(neighbours)} nearest genes are in {around.index[0]}"
+    close = "a member in all but the cut of the tree" if best["kme"] >= 0.5 else (
+        "loosely attached" if best["kme"] >= 0.2 else "moving with no module")  # fmt: skip
+    return f"{gene} is unassigned; its nearest module is {best['module']} with kME {sure}: {close}; {shared}"
+
+
+def settings_view(
+    net: Network, genes: Iterable[str], *, grid: Iterable[Mapping[str, Any]] = DEFAULT_GRID
+) -> pd.DataFrame:
+    """How genes' modules depend on the settings of the cut: the overlap is made once, the tree is cut again.
+
+    Returns
+    -------
+    One row per setting and gene: `setting`, `gene`, `module` (the network's module that the gene's new one resembles
+    most, "another" where none shares half of the genes, or "unassigned"), `jaccard` with it, `n_modules`.
+    """
+    genes = [genes] if isinstance(genes, str) else list(genes)
+    places = [_place(net, gene) for gene in genes]
+    X = net.expression.to_numpy()
+    recipe = recipe_of(net)
+    D = dissimilarity(correlations(X, recipe), recipe)
+    rows = []
+    for changes in grid:
+        made = cut_modules(X, D, recipe_of(net, **changes))
+        jaccard, best = match_modules(made.labels, net.labels)
+        setting = ", ".join(f"{name} {value}" for name, value in changes.items())
+        for gene, place in zip(genes, places, strict=True):
+            label = int(made.labels[place])
+            name, value = UNASSIGNED, np.nan
+            if label:
+                value = float(jaccard[label - 1])
+                name = net.names[best[label - 1] - 1] if value >= 0.5 else "another"
+            rows.append((setting, gene, name, value, int(made.labels.max())))
+    return pd.DataFrame(rows, columns=["setting", "gene", "module", "jaccard", "n_modules"])

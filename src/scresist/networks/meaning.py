@@ -1,0 +1,182 @@
+"""What a module is about: over-represented gene sets, and overlap with other lists of genes."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import sparse, stats
+from scipy.stats.contingency import odds_ratio
+
+from scresist.checks import InputError, require_positive
+from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.networks.network import Network
+from scresist.resources import gene_sets as shipped_sets
+from scresist.resources import read_gmt
+from scresist.results import Result
+
+
+def over_representation(
+    net: Network,
+    gene_sets: "str | Path | Mapping[str, Iterable[str]]" = "go_bp",
+    *,
+    background: Iterable[str] | None = None,
+    min_size: int = 5,
+    max_size: int = 500,
+) -> Result:
+    """Gene sets with more genes in a module than chance gives.
+
+    The chance is the hypergeometric one among the genes that could have been in the module: those of the network,
+    never the whole genome.
+
+    Parameters
+    ----------
+    net
+        The network.
+    gene_sets
+        A shipped collection ("go_bp", "hallmark", "signatures"), the path of a GMT file, or sets by name.
+    background
+        Genes to test among instead; those outside the network are counted but can be in no module.
+    min_size, max_size
+        Sets with fewer or more genes in the background are left out.
+
+    Returns
+    -------
+    Result whose table has `module`, `gene_set`, `n_overlap`, `module_size`, `set_size`, `background`, `odds_ratio` (of
+    the table, 0.5 added to each cell), `p_value` (one-sided), `q_value` (Benjamini-Hochberg over all modules and
+    sets), `genes` (the overlap, hub first); sets with no overlap are left out of the table but not of the family.
+
+    Raises
+    ------
+    InputError
+        If no set is left, or the file is not a GMT.
+    """
+    require_positive(min_size, "min_size")
+    universe = pd.Index(pd.unique(pd.Series(list(net.genes if background is None else background), dtype=object)))
+    sets, sizes, member = _membership(_sets(gene_sets), universe, min_size, max_size)
+    place = universe.get_indexer(net.genes)
+    inside = place >= 0
+    labels = net.labels
+    of_module = np.zeros((len(net.names), len(universe)))
+    of_module[labels[inside & (labels > 0)] - 1, place[inside & (labels > 0)]] = 1
+    overlap = np.asarray(of_module @ member.T)
+    module_sizes = of_module.sum(axis=1)
+    N = len(universe)
+    p = np.ones_like(overlap)
+    some = np.nonzero(overlap)
+    p[some] = stats.hypergeom.sf(overlap[some] - 1, N, sizes[some[1]], module_sizes[some[0]])
+    q = benjamini_hochberg(p)
+    rows = []
+    for m, k in zip(*some, strict=True):
+        shared = set(universe[member[[k]].indices])
+        genes = [gene for gene in net.members(net.names[m])["gene"] if gene in shared]
+        n, size, total = overlap[m, k], sizes[k], module_sizes[m]
+        ratio = (n + 0.5) * (N - size - total + n + 0.5) / ((size - n + 0.5) * (total - n + 0.5))
+        rows.append((net.names[m], sets[k], int(n), int(total), int(size), N, ratio, p[m, k], q[m, k], " ".join(genes)))
+    columns = ["module", "gene_set", "n_overlap", "module_size", "set_size", "background", "odds_ratio", "p_value",
+               "q_value", "genes"]  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns)
+    order = table["module"].map({name: i for i, name in enumerate(net.names)})
+    table = table.assign(order=order).sort_values(["order", "p_value", "gene_set"]).drop(columns="order")
+    settings = {"sets": len(sets), "background": N, "min_size": min_size, "max_size": max_size}
+    return Result(
+        table.reset_index(drop=True), "hypergeometric over-representation among the network's genes", settings
+    )
+
+
+def _sets(given: "str | Path | Mapping[str, Iterable[str]]") -> dict[str, list[str]]:
+    if isinstance(given, Mapping):
+        return {str(name): [str(gene) for gene in genes] for name, genes in given.items()}
+    path = Path(given)
+    if isinstance(given, Path) or path.suffix == ".gmt":
+        if not path.is_file():
+            raise InputError(
+                f"{path} is not there; give a GMT file, a mapping, or a shipped collection such as 'go_bp'"
+            )
+        return {name: list(genes) for name, genes in read_gmt(path.read_text(encoding="utf-8")).items()}
+    return {name: list(genes) for name, genes in shipped_sets(str(given)).items()}
+
+
+def _membership(
+    sets: Mapping[str, list[str]], universe: pd.Index, least: int, most: int
+) -> tuple[list[str], np.ndarray, sparse.csr_array]:
+    """Sets of fitting size as a matrix of sets x genes of the universe."""
+    names, sizes, rows = [], [], []
+    for name, genes in sets.items():
+        places = universe.get_indexer(pd.Index(pd.unique(pd.Series(genes, dtype=object))))
+        places = np.sort(places[places >= 0])
+        if least <= len(places) <= most:
+            names.append(name)
+            sizes.append(len(places))
+            rows.append(places)
+    if not names:
+        raise InputError(
+            f"none of {len(sets)} gene sets has {least} to {most} genes among the {len(universe)} of the background; "
+            "check that the names are of one kind (symbols), or change min_size and max_size"
+        )
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    member = sparse.csr_array((np.ones(ends[-1]), np.concatenate(rows), ends), shape=(len(names), len(universe)))
+    return names, np.array(sizes), member
+
+
+def list_overlap(
+    modules: Mapping[str, Iterable[str]], lists: Mapping[str, Iterable[str]], background: "Iterable[str] | int"
+) -> Result:
+    """Overlap of modules with lists of genes (such as differential ones): Fisher's exact test, one-sided.
+
+    Parameters
+    ----------
+    modules, lists
+        Genes by name.
+    background
+        Genes that either could hold, others being left out of both; or their number. hdWGCNA takes the number of genes
+        of its object; the genes of the network are the sounder choice, since no other can be in a module.
+
+    Returns
+    -------
+    Result whose table has `module`, `list`, `n_overlap`, `module_size`, `list_size`, `odds_ratio` (conditional maximum
+    likelihood, as R's fisher.test gives), `jaccard`, `p_value` (greater), `q_value` (Benjamini-Hochberg over all).
+    """
+    rows = []
+    universe = None if isinstance(background, int) else set(background)
+    n_background = background if isinstance(background, int) else len(universe or ())
+    named = {name: set(genes) if universe is None else set(genes) & universe for name, genes in lists.items()}
+    for module, given in modules.items():
+        genes = set(given) if universe is None else set(given) & universe
+        for name, other in named.items():
+            both, either = len(genes & other), len(genes | other)
+            if either > n_background:
+                raise InputError(
+                    f"n_background is {n_background}, but {module} and {name} hold {either} genes together"
+                )
+            table = np.array([[both, len(genes) - both], [len(other) - both, n_background - either]])
+            p = float(stats.hypergeom.sf(both - 1, n_background, len(other), len(genes)))
+            ratio = float(odds_ratio(table, kind="conditional").statistic) if both else 0.0
+            rows.append((module, name, both, len(genes), len(other), ratio, both / either if either else np.nan, p))
+    columns = ["module", "list", "n_overlap", "module_size", "list_size", "odds_ratio", "jaccard", "p_value"]
+    result = pd.DataFrame(rows, columns=columns)
+    result["q_value"] = benjamini_hochberg(result["p_value"].to_numpy(dtype=float))
+    return Result(result, "Fisher's exact test, greater", {"n_background": n_background})
+
+
+def label_overlap(first: Iterable[str], second: Iterable[str]) -> Result:
+    """Overlap of every group of one labelling of genes with every group of another: counts and hypergeometric p.
+
+    Table: `first`, `second`, `n_overlap`, `p_value` (1 where nothing is shared).
+    """
+    one, two = pd.Series(list(first)), pd.Series(list(second))
+    if len(one) != len(two):
+        raise InputError(f"the labellings have {len(one)} and {len(two)} genes; give the same genes")
+    counts = pd.crosstab(one, two)
+    total = stats.hypergeom.sf(
+        counts.to_numpy() - 1, len(one), counts.to_numpy().sum(axis=1)[:, None], counts.to_numpy().sum(axis=0)[None]
+    )
+    table = pd.DataFrame(
+        {
+            "first": np.repeat(counts.index, counts.shape[1]),
+            "second": np.tile(counts.columns, counts.shape[0]),
+            "n_overlap": counts.to_numpy().ravel(),
+            "p_value": np.where(counts.to_numpy() > 0, total, 1.0).ravel(),
+        }
+    )
+    return Result(table, "hypergeometric")
