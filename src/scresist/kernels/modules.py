@@ -1,6 +1,7 @@
 """Modules of genes: their eigengenes, membership, trimming and merging."""
 
 import numpy as np
+from numba import njit
 from scipy import sparse
 from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
@@ -154,25 +155,44 @@ def signed_kme(
 
 def _kme_sparse(X: "sparse.sparray | sparse.spmatrix", E: np.ndarray) -> np.ndarray:
     """Pearson from sums over the stored entries; E is centred first, so that no means cancel in the products."""
-    n = X.shape[0]
-    columns = X.tocsc()
-    values = columns.data.astype(np.float64, copy=False)
-    counts = np.diff(columns.indptr)
-    gene = np.repeat(np.arange(columns.shape[1]), counts)
-    total = np.bincount(gene, weights=values, minlength=columns.shape[1])
-    mean = total / n
-    # About the mean, stored entries and implied zeros apart: squares of raw sums would cancel.
-    spread = np.bincount(gene, weights=(values - mean[gene]) ** 2, minlength=columns.shape[1])
-    spread += (n - counts) * mean**2
+    n, n_genes = X.shape
+    rows = X if X.format == "csr" else X.tocsr()
     centred = E - E.mean(axis=0)
     length = np.sqrt((centred**2).sum(axis=0))
-    product = np.asarray(columns.astype(np.float64, copy=False).T @ centred)
+    product, spread, mean = _sparse_sums(rows.data, rows.indices, rows.indptr, n_genes, centred)
     with np.errstate(divide="ignore", invalid="ignore"):
         kme = product / (np.sqrt(spread)[:, None] * length)
     constant = spread <= n * (1e-14 * np.abs(mean)) ** 2
     kme[constant] = np.nan
     kme[:, length == 0] = np.nan
     return np.clip(kme, -1, 1)
+
+
+@njit(cache=True, nogil=True)
+def _sparse_sums(
+    data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, n_genes: int, E: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """X'E, the squares of X about its column means, and those means, for X in rows; two passes over what is stored.
+
+    The second pass keeps squares about the mean, stored entries and implied zeros apart: squares of raw sums cancel.
+    """
+    n, m = E.shape
+    product = np.zeros((n_genes, m))
+    mean = np.zeros(n_genes)
+    stored = np.zeros(n_genes, np.int64)
+    for i in range(n):
+        for k in range(indptr[i], indptr[i + 1]):
+            gene = indices[k]
+            value = np.float64(data[k])
+            mean[gene] += value
+            stored[gene] += 1
+            for c in range(m):
+                product[gene, c] += value * E[i, c]
+    mean /= n
+    spread = (n - stored) * mean**2
+    for k in range(len(data)):
+        spread[indices[k]] += (np.float64(data[k]) - mean[indices[k]]) ** 2
+    return product, spread, mean
 
 
 def trim_modules(

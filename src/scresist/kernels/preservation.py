@@ -24,10 +24,14 @@ RANDOM = -1  # the label of the random sample of genes that stands beside the mo
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """One data set: standardised genes and their correlations."""
+    """One data set: standardised genes (a row each) and their correlations."""
 
     Z: np.ndarray
     R: np.ndarray
+
+    def among(self, group: np.ndarray) -> np.ndarray:
+        """Correlations within a group of genes."""
+        return _gathered(self.R, group)
 
 
 def module_preservation(
@@ -119,7 +123,7 @@ def _prepared(X: np.ndarray, what: str) -> _Data:
     R = gram(Z)
     mirror_clipped(R, -1.0, 1.0)
     np.fill_diagonal(R, 1.0)
-    return _Data(Z, R)
+    return _Data(np.ascontiguousarray(Z.T), R)
 
 
 def _random_group(p: int, rng: np.random.Generator) -> np.ndarray:
@@ -148,7 +152,7 @@ class _Comparison:
 
     def original(self, group: np.ndarray) -> tuple[np.ndarray, ...]:
         """What the reference says of a group: correlations, kME, connectivity, MAR, eigengene."""
-        C = self.data[0].R[np.ix_(group, group)]
+        C = self.data[0].among(group)
         kme, E = _eigen(C, self.data[0].Z, group)
         k, mar, mean = _adjacency_statistics(C, self.kind, self.power)
         return C, kme, k, mar, np.array(mean), E
@@ -160,26 +164,25 @@ class _Comparison:
         reference, query = self.data
         result = np.full((len(groups), len(STATISTICS)), np.nan)
         known = [*originals, *(self.original(group) for group in groups[len(originals) :])]
-        E1, E2, E3 = (np.empty((len(d.Z), len(groups))) for d in (reference, reference, query))
+        E1, E2, E3 = (np.empty((d.Z.shape[1], len(groups))) for d in (reference, reference, query))
         unchanged = bool((dealt == np.arange(len(dealt))).all())
         for row, (group, (C1, kme1, k1, mar1, mean1, eigen1)) in enumerate(zip(groups, known, strict=True)):
             moved = dealt[group]
             E1[:, row] = eigen1
-            C3 = query.R[np.ix_(moved, moved)]
+            C3 = query.among(moved)
             kme3, E3[:, row] = _eigen(C3, query.Z, moved)
             k3, mar3, mean3 = _adjacency_statistics(C3, self.kind, self.power)
-            signed, cor_cor, _ = _pair_statistics(C1, C3)
+            signed, cor_cor = _pair_statistics(C1, C3)
             result[row, :5] = (kme3**2).mean(), abs((np.sign(kme1) * kme3).mean()), signed, mean3, mar3.mean()
             result[row, 5:10] = _cor(k1, k3), abs(_cor(kme1, kme3)), np.nan, cor_cor, _cor(mar1, mar3)
             C2, kme2, mar2, mean2, E2[:, row] = C1, kme1, mar1, float(mean1), eigen1
             if not unchanged:
-                C2 = reference.R[np.ix_(moved, moved)]
+                C2 = reference.among(moved)
                 kme2, E2[:, row] = _eigen(C2, reference.Z, moved)
                 _, mar2, mean2 = _adjacency_statistics(C2, self.kind, self.power)
-            plain, _, absolute = _pair_statistics(np.ones_like(C2), C2)
-            own = absolute if self.kind == 1 else plain
+            own = _pair_mean(C2, self.kind == 1)
             result[row, 10:15] = (kme2**2).mean(), abs(np.abs(kme2).mean()), own, mean2, mar2.mean()
-        everywhere = reference.Z.T @ E1, query.Z[:, dealt].T @ E3
+        everywhere = reference.Z @ E1, (query.Z @ E3)[dealt]
         result[:, 7] = [abs(_cor(a, b)) for a, b in zip(everywhere[0].T, everywhere[1].T, strict=True)]
         result[:, 15] = _separability(E3, self.n_modules)
         result[:, 16] = _separability(E2, self.n_modules)
@@ -203,18 +206,29 @@ def _cor(x: np.ndarray, y: np.ndarray) -> float:
 
 def _eigen(C: np.ndarray, Z: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """KME of a group's genes in their own eigengene, and that eigengene at unit length."""
-    if len(group) <= len(Z):
+    part = Z[group]
+    if len(group) <= Z.shape[1]:
         vector = _leading(C)
         kme = C @ vector
         if kme.sum() < 0:
             vector, kme = -vector, -kme
         kme /= np.sqrt(vector @ kme)
-        E = Z[:, group] @ vector
+        E = vector @ part
         return kme, E / np.linalg.norm(E)
-    part = np.ascontiguousarray(Z[:, group])
-    E = _leading(part @ part.T)
-    kme = part.T @ E
+    E = _leading(part.T @ part)
+    kme = part @ E
     return (-kme, -E) if kme.sum() < 0 else (kme, E)
+
+
+@njit(cache=True, nogil=True)
+def _gathered(R: np.ndarray, group: np.ndarray) -> np.ndarray:
+    n = len(group)
+    C = np.empty((n, n))
+    for i in range(n):
+        row = R[group[i]]
+        for j in range(n):
+            C[i, j] = row[group[j]]
+    return C
 
 
 @njit(cache=True, nogil=True)
@@ -295,15 +309,14 @@ def _adjacency_statistics(C: np.ndarray, kind: int, power: float) -> tuple[np.nd
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _pair_statistics(C1: np.ndarray, C3: np.ndarray) -> tuple[float, float, float]:
-    """Over pairs of genes: mean of C3 with the signs of C1, correlation of C1 and C3, mean of |C3|."""
+def _pair_statistics(C1: np.ndarray, C3: np.ndarray) -> tuple[float, float]:
+    """Over pairs of genes: mean of C3 with the signs of C1, and correlation of C1 and C3."""
     n = len(C1)
-    signed = absolute = s1 = s3 = s11 = s33 = s13 = 0.0
+    signed = s1 = s3 = s11 = s33 = s13 = 0.0
     for i in range(n):
         for j in range(i):
             x, y = C1[i, j], C3[i, j]
             signed += y if x > 0 else (-y if x < 0 else 0.0)
-            absolute += abs(y)
             s1 += x
             s3 += y
             s11 += x * x
@@ -312,7 +325,18 @@ def _pair_statistics(C1: np.ndarray, C3: np.ndarray) -> tuple[float, float, floa
     m = n * (n - 1) / 2
     v1, v3 = s11 - s1 * s1 / m, s33 - s3 * s3 / m
     cor = (s13 - s1 * s3 / m) / np.sqrt(v1 * v3) if v1 > 0 and v3 > 0 else np.nan
-    return signed / m, cor, absolute / m
+    return signed / m, cor
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _pair_mean(C: np.ndarray, absolute: bool) -> float:  # noqa: FBT001 (numba)
+    """Mean of C, or of |C|, over pairs of genes."""
+    n = len(C)
+    total = 0.0
+    for i in range(n):
+        for j in range(i):
+            total += abs(C[i, j]) if absolute else C[i, j]
+    return total / (n * (n - 1) / 2)
 
 
 def _summarised(observed: np.ndarray, null: np.ndarray) -> dict[str, np.ndarray]:
