@@ -130,21 +130,20 @@ def run(
     store = Store(out / ".state")
     state = Run()
     inputs = hash_files(steps.input_files(study))
-    prints: dict[str, str] = {}
+    prints = _fingerprints(study, inputs, mode, calibrate)
     timings: list[dict[str, Any]] = []
+    for step in STEPS:  # all first: what follows from other settings must not stay beside what is made now
+        if fresh or not (store.is_done(step.name, prints[step.name]) and steps.outputs_exist(step.name, out)):
+            store.forget(step.name)
+            steps.remove_outputs(step.name, out)
     for step in STEPS:
-        own = inputs if step.name == "ingest" else None
-        above = [prints[name] for name in step.after]
-        extra = calibrate if step.name == "contrasts" else None
-        prints[step.name] = fingerprint(step.name, __version__, mode, study.seed, own, extra, step.reads(study), above)
-        if not fresh and store.is_done(step.name, prints[step.name]) and steps.outputs_exist(step.name, out):
+        if store.is_done(step.name, prints[step.name]):
             store.load(step.name, state)
             if state.cohort is not None:
                 steps.after_load(step.name, state)
             timings.append(store.facts(step.name))
             say(f"{step.name}: done before")
         else:
-            store.forget(step.name)
             if step.name == "report":  # the page is built from the folder, which must be complete but for it
                 _write_run(out, study, inputs, timings, state, mode)
             context = Context(_seed(study, step.name), workers, scheduler, mode, out, calibrate)
@@ -154,6 +153,16 @@ def run(
             break
     _write_run(out, study, inputs, timings, state, mode)
     return out
+
+
+def _fingerprints(study: Study, inputs: dict[str, str], mode: str, calibrate: int) -> dict[str, str]:
+    """What identifies the result of each step: inputs, the settings it reads, the version, and the steps above it."""
+    prints: dict[str, str] = {}
+    for step in STEPS:
+        own = {"ingest": inputs, "contrasts": calibrate}.get(step.name)
+        above = [prints[name] for name in step.after]
+        prints[step.name] = fingerprint(step.name, __version__, mode, study.seed, own, step.reads(study), above)
+    return prints
 
 
 def _seed(study: Study, name: str) -> int:

@@ -84,7 +84,11 @@ class Store:
         return facts
 
     def forget(self, step: str) -> None:
-        """Remove the state of a step."""
+        """Remove the state of a step, and the tables it put into the results folder: they are of other settings."""
+        done = self.folder / step / "done.json"
+        if done.exists():
+            for file in json.loads(done.read_text(encoding="utf-8"))["published"].values():
+                (self.folder.parent / file).unlink(missing_ok=True)
         shutil.rmtree(self.folder / step, ignore_errors=True)
 
     def save(
@@ -102,7 +106,7 @@ class Store:
             about = {"method": result.method, "settings": dict(result.settings), "notes": list(result.notes)}
             write_text(json.dumps(about, sort_keys=True, default=str), part / f"{name}.json")
         write_text(json.dumps(facts, sort_keys=True, default=str), part / "done.json")
-        self.forget(step)
+        shutil.rmtree(self.folder / step, ignore_errors=True)
         part.replace(self.folder / step)
 
     def _save_cohort(self, part: Path, cohort: "AnnData", before: dict[str, set[str]], *, whole: bool) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from scresist.pipeline import Context
 
 UNASSIGNED = "unassigned"
+OUTPUTS = {"report": ("report.html", "cohort.h5ad", "tables/cells.parquet")}
+MAYBE = {"report": ("claims.csv",), "networks": ("network.zip",)}
 
 
 def input_files(study: Study) -> list[Path]:
@@ -34,9 +36,13 @@ def marker_hash(study: Study) -> Any:
 
 def outputs_exist(step: str, out: Path) -> bool:
     """Whether the files a step leaves outside its kept state are still there."""
-    return step != "report" or all(
-        (out / name).exists() for name in ("report.html", "cohort.h5ad", "tables/cells.parquet")
-    )
+    return all((out / name).exists() for name in OUTPUTS.get(step, ()))
+
+
+def remove_outputs(step: str, out: Path) -> None:
+    """Remove the files a step left outside its kept state: they are of other settings."""
+    for name in (*OUTPUTS.get(step, ()), *MAYBE.get(step, ())):
+        (out / name).unlink(missing_ok=True)
 
 
 def after_load(step: str, run: Run) -> None:
@@ -192,10 +198,7 @@ def networks(run: Run, study: Study, context: "Context") -> None:
                 within="patient" if context.mode == "sound" else None,
                 rng=context.seed,
             )
-    except RefusedError as refusal:
-        run.refuse("networks", f"modules of {focus.compartment} cells", refusal)
-        return
-    except InputError as refusal:  # settings were checked before: what is wrong here is that the cells do not suffice
+    except (RefusedError, InputError) as refusal:  # the inputs were checked before: the cells do not suffice
         run.refuse("networks", f"modules of {focus.compartment} cells", refusal)
         return
     for warning in said:
@@ -214,11 +217,11 @@ def contrasts(run: Run, study: Study, context: "Context") -> None:
     from scresist import contrasts as stage
 
     design = study.design
-    able = stage.estimable(design)
-    _publish(run, context, "design", able)
     if not design.contrasts:
         run.refuse("contrasts", "all comparisons", "the study names no contrast: results describe")
         return
+    able = stage.estimable(design)
+    _publish(run, context, "design", able)
     for row in able.table.to_dict("records"):
         if row["verdict"] == "refused":
             run.refuse("contrasts", str(row["contrast"]), row["sentence"])
@@ -361,7 +364,7 @@ def _try(run: Run, context: "Context", name: str, what: str, compute: Callable[[
     """Publish a result, or note why there is none."""
     try:
         result = compute()
-    except RefusedError as refusal:
+    except (RefusedError, InputError) as refusal:  # the inputs were checked before: the data do not suffice
         run.refuse("contrasts", what, refusal)
         return
     _publish(run, context, name, result)

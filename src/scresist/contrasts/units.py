@@ -186,7 +186,8 @@ def _average(
     values: np.ndarray, cells: np.ndarray | None, row: np.ndarray, n_units: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Average the samples of each unit, weighted by cells; a value without cells behind it is missing."""
-    amount = np.ones(values.shape) if cells is None else np.broadcast_to(cells.reshape(len(values), -1), values.shape)
+    given = None if cells is None or not values.size else cells.reshape(len(values), -1)
+    amount = np.ones(values.shape) if given is None else np.broadcast_to(given, values.shape)
     present = ~np.isnan(values) & (amount > 0)
     member = np.zeros((n_units, len(values)))
     member[row, np.arange(len(values))] = 1
