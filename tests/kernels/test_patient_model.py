@@ -89,7 +89,7 @@ def test_mixed_model_matches_statsmodels():
         warnings.simplefilter("ignore")
         fit = sm.MixedLM(y, x, groups=who).fit(reml=True)
     assert effect[0] == pytest.approx(fit.fe_params[1], rel=1e-4)
-    assert se[0] == pytest.approx(fit.bse_fe[1], rel=1e-3)
+    assert fit.bse_fe[1] <= se[0] < 1.1 * fit.bse_fe[1]  # the weights it estimates are allowed for
     variance = float(np.asarray(fit.cov_re).squeeze())
     assert share[0] == pytest.approx(variance / (variance + fit.scale), rel=1e-3)
     assert 9 < df[0] < 22

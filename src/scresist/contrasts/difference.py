@@ -168,7 +168,7 @@ def _estimate(
         between = np.where(fit.between_df > 0, fit.between_ss / fit.between_df, np.nan)
     n = max(int(np.isfinite(within).sum()), 1)
     layers = []
-    for variance, df in ((within, fit.within_df), (between, fit.between_df)):
+    for variance, df in ((within, fit.within_df), (between, fit.between_df_effective)):
         prior = variance_prior(variance, df) if n >= 10 else variance_prior(variance[:1], df[:1])
         layers += list(squeeze(variance, df, prior, df_limit=n * float(np.max(df, initial=0.0))))
     variance, df = effect_variance(fit, *layers)

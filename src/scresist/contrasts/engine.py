@@ -12,6 +12,7 @@ from scresist.kernels.mixed_model import mixed_model
 from scresist.kernels.moderated import VariancePrior, mean_squared_correlation, squeeze, variance_prior
 from scresist.kernels.patient_model import (
     PatientFit,
+    cautious_df,
     effect_variance,
     fit_patient_model,
     patient_correlation,
@@ -21,6 +22,7 @@ from scresist.kernels.precision import cell_precision
 
 # With fewer features the prior is guessed rather than learnt, and the error rate rises to 0.06.
 _LEAST_MODERATED = 10
+_WORKING_CORRELATION = 0.5
 METHODS = ("auto", "moderated", "t", "mixed", "permutation")
 _NAMES = {
     "moderated": "moderated t", "t": "t", "mixed": "linear mixed model", "permutation": "permutation",
@@ -56,7 +58,7 @@ class Setup:
     correlation: float | np.ndarray
     within_prior: VariancePrior | None
     between_prior: VariancePrior | None
-    df_limit: tuple[float, float]
+    df_limit: tuple[float, ...]
     n_permutations: int
     seed: int
 
@@ -154,7 +156,8 @@ def refit(setup: Setup, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | np.
         return effect, np.where(_enough(units), _two_sided(effect, se**2, degrees), np.nan)
     fit = _fit(units, weights, setup.correlation)
     variance, df = effect_variance(fit, *_layers(fit, setup))
-    p = _two_sided(fit.effect[0], variance[0], df[0])
+    degrees = df[0] if setup.within_prior is not None else cautious_df(fit, df[0])
+    p = _two_sided(fit.effect[0], variance[0], degrees)
     return fit.effect[0], np.where(_enough(units), p, np.nan)
 
 
@@ -196,37 +199,39 @@ def _set_up(
     """What all features decide together (precision, correlation within patients, priors), and the fit."""
     if weights is None and units.cells is not None and units.patient.size:
         weights = cell_precision(units.values, units.cells, units.nuisance)
-    correlation = _correlation(units, weights)
-    fit = _fit(units, weights, correlation)
-    within_prior = between_prior = None
-    limit = (np.inf, np.inf)
     usable = _enough(units) & ~_identical(units)
     if method == "moderated" and usable.sum() < _LEAST_MODERATED:
         method = "t"
+    correlation = _correlation(units, weights, learn=method in ("moderated", "permutation"))
+    fit = _fit(units, weights, correlation)
+    within_prior = between_prior = None
+    limit: tuple[float, ...] = (np.inf, np.inf)
     if method == "moderated":
-        shared = 0.0 if independent else mean_squared_correlation(_residuals(units))
-        n_features = int(usable.sum())
-        effective = n_features / (1 + (n_features - 1) * shared)
+        shared = [0.0, 0.0] if independent else _shared_correlation(units, weights)
         with np.errstate(invalid="ignore", divide="ignore"):
             within = np.where(usable, fit.within_ss / fit.within_df, np.nan)
             between = np.where(usable & (fit.between_df > 0), fit.between_ss / fit.between_df, np.nan)
         within_prior, between_prior = (
-            variance_prior(s, df, covariate=covariate, robust=robust, mean_squared_correlation=shared)
-            for s, df in ((within, fit.within_df), (between, fit.between_df))
+            variance_prior(s, df, covariate=covariate, robust=robust, mean_squared_correlation=r)
+            for s, df, r in zip((within, between), (fit.within_df, fit.between_df_effective), shared, strict=True)
         )
-        limit = (
-            float(effective * np.mean(fit.within_df[usable])),
-            float(effective * np.mean(fit.between_df[usable])),
+        n = int(usable.sum())
+        limit = tuple(
+            float(n / (1 + (n - 1) * r) * np.mean(df[usable]))
+            for df, r in zip((fit.within_df, fit.between_df_effective), shared, strict=True)
         )
     return Setup(units, method, weights, correlation, within_prior, between_prior, limit, n_permutations, seed), fit
 
 
-def _correlation(units: Units, weights: np.ndarray | None) -> float | np.ndarray:
+def _correlation(units: Units, weights: np.ndarray | None, *, learn: bool) -> float | np.ndarray:
     """How alike two samples of a patient are, pooled over features; blind to the arms, so that relabelling keeps it."""
-    if not units.paired.any():
-        return 0.0
+    if units.paired.sum() < 4:
+        return 0.0  # one pair says nothing about how alike pairs are; two single units err on the safe side
     if units.paired.all():
         return 1.0
+    if not learn:
+        # Any weight of pairs beside single units is unbiased; one learnt from a single feature raises the error rate.
+        return _WORKING_CORRELATION
     base = np.zeros((1, units.nuisance.shape[1]))
     base[0, 0] = 1
     typical = 1.0
@@ -243,7 +248,7 @@ def _layers(fit: PatientFit, setup: Setup) -> tuple[np.ndarray, np.ndarray, np.n
     with np.errstate(invalid="ignore", divide="ignore"):
         within = np.where(fit.within_df > 0, fit.within_ss / fit.within_df, np.nan)
         between = np.where(fit.between_df > 0, fit.between_ss / fit.between_df, np.nan)
-    within_df, between_df = fit.within_df, fit.between_df
+    within_df, between_df = fit.within_df, fit.between_df_effective
     if setup.within_prior is not None and setup.between_prior is not None:
         within, within_df = squeeze(within, within_df, setup.within_prior, df_limit=setup.df_limit[0])
         between, between_df = squeeze(between, between_df, setup.between_prior, df_limit=setup.df_limit[1])
@@ -257,6 +262,8 @@ def _assemble(setup: Setup, fit: PatientFit, alpha: float) -> Tested:
     else:
         variance, degrees = effect_variance(fit, *_layers(fit, setup))
         effect, df = fit.effect[0], degrees[0]
+        if setup.within_prior is None:
+            df = cautious_df(fit, df)
         with np.errstate(invalid="ignore"):
             se = np.sqrt(np.where(variance[0] > 0, variance[0], np.nan))
     half = stats.t.ppf(1 - alpha / 2, df) * se
@@ -332,23 +339,35 @@ def _identical(units: Units) -> np.ndarray:
         return (high - low) <= 1e-12 * np.maximum(np.abs(high), np.abs(low))
 
 
-def _residuals(units: Units) -> np.ndarray:
-    """Residuals of the complete features about the arms, for their correlation."""
+def _shared_correlation(units: Units, weights: np.ndarray | None) -> list[float]:
+    """Mean squared correlation of features in each layer; a layer too thin to tell takes the other's, 1 if both are."""
+    found = [mean_squared_correlation(r) for r in _layer_residuals(units, weights)]
+    known = [r for r in found if np.isfinite(r)]
+    return [r if np.isfinite(r) else max(known, default=1.0) for r in found]
+
+
+def _layer_residuals(units: Units, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals of the complete features within and between patients, rows of equal variance, for their correlation.
+
+    Where no patient is repeated there is one layer, and it comes first.
+    """
     complete = ~np.isnan(units.values).any(axis=0) & ~_identical(units)
-    y, x = units.values[:, complete], _design(units)
-    if units.paired.any():
-        x = np.column_stack([x, np.eye(int(units.code.max()) + 1)[units.code][:, np.bincount(units.code) == 2]])
-    basis, triangle, _ = _qr(x)
-    keep = np.abs(np.diag(triangle)) > 1e-9
-    basis = basis[:, keep]
-    free = np.linalg.svd(np.eye(len(y)) - basis @ basis.T, hermitian=True)[0][:, : max(len(y) - keep.sum(), 0)]
-    return free.T @ y
+    scale = np.sqrt(weights)[:, None] if weights is not None and weights.ndim == 1 else 1.0
+    y, x = scale * units.values[:, complete], scale * _design(units)
+    patients = scale * np.eye(int(units.code.max(initial=-1)) + 1)[units.code]
+    whole = _complement(x)
+    within = _complement(np.column_stack([x, patients]))
+    if within.shape[1] == 0:
+        return whole.T @ y, np.zeros((0, y.shape[1]))
+    between = whole @ _complement(whole.T @ within)
+    return within.T @ y, between.T @ y
 
 
-def _qr(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    from scipy.linalg import qr
-
-    return qr(x, mode="economic", pivoting=True)
+def _complement(x: np.ndarray) -> np.ndarray:
+    """Orthonormal basis of what the columns of x do not span."""
+    left, size, _ = np.linalg.svd(x, full_matrices=True)
+    rank = int((size > 1e-9 * max(float(size.max(initial=0.0)), 1e-300)).sum())
+    return left[:, rank:]
 
 
 def _refuse(tested: Tested) -> None:

@@ -165,7 +165,7 @@ def _variance_factor(units: Units, correlation: float) -> tuple[float, float]:
     within = np.array([1 - correlation])
     with np.errstate(invalid="ignore", divide="ignore"):
         between = within + fit.between_trace / fit.between_df * correlation
-    variance, df = effect_variance(fit, within, fit.within_df, between, fit.between_df)
+    variance, df = effect_variance(fit, within, fit.within_df, between, fit.between_df_effective)
     return float(variance[0, 0]), float(df[0, 0])
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scresist.kernels.patient_model import effect_variance, fit_patient_model
+from scresist.kernels.patient_model import cautious_df, effect_variance, fit_patient_model
 
 _GOLDEN = (np.sqrt(5) - 1) / 2
 _GRID = np.linspace(0.0, 0.99, 12)
@@ -53,11 +53,13 @@ def mixed_model(
         layered = sigma2 * ((1 - share) * fit.within_factor[0] + share * fit.between_factor[0])
         within = np.where(fit.within_df > 0, fit.within_ss / fit.within_df, np.nan)
         between = np.where(fit.between_df > 0, fit.between_ss / fit.between_df, np.nan)
-    single, df = effect_variance(fit, within, fit.within_df, between, fit.between_df)
-    variance = np.where(fit.repeated, layered, single[0])
+    single, df = effect_variance(fit, within, fit.within_df, between, fit.between_df_effective)
+    # The likelihood underestimates the variance of an effect whose weights it has estimated: never below the mean
+    # squares' own answer.
+    variance = np.where(fit.repeated, np.fmax(layered, single[0]), single[0])
     with np.errstate(invalid="ignore"):
         se = np.sqrt(np.where(variance > 0, variance, np.nan))
-    return fit.effect[0], se, df[0], np.where(fit.repeated, share, np.nan)
+    return fit.effect[0], se, cautious_df(fit, df[0]), np.where(fit.repeated, share, np.nan)
 
 
 def _search(y: np.ndarray, w: np.ndarray, design: np.ndarray, patient: np.ndarray) -> np.ndarray:

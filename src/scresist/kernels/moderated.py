@@ -206,13 +206,13 @@ def mean_squared_correlation(residuals: np.ndarray) -> float:
 
     Returns
     -------
-    0 for a single feature, or without two degrees of freedom.
+    0 for a single feature; NaN without two degrees of freedom, which cannot tell.
     """
     df, n_features = residuals.shape
     if n_features < 2:
         return 0.0
     if df < 2:
-        return 1.0
+        return float("nan")
     part = residuals[:, np.unique(np.linspace(0, n_features - 1, 500).astype(int))]
     length = np.sqrt(np.sum(part**2, axis=0))
     part = part[:, length > 0] / length[length > 0]

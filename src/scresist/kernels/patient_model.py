@@ -24,6 +24,7 @@ class PatientFit:
     between_ss: np.ndarray  # (features,)
     between_df: np.ndarray  # (features,)
     between_trace: np.ndarray  # (features,)
+    between_df_effective: np.ndarray  # (features,) allowing for pairs and single patients that vary unequally
     repeated: np.ndarray  # (features,) whether the two layers can be told apart
 
 
@@ -84,11 +85,11 @@ def fit_patient_model(
         share = each[features, None] if each.ndim == 1 else each
         parts.append((features, _fit(y, w, design, contrasts, one_hot, share)))
     k = contrasts.shape[0]
-    out = [np.full((k, n_features), np.nan) for _ in range(3)] + [np.full(n_features, np.nan) for _ in range(6)]
+    out = [np.full((k, n_features), np.nan) for _ in range(3)] + [np.full(n_features, np.nan) for _ in range(7)]
     for features, pieces in parts:
         for target, piece in zip(out, pieces, strict=True):
             target[..., features] = piece
-    return PatientFit(*out[:8], repeated=out[8] > 0)
+    return PatientFit(*out[:9], repeated=out[9] > 0)
 
 
 def _feature_groups(missing: np.ndarray, *, per_feature: bool) -> list[np.ndarray]:
@@ -133,6 +134,11 @@ def _fit(
     total = np.where(total > rounding, total, 0.0)
     trace = per_patient.sum(axis=1) - np.einsum("gij,gqi,gqj->g", g_inv, px, px)
 
+    # Tr and tr of the square of P' M P, P the patients and M what the design leaves: its nonzero roots are how much
+    # each independent direction between patients holds of their variance.
+    left = per_patient[:, :, None] * np.eye(per_patient.shape[1]) - px @ (g_inv @ np.swapaxes(px, 1, 2))
+    squared = np.sum(left**2, axis=(1, 2))
+
     def centre(m: np.ndarray) -> np.ndarray:
         return m - v[:, :, None] * (one_hot @ ((one_hot.T @ (v[:, :, None] * m)) / safe[:, :, None]))
 
@@ -154,6 +160,7 @@ def _fit(
     between = np.where(repeated[:, None], between, 0.0)
     between_df = np.where(repeated, between_df, 0.0)
     between_factor = np.where(repeated[:, None], between_factor, 0.0)
+    effective = np.where(repeated & (squared > 0), trace**2 / np.where(squared > 0, squared, 1.0), between_df)
     g, f = within.shape
 
     def by_feature(m: np.ndarray) -> np.ndarray:
@@ -169,6 +176,7 @@ def _fit(
         between.ravel(),
         by_feature(between_df),
         by_feature(trace),
+        by_feature(np.minimum(effective, between_df)),
         by_feature(repeated.astype(float)),
     )
 
@@ -217,3 +225,13 @@ def effect_variance(
         inverse = from_within**2 / within_df + np.where(layered, from_between**2 / between_df, 0.0)
         df = (from_within + from_between) ** 2 / inverse
     return variance, np.where(np.isfinite(df), df, np.broadcast_to(within_df, variance.shape))
+
+
+def cautious_df(fit: PatientFit, df: np.ndarray) -> np.ndarray:
+    """Degrees of freedom of a variance of two layers, no more than the richer layer has, rounded down; (features,).
+
+    Satterthwaite's approximation is too hopeful when each layer has a handful of its own.
+    """
+    layered = fit.repeated & (fit.between_df > 0)
+    bounded = np.minimum(df, np.maximum(fit.within_df, fit.between_df_effective))
+    return np.where(layered, np.maximum(np.floor(bounded), 1.0), df)
