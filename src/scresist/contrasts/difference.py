@@ -9,12 +9,20 @@ from scipy import stats
 
 from scresist.checks import DesignError, InputError, suggestion
 from scresist.contrasts.aggregation import Pseudobulk
+from scresist.contrasts.shared import (
+    LEAST_MODERATED,
+    WORKING_CORRELATION,
+    estimate,
+    identical,
+    learn_priors,
+    shared_correlation,
+    within_patient_correlation,
+)
 from scresist.contrasts.units import Units, check_design, contrast_units, feature_table
 from scresist.design import Contrast, Design
 from scresist.kernels.counts import enough_counts, tmm_factors, voom
-from scresist.kernels.moderated import squeeze, variance_prior
 from scresist.kernels.multiple_testing import benjamini_hochberg
-from scresist.kernels.patient_model import effect_variance, fit_patient_model, patient_correlation
+from scresist.kernels.patient_model import fit_patient_model
 from scresist.kernels.precision import cell_precision
 from scresist.results import Result
 
@@ -155,25 +163,22 @@ def _estimate(
     if units.patient.size == 0 or units.values.shape[1] == 0:
         empty = np.full((3, units.values.shape[1]), np.nan)
         return empty, empty, empty
-    share = 0.0
-    if np.bincount(units.code).max() > 1:
-        scaled = None if precision is None else precision / precision.mean(axis=0)
-        found = patient_correlation(fit_patient_model(units.values, model, pick, units.code, weights=scaled))
-        share = float(np.nanmean(found)) if np.isfinite(found).any() else 0.0
-    typical = precision.mean(axis=0) if precision is not None and precision.ndim == 2 else 1.0
-    correlation = share / (share + (1 - share) * typical) if share > 0 else 0.0
+    correlation: float | np.ndarray = 0.0
+    usable = np.isfinite(units.values).sum(axis=0) > model.shape[1]
+    usable &= ~identical(units.values)
+    if (np.bincount(units.code) > 1).sum() > 1:
+        correlation = (
+            within_patient_correlation(units.values, model, units.code, precision)
+            if usable.sum() >= LEAST_MODERATED
+            else WORKING_CORRELATION
+        )
     fit = fit_patient_model(units.values, model, pick, units.code, weights=precision, correlation=correlation)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        within = np.where(fit.within_df > 0, fit.within_ss / fit.within_df, np.nan)
-        between = np.where(fit.between_df > 0, fit.between_ss / fit.between_df, np.nan)
-    n = max(int(np.isfinite(within).sum()), 1)
-    layers = []
-    for variance, df in ((within, fit.within_df), (between, fit.between_df_effective)):
-        prior = variance_prior(variance, df) if n >= 10 else variance_prior(variance[:1], df[:1])
-        layers += list(squeeze(variance, df, prior, df_limit=n * float(np.max(df, initial=0.0))))
-    variance, df = effect_variance(fit, *layers)
-    with np.errstate(invalid="ignore"):
-        return fit.effect, np.sqrt(np.where(variance > 0, variance, np.nan)), df
+    if usable.sum() < LEAST_MODERATED:
+        return estimate(fit, None)
+    shared = (0.0, 0.0)
+    if precision is None or precision.ndim == 1:  # genes, whose precisions are their own, count as independent
+        shared = shared_correlation(units.values[:, usable], model, units.code, precision)
+    return estimate(fit, learn_priors(fit, usable, shared))
 
 
 def _classify(

@@ -7,22 +7,22 @@ import numpy as np
 from scipy import stats
 
 from scresist.checks import DesignError, require_choice
+from scresist.contrasts.shared import (
+    LEAST_MODERATED,
+    WORKING_CORRELATION,
+    Priors,
+    estimate,
+    identical,
+    learn_priors,
+    shared_correlation,
+    within_patient_correlation,
+)
 from scresist.contrasts.units import Units
 from scresist.kernels.mixed_model import mixed_model
-from scresist.kernels.moderated import VariancePrior, mean_squared_correlation, squeeze, variance_prior
-from scresist.kernels.patient_model import (
-    PatientFit,
-    cautious_df,
-    effect_variance,
-    fit_patient_model,
-    patient_correlation,
-)
+from scresist.kernels.patient_model import PatientFit, fit_patient_model
 from scresist.kernels.permutation import permutation_detail
 from scresist.kernels.precision import cell_precision
 
-# With fewer features the prior is guessed rather than learnt, and the error rate rises to 0.06.
-_LEAST_MODERATED = 10
-_WORKING_CORRELATION = 0.5
 METHODS = ("auto", "moderated", "t", "mixed", "permutation")
 _NAMES = {
     "moderated": "moderated t", "t": "t", "mixed": "linear mixed model", "permutation": "permutation",
@@ -56,27 +56,19 @@ class Setup:
     method: str
     weights: np.ndarray | None
     correlation: float | np.ndarray
-    within_prior: VariancePrior | None
-    between_prior: VariancePrior | None
-    df_limit: tuple[float, ...]
+    priors: Priors | None
     n_permutations: int
     seed: int
 
     def pick(self, features: np.ndarray) -> "Setup":
         """The same setup for some of the features."""
-        weights = self.weights[:, features] if self.weights is not None and self.weights.ndim == 2 else self.weights
-        priors = [
-            None if p is None else VariancePrior(p.variance[features], p.df[features])
-            for p in (self.within_prior, self.between_prior)
-        ]
-        correlation = self.correlation[features] if isinstance(self.correlation, np.ndarray) else self.correlation
+        own = self.weights is not None and self.weights.ndim == 2
         return replace(
             self,
             units=self.units.features(features),
-            weights=weights,
-            correlation=correlation,
-            within_prior=priors[0],
-            between_prior=priors[1],
+            weights=self.weights[:, features] if own and self.weights is not None else self.weights,
+            correlation=self.correlation[features] if isinstance(self.correlation, np.ndarray) else self.correlation,
+            priors=None if self.priors is None else self.priors.pick(features),
         )
 
 
@@ -153,12 +145,9 @@ def refit(setup: Setup, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | np.
         return np.full((2, units.values.shape[1]), np.nan)
     if setup.method == "mixed":
         effect, se, degrees = _mixed(units, replace(setup, weights=weights))
-        return effect, np.where(_enough(units), _two_sided(effect, se**2, degrees), np.nan)
-    fit = _fit(units, weights, setup.correlation)
-    variance, df = effect_variance(fit, *_layers(fit, setup))
-    degrees = df[0] if setup.within_prior is not None else cautious_df(fit, df[0])
-    p = _two_sided(fit.effect[0], variance[0], degrees)
-    return fit.effect[0], np.where(_enough(units), p, np.nan)
+        return effect, np.where(_enough(units), _two_sided(effect, se, degrees), np.nan)
+    effect, se, df = (e[0] for e in estimate(_fit(units, weights, setup.correlation), setup.priors))
+    return effect, np.where(_enough(units), _two_sided(effect, se, df), np.nan)
 
 
 def _nobody(units: Units) -> Units:
@@ -199,60 +188,30 @@ def _set_up(
     """What all features decide together (precision, correlation within patients, priors), and the fit."""
     if weights is None and units.cells is not None and units.patient.size:
         weights = cell_precision(units.values, units.cells, units.nuisance)
-    usable = _enough(units) & ~_identical(units)
-    if method == "moderated" and usable.sum() < _LEAST_MODERATED:
+    usable = _enough(units) & ~identical(units.values)
+    if method == "moderated" and usable.sum() < LEAST_MODERATED:
         method = "t"
     correlation = _correlation(units, weights, learn=method in ("moderated", "permutation"))
     fit = _fit(units, weights, correlation)
-    within_prior = between_prior = None
-    limit: tuple[float, ...] = (np.inf, np.inf)
+    priors = None
     if method == "moderated":
-        shared = [0.0, 0.0] if independent else _shared_correlation(units, weights)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            within = np.where(usable, fit.within_ss / fit.within_df, np.nan)
-            between = np.where(usable & (fit.between_df > 0), fit.between_ss / fit.between_df, np.nan)
-        within_prior, between_prior = (
-            variance_prior(s, df, covariate=covariate, robust=robust, mean_squared_correlation=r)
-            for s, df, r in zip((within, between), (fit.within_df, fit.between_df_effective), shared, strict=True)
-        )
-        n = int(usable.sum())
-        limit = tuple(
-            float(n / (1 + (n - 1) * r) * np.mean(df[usable]))
-            for df, r in zip((fit.within_df, fit.between_df_effective), shared, strict=True)
-        )
-    return Setup(units, method, weights, correlation, within_prior, between_prior, limit, n_permutations, seed), fit
+        shared = (0.0, 0.0)
+        if not independent:
+            shared = shared_correlation(units.values[:, usable], _design(units), units.code, weights)
+        priors = learn_priors(fit, usable, shared, covariate=covariate, robust=robust)
+    return Setup(units, method, weights, correlation, priors, n_permutations, seed), fit
 
 
 def _correlation(units: Units, weights: np.ndarray | None, *, learn: bool) -> float | np.ndarray:
-    """How alike two samples of a patient are, pooled over features; blind to the arms, so that relabelling keeps it."""
+    """How alike two samples of a patient are taken to be."""
     if units.paired.sum() < 4:
         return 0.0  # one pair says nothing about how alike pairs are; two single units err on the safe side
     if units.paired.all():
         return 1.0
     if not learn:
         # Any weight of pairs beside single units is unbiased; one learnt from a single feature raises the error rate.
-        return _WORKING_CORRELATION
-    base = np.zeros((1, units.nuisance.shape[1]))
-    base[0, 0] = 1
-    typical = 1.0
-    if weights is not None and weights.ndim == 2:  # the share is of a unit of typical weight, which differs by feature
-        typical = np.nanmean(np.where(np.isnan(units.values), np.nan, weights), axis=0)
-    scaled = None if weights is None else weights / typical
-    share = patient_correlation(fit_patient_model(units.values, units.nuisance, base, units.code, weights=scaled))
-    pooled = float(np.nanmean(share)) if np.isfinite(share).any() else 0.0
-    return pooled if np.ndim(typical) == 0 else pooled / (pooled + (1 - pooled) * typical)
-
-
-def _layers(fit: PatientFit, setup: Setup) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean squares of the two layers and their degrees of freedom, moderated where the method is."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        within = np.where(fit.within_df > 0, fit.within_ss / fit.within_df, np.nan)
-        between = np.where(fit.between_df > 0, fit.between_ss / fit.between_df, np.nan)
-    within_df, between_df = fit.within_df, fit.between_df_effective
-    if setup.within_prior is not None and setup.between_prior is not None:
-        within, within_df = squeeze(within, within_df, setup.within_prior, df_limit=setup.df_limit[0])
-        between, between_df = squeeze(between, between_df, setup.between_prior, df_limit=setup.df_limit[1])
-    return within, within_df, between, between_df
+        return WORKING_CORRELATION
+    return within_patient_correlation(units.values, units.nuisance, units.code, weights)
 
 
 def _assemble(setup: Setup, fit: PatientFit, alpha: float) -> Tested:
@@ -260,18 +219,13 @@ def _assemble(setup: Setup, fit: PatientFit, alpha: float) -> Tested:
     if setup.method == "mixed":
         effect, se, df = _mixed(units, setup)
     else:
-        variance, degrees = effect_variance(fit, *_layers(fit, setup))
-        effect, df = fit.effect[0], degrees[0]
-        if setup.within_prior is None:
-            df = cautious_df(fit, df)
-        with np.errstate(invalid="ignore"):
-            se = np.sqrt(np.where(variance[0] > 0, variance[0], np.nan))
+        effect, se, df = (e[0] for e in estimate(fit, setup.priors))
     half = stats.t.ppf(1 - alpha / 2, df) * se
     present = ~np.isnan(units.values)
     one_hot = np.eye(int(units.code.max(initial=-1)) + 1)[units.code]
     n_features = units.values.shape[1]
     return Tested(
-        effect=effect, se=se, df=df, p_value=_two_sided(effect, se**2, df),
+        effect=effect, se=se, df=df, p_value=_two_sided(effect, se, df),
         ci_low=effect - half, ci_high=effect + half,
         p_floor=np.full(n_features, np.nan), p_permutation=np.full(n_features, np.nan),
         n_test=present[units.is_test].sum(axis=0), n_reference=present[~units.is_test].sum(axis=0),
@@ -285,18 +239,15 @@ def _mixed(units: Units, setup: Setup) -> tuple[np.ndarray, np.ndarray, np.ndarr
     pick = np.zeros(design.shape[1])
     pick[-1] = 1
     if np.all(np.asarray(setup.correlation) >= 1):  # complete pairs: the patient effect cancels in every difference
-        fit = _fit(units, setup.weights, 1.0)
-        variance, df = effect_variance(fit, *_layers(fit, setup))
-        with np.errstate(invalid="ignore"):
-            return fit.effect[0], np.sqrt(np.where(variance[0] > 0, variance[0], np.nan)), df[0]
+        effect, se, df = (e[0] for e in estimate(_fit(units, setup.weights, 1.0), None))
+        return effect, se, df
     return mixed_model(units.values, design, pick, units.code, weights=setup.weights)[:3]
 
 
-def _two_sided(effect: np.ndarray, variance: np.ndarray, df: np.ndarray) -> np.ndarray:
+def _two_sided(effect: np.ndarray, se: np.ndarray, df: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
-        t = np.abs(effect) / np.sqrt(np.where(variance > 0, variance, np.nan))
         # Far tails round to zero; a p-value is never zero.
-        return np.maximum(2 * stats.t.sf(t, df), np.finfo(float).tiny)
+        return np.maximum(2 * stats.t.sf(np.abs(effect) / se, df), np.finfo(float).tiny)
 
 
 def _add_permutation(tested: Tested, alpha: float) -> None:
@@ -329,47 +280,6 @@ def _enough(units: Units) -> np.ndarray:
     return (present[units.is_test].sum(axis=0) >= 2) & (present[~units.is_test].sum(axis=0) >= 2)
 
 
-def _identical(units: Units) -> np.ndarray:
-    """Whether all values of a feature are the same, up to rounding."""
-    if units.patient.size == 0:
-        return np.zeros(units.values.shape[1], bool)
-    low = np.min(np.where(np.isnan(units.values), np.inf, units.values), axis=0)
-    high = np.max(np.where(np.isnan(units.values), -np.inf, units.values), axis=0)
-    with np.errstate(invalid="ignore"):
-        return (high - low) <= 1e-12 * np.maximum(np.abs(high), np.abs(low))
-
-
-def _shared_correlation(units: Units, weights: np.ndarray | None) -> list[float]:
-    """Mean squared correlation of features in each layer; a layer too thin to tell takes the other's, 1 if both are."""
-    found = [mean_squared_correlation(r) for r in _layer_residuals(units, weights)]
-    known = [r for r in found if np.isfinite(r)]
-    return [r if np.isfinite(r) else max(known, default=1.0) for r in found]
-
-
-def _layer_residuals(units: Units, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Residuals of the complete features within and between patients, rows of equal variance, for their correlation.
-
-    Where no patient is repeated there is one layer, and it comes first.
-    """
-    complete = ~np.isnan(units.values).any(axis=0) & ~_identical(units)
-    scale = np.sqrt(weights)[:, None] if weights is not None and weights.ndim == 1 else 1.0
-    y, x = scale * units.values[:, complete], scale * _design(units)
-    patients = scale * np.eye(int(units.code.max(initial=-1)) + 1)[units.code]
-    whole = _complement(x)
-    within = _complement(np.column_stack([x, patients]))
-    if within.shape[1] == 0:
-        return whole.T @ y, np.zeros((0, y.shape[1]))
-    between = whole @ _complement(whole.T @ within)
-    return within.T @ y, between.T @ y
-
-
-def _complement(x: np.ndarray) -> np.ndarray:
-    """Orthonormal basis of what the columns of x do not span."""
-    left, size, _ = np.linalg.svd(x, full_matrices=True)
-    rank = int((size > 1e-9 * max(float(size.max(initial=0.0)), 1e-300)).sum())
-    return left[:, rank:]
-
-
 def _refuse(tested: Tested) -> None:
     """Take away p-values and intervals that the data cannot carry, and say why."""
     units, contrast = tested.setup.units, tested.setup.units.contrast
@@ -379,7 +289,7 @@ def _refuse(tested: Tested) -> None:
         (tested.n_test + tested.n_reference == 0, "no value in any patient"),
         (tested.n_test < 2, f"fewer than 2 patients in arm {contrast.test}"),
         (tested.n_reference < 2, f"fewer than 2 patients in arm {contrast.reference}"),
-        (_identical(units), "the same value in every patient"),
+        (identical(units.values), "the same value in every patient"),
         (np.isnan(tested.effect), "the arms cannot be told apart from the covariates"),
         (np.isnan(tested.p_value), "no variation left to judge the effect by"),
     )
