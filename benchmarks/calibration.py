@@ -77,14 +77,11 @@ def type_one(rng: np.random.Generator, draws: int, alpha: float = 0.05) -> pd.Da
         for icc, how, batch in settings:
             row: dict[str, object] = {"design": name, "correlation": icc, "cells": how, "batch": "yes" if batch else ""}
             for test in TESTS:
-                features = FEATURES if test == "moderated" else 1
+                # Tests of single features need no neighbours; where cells are equal, neighbours teach them nothing either.
+                features = FEATURES if test == "moderated" else 1 if "-" in how or test == "mixed" else draws
                 hits = tested = 0
                 for _ in range(int(np.ceil(draws / features))):
-                    cells = (
-                        np.full(n, float(how))
-                        if "-" not in how
-                        else np.exp(rng.uniform(*np.log([50, 1000]), n)).round()
-                    )
+                    cells = cells_of(rng, how, n)
                     values = null_values(rng, layout, icc, cells, features, batch=batch)
                     units = units_of(layout, values, cells, batch=batch)
                     p = evaluate_contrast(units, method=test, permutation_beside=False).p_value
@@ -94,6 +91,13 @@ def type_one(rng: np.random.Generator, draws: int, alpha: float = 0.05) -> pd.Da
             rows.append(row)
             print(" | ".join(str(round(v, 3) if isinstance(v, float) else v) for v in row.values()), file=sys.stderr)
     return pd.DataFrame(rows)
+
+
+def cells_of(rng: np.random.Generator, how: str, n: int) -> np.ndarray:
+    """Cells of each unit: a number, or log-uniform between two."""
+    if "-" not in how:
+        return np.full(n, float(how))
+    return np.exp(rng.uniform(*np.log([float(x) for x in how.split("-")]), n)).round()
 
 
 def over_cells(
