@@ -77,7 +77,7 @@ def type_one(rng: np.random.Generator, draws: int, alpha: float = 0.05) -> pd.Da
         for icc, how, batch in settings:
             row: dict[str, object] = {"design": name, "correlation": icc, "cells": how, "batch": "yes" if batch else ""}
             for test in TESTS:
-                # Tests of single features need no neighbours; where cells are equal, neighbours teach them nothing either.
+                # Tests of single features need no neighbours; with equal cells, neighbours teach them nothing either.
                 features = FEATURES if test == "moderated" else 1 if "-" in how or test == "mixed" else draws
                 hits = tested = 0
                 for _ in range(int(np.ceil(draws / features))):
