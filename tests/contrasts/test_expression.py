@@ -240,3 +240,17 @@ def test_primary_against_acquired_of_genes():
     planted = table[table["gene"] == "g0"]
     assert set(planted["class"]) == {"primary only"}
     assert set(table["cell_type"]) == {"T cell", "tumour"}
+
+
+def test_a_class_that_rests_on_one_patient_is_undecided():
+    design = three_arms(5, 0)
+    values = pd.DataFrame(np.random.default_rng(0).normal(size=(15, 15)), index=design.samples.index)
+    values.loc["s05", 0] = 6.0  # one primary patient, the others barely raised
+    values.loc[["s06", "s07", "s08", "s09"], 0] += 0.8
+    values.loc[design.samples["arm"] == "primary", 1] += 6
+    table = primary_against_acquired(values, design, alpha=0.3).table.set_index("feature")
+    assert table.loc[1, "class"] == "primary only"
+    assert not table.loc[1, "rests_on_one"]
+    assert table.loc[0, "class"] == "undecided"
+    assert table.loc[0, "influence_patient"] == "p0"
+    assert table.loc[0, "reason"] == "primary only, but it rests on patient p0"

@@ -114,6 +114,23 @@ def test_curves_of_groups():
     assert kaplan_meier(groups * 0, patients).table.empty
 
 
+def test_whose_hazard_ratio_it_is():
+    values, patients, design = cohort()
+    row = cox(values, patients, design=design).table.set_index("feature").loc["gene"]
+    assert 0 < row["influence"] < 0.5
+    assert not row["rests_on_one"]
+    rng = np.random.default_rng(0)
+    n = 14
+    few = pd.DataFrame({"pfs_months": rng.exponential(10, n), "pfs_event": 1}, index=[f"p{i}" for i in range(n)])
+    score = pd.Series(rng.normal(size=n) * 0.2, index=few.index)
+    score["p7"], few.loc["p7", "pfs_months"] = 2.0, 0.001
+    score["p3"], few.loc["p3", "pfs_months"] = 1.0, 0.002
+    row = cox(score.to_frame("g"), few).table.iloc[0]
+    assert row["p_value"] < 0.05
+    assert row["rests_on_one"]
+    assert row["influence_patient"] == "p7"
+
+
 # --- bad input ---
 
 

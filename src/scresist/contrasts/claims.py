@@ -121,7 +121,7 @@ def _number(value: object) -> float:
 def _sentence(
     kind: str, feature: str, cell_type: str, contrast: Contrast, effect: float, row: Mapping[str, object]
 ) -> str:
-    where = f" in {cell_type}" if cell_type and cell_type != feature else ""
+    where = f" in {cell_type}" if cell_type not in ("", "all", feature) else ""
     sides = f"{contrast.test} than in {contrast.reference}"
     if np.isnan(effect):
         return f"{feature}{where} could not be compared between {contrast.test} and {contrast.reference}."
@@ -165,6 +165,8 @@ def _survival(row: Mapping[str, object], alpha: float) -> dict[str, object]:
         verdict, why = "refused", str(row.get("reason", ""))
     elif p >= alpha:
         verdict, why = "not supported", f"p = {p:.2g}"
+    elif row.get("rests_on_one"):
+        verdict, why = "not supported", f"rests on patient {row.get('influence_patient')}"
     elif not q < alpha:
         verdict, why = "suggestive", f"q = {q:.2g} over the candidates"
     elif _number(row.get("zph_p")) < 0.01:
@@ -181,6 +183,7 @@ def _survival(row: Mapping[str, object], alpha: float) -> dict[str, object]:
         "kind": "survival", "statement": said, "unit": "patient", "n": f"{row['n']} patients, {row['events']} events",
         "test": row.get("method", ""), "effect": hr,
         **{c: _number(row.get(c)) for c in ("ci_low", "ci_high", "p_value", "q_value")}, "p_floor": np.nan,
-        "influence": np.nan, "influence_patient": "", "verdict": verdict, "why": why, "contrast": "",
+        "influence": _number(row.get("influence")), "influence_patient": row.get("influence_patient", ""),
+        "verdict": verdict, "why": why, "contrast": "",
         "feature": str(row.get(name)), "cell_type": str(row.get("cell_type", "")),
     }  # fmt: skip

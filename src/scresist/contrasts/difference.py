@@ -1,5 +1,6 @@
 """Primary against acquired: for every feature both effects, their difference with a test, and what kind it is."""
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +13,7 @@ from scresist.contrasts.aggregation import Pseudobulk
 from scresist.contrasts.shared import (
     LEAST_MODERATED,
     WORKING_CORRELATION,
+    Priors,
     estimate,
     identical,
     learn_priors,
@@ -63,9 +65,10 @@ def primary_against_acquired(
     -------
     Result whose table has one row per feature: `primary_effect`, `primary_q`, `acquired_effect`, `acquired_q`,
     `difference` (acquired minus primary), `ci_low`, `ci_high`, `p_value`, `q_value`, `n_primary`, `n_acquired`,
-    `n_reference`, `class`, `reason`. A feature is called for one side only if it is found there and the difference is
+    `n_reference`, `class`, `influence`, `influence_patient`, `rests_on_one` (of the effects that the class rests on),
+    `reason`. A feature is called for one side only if it is found there and the difference is
     found too: that one test finds it and another does not is no evidence that they differ. Everything else that is not
-    found on both sides is undecided.
+    found on both sides is undecided, and so is what one patient's removal takes away (`reason` says so).
 
     References
     ----------
@@ -152,61 +155,117 @@ def _compare(
             units = units.with_values(np.full(units.values.shape, np.nan))
     elif units.cells is not None:
         precision = cell_precision(units.values, units.cells, model)
-    effect, se, df = _estimate(units, model, pick, precision)
-    return _classify(effect, se, df, units, code, arms, pair, features, alpha)
+    joint = _learn(units, model, pick, precision)
+    return _classify(joint, code, arms, pair, features, alpha)
 
 
-def _estimate(
-    units: Units, model: np.ndarray, pick: np.ndarray, precision: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Effects, standard errors and degrees of freedom, (3, features), variances moderated."""
-    if units.patient.size == 0 or units.values.shape[1] == 0:
-        empty = np.full((3, units.values.shape[1]), np.nan)
-        return empty, empty, empty
+@dataclass(frozen=True, slots=True)
+class _Joint:
+    """One model of all arms; its third contrast is the second minus the first."""
+
+    units: Units
+    model: np.ndarray
+    pick: np.ndarray
+    precision: np.ndarray | None
+    correlation: float | np.ndarray
+    priors: Priors | None
+
+    def estimate(self, rows: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Effects, standard errors, degrees of freedom (3, features), of some units and features."""
+        values, w = self.units.values[np.ix_(rows, features)], self.precision
+        if values.size == 0:
+            empty = np.full((3, features.size), np.nan)
+            return empty, empty, empty
+        fit = fit_patient_model(
+            values, self.model[rows], self.pick, self.units.code[rows],
+            weights=w if w is None else w[np.ix_(rows, features)] if w.ndim == 2 else w[rows],
+            correlation=self.correlation[features] if isinstance(self.correlation, np.ndarray) else self.correlation,
+        )  # fmt: skip
+        return estimate(fit, None if self.priors is None else self.priors.pick(features))
+
+
+def _learn(units: Units, model: np.ndarray, pick: np.ndarray, precision: np.ndarray | None) -> _Joint:
+    """What all features decide together."""
+    usable = (np.isfinite(units.values).sum(axis=0) > model.shape[1]) & ~identical(units.values)
+    few = usable.sum() < LEAST_MODERATED
     correlation: float | np.ndarray = 0.0
-    usable = np.isfinite(units.values).sum(axis=0) > model.shape[1]
-    usable &= ~identical(units.values)
-    if (np.bincount(units.code) > 1).sum() > 1:
+    if units.patient.size and (np.bincount(units.code) > 1).sum() > 1:
         correlation = (
-            within_patient_correlation(units.values, model, units.code, precision)
-            if usable.sum() >= LEAST_MODERATED
-            else WORKING_CORRELATION
+            WORKING_CORRELATION if few else within_patient_correlation(units.values, model, units.code, precision)
         )
+    if few:
+        return _Joint(units, model, pick, precision, correlation, None)
     fit = fit_patient_model(units.values, model, pick, units.code, weights=precision, correlation=correlation)
-    if usable.sum() < LEAST_MODERATED:
-        return estimate(fit, None)
     shared = (0.0, 0.0)
     if precision is None or precision.ndim == 1:  # genes, whose precisions are their own, count as independent
         shared = shared_correlation(units.values[:, usable], model, units.code, precision)
-    return estimate(fit, learn_priors(fit, usable, shared))
+    return _Joint(units, model, pick, precision, correlation, learn_priors(fit, usable, shared))
+
+
+def _p_values(effect: np.ndarray, se: np.ndarray, df: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        p = np.maximum(2 * stats.t.sf(np.abs(effect) / se, df), np.finfo(float).tiny)
+    return np.where(np.isfinite(se), p, np.nan)
 
 
 def _classify(
-    effect: np.ndarray, se: np.ndarray, df: np.ndarray, units: Units, code: np.ndarray, arms: list[str],
-    pair: tuple[Contrast, Contrast], features: pd.Index, alpha: float,
-) -> pd.DataFrame:  # fmt: skip
+    joint: _Joint, code: np.ndarray, arms: list[str], pair: tuple[Contrast, Contrast], features: pd.Index, alpha: float
+) -> pd.DataFrame:
+    units = joint.units
+    effect, se, df = joint.estimate(np.arange(len(code)), np.arange(units.values.shape[1]))
     present = ~np.isnan(units.values)
     count = np.stack([present[code == k].sum(axis=0) for k in range(len(arms))])
     sides = [count[arms.index(a)] for a in (pair[0].test, pair[1].test, pair[0].reference, pair[1].reference)]
     enough = np.min(np.stack(sides), axis=0) >= 2
-    with np.errstate(invalid="ignore"):
-        p = np.maximum(2 * stats.t.sf(np.abs(effect) / se, df), np.finfo(float).tiny)
-    p = np.where(enough & np.isfinite(se), p, np.nan)
+    p = np.where(enough, _p_values(effect, se, df), np.nan)
     q = np.stack([benjamini_hochberg(row) for row in p])
     half = np.where(np.isfinite(p[2]), stats.t.ppf(1 - alpha / 2, df[2]) * se[2], np.nan)
     found, same = q < alpha, np.sign(effect[0]) == np.sign(effect[1])
     kind = np.select(
         [found[0] & found[1] & same, found[0] & found[1], found[0] & found[2], found[1] & found[2]],
         CLASSES[:4], CLASSES[4],
-    )  # fmt: skip
+    ).astype(object)  # fmt: skip
+    influence, who, rests = _influence(joint, effect, kind, alpha)
     table = features.to_frame(index=False)
     table["primary_effect"], table["primary_q"] = effect[0], q[0]
     table["acquired_effect"], table["acquired_q"] = effect[1], q[1]
     table["difference"], table["ci_low"], table["ci_high"] = effect[2], effect[2] - half, effect[2] + half
     table["p_value"], table["q_value"] = p[2], q[2]
     table["n_primary"], table["n_acquired"], table["n_reference"] = sides[0], sides[1], sides[2]
-    table["class"] = kind
-    table["reason"] = np.where(
-        enough, np.where(np.isfinite(p[2]), "", "no variation left to judge by"), "fewer than 2 patients in an arm"
-    )
+    table["class"] = np.where(rests, CLASSES[4], kind)
+    table["influence"], table["influence_patient"], table["rests_on_one"] = influence, who, rests
+    no_test = np.where(enough, "no variation left to judge by", "fewer than 2 patients in an arm")
+    resting = [f"{k}, but it rests on patient {w}" if r else "" for k, w, r in zip(kind, who, rests, strict=True)]
+    table["reason"] = np.where(np.isfinite(p[2]), resting, no_test)
     return table
+
+
+_RESTS_ON = {"shared": [0, 1], "opposite": [0, 1], "primary only": [0, 2], "acquired only": [1, 2]}
+
+
+def _influence(
+    joint: _Joint, effect: np.ndarray, kind: np.ndarray, alpha: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each called feature the largest relative change of the effects it rests on when one patient is left out."""
+    n = kind.size
+    influence, who, rests = np.full(n, np.nan), np.full(n, "", dtype=object), np.zeros(n, bool)
+    called = np.flatnonzero(kind != CLASSES[4])
+    if called.size == 0:
+        return influence, who, rests
+    needed = np.zeros((3, called.size), bool)
+    for column, name in enumerate(kind[called]):
+        needed[_RESTS_ON[str(name)], column] = True
+    largest = np.full(called.size, -1.0)
+    for patient in np.unique(joint.units.patient):
+        left, se, df = joint.estimate(np.flatnonzero(joint.units.patient != patient), called)
+        change = np.where(needed, np.abs(left - effect[:, called]) / np.abs(effect[:, called]), 0.0)
+        worst = np.max(np.where(np.isnan(change), np.inf, change), axis=0)
+        lost = needed & ~((_p_values(left, se, df) < alpha) & (np.sign(left) == np.sign(effect[:, called])))
+        # A patient who takes the finding away is named before one who merely moves it more.
+        first = lost.any(axis=0) & ~rests[called]
+        more = (worst > largest) & (lost.any(axis=0) | ~rests[called])
+        who[called[first | more]] = patient
+        largest = np.where(first | more, worst, largest)
+        rests[called] |= lost.any(axis=0)
+    influence[called] = largest
+    return influence, who, rests

@@ -16,9 +16,10 @@ from scresist.results import Result
 from scresist.survival.endpoint import Endpoint, gather
 
 _LEAST = 5
+_HEADLINES = 50  # findings whose influence is computed, those with the smallest p
 _COLUMNS = (
     "endpoint", "hr", "ci_low", "ci_high", "p_value", "q_value", "method", "n", "events", "p_lrt", "concordance",
-    "zph_p", "sd", "reason",
+    "zph_p", "sd", "influence", "influence_patient", "rests_on_one", "reason",
 )  # fmt: skip
 
 
@@ -69,7 +70,9 @@ def cox(
     -------
     Result whose table has one row per feature: `feature`, `endpoint`, `hr` (per SD of the patients used), `ci_low`,
     `ci_high`, `p_value` (Wald, as the interval), `q_value` (over the features), `method`, `n`, `events`, `p_lrt`,
-    `concordance`, `zph_p` (proportional hazards), `sd`, `reason` (why there is no p-value).
+    `concordance`, `zph_p` (proportional hazards), `sd`, `influence` (largest relative change of the log hazard ratio
+    when one patient is left out; for p < alpha), `influence_patient`, `rests_on_one`, `reason` (why there is no
+    p-value).
 
     References
     ----------
@@ -95,6 +98,7 @@ def cox(
     words += f", stratified by {strata}" if strata else ""
     table["endpoint"] = time if not landmark else f"{time} from {landmark:g}"
     table = pd.concat([table, fitted], axis=1)
+    table = pd.concat([table, _leave_out(found, table, adjust, layers, ties=ties, alpha=alpha)], axis=1)
     table["q_value"], table["method"] = benjamini_hochberg(table["p_value"].to_numpy(float)), words
     table = table[[*found.values.columns.names, *_COLUMNS]]
     settings = {
@@ -151,7 +155,8 @@ def candidates(
     cuts = first.copy()
     best = [_best(found, int(k)) for k in np.flatnonzero(keep)]
     cuts[["hr", "p_value", "cut", "n", "events", "reason"]] = pd.DataFrame(best, index=cuts.index)
-    cuts[["ci_low", "ci_high", "p_lrt", "concordance", "zph_p"]] = np.nan
+    cuts[["ci_low", "ci_high", "p_lrt", "concordance", "zph_p", "influence"]] = np.nan
+    cuts["influence_patient"], cuts["rests_on_one"] = "", False
     cuts["method"] = "best cut, maximally selected log-rank"
     for part in (first, cuts):
         part["q_value"] = benjamini_hochberg(part["p_value"].to_numpy(float))
@@ -201,6 +206,37 @@ def _one(
         np.exp(fit.coef[0]), np.exp(fit.coef[0] - width), np.exp(fit.coef[0] + width), p, n, events,
         fit.p_lrt if adjust.shape[1] == 0 else np.nan, fit.concordance, fit.zph_p[0], spread, "",
     )  # fmt: skip
+
+
+def _leave_out(
+    found: Endpoint, table: pd.DataFrame, adjust: np.ndarray, layers: np.ndarray | None, *, ties: str, alpha: float
+) -> pd.DataFrame:
+    """The findings again without each patient: how far they move, whose they are, whether they stay."""
+    out = pd.DataFrame({"influence": np.nan, "influence_patient": "", "rests_on_one": False}, index=table.index).astype(
+        {"influence_patient": object}
+    )
+    p = table["p_value"].to_numpy(float)
+    for k in np.argsort(p, kind="stable")[:_HEADLINES]:
+        if not p[k] < alpha:
+            break
+        whole = np.log(float(table["hr"].iloc[k]))
+        values = found.values.iloc[:, k].to_numpy(float)
+        here = np.flatnonzero(~np.isnan(values))
+        x = np.column_stack([values, adjust])
+        x[:, 0] /= float(table["sd"].iloc[k])
+        change, lost = np.zeros(here.size), np.zeros(here.size, bool)
+        for i in range(here.size):
+            rows = np.delete(here, i)
+            fit = cox_regression(
+                found.time[rows], found.event[rows], x[rows], strata=None if layers is None else layers[rows],
+                ties=ties, diagnose=False,
+            )  # fmt: skip
+            change[i] = abs(fit.coef[0] - whole) / abs(whole) if not fit.reason else np.inf
+            lost[i] = not (fit.p_wald[0] < alpha and np.sign(fit.coef[0]) == np.sign(whole))
+        most = int(np.argmax(np.where(lost, change + change[np.isfinite(change)].max(initial=0.0) + 1, change)))
+        out.loc[k, "influence"], out.loc[k, "rests_on_one"] = change[most], bool(lost.any())
+        out.loc[k, "influence_patient"] = str(found.patients.index[here[most]])
+    return out
 
 
 def _best(found: Endpoint, feature: int) -> tuple[object, ...]:
