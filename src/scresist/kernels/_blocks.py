@@ -76,3 +76,24 @@ def copy_repeats(M: np.ndarray, repeats: dict[int, list[int]], within: float | N
         corner = M[first, first]
         M[np.ix_(group, group)] = value
         M[group, group] = corner
+
+
+@njit(cache=True, nogil=True)
+def nearest_columns(D: np.ndarray, columns: np.ndarray, values: np.ndarray, start: int, stop: int) -> None:
+    """For rows start to stop of a square matrix, the columns of its smallest entries but the diagonal, ascending.
+
+    As many as `columns` and `values` are wide; ties by column.
+    """
+    wanted = columns.shape[1]
+    for i in range(start, stop):
+        filled = 0
+        for j in range(D.shape[1]):
+            value = D[i, j]
+            if j == i or (filled == wanted and value >= values[i, wanted - 1]):
+                continue
+            place = min(filled, wanted - 1)
+            while place > 0 and values[i, place - 1] > value:
+                values[i, place], columns[i, place] = values[i, place - 1], columns[i, place - 1]
+                place -= 1
+            values[i, place], columns[i, place] = value, j
+            filled = min(filled + 1, wanted)

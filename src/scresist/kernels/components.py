@@ -1,6 +1,7 @@
 """The leading component of cells over a module's genes, from sparse expression."""
 
 import numpy as np
+from numba import njit
 from scipy import sparse
 
 from scresist.checks import InputError
@@ -53,16 +54,35 @@ def cell_component(
     if len(varying) == 0:
         return np.full(n, np.nan)
     columns.data = np.minimum(columns.data, (mean + clip * deviation)[gene])
-    columns, mean, deviation = columns[:, varying], mean[varying], deviation[varying]
-    scaled = sparse.csc_array(columns @ sparse.diags_array(1 / deviation))
-    offset = mean / deviation
-    total = np.asarray(scaled.sum(axis=0)).ravel()
-    product = np.asarray((scaled.T @ scaled).todense())
+    columns.data /= np.where(deviation > 0, deviation, 1)[gene]
+    scaled = sparse.csr_array(columns[:, varying] if len(varying) < columns.shape[1] else columns)
+    offset = mean[varying] / deviation[varying]
+    product, total = _products(scaled.data, scaled.indices, scaled.indptr, len(varying))
     product += n * np.outer(offset, offset) - np.outer(total, offset) - np.outer(offset, total)
     right = np.linalg.eigh(product)[1][:, -1]
     component = np.asarray(scaled @ right - offset @ right)
     centred = component - component.mean()
     return -component if centred @ (average - average.mean()) < 0 else component
+
+
+@njit(cache=True, nogil=True)
+def _products(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, n_genes: int) -> tuple[np.ndarray, np.ndarray]:
+    """X'X and column sums of a matrix stored in rows."""
+    product = np.zeros((n_genes, n_genes))
+    total = np.zeros(n_genes)
+    for i in range(len(indptr) - 1):
+        for k in range(indptr[i], indptr[i + 1]):
+            total[indices[k]] += data[k]
+            row = product[indices[k]]
+            for other in range(indptr[i], k + 1):
+                row[indices[other]] += data[k] * data[other]
+    for i in range(n_genes):
+        for j in range(i):
+            # Within a row of X the entries may come in any order, so a pair may have gone either way.
+            value = product[i, j] + product[j, i]
+            product[i, j] = value
+            product[j, i] = value
+    return product, total
 
 
 def _residuals(X: np.ndarray, covariates: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Metacells: small sets of neighbouring cells that overlap little."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numba import njit
@@ -240,22 +240,50 @@ def _take(
 
 
 def aggregate_members(
-    counts: "sparse.sparray | sparse.spmatrix | np.ndarray", members: np.ndarray, *, average: bool
-) -> sparse.csr_array:
+    counts: "sparse.sparray | sparse.spmatrix | np.ndarray",
+    members: "np.ndarray | Sequence[np.ndarray]",
+    *,
+    average: bool,
+) -> np.ndarray:
     """Counts of each metacell: the sum over its distinct members, divided by the size of the set if `average`.
 
-    Shapes: counts (cells, genes), members (metacells, k); the result (metacells, genes), sparse, double precision.
+    Shapes: counts (cells, genes); members (metacells, k), or sets of differing sizes; the result (metacells, genes),
+    dense, double precision.
     """
-    n_sets, k = members.shape
-    mask = sparse.csr_array(
-        (np.ones(n_sets * k), members.ravel(), np.arange(0, n_sets * k + 1, k)), shape=(n_sets, counts.shape[0])
-    )
-    mask.sum_duplicates()
-    mask.data[:] = 1.0
-    total = sparse.csr_array(mask @ sparse.csr_array(counts).astype(np.float64, copy=False))
+    rows = sparse.csr_array(counts)
+    distinct = [np.unique(pool) for pool in members]
+    ends = np.concatenate([[0], np.cumsum([len(pool) for pool in distinct])]).astype(np.int64)
+    total = _sum_rows(rows.data, rows.indices, rows.indptr, np.concatenate(distinct), ends, rows.shape[1])
     if average:
-        total.data /= k
+        total /= np.maximum([len(pool) for pool in members], 1)[:, None]
     return total
+
+
+@njit(cache=True, nogil=True)
+def _sum_rows(
+    data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, cells: np.ndarray, ends: np.ndarray, n_genes: int
+) -> np.ndarray:
+    total = np.zeros((len(ends) - 1, n_genes))
+    for pool in range(len(ends) - 1):
+        row = total[pool]
+        for place in range(ends[pool], ends[pool + 1]):
+            for k in range(indptr[cells[place]], indptr[cells[place] + 1]):
+                row[indices[k]] += data[k]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def count_detected(
+    data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, groups: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
+    """Cells of each group with a positive value of each gene, shape (groups, genes), from a matrix stored in rows."""
+    seen = np.zeros(shape, np.int64)
+    for i in range(len(groups)):
+        row = seen[groups[i]]
+        for k in range(indptr[i], indptr[i + 1]):
+            if data[k] > 0:
+                row[indices[k]] += 1
+    return seen
 
 
 def overlap_summary(members: np.ndarray) -> dict[str, float]:

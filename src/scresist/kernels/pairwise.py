@@ -1,7 +1,5 @@
 """Correlation of every pair of genes: Pearson and the biweight midcorrelation, with missing values pair by pair."""
 
-from itertools import pairwise
-
 import numpy as np
 from numba import njit
 
@@ -101,15 +99,17 @@ def _repeated_columns(Z: np.ndarray, skip: np.ndarray) -> dict[int, list[int]]:
     """
     tolerance = 64 * 2.0**-52 if Z.dtype == np.float64 else 2.0**-22
     columns = np.flatnonzero(~skip)
-    # Equal columns have equal shadows on any direction, so that only neighbours in that order are compared.
-    shadow = np.cos(1.0 + np.arange(len(Z))) @ np.nan_to_num(Z[:, columns])
+    # Equal columns have equal shadows on any direction, so that only neighbours in the order of one, near in another,
+    # are compared. Differences add up at random: far beyond the square root of their number they do not come.
+    known = np.nan_to_num(Z[:, columns])
+    shadow, other = (turn(1.0 + np.arange(len(Z))) @ known for turn in (np.cos, np.sin))
+    near = tolerance * 16 * max(1.0, np.sqrt(len(Z)))
     order = np.argsort(shadow, kind="stable")
     repeats: dict[int, list[int]] = {}
     owner: dict[int, int] = {}
-    for before, after in pairwise(order):
-        if shadow[after] - shadow[before] > tolerance * len(Z):
-            continue
-        i, j = int(columns[before]), int(columns[after])
+    close = (np.diff(shadow[order]) <= near) & (np.abs(np.diff(other[order])) <= near)
+    for place in np.flatnonzero(close):
+        i, j = int(columns[order[place]]), int(columns[order[place + 1]])
         if np.allclose(Z[:, i], Z[:, j], rtol=0, atol=tolerance, equal_nan=True):
             owner[j] = owner.get(i, i)
     for member, first in owner.items():

@@ -148,7 +148,7 @@ def build(
             f"{metacells.counts.shape[0]} metacells are too few for correlations (at least {least}); "
             "lower k or min_cells of the pooling, or take a wider compartment"
         )
-    expression = np.asarray(log_normalised(metacells.counts).todense())
+    expression = log_normalised(metacells.counts)
     selected = np.flatnonzero(inside) if pooled_first else np.arange(cells.n_obs)
     codes = _group_codes(cells.obs.iloc[selected], within_columns, per_group=not parity)
     gene_report = select_genes(

@@ -31,16 +31,16 @@ def with_covariates(metacells: Metacells, cells: Any) -> Metacells:
     genes, where there are five or more), and the members' mean of obs["contamination"], where there is one.
     """
     counts = metacells.counts
-    total = np.asarray(counts.sum(axis=1)).ravel()
+    total = counts.sum(axis=1)
     table = metacells.table.copy()
     table["log_depth"] = np.log10(np.maximum(total, 1) / table["n_cells"].to_numpy())
     names = cells.var_names.astype(str)
     mito = np.flatnonzero(names.str.upper().str.startswith("MT-"))
     if len(mito):
-        table["mito_share"] = np.asarray(counts[:, mito].sum(axis=1)).ravel() / np.maximum(total, 1)
+        table["mito_share"] = counts[:, mito].sum(axis=1) / np.maximum(total, 1)
     cycling = np.flatnonzero(names.str.upper().isin(CYCLING))
     if len(cycling) >= 5:
-        table["cell_cycle"] = np.asarray(log_normalised(counts)[:, cycling].mean(axis=1)).ravel()
+        table["cell_cycle"] = log_normalised(counts)[:, cycling].mean(axis=1)
     if "contamination" in cells.obs:
         values = cells.obs["contamination"].to_numpy(dtype=float)
         table["contamination"] = [float(np.nanmean(values[pool])) if np.isfinite(values[pool]).any() else np.nan

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from scresist.kernels._blocks import nearest_columns, over_rows
 from scresist.kernels.linkage import average_linkage
 from scresist.kernels.modules import merge_modules, trim_modules
 from scresist.kernels.overlap import topological_overlap
@@ -122,19 +123,10 @@ def merge_and_number(X: np.ndarray, labels: np.ndarray, merge_height: float) -> 
 
 def strongest(D: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """For each gene the `count` genes nearest by D, nearest first, and their overlap 1 - D; shapes (genes, count)."""
-    count = min(count, len(D) - 1)
+    count = max(0, min(count, len(D) - 1))
     neighbours = np.empty((len(D), count), dtype=np.int32)
     overlaps = np.empty((len(D), count), dtype=D.dtype)
-    if count <= 0:
-        return neighbours[:, :0], overlaps[:, :0]
-    for start in range(0, len(D), 512):
-        block = D[start : start + 512].copy()
-        own = np.arange(len(block))
-        block[own, start + own] = np.inf
-        near = np.argpartition(block, count - 1, axis=1)[:, :count]
-        near.sort(axis=1)
-        distance = np.take_along_axis(block, near, axis=1)
-        order = np.argsort(distance, axis=1, kind="stable")
-        neighbours[start : start + 512] = np.take_along_axis(near, order, axis=1)
-        overlaps[start : start + 512] = 1 - np.take_along_axis(distance, order, axis=1)
+    if count:
+        over_rows(lambda start, stop: nearest_columns(D, neighbours, overlaps, start, stop), len(D), 256)
+        np.subtract(D.dtype.type(1), overlaps, out=overlaps)
     return neighbours, overlaps

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from scresist.checks import InputError, RefusedError, require_positive
-from scresist.kernels.metacells import choose_metacells, overlap_summary
+from scresist.kernels.metacells import aggregate_members, choose_metacells, overlap_summary
 from scresist.kernels.r_random import RStream
 from scresist.networks.cells import group_names
 
@@ -26,7 +26,7 @@ class Metacells:
     `max_shared`, `how` (metacells | small metacells | pseudobulk | left out), and how much its metacells share.
     """
 
-    counts: sparse.csr_array
+    counts: np.ndarray
     members: tuple[np.ndarray, ...]
     table: pd.DataFrame
     report: pd.DataFrame
@@ -109,16 +109,8 @@ def pool_cells(
             f"no group of {', '.join(groupby)} has the {pooling.min_cells} cells a metacell group needs "
             f"(the largest has {int(told['n_cells'].max())}); lower min_cells or pool over fewer columns"
         )
-    pooled = _summed(counts, members)
+    pooled = aggregate_members(counts, members, average=False)
     return Metacells(pooled, tuple(members), table, told, _notes(told, names, pooling))
-
-
-def _summed(counts: sparse.csr_array, members: list[np.ndarray]) -> sparse.csr_array:
-    """Counts summed over the distinct members of each pool."""
-    distinct = [np.unique(pool) for pool in members]
-    ends = np.concatenate([[0], np.cumsum([len(pool) for pool in distinct])])
-    mask = sparse.csr_array((np.ones(ends[-1]), np.concatenate(distinct), ends), shape=(len(members), counts.shape[0]))
-    return sparse.csr_array(mask @ counts.astype(np.float64))
 
 
 def _plan(n: int, pooling: Pooling) -> tuple[str, int, int]:

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from scresist.checks import InputError, require_columns, require_positive
 from scresist.kernels.components import cell_component
+from scresist.kernels.metacells import aggregate_members
 from scresist.networks.cells import check_genes, compartment_mask, log_normalised, raw_counts
 from scresist.networks.network import Network
 from scresist.results import Result
@@ -84,9 +85,8 @@ def wide_scores(scores: "Result | pd.DataFrame") -> pd.DataFrame:
 
 def sum_by_group(counts: sparse.csr_array, codes: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Counts summed over the cells of each group (code -1: none), dense (groups, genes), and cells per group."""
-    cells = np.flatnonzero(codes >= 0)
-    mask = sparse.csr_array((np.ones(len(cells)), (codes[cells], cells)), shape=(n_groups, counts.shape[0]))
-    return np.asarray((mask @ counts.astype(np.float64)).todense()), np.bincount(codes[cells], minlength=n_groups)
+    members = [np.flatnonzero(codes == group) for group in range(n_groups)]
+    return aggregate_members(counts, members, average=False), np.array([len(cells) for cells in members])
 
 
 def score_profiles(net: Network, profiles: np.ndarray, names: pd.Index) -> tuple[np.ndarray, list[str]]:
@@ -139,7 +139,7 @@ def cell_eigengenes(net: Network, adata: Any) -> None:
     Morabito et al. (2023) Cell Rep Methods 3:100498.
     """
     check_genes(adata.var_names)
-    X = log_normalised(raw_counts(adata))
+    X = sparse.csc_array(log_normalised(raw_counts(adata)))
     table = pd.DataFrame(index=adata.obs_names)
     for module in net.names:
         places = adata.var_names.get_indexer(net.members(module)["gene"])

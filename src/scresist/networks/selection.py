@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import sparse
 
 from scresist.checks import InputError, require_choice, suggestion
+from scresist.kernels.metacells import count_detected
 
 REASON_FEW_CELLS = "detected in too few cells"
 REASON_NOT_VARIABLE = "not among the most variable"
@@ -90,8 +91,8 @@ def detection(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share of cells in which each gene has a count, and whether it reaches `fraction` of the cells of some group."""
     n_groups = int(groups.max()) + 1
-    member = sparse.csr_array((np.ones(len(groups)), (groups, np.arange(len(groups)))), shape=(n_groups, len(groups)))
-    seen = np.asarray((member @ (counts > 0).astype(np.float64)).todense())
+    rows = sparse.csr_array(counts)
+    seen = count_detected(rows.data, rows.indices, rows.indptr, np.asarray(groups), (n_groups, rows.shape[1]))
     needed = np.maximum(np.round(fraction * np.bincount(groups, minlength=n_groups)), least)
     return seen.sum(axis=0) / max(len(groups), 1), np.asarray((seen >= needed[:, None]).any(axis=0))
 
