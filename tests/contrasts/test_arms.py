@@ -113,6 +113,25 @@ def test_tidy_and_wide_are_the_same():
     assert list(contrast_arms(tidy, design).table.columns[:3]) == ["module", "cell_type", "contrast"]
 
 
+def test_several_columns_name_a_feature_without_their_combinations():
+    design = two_arms()
+    values = noise(design, 3)
+    names = [
+        ("T", "B", "CCL5", "CCR5", "CCL"),
+        ("B", "T", "CD40", "CD40LG", None),
+        ("T", "T", "IFNG", "IFNGR1_IFNGR2", "IFN"),
+    ]
+    keys = ["source", "target", "ligand", "receptor", "pathway"]
+    tidy = pd.concat([
+        pd.DataFrame({"sample": values.index, **dict(zip(keys, k, strict=True)), "value": values.iloc[:, i].to_numpy()})
+        for i, k in enumerate(names)
+    ])  # fmt: skip
+    table = contrast_arms(tidy, design).table
+    assert list(table.columns[:6]) == [*keys, "contrast"]
+    assert len(table) == 3
+    np.testing.assert_allclose(table["p_value"], contrast_arms(values, design).table["p_value"])
+
+
 def test_families():
     design = two_arms(6, 6)
     values = noise(design, 6)

@@ -54,7 +54,7 @@ def _scores(net: Any) -> tuple[pd.DataFrame, pd.Series | None]:
             continue
         if not {"sample", "module", "score"} <= set(table.columns):
             return table, None
-        cells = table.groupby("sample")["n_cells"].max() if "n_cells" in table.columns else None
+        cells = table.groupby("sample")["n_cells"].max().fillna(0) if "n_cells" in table.columns else None
         return table[["sample", "module", "score"]], cells
     raise InputError(
         f"{type(net).__name__} holds no scores per sample; pass what networks.module_scores(net, adata) returns, or a "

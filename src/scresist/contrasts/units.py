@@ -103,7 +103,14 @@ def _pivot(tidy: pd.DataFrame) -> pd.DataFrame:
     if twice.any():
         row = tidy[twice].iloc[0][["sample", *keys]].tolist()
         raise InputError(f"{row} has more than one value; keep one value per sample and feature")
-    return tidy.pivot_table(index="sample", columns=keys, values=value, dropna=False, observed=True, sort=False)
+    # By hand: a pivot over several columns would make every combination of their values a feature.
+    grouped = tidy.groupby(keys, sort=False, dropna=False, observed=True)
+    code, samples = grouped.ngroup().to_numpy(), pd.Index(tidy["sample"].unique(), name="sample")
+    names = tidy[keys].iloc[np.unique(code, return_index=True)[1]]
+    table = np.full((len(samples), len(names)), np.nan)
+    table[samples.get_indexer(tidy["sample"]), code] = tidy[value].to_numpy(float)
+    columns = pd.MultiIndex.from_frame(names) if len(keys) > 1 else pd.Index(names[keys[0]], name=keys[0])
+    return pd.DataFrame(table, index=samples, columns=columns)
 
 
 def check_design(design: Design, samples: Iterable[object]) -> None:
