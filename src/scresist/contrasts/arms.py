@@ -46,7 +46,8 @@ def contrast_arms(
     values
         Samples x features (NaN is missing), or a tidy table of sample, the columns that name the feature, and value.
     design
-        Arms, contrasts, sheet of samples. Covariates are adjusted for; categorical ones also confine the relabelling.
+        Arms, contrasts, sheet of samples.
+        Covariates are adjusted for; categorical ones also confine the relabelling.
     weights
         Number of cells behind each value, by sample, or samples x features. They weigh the average of a patient's
         samples, and the patients as far as the data show that small numbers of cells make values noisier.
@@ -59,13 +60,15 @@ def contrast_arms(
     n_permutations
         All relabellings are used up to this number; so many random ones beyond it.
     alpha
-        1 - level of the intervals, and the level at which influence asks whether a finding stands.
+        Level of the tests; intervals hold 1 - alpha.
+        Influence asks whether findings stand at it.
     influence
         Leave every patient out in turn.
     name
         Name of the feature column where a wide table does not name its columns.
     rng
-        Seed or generator of random relabellings; exact tests do not use it.
+        Seed or generator.
+        Exact tests do not use it.
 
     Returns
     -------

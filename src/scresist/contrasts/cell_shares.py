@@ -39,8 +39,12 @@ def composition(
         steadier where one type expands and pushes all others down) | arcsine (of the square root of the share).
     min_cells
         Samples with fewer cells in all are left out and named.
-    method, n_permutations, alpha, rng
+    method, n_permutations
         As in `contrast_arms`.
+    alpha
+        Level of the tests; intervals hold 1 - alpha.
+    rng
+        Seed or generator.
 
     Returns
     -------

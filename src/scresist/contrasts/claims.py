@@ -34,9 +34,10 @@ def register_claims(
         Tables by kind: expression, modules, composition, signatures, communication, survival; any other name is taken
         as values that differ between arms. Columns as their functions give them.
     design
-        The design, whose contrasts are judged first.
+        Arms, contrasts, sheet of samples.
+        Its contrasts are judged first.
     alpha
-        Level.
+        Level of the tests; intervals hold 1 - alpha.
     top
         Rows per kind and contrast, by p-value.
     keep

@@ -51,13 +51,15 @@ def primary_against_acquired(
     values
         As in `contrast_arms`; or a Pseudobulk, whose genes are then compared in every cell type.
     design
-        Has the two contrasts.
+        Arms, contrasts, sheet of samples.
+        It has the two contrasts.
     primary, acquired
         Names of the contrasts.
     weights
         Number of cells by sample.
     alpha
-        Level of the intervals, and of the q-values that decide the class.
+        Level of the tests; intervals hold 1 - alpha.
+        The q-values that decide the class are held to it too.
     name
         Name of the feature column.
 

@@ -96,7 +96,7 @@ def evaluate_contrast(
     n_permutations
         All relabellings are used up to this number, so many random ones beyond.
     alpha
-        1 - level of the intervals.
+        Level of the tests; intervals hold 1 - alpha.
     permutation_beside
         Also give the permutation p-value beside another test.
     weights

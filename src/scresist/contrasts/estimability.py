@@ -23,13 +23,13 @@ def estimable(design: Design, *, correlation: float = 0.5, power: float = 0.8, a
     Parameters
     ----------
     design
-        Arms, contrasts, sheet of samples, covariates and batches.
+        Arms, contrasts, sheet of samples.
     correlation
         Assumed correlation of two samples of one patient, where there are pairs.
     power
         Of the smallest detectable effect.
     alpha
-        Two-sided level.
+        Level of the tests; intervals hold 1 - alpha.
 
     Returns
     -------

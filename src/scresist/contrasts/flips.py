@@ -33,7 +33,7 @@ def cell_level_expression(
     adata
         Cells x genes, log-normalised in X (or `layer`); obs has `sample` and `groupby`.
     design
-        Arms and contrasts.
+        Arms, contrasts, sheet of samples.
     groupby
         Column of obs that names the cell type.
     layer
@@ -91,17 +91,17 @@ def _wilcoxon(cells: Any, layer: str | None) -> pd.DataFrame:
     return found[found["pert"] == "test"]
 
 
-def cell_level_values(values: pd.DataFrame, sample: pd.Series, design: Design, *, name: str = "feature") -> Result:
+def cell_level_values(values: pd.DataFrame, samples: pd.Series, design: Design, *, name: str = "feature") -> Result:
     """The Wilcoxon test over cells of any value per cell: module eigengenes, signature scores.
 
     Parameters
     ----------
     values
         Cells x features.
-    sample
+    samples
         The sample of each cell, same index.
     design
-        Arms and contrasts.
+        Arms, contrasts, sheet of samples.
     name
         What to call the features' column.
 
@@ -110,12 +110,12 @@ def cell_level_values(values: pd.DataFrame, sample: pd.Series, design: Design, *
     Result whose table has the feature, `contrast`, `effect` (difference of means), `p_value`, `q_value` (over the
     features of a contrast), `n_cells_test`, `n_cells_reference`.
     """
-    if len(values) != len(sample):
-        raise InputError(f"values have {len(values)} cells and sample {len(sample)}; give the same cells")
-    check_design(design, sorted(sample.astype(str).unique()))
+    if len(values) != len(samples):
+        raise InputError(f"values have {len(values)} cells and samples {len(samples)}; give the same cells")
+    check_design(design, sorted(samples.astype(str).unique()))
     tables = []
     for contrast in design.contrasts:
-        arm = _side(sample, design, contrast)
+        arm = _side(samples, design, contrast)
         test, reference = values[arm == "test"].to_numpy(float), values[arm == "reference"].to_numpy(float)
         p = np.full(values.shape[1], np.nan)
         if min(len(test), len(reference)) >= 2:
@@ -132,20 +132,21 @@ def cell_level_values(values: pd.DataFrame, sample: pd.Series, design: Design, *
 
 
 def compare_claims(
-    cells: Result | pd.DataFrame, patients: Result | pd.DataFrame, *, on: Sequence[str], alpha: float = 0.05
+    over_cells: Result | pd.DataFrame, over_patients: Result | pd.DataFrame, *, on: Sequence[str], alpha: float = 0.05
 ) -> Result:
     """Every claim that a test over cells (or cell-type pairs) makes, and what patients say to it.
 
     Parameters
     ----------
-    cells
+    over_cells
         Table of the tests over cells: the columns of `on`, `p_value` or `q_value`, and `effect`.
-    patients
+    over_patients
         Table of the tests over patients: the same keys, `effect` (or `log2fc`), `p_value`, `q_value`.
     on
         Columns that name a claim, such as cell_type, contrast, gene.
     alpha
-        Level of q (of p where the table has no q).
+        Level of the tests; intervals hold 1 - alpha.
+        Of q, or of p where the table has no q.
 
     Returns
     -------
@@ -154,7 +155,7 @@ def compare_claims(
     suggestive (p < alpha, same sign) | falls | reversed (found with the other sign) | no test (patients cannot say).
     Notes count them.
     """
-    left, right = (r.table if isinstance(r, Result) else r for r in (cells, patients))
+    left, right = (r.table if isinstance(r, Result) else r for r in (over_cells, over_patients))
     require_columns(left, [*on, "effect"], "the table over cells")
     require_columns(right, [*on, "p_value", "q_value"], "the table over patients")
     level = "q_value" if "q_value" in left else "p_value"

@@ -43,7 +43,8 @@ def expression(
     counts
         From `pseudobulk`; or sums as samples x genes, (sample, cell_type) x genes, or AnnData with such rows.
     design
-        Arms, contrasts, sheet of samples; covariates are adjusted for.
+        Arms, contrasts, sheet of samples.
+        Covariates are adjusted for.
     family
         Over what q-values are taken: the genes of a cell type in a contrast (cell_type), or of all cell types in a
         contrast (contrast).
@@ -54,7 +55,7 @@ def expression(
     influence
         Leave every patient out in turn, for the genes with p < alpha (at most 300 per cell type and contrast).
     alpha
-        1 - level of the intervals.
+        Level of the tests; intervals hold 1 - alpha.
 
     Returns
     -------

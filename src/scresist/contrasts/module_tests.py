@@ -32,8 +32,12 @@ def modules(
         Arms, contrasts, sheet of samples.
     weights
         Number of cells behind each sample's scores; None takes the column `n_cells` of the scores, where there is one.
-    method, n_permutations, alpha, rng
+    method, n_permutations
         As in `contrast_arms`.
+    alpha
+        Level of the tests; intervals hold 1 - alpha.
+    rng
+        Seed or generator.
 
     Returns
     -------

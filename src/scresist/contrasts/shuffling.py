@@ -36,19 +36,19 @@ def calibrate(
     Parameters
     ----------
     design
-        The design of the study.
+        Arms, contrasts, sheet of samples.
     claims
         For each kind of claim a function of a design that returns a table with `p_value` (and `q_value`):
         `{"modules": lambda d: contrasts.modules(scores, d)}`. Pass `influence=False` where it can be: it is not used.
     n_shuffles
         How many.
     alpha
-        Level of p and q.
+        Level of the tests; intervals hold 1 - alpha.
     moved
         Smallest and largest share of samples whose arm a shuffle changes. Shuffles that move few samples (or nearly
         all) still hold the true effect; with few patients they are common, and (0.3, 0.7) leaves them out.
     rng
-        Seed or generator of the shuffles.
+        Seed or generator.
 
     Returns
     -------

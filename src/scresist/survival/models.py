@@ -49,7 +49,8 @@ def cox(
     time, event
         Columns of `patients`: time to event or last contact, and 1 for the event, 0 for censored.
     design
-        Says whose each sample is and in which arm.
+        Arms, contrasts, sheet of samples.
+        It says whose each sample is and in which arm.
     measured_in
         Arms whose samples were taken before the clock of the endpoint ran; the others are not used. None is every arm
         but the test arm of a contrast named `acquired`: a value measured at progression never predicts it.
@@ -64,7 +65,7 @@ def cox(
     min_events
         Fewer events than this (per parameter) give no test.
     alpha
-        1 - level of the intervals.
+        Level of the tests; intervals hold 1 - alpha.
 
     Returns
     -------
