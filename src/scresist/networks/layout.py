@@ -1,5 +1,7 @@
 """Genes in two dimensions, for looking at."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -13,19 +15,18 @@ def lay_out_genes(net: Network, *, n_hubs: int = 10, rng: int = 1) -> pd.DataFra
     -------
     `gene`, `module`, `kme`, `rank`, `x`, `y`; unassigned genes are left out. For looking at only.
     """
-    import warnings
-
-    import umap
-
     inside = net.modules[net.modules["rank"].notna()]
     hubs = inside[inside["rank"] <= n_hubs]["gene"]
     X = net.expression.to_numpy(dtype=np.float64)
     Z = (X - X.mean(axis=0)) / np.linalg.norm(X - X.mean(axis=0), axis=0)
     features = Z[:, net.genes.get_indexer(inside["gene"])].T @ Z[:, net.genes.get_indexer(hubs)]
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=ImportWarning)  # umap tells of an optional part that is not there
+        from umap import UMAP
+
         # With a seed UMAP says that it runs on one thread: that is what a seed is for.
         warnings.filterwarnings("ignore", message="n_jobs value 1 overridden", category=UserWarning)
-        points = umap.UMAP(
+        points = UMAP(
             n_neighbors=min(25, len(features) - 1), metric="cosine", min_dist=0.3, random_state=rng, init="pca"
         ).fit_transform(features)
     table = inside[["gene", "module", "kme", "rank"]].reset_index(drop=True)
