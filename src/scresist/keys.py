@@ -37,14 +37,21 @@ KEYS = (
     ),
     Key("doublet_score", "obs", "float64", "quality", "scrublet score within the sample; NaN where not computed"),
     Key("contamination", "obs", "float64", "quality", "estimated share of ambient counts in the cell's sample"),
+    Key("contamination_low", "obs", "float64", "quality", "lowest of the estimates behind `contamination`"),
+    Key("contamination_high", "obs", "float64", "quality", "median of the estimates behind `contamination`"),
+    Key("removed_for", "obs", "category", "quality", "reason against the barcode; gone once they are dropped"),
+    Key("quality_notes", "uns", "str", "quality", "what a reader must know of quality control"),
     Key("ambient", "varm", "float32", "quality", "ambient profile per sample, columns sum to 1"),
     Key("samples", "uns", "str", "ingest", "sample names in the order of the columns of `ambient`"),
+    Key("ingest_notes", "uns", "str", "ingest", "names mapped, features left out, and the like"),
     Key("X", "X", "float32", "embed", "log1p of counts per 10,000"),
     Key("highly_variable", "var", "bool", "embed", "gene used for the embedding"),
     Key("X_pca", "obsm", "float32", "embed", "principal components of the selected genes"),
     Key("X_integrated", "obsm", "float32", "embed", "components after Harmony over samples; for annotation only"),
     Key("X_umap", "obsm", "float32", "embed", "two-dimensional layout; for looking at only"),
     Key("cluster", "obs", "category", "embed", "Leiden cluster, by decreasing size"),
+    Key("resolution", "uns", "float64", "embed", "Leiden resolution used"),
+    Key("resolution_stability", "uns", "table", "embed", "resolution, clusters and their stability"),
     Key("lineage", "obs", "category", "annotate", "lineage, or unassigned"),
     Key("cell_type", "obs", "category", "annotate", "cell type, or unassigned"),
     Key("confidence", "obs", "float64", "annotate", "share of marker resamplings that give the same lineage and type"),
@@ -54,6 +61,10 @@ KEYS = (
     Key(
         "module_eigengenes", "obsm", "DataFrame", "networks", "eigengene of every module per cell; never a test's input"
     ),
+    Key("malignancy_notes", "uns", "str", "malignancy", "patients whose call is refused, and why"),
+    Key("malignancy_facts", "uns", "table", "malignancy", "signal and numbers of cells per patient"),
+    Key("population", "obs", "category", "microenvironment", "malignant, or the cell type: what is compared"),
+    Key("signature_notes", "uns", "str", "microenvironment", "signatures that are not scored, and why"),
     Key("signatures", "obsm", "DataFrame", "microenvironment", "signature score per cell"),
 )
 

@@ -125,22 +125,19 @@ class Store:
                 getattr(delta, slot)[name] = getattr(cohort, slot)[name]
         delta.write_h5ad(part / "slots.h5ad", compression="lzf")
 
+    def reload(self, step: str, run: Run, before: dict[str, set[str]]) -> None:
+        """Replace what a step added in memory by what was kept of it."""
+        if run.cohort is not None and (self.folder / step / "slots.h5ad").exists():
+            after = slot_names(run.cohort)
+            for slot in _SLOTS:
+                for name in after[slot] - before[slot]:
+                    del getattr(run.cohort, slot)[name]
+        self._load_cohort(self.folder / step, run)
+
     def load(self, step: str, run: Run) -> None:
         """Take the state of a finished step into the run."""
-        import anndata
-
         folder = self.folder / step
-        if (folder / "cohort.h5ad").exists():
-            run.cohort = anndata.read_h5ad(folder / "cohort.h5ad")
-        if (folder / "slots.h5ad").exists():
-            delta = anndata.read_h5ad(folder / "slots.h5ad")
-            for name in delta.obs:
-                run.cells.obs[name] = delta.obs[name]
-            for name in delta.var:
-                run.cells.var[name] = delta.var[name]
-            for slot in ("obsm", "varm", "uns"):
-                for name in getattr(delta, slot):
-                    getattr(run.cells, slot)[name] = getattr(delta, slot)[name]
+        self._load_cohort(folder, run)
         for path in sorted(folder.glob("*.parquet")):
             about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             run.results[path.stem] = Result(
@@ -153,3 +150,18 @@ class Store:
             target = self.folder.parent / file
             if not target.exists():
                 write_table(run.results[name].table, target)
+
+    def _load_cohort(self, folder: Path, run: Run) -> None:
+        import anndata
+
+        if (folder / "cohort.h5ad").exists():
+            run.cohort = anndata.read_h5ad(folder / "cohort.h5ad")
+        if (folder / "slots.h5ad").exists():
+            delta = anndata.read_h5ad(folder / "slots.h5ad")
+            for name in delta.obs:
+                run.cells.obs[name] = delta.obs[name]
+            for name in delta.var:
+                run.cells.var[name] = delta.var[name]
+            for slot in ("obsm", "varm", "uns"):
+                for name in getattr(delta, slot):
+                    getattr(run.cells, slot)[name] = getattr(delta, slot)[name]

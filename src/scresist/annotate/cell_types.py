@@ -110,6 +110,8 @@ def _types_within(
     leaves = [k for k, name in enumerate(names) if not any(name in line[1:] for line in lines)]
     if not leaves:
         return np.full(n, lineage, dtype=object), np.ones(n)
+    if len(leaves) == 1:
+        return np.full(n, names[leaves[0]], dtype=object), np.ones(n)
     names, weights, lines = [names[k] for k in leaves], weights[leaves], [lines[k] for k in leaves]
     used = np.flatnonzero((weights != 0).any(axis=0))
     levels = saturated(expression[:, used], FLOOR, SHARE)

@@ -56,11 +56,13 @@ def malignancy(cohort: "AnnData") -> None:
     lineage = cohort.obs["lineage"].astype(str).to_numpy()
     probability = np.full(cohort.n_obs, np.nan)
     arms = None
-    notes, facts = [], []
+    notes: list[str] = []
+    facts: list[dict[str, object]] = []
+    reasons: dict[str, str] = {}
     for patient, at in cohort.obs.groupby("patient", observed=True).indices.items():
         reason = _refusal(lineage[at])
         if reason:
-            notes.append(f"patient {patient}: {reason}")
+            reasons[str(patient)] = reason
             continue
         found = _call_patient(cohort, at, lineage[at], genes)
         facts.append({"patient": str(patient), **found.facts})
@@ -71,14 +73,23 @@ def malignancy(cohort: "AnnData") -> None:
             arms = pd.DataFrame(np.nan, index=cohort.obs_names, columns=found.arms.columns, dtype=np.float32)
         arms.iloc[at] = found.arms[arms.columns].to_numpy(dtype=np.float32)
     if arms is None:
-        raise RefusedError("malignancy is not called: " + "; ".join(notes))
+        raise RefusedError("malignancy is not called: " + "; ".join(_grouped(reasons)))
     cohort.obs["malignant_probability"] = probability
     cohort.obs["malignancy"] = pd.Categorical(
         _call(probability, lineage), categories=["malignant", "normal", "uncertain"]
     )
     cohort.obsm["copy_number"] = arms
-    cohort.uns["malignancy_notes"] = np.array(notes, dtype=object)
+    cohort.uns["malignancy_notes"] = np.array([*_grouped(reasons), *notes], dtype=object)
     cohort.uns["malignancy_facts"] = {c: np.array([f[c] for f in facts]) for c in facts[0]}
+
+
+def _grouped(reasons: dict[str, str]) -> list[str]:
+    """Patients with one kind of reason in one sentence."""
+    kinds: dict[str, list[str]] = {}
+    for patient, reason in reasons.items():
+        number, _, words = reason.partition(" ")
+        kinds.setdefault(words, []).append(f"{patient} ({number})")
+    return [f"{len(who)} patients have too few {words}: {', '.join(who)}" for words, who in kinds.items()]
 
 
 def malignancy_summary(cohort: "AnnData") -> Result:
@@ -104,9 +115,9 @@ def _call(probability: np.ndarray, lineage: np.ndarray) -> np.ndarray:
 def _refusal(lineage: np.ndarray) -> str:
     n_candidates, n_reference = int((lineage == CANDIDATE).sum()), int(np.isin(lineage, REFERENCE).sum())
     if n_candidates < MIN_CANDIDATES:
-        return f"{n_candidates} epithelial cells; malignancy takes {MIN_CANDIDATES}"
+        return f"{n_candidates} epithelial cells (it takes {MIN_CANDIDATES})"
     if n_reference < MIN_REFERENCE:
-        return f"{n_reference} immune or stromal cells as reference; malignancy takes {MIN_REFERENCE}"
+        return f"{n_reference} immune or stromal cells as reference (it takes {MIN_REFERENCE})"
     return ""
 
 

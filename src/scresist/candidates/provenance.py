@@ -18,7 +18,9 @@ def provenance(cohort: "AnnData", inside: np.ndarray) -> pd.DataFrame:
     patients (each patient one vote). `ambient_risk`: counts expected from contamination (estimated share of ambient
     counts x counts of the compartment x the gene's share of the sample's ambient profile) over the counts observed in
     the compartment, at most 1; NaN where contamination could not be estimated. `cells_share`: share of the
-    compartment's cells, in the average patient, in which the gene is detected.
+    compartment's cells, in the average patient, in which the gene is detected. `preference`: its share of counts in the
+    compartment over that plus its share in all other cells, averaged over patients: 0.5 where both hold it alike,
+    whatever the purity of the biopsy; NaN without other cells.
 
     Parameters
     ----------
@@ -29,7 +31,7 @@ def provenance(cohort: "AnnData", inside: np.ndarray) -> pd.DataFrame:
 
     Returns
     -------
-    Indexed by gene: compartment_share, ambient_risk, cells_share.
+    Indexed by gene: compartment_share, ambient_risk, cells_share, preference.
     """
     counts = cohort.layers["counts"]
     patients = cohort.obs["patient"].cat
@@ -46,9 +48,16 @@ def provenance(cohort: "AnnData", inside: np.ndarray) -> pd.DataFrame:
             "compartment_share": _mean(share[has]),
             "ambient_risk": _ambient_risk(cohort, inside),
             "cells_share": _mean(detected[has]),
+            "preference": _mean(_preference(within[has], whole[has] - within[has])),
         },
         index=pd.Index(cohort.var_names, name="gene"),
     )
+
+
+def _preference(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        a, b = inside / inside.sum(axis=1, keepdims=True), outside / outside.sum(axis=1, keepdims=True)
+        return np.where(a + b > 0, a / (a + b), np.nan)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

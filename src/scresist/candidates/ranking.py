@@ -11,9 +11,9 @@ from scresist.results import Result
 
 COLUMNS = (
     "contrast", "rank", "gene", "score", "module", "kme", "log2fc", "ci_low", "ci_high", "p_value", "p_floor",
-    "q_value", "n_test", "n_reference", "n_pairs", "malignant_share", "cells_share", "ambient_risk", "influence",
-    "influence_patient", "rests_on_one", "stability", "module_effect", "module_p_value", "module_q_value", "hr",
-    "survival_q", "mechanism", "direction_expected", "bench", "evidence_change", "evidence_module",
+    "q_value", "n_test", "n_reference", "n_pairs", "malignant_share", "cells_share", "preference", "ambient_risk",
+    "influence", "influence_patient", "rests_on_one", "stability", "module_effect", "module_p_value", "module_q_value",
+    "hr", "survival_q", "mechanism", "direction_expected", "bench", "evidence_change", "evidence_module",
     "evidence_specific", "evidence_robust", "verdict", "why",
 )  # fmt: skip
 WEIGHTS = {"change": 2.0, "module": 2.0, "specific": 1.0, "robust": 1.0}
@@ -34,13 +34,14 @@ def rank(
     """Rank genes of the focus compartment by patient-level evidence, per contrast.
 
     score = (1 - ambient risk) x weighted mean of: change, L / (L + 2) with L = -log10 p of the gene's contrast (weight
-    2); module, the same of the module's own contrast times the gene's signed kME where both move one way (2); specific,
-    the share of its transcripts that the compartment makes (1); robust, 1 - influence of the most influential patient,
-    at least 0 (1). A line that was not measured (no network, no contamination) is left out of the mean, not counted 0.
+    2); module, the same of the module's own contrast times the square of the gene's kME over the hub's, where both move
+    one way (2); specific, the preference of the gene for the compartment (1); robust, 1 - influence of the most
+    influential patient, at least 0 (1). A line that was not measured (no network, no contamination) is left out of the
+    mean, not counted 0.
 
-    Verdict: `supported` when q < 0.05, no single patient carries it and less than half may be ambient; `suggestive`
-    when p < 0.05 under the same conditions; `not supported` otherwise; `refused` where there is no test. Known escape
-    routes and `keep_genes` stay in the table whatever their rank.
+    Verdict: `supported` when q < 0.05, an exact test of the design could reach 0.05, no single patient carries it and
+    less than half may be ambient; `suggestive` when p < 0.05 and the last two hold; `not supported` otherwise;
+    `refused` where there is no test. Known escape routes and `keep_genes` stay in the table whatever their rank.
 
     Parameters
     ----------
@@ -113,7 +114,8 @@ def _strength(p_values: pd.Series) -> np.ndarray:
 def _score(table: pd.DataFrame) -> pd.DataFrame:
     change = np.nan_to_num(_strength(table["p_value"]))
     agree = np.sign(table["module_effect"]) == np.sign(table["log2fc"])
-    module = _strength(table["module_p_value"]) * np.clip(table["kme"], 0, 1) * agree
+    hub = table.groupby("module")["kme"].transform("max")
+    module = _strength(table["module_p_value"]) * np.clip(table["kme"] / hub, 0, 1) ** 2 * agree
     in_no_module = (table["module"] == "") | table["module"].str.startswith(("grey", "unassigned"))
     has_network = bool((~in_no_module).any())
     # A gene in no module has no support from one; without any network the line is not measured at all.
@@ -122,7 +124,7 @@ def _score(table: pd.DataFrame) -> pd.DataFrame:
     lines = {
         "change": change,
         "module": module,
-        "specific": table["malignant_share"].to_numpy(dtype=float),
+        "specific": table["preference"].to_numpy(dtype=float),
         "robust": np.clip(1 - influence.to_numpy(dtype=float), 0, 1),
     }
     # Influence is computed for genes with p < 0.05 only: the others have no finding that could be robust.
@@ -147,8 +149,10 @@ def _verdict(row: dict[str, object]) -> tuple[str, str]:
     risk = float(row["ambient_risk"])  # type: ignore[arg-type]
     if risk >= MAX_AMBIENT:
         doubts.append(f"{risk:.0%} of its counts may be ambient")
-    if q < 0.05 and not doubts:
+    floor = float(row["p_floor"])  # type: ignore[arg-type]
+    if q < 0.05 and not doubts and floor <= 0.05:
         return "supported", "q < 0.05, no single patient carries it"
     if p < 0.05 and not doubts:
-        return "suggestive", "p < 0.05, not after correction for all genes"
+        beyond = f"an exact test of so few patients reaches p = {floor:.2g} at best"
+        return "suggestive", beyond if q < 0.05 else "p < 0.05, not after correction for all genes"
     return "not supported", "; ".join(doubts) if p < 0.05 else "p >= 0.05"

@@ -41,7 +41,7 @@ def score(cohort: "AnnData", *, sets: Mapping[str, Sequence[str]] | None = None)
     """Write `obsm["signatures"]`: the mean over a signature's genes of their standardised expression, per cell.
 
     Each gene's log1p counts per 10,000 are divided by their standard deviation over all cells (at least 0.05), so that
-    no abundant gene speaks for the rest; the unit is standard deviations between cells. The centre is the cohort's mean.
+    no abundant gene speaks for the rest; the unit is standard deviations between cells. The cohort's mean is zero.
 
     Raises
     ------

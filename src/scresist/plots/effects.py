@@ -69,7 +69,10 @@ def by_arm(table: pd.DataFrame, axes: "Axes", *, arms: Sequence[str], unit: str)
             (str(p), str(arm)): (float(a), float(v)) for p, a, v in zip(own["patient"], x, own["value"], strict=True)
         }
     _join_pairs(at, arms, axes)
-    axes.set_xticks(range(len(arms)), list(arms), fontsize=8)
+    long = sum(len(arm) for arm in arms) > 30
+    axes.set_xticks(
+        range(len(arms)), list(arms), fontsize=8, rotation=25 if long else 0, ha="right" if long else "center"
+    )
     axes.set_xlim(-0.6, len(arms) - 0.4)
     axes.set_ylabel(unit, fontsize=8)
     tidy(axes)

@@ -23,6 +23,7 @@ EXCLUSIVE = {
 }
 SHARED = (("B", "plasma"), ("plasma", "B"), ("fibroblast", "mural"))  # lineages that may share a set's transcripts
 MIN_EXPECTED = 50.0
+MIN_CELLS = 10
 
 
 def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
@@ -58,7 +59,9 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
         sums = sum_by_group(counts[inside], group, len(groups))
         of_set = np.column_stack([sums[:, at].sum(axis=1) for at in sets.values()])
         share = np.array([profile[s, at].sum() for at in sets.values()])
+        size = np.bincount(group[group >= 0], minlength=len(groups))
         foreign = np.array([[g != k and (k, g) not in SHARED for k in sets] for g in groups])
+        foreign &= (size >= MIN_CELLS)[:, None]  # a few misplaced cells are no lineage
         estimates[s] = contamination(of_set, sums.sum(axis=1), share, foreign, MIN_EXPECTED)
     for k, name in enumerate(("contamination", "contamination_low", "contamination_high")):
         cohort.obs[name] = estimates[codes, k]

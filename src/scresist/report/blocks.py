@@ -66,7 +66,8 @@ def table(frame: pd.DataFrame, columns: Sequence[Column], *, most: int = 200, fi
 
 def _cell(value: Any, column: Column) -> dict[str, Any]:
     number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    return {"text": write(value, column.form), "number": number, "pill": column.pill}
+    shown = write(value, column.form)
+    return {"text": shown, "number": number, "pill": column.pill, "wide": len(shown) > 30}
 
 
 def write(value: Any, form: str = "") -> str:

@@ -123,8 +123,9 @@ def candidates(folder: "Folder", cells: Any) -> Section | None:
                 heading(f"{contrast}: known routes of escape, whatever their rank"),
                 table(known, columns, most=60),
             ]
-    focus = folder.facts["settings"]["focus"]["compartment"]
-    lead = (f"Genes of the {focus} compartment by patient-level evidence. Supported: q < 0.05, no single patient "
+    compartment = folder.facts["settings"]["focus"]["compartment"]
+    focus = "all cells" if compartment == "all" else f"the {compartment} compartment"
+    lead = (f"Genes of {focus} by patient-level evidence. Supported: q < 0.05, no single patient "
             "carries it, less than half of its counts may be ambient.")  # fmt: skip
     return Section("candidates", "Candidates", lead, blocks)
 
@@ -135,7 +136,7 @@ def _caption(own: pd.DataFrame, gene: str) -> str:
 
 
 def _strip(points: pd.DataFrame, arms: list[str], unit: str) -> str:
-    figure, axes = new_axes(2.9, 2.4)
+    figure, axes = new_axes(max(2.9, 0.8 * len(arms)), 2.5)
     by_arm(points, axes, arms=arms, unit=unit)
     return to_svg(figure)
 
