@@ -97,7 +97,7 @@ def check(study: Study, as_json: Json = False) -> None:
             show(str(problem))
         for row in design:
             show(f"design: {row['sentence']}")
-        cells = sum(int(f.get("cells", 0)) for f in facts)
+        cells = sum(int(f["cells"]) for f in facts if f.get("cells", 0) > 0)  # NaN where a sample was not read
         show(f"{len(errors)} errors, {sum(p.severity == 'warning' for p in problems)} warnings; "
              f"{len(facts)} samples, {cells} barcodes")  # fmt: skip
     if errors:

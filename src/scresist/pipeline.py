@@ -186,7 +186,7 @@ def _do(step: Step, state: Run, study: Study, context: Context, store: Store, pr
         "published": {name: file for name, file in state.published.items() if name in made},
     }
     store.save(step.name, state, facts, before, made, whole=step.whole)
-    # Go on from what was kept, so that a run that was interrupted here and one that was not see the same to the last bit.
+    # Go on from what was kept: a run that was interrupted here and one that was not must see the same to the last bit.
     store.reload(step.name, state, before)
     return facts
 

@@ -15,7 +15,7 @@ def test_shuffles_keep_sizes_pairs_and_strata():
     before = design.samples
     seen = set()
     for seed in range(30):
-        after = sc.shuffle_arms(design, seed).samples
+        after = sc.shuffle_arms(design, rng=seed).samples
         assert after["arm"].value_counts().to_dict() == before["arm"].value_counts().to_dict()
         for who in ("b0", "b1", "b2", "b3"):
             assert set(after.loc[after["patient"] == who, "arm"]) == {"baseline", "acquired"}
@@ -23,7 +23,7 @@ def test_shuffles_keep_sizes_pairs_and_strata():
     assert len(seen) > 25
     batch = two_arms(4, 4, site=["a", "a", "a", "b", "a", "b", "b", "b"])
     for seed in range(10):
-        after = sc.shuffle_arms(batch, seed).samples
+        after = sc.shuffle_arms(batch, rng=seed).samples
         assert pd.crosstab(after["site"], after["arm"]).equals(pd.crosstab(batch.samples["site"], batch.samples["arm"]))
 
 

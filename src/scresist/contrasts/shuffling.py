@@ -82,14 +82,14 @@ def calibrate(
 def _shuffled(design: Design, moved: tuple[float, float], rng: np.random.Generator) -> Design:
     """A shuffle that moves as many samples as asked for."""
     for _ in range(_TRIES):
-        new = shuffle_arms(design, rng)
+        new = shuffle_arms(design, rng=rng)
         share = float((new.samples["arm"].astype(str) != design.samples["arm"].astype(str)).mean())
         if moved[0] - 1e-9 <= share <= moved[1] + 1e-9:
             return new
     raise InputError(f"no shuffle of this design moves between {moved[0]:g} and {moved[1]:g} of the samples; widen it")
 
 
-def shuffle_arms(design: Design, rng: int | np.random.Generator) -> Design:
+def shuffle_arms(design: Design, *, rng: int | np.random.Generator) -> Design:
     """The design with arms shuffled: within patients that have several, among the patients of a stratum otherwise."""
     rng = np.random.default_rng(rng)
     sheet = design.samples.sort_index()
