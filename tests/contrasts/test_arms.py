@@ -195,9 +195,9 @@ def test_empty_arm():
 @pytest.mark.parametrize("method", ["moderated", "t", "mixed", "permutation"])
 def test_values_that_do_not_vary(method):
     design = two_arms(4, 4)
-    values = noise(design, 12)
+    values = noise(design, 20)
     values["zero"], values["same"] = 0.0, 7.1
-    values["apart"] = (design.samples["arm"] == "resistant").astype(float)
+    values["apart"] = 5.0 * (design.samples["arm"] == "resistant")
     table = contrast_arms(values, design, method=method).table.set_index("feature")
     assert table.loc[["zero", "same"], ["p_value", "q_value"]].isna().all(axis=None)
     assert table.loc["zero", "reason"] == "the same value in every patient"
@@ -205,7 +205,7 @@ def test_values_that_do_not_vary(method):
         assert np.isnan(table.loc["apart", "p_value"])
         assert table.loc["apart", "reason"] == "no variation left to judge the effect by"
     else:
-        assert 0 < table.loc["apart", "p_value"] < 0.1
+        assert 0 < table.loc["apart", "p_value"] < 0.05
     assert not (table["p_value"] == 0).any()
 
 

@@ -55,7 +55,7 @@ def contrast_arms(
         Over what q-values are taken: None is all features of a contrast; a column of the tidy table, or a mapping from
         feature to family, divides them.
     method
-        auto (moderated t; the ordinary t test below 10 features) | moderated | t | mixed (linear mixed model) |
+        auto (moderated t; the ordinary t test below 15 features) | moderated | t | mixed (linear mixed model) |
         permutation.
     n_permutations
         All relabellings are used up to this number; so many random ones beyond it.

@@ -92,7 +92,7 @@ def evaluate_contrast(
     units
         From `contrast_units`.
     method
-        auto (moderated t; ordinary t below 10 features) | moderated | t | mixed | permutation.
+        auto (moderated t; ordinary t below 15 features) | moderated | t | mixed | permutation.
     n_permutations
         All relabellings are used up to this number, so many random ones beyond.
     alpha

@@ -14,7 +14,7 @@ from scresist.kernels.patient_model import (
 )
 
 # With fewer features the prior is guessed rather than learnt, and the error rate rises to 0.06.
-LEAST_MODERATED = 10
+LEAST_MODERATED = 15
 WORKING_CORRELATION = 0.5
 
 
