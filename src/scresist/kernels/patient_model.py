@@ -89,7 +89,7 @@ def fit_patient_model(
     for features, pieces in parts:
         for target, piece in zip(out, pieces, strict=True):
             target[..., features] = piece
-    return PatientFit(*out[:9], repeated=out[9] > 0)
+    return PatientFit(*out[:9], out[9] > 0)
 
 
 def _feature_groups(missing: np.ndarray, *, per_feature: bool) -> list[np.ndarray]:
