@@ -1,6 +1,6 @@
 """Linear models whose unit is the patient: two layers of variance, between patients and within them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -89,7 +89,8 @@ def fit_patient_model(
     for features, pieces in parts:
         for target, piece in zip(out, pieces, strict=True):
             target[..., features] = piece
-    return PatientFit(*out[:9], out[9] > 0)
+    names = [field.name for field in fields(PatientFit)]
+    return PatientFit(**{**dict(zip(names, out, strict=True)), "repeated": out[9] > 0})
 
 
 def _feature_groups(missing: np.ndarray, *, per_feature: bool) -> list[np.ndarray]:
