@@ -85,10 +85,34 @@ def standardise(
     """
     Z = np.empty_like(X)
     for j0 in range(0, X.shape[1], 256):
-        columns = np.ascontiguousarray(X[:, j0 : j0 + 256].T, dtype=np.float64)
-        for row in columns:
-            _standardise_one(row, robust, max_p_outliers, fallback != "none")
-        Z[:, j0 : j0 + 256] = columns.T
+        part = np.asarray(X[:, j0 : j0 + 256], dtype=np.float64)
+        gaps = np.isnan(part).any(axis=0)
+        block = _standardise_complete(part, robust, max_p_outliers, fallback != "none")
+        for j in np.flatnonzero(gaps):
+            block[:, j] = part[:, j]
+            _standardise_one(block[:, j], robust, max_p_outliers, fallback != "none")
+        Z[:, j0 : j0 + 256] = block
+    return Z
+
+
+def _standardise_complete(part: np.ndarray, robust: bool, max_p_outliers: float, to_pearson: bool) -> np.ndarray:  # noqa: FBT001 (as the numba one)
+    """Standardise columns without missing values; see `standardise`. Columns that have any are to be overwritten."""
+    constant = part.max(axis=0) == part.min(axis=0)
+    Z = part - part.mean(axis=0)
+    if robust:
+        centred = part - np.median(part, axis=0)
+        spread = np.median(np.abs(centred), axis=0)
+        usable = spread > 0
+        centred, u = centred[:, usable], centred[:, usable] / (9.0 * spread[usable])
+        if max_p_outliers < 1:
+            low, high = np.quantile(u, [max_p_outliers, 1 - max_p_outliers], axis=0)
+            u *= np.where(u < 0, 0.5 / np.abs(np.minimum(low, -0.5)), 0.5 / np.maximum(high, 0.5))
+        Z[:, usable] = centred * np.where(np.abs(u) < 1, (1 - u * u) ** 2, 0.0)
+        if not to_pearson:
+            constant |= ~usable
+    with np.errstate(divide="ignore", invalid="ignore"):
+        Z /= np.sqrt((Z * Z).sum(axis=0))
+    Z[:, constant] = np.nan
     return Z
 
 
@@ -144,7 +168,7 @@ def _median(values: np.ndarray) -> float:
 
 @njit(cache=True, nogil=True)
 def _standardise_one(x: np.ndarray, robust: bool, max_p_outliers: float, to_pearson: bool) -> None:  # noqa: FBT001 (numba)
-    """Standardise one gene in place; see `standardise`."""
+    """Standardise one gene with missing values in place; see `standardise`."""
     known = x[~np.isnan(x)]
     n = len(known)
     if n < 2 or known.max() == known.min():

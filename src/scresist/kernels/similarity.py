@@ -39,16 +39,20 @@ def adjacency(R: np.ndarray, power: float, network: str = "signed") -> np.ndarra
     ----------
     Zhang & Horvath (2005) Stat Appl Genet Mol Biol 4:17.
     """
+    R = square(R, "R")
+    return adjacency_into(R, np.empty_like(R), power, network)
+
+
+def adjacency_into(R: np.ndarray, A: np.ndarray, power: float, network: str) -> np.ndarray:
+    """`adjacency` written to A, which may be R itself: two matrices of 20,000 genes are half of a small machine."""
     require_choice(network, (*NETWORKS, "unsigned keep sign"), "network")
     check_power(power)
-    R = square(R, "R")
-    A = np.empty_like(R)
 
     def rows(start: int, stop: int) -> None:
-        part = similarity(R[start:stop], network)
-        A[start:stop] = _raised(part, power)
-        if network == "unsigned keep sign":
-            A[start:stop] *= np.sign(R[start:stop])
+        sign = np.sign(R[start:stop]) if network == "unsigned keep sign" else None
+        A[start:stop] = _raised(similarity(R[start:stop], network), power)
+        if sign is not None:
+            A[start:stop] *= sign
 
     over_rows(rows, len(R), max(1, 2**17 // max(len(R), 1)))
     return A

@@ -21,7 +21,7 @@ from scresist.networks.cells import (
     raw_counts,
 )
 from scresist.networks.covariates import with_covariates, with_flags
-from scresist.networks.detect import Detected, Recipe, correlations, find_modules
+from scresist.networks.detect import Detected, Recipe, correlations, cut_modules, dissimilarity
 from scresist.networks.naming import GREY, UNASSIGNED, colours_of, module_catalogue
 from scresist.networks.network import Network
 from scresist.networks.pooling import Metacells, Pooling, pool_cells
@@ -275,7 +275,9 @@ def _modules(
     notes = [said]
     if recipe.min_module_size > X.shape[1] // 2:
         notes.append(f"min_module_size was lowered from {recipe.min_module_size} to half of {X.shape[1]} genes")
-    detected = find_modules(X, recipe, R=R, n_neighbours=N_NEIGHBOURS)
+    D = dissimilarity(R, recipe)
+    del R
+    detected = cut_modules(X, D, recipe, n_neighbours=N_NEIGHBOURS)
     if not detected.labels.any():
         raise RefusedError(
             f"no module of {recipe.min_module_size} genes or more was found among {X.shape[1]} genes over {len(X)} "

@@ -10,7 +10,7 @@ from scresist.kernels.linkage import average_linkage
 from scresist.kernels.modules import merge_modules, trim_modules
 from scresist.kernels.overlap import topological_overlap
 from scresist.kernels.pairwise import correlation
-from scresist.kernels.similarity import adjacency
+from scresist.kernels.similarity import adjacency_into
 from scresist.kernels.tree_cut import cut_tree_hybrid
 from scresist.networks.naming import alphabetical_codes, colours_of
 
@@ -71,19 +71,17 @@ def correlations(X: np.ndarray, recipe: Recipe) -> np.ndarray:
 
 
 def dissimilarity(R: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """One less the topological overlap, its diagonal 0."""
-    A = adjacency(R, recipe.power, feeding_network(recipe.network, recipe.tom))
+    """One less the topological overlap, its diagonal 0. R is overwritten: it is not needed any more."""
+    A = adjacency_into(R, R, recipe.power, feeding_network(recipe.network, recipe.tom))
     D = topological_overlap(A, recipe.tom, recipe.denominator)
-    del A
     np.subtract(D.dtype.type(1), D, out=D)
     np.fill_diagonal(D, 0)
     return D
 
 
-def find_modules(X: np.ndarray, recipe: Recipe, *, R: np.ndarray | None = None, n_neighbours: int = 0) -> Detected:
-    """Modules of the columns of X (samples, genes) by a recipe; `R`, where given, are its correlations."""
-    D = dissimilarity(correlations(X, recipe) if R is None else R, recipe)
-    return cut_modules(X, D, recipe, n_neighbours=n_neighbours)
+def find_modules(X: np.ndarray, recipe: Recipe, *, n_neighbours: int = 0) -> Detected:
+    """Modules of the columns of X (samples, genes) by a recipe."""
+    return cut_modules(X, dissimilarity(correlations(X, recipe), recipe), recipe, n_neighbours=n_neighbours)
 
 
 def cut_modules(X: np.ndarray, D: np.ndarray, recipe: Recipe, *, n_neighbours: int = 0) -> Detected:
