@@ -26,7 +26,8 @@ def consensus(
     quantile: float = 0.25,
     scale_at: float = 0.95,
     least: int = LEAST,
-    **changes: Any,
+    min_module_size: int | None = None,
+    deep_split: int | None = None,
 ) -> Network:
     """Modules that the networks of separate patients (or arms) agree on.
 
@@ -47,8 +48,8 @@ def consensus(
         As above.
     least
         Fewest metacells of a patient; others are left out and named.
-    **changes
-        Settings of the recipe to change, such as min_module_size.
+    min_module_size, deep_split
+        Of the cut; None takes the network's.
 
     Returns
     -------
@@ -68,6 +69,8 @@ def consensus(
     require_columns(net.metacells, [by], "the network's metacells")
     if not 0 <= quantile <= 1 or not 0 < scale_at < 1:
         raise InputError(f"quantile must be from 0 to 1 and scale_at between; got {quantile!r} and {scale_at!r}")
+    given = {"min_module_size": min_module_size, "deep_split": deep_split}
+    changes = {name: value for name, value in given.items() if value is not None}
     recipe = recipe_of(net, **changes)
     values = net.metacells[by].astype(str).to_numpy()
     names, counts = np.unique(values, return_counts=True)

@@ -22,8 +22,9 @@ class Metacells:
     """Pools of cells of one group each.
 
     `counts` are sums over the members (metacells x genes); `table` has a row per metacell: `metacell`, the groupby
-    columns, `group`, `n_cells`; `report` a row per group: `group`, its columns, `n_cells`, `n_metacells`, `k`,
-    `max_shared`, `how` (metacells | small metacells | pseudobulk | left out), and how much its metacells share.
+    columns, `group`, `n_cells`; `report` a row per group: `group`, its columns, `arm` (where obs has one), `n_cells`,
+    `n_metacells`, `k`, `how` (metacells | small metacells | pseudobulk | left out), and how much its metacells share
+    (`max_shared`, `mean_shared`, `median_shared`).
     """
 
     counts: np.ndarray
@@ -101,8 +102,10 @@ def pool_cells(
         rows += [{"metacell": f"{name}_{i + 1}", "group": name, **named, "n_cells": len(np.unique(pool))}
                  for i, pool in enumerate(found)]  # fmt: skip
         seen = overlap_summary(np.array(found)) if len(found) > 1 else NOTHING_SHARED
-        report.append({"group": name, **named, "n_cells": len(cells), "n_metacells": len(found), "k": k, "how": how,
-                       **seen})  # fmt: skip
+        report.append({
+            "group": name, **named, **_arm_of(obs, cells, named), "n_cells": len(cells), "n_metacells": len(found),
+            "k": k, "how": how, **seen,
+        })  # fmt: skip
     table, told = pd.DataFrame(rows), pd.DataFrame(report)
     if not rows:
         raise RefusedError(
@@ -111,6 +114,14 @@ def pool_cells(
         )
     pooled = aggregate_members(counts, members, average=False)
     return Metacells(pooled, tuple(members), table, told, _notes(told, names, pooling))
+
+
+def _arm_of(obs: pd.DataFrame, cells: np.ndarray, named: Mapping[str, Any]) -> dict[str, str]:
+    """The arm of a group's cells, "mixed" where there are several, so that metacells can be counted by arm."""
+    if "arm" not in obs or "arm" in named:
+        return {}
+    arms = obs["arm"].iloc[cells].dropna().astype(str).unique()
+    return {"arm": str(arms[0]) if len(arms) == 1 else "mixed" if len(arms) else ""}
 
 
 def _plan(n: int, pooling: Pooling) -> tuple[str, int, int]:
