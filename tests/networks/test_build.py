@@ -93,6 +93,29 @@ def test_the_same_seed_gives_the_same_network_and_input_is_left_alone(adata, net
     assert (set(adata.obsm), set(adata.uns)) == before[1:]
 
 
+def test_the_order_of_cells_does_not_matter(adata, net):
+    placed = adata.copy()
+    placed.obsm["X_pca"] = np.random.default_rng(0).normal(size=(adata.n_obs, 6))
+    order = np.random.default_rng(4).permutation(adata.n_obs)
+    first = sr.networks.build(placed, **SETTINGS)
+    shuffled = sr.networks.build(placed[order].copy(), **SETTINGS)
+    pd.testing.assert_frame_equal(shuffled.modules, first.modules)
+    pd.testing.assert_frame_equal(shuffled.expression, first.expression)
+
+
+def test_counts_on_disk_are_read(adata, net, tmp_path):
+    import anndata as ad
+    import dask.array as da
+
+    lazy = adata.copy()
+    lazy.layers["counts"] = da.from_array(adata.layers["counts"].toarray(), chunks=(200, 300))
+    pd.testing.assert_frame_equal(sr.networks.build(lazy, **SETTINGS).modules, net.modules)
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    pd.testing.assert_frame_equal(sr.networks.build(backed, **SETTINGS).modules, net.modules)
+    backed.file.close()
+
+
 def test_the_order_of_genes_does_not_matter(adata, net):
     order = np.random.default_rng(4).permutation(adata.n_vars)
     shuffled = sr.networks.build(adata[:, order].copy(), **SETTINGS)

@@ -65,6 +65,9 @@ def raw_counts(adata: Any) -> sparse.csr_array:
     where = 'layers["counts"]' if "counts" in adata.layers else "X"
     if layer is None:
         raise InputError('adata has neither X nor layers["counts"]; networks need raw counts')
+    # A matrix on disk (backed, or Dask over zarr) is read here, when only the compartment is left of it.
+    for reader in ("to_memory", "compute"):
+        layer = getattr(layer, reader)() if hasattr(layer, reader) else layer
     counts = sparse.csr_array(layer)
     values = counts.data
     if values.size and not np.isfinite(values).all():

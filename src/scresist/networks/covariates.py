@@ -52,7 +52,7 @@ def with_flags(net: Network, obs: pd.DataFrame) -> Network:
     """The network with `carried_by`, `carried_share`, `technical` and `technical_r` in its catalogue, and notes.
 
     `carried_by` is the patient whose metacells make more than half of the eigengene's variance, or whose scores stand
-    more than five deviations (1.4826 times the median absolute one) from all the other patients'. `technical` is the
+    more than five deviations (1.4826 times the median absolute one) from the patients' median, twice as far as any other. `technical` is the
     covariate with the largest |r| with the eigengene over metacells, or the batch that explains most of the variance
     of the scores over samples, where that exceeds 0.5 (0.75 for a batch); empty otherwise.
     """
@@ -93,7 +93,7 @@ def _alone(net: Network, obs: pd.DataFrame) -> list[str]:
         centre = values.median()
         spread = 1.4826 * (values - centre).abs().median()
         far = ((values - centre).abs() / spread).sort_values(ascending=False) if spread > 0 else pd.Series([0.0, 0.0])
-        result.append(str(far.index[0]) if far.iloc[0] > OUTLIER and far.iloc[1] <= OUTLIER / 2 else "")
+        result.append(str(far.index[0]) if far.iloc[0] > OUTLIER and far.iloc[0] > 2 * far.iloc[1] else "")
     return result
 
 

@@ -95,6 +95,9 @@ def pool_cells(
     for name, values in groups.to_dict(orient="index").items():
         cells = np.asarray(positions[name])
         source = draw[str(name)] if isinstance(draw, Mapping) else draw
+        if isinstance(source, np.random.Generator):
+            # By name, so that the order of the rows does not decide who is drawn; R's draws are by row.
+            cells = cells[np.argsort(obs.index[cells].astype(str), kind="stable")]
         how, k, shared = _plan(len(cells), pooling)
         found = _pools(points[cells], how, k, shared, pooling, source)
         members += [cells[pool] for pool in found]
