@@ -51,10 +51,10 @@ def with_covariates(metacells: Metacells, cells: Any) -> Metacells:
 def with_flags(net: Network, obs: pd.DataFrame) -> Network:
     """The network with `carried_by`, `carried_share`, `technical` and `technical_r` in its catalogue, and notes.
 
-    `carried_by` is the patient whose metacells make more than half of the eigengene's variance, or whose scores stand
-    more than five deviations (1.4826 times the median absolute one) from the patients' median, twice as far as any other. `technical` is the
-    covariate with the largest |r| with the eigengene over metacells, or the batch that explains most of the variance
-    of the scores over samples, where that exceeds 0.5 (0.75 for a batch); empty otherwise.
+    `carried_by` is the patient whose metacells make more than half of the eigengene's variance, or whose score stands
+    more than five deviations (1.4826 times the median absolute one) from the patients' median and twice as far as any
+    other's. `technical` is the covariate with the largest |r| with the eigengene over metacells, or the batch that
+    explains most of the variance of the scores over samples, where that exceeds 0.5 (0.75 for a batch); else empty.
     """
     catalogue, notes = net.catalogue.copy(), []
     carried, shares = _carriers(net, obs)
