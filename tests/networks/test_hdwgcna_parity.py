@@ -16,7 +16,7 @@ from scresist.networks.detect import Recipe, correlations, cut_modules, dissimil
 from scresist.networks.meaning import label_overlap, list_overlap
 from scresist.networks.naming import colours_of
 from scresist.networks.selection import detection
-from scresist.networks.traits import cell_membership, module_differences, module_traits
+from scresist.networks.traits import average_expression, cell_membership, module_differences, module_traits
 
 pytestmark = needs_shared
 # What ConstructNetwork was told: the network, the overlap, the power (None: the one it chose).
@@ -217,3 +217,20 @@ def test_overlap_of_two_labellings(dataset):
     p = golden.table(f"{dataset}/overlapTable_p.csv.gz").set_index("row")
     np.testing.assert_array_equal(found["n_overlap"].to_numpy().reshape(counts.shape), counts)
     np.testing.assert_allclose(found["p_value"].to_numpy().reshape(p.shape), p, rtol=1e-8, atol=1e-15)
+
+
+@pytest.mark.parametrize("dataset", golden.SETS)
+def test_average_expression_of_hubs(dataset):
+    X, genes, _ = cells_by_genes(f"{dataset}/in.npz", "in_data")
+    table = golden.table(f"{dataset}/sc_kME_reassigned.csv.gz")
+    kme = np.array([row[f"kME_{row['module']}"] for _, row in table.iterrows()])
+    modules = pd.DataFrame({"gene": table["gene_name"], "module": table["module"], "kme": kme})
+    found = average_expression(X[:, genes.get_indexer(modules["gene"])], modules, n_genes=25)
+    stored = golden.arrays(f"{dataset}/misc.npz")
+    expected = pd.DataFrame(stored["avg_module_expr_25"], columns=stored["avg_module_expr_25.cols"])
+    np.testing.assert_allclose(found[expected.columns], expected, atol=ATOL[dataset])
+    hubs = golden.table(f"{dataset}/hub_genes_10.csv.gz")
+    for name, listed in hubs.groupby("module"):
+        own = modules[modules["module"] == name]
+        least = own["kme"].nlargest(10).iloc[-1] - 1e-9
+        assert set(own.loc[own["kme"] >= least, "gene"]) == set(listed["gene_name"])

@@ -177,3 +177,32 @@ def cell_membership(
     kme.insert(0, "module", own)
     kme.insert(0, "gene", list(genes))
     return kme
+
+
+def average_expression(X: np.ndarray, modules: pd.DataFrame, *, n_genes: int = 25) -> pd.DataFrame:
+    """Mean log-normalised expression of each module's genes of highest kME, per cell.
+
+    Parameters
+    ----------
+    X
+        Log-normalised expression, cells x genes, sparse or dense, columns in the order of `modules`.
+    modules
+        `gene`, `module`, `kme`; unassigned genes are left out.
+    n_genes
+        How many of the highest; genes that tie with the last of them are all taken.
+
+    Returns
+    -------
+    Cells x modules, in the order in which modules appear along the genes.
+    """
+    require_columns(modules, ["gene", "module", "kme"], "modules")
+    if X.shape[1] != len(modules):
+        raise InputError(f"X has {X.shape[1]} genes and modules {len(modules)}; give the same genes")
+    values = {}
+    for name in pd.unique(modules["module"]):
+        if name not in (GREY, UNASSIGNED):
+            inside = np.flatnonzero(modules["module"] == name)
+            kme = modules["kme"].to_numpy(dtype=float)[inside]
+            least = np.sort(kme)[::-1][min(n_genes, len(kme)) - 1]
+            values[name] = np.asarray(X[:, inside[kme >= least]].mean(axis=1)).ravel()
+    return pd.DataFrame(values)
