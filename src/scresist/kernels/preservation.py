@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from scipy.stats import rankdata
+from threadpoolctl import threadpool_limits
 
 from scresist.checks import InputError, require_choice, require_positive
 from scresist.kernels._blocks import gram, mirror_clipped, n_threads
@@ -106,7 +107,8 @@ def module_preservation(
     def permuted(draw: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         return comparison.statistics([*groups[:-1], draw[1]], draw[0], originals)
 
-    with ThreadPoolExecutor(n_threads()) as pool:
+    # Products of one permutation are too small for the BLAS to divide: its threads would only wait for each other.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads()) as pool:
         null = np.array(list(pool.map(permuted, draws))).reshape(len(draws), *observed.shape)
     sizes = np.append([(labels == row).sum() for row in rows[:-1]], len(groups[-1]))
     return {"module": rows, "size": sizes, **_summarised(observed, null)}
