@@ -66,6 +66,8 @@ STEPS = (
     Step("microenvironment", steps.microenvironment, ("malignancy",), lambda _: None),
     Step("networks", steps.networks, ("microenvironment",), lambda s: [
         s.settings.networks.model_dump(), s.settings.focus.model_dump()]),
+    Step("communication", steps.communication, ("microenvironment",), lambda s: [
+        s.settings.communication.model_dump(), s.design.contrasts, s.design.covariates, _sheet(s, *s.samples.columns)]),
     Step("contrasts", steps.contrasts, ("microenvironment", "networks"), lambda s: [
         s.design.contrasts, s.design.covariates, s.design.samples.reset_index().astype(str).to_numpy().tolist(),
         s.settings.focus.model_dump()]),
@@ -73,7 +75,7 @@ STEPS = (
         s.settings.survival and s.settings.survival.model_dump(), s.settings.focus.model_dump(),
         s.patients.reset_index().astype(str).to_numpy().tolist()]),
     Step("candidates", steps.candidates, ("contrasts", "survival"), lambda s: s.settings.focus.model_dump()),
-    Step("report", steps.report, ("candidates",), lambda s: [s.name, s.settings.study.drug]),
+    Step("report", steps.report, ("candidates", "communication"), lambda s: [s.name, s.settings.study.drug]),
 )  # fmt: skip
 NAMES = tuple(step.name for step in STEPS)
 

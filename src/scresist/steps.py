@@ -212,6 +212,47 @@ def networks(run: Run, study: Study, context: "Context") -> None:
     _publish(run, context, "module_scores", scores)
 
 
+def communication(run: Run, study: Study, context: "Context") -> None:
+    """Who signals to whom in every sample, and how that differs between arms."""
+    from scresist import communication as stage
+
+    own = study.settings.communication
+    try:
+        com = stage.infer(
+            run.cells,
+            groupby="population",
+            mode=context.mode,
+            resource=own.resource if own.resource.startswith("cellchatdb") else study.folder / own.resource,
+            permutations=own.permutations,
+            min_cells=own.min_cells,
+            organism=study.settings.study.organism,
+            rng=context.seed,
+        )
+    except (RefusedError, InputError) as refusal:  # the inputs were checked before: the cells do not suffice
+        run.refuse("communication", "ligand-receptor links", refusal)
+        return
+    table = com.table
+    if "sample" not in table:
+        table.insert(0, "sample", "all")
+    _publish(
+        run,
+        context,
+        "communication",
+        Result(table, "CellChat's probability, per sample", com.settings, com.notes),
+        ".parquet",
+    )
+    if study.design.contrasts and context.mode == "sound":
+        try:
+            _publish(
+                run,
+                context,
+                "communication_contrasts",
+                stage.contrast_communication(com, study.design, rng=context.seed),
+            )
+        except (RefusedError, InputError) as refusal:
+            run.refuse("communication", "comparison of arms", refusal)
+
+
 def contrasts(run: Run, study: Study, context: "Context") -> None:
     """Every comparison of arms, with patients as the unit."""
     from scresist import contrasts as stage
@@ -509,6 +550,7 @@ def report(run: Run, study: Study, context: "Context") -> None:
         "module_contrasts": "modules",
         "composition_contrasts": "composition",
         "signature_contrasts": "signatures",
+        "communication_contrasts": "communication",
         "survival": "survival",
     }
     tables = {kind: run.results[name] for name, kind in kinds.items() if name in run.results}

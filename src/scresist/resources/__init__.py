@@ -100,5 +100,9 @@ def text(name: str) -> str:
     table = sources().set_index("name")
     if name not in table.index:
         raise InputError(f"nothing shipped is named {name!r}; {suggestion(name, table.index)}")
-    raw = _HERE.joinpath(str(table.loc[name, "file"])).read_bytes()
+    file = _HERE.joinpath(str(table.loc[name, "file"]))
+    if file.is_dir():
+        listed = ", ".join(sorted(f.name for f in file.iterdir()))
+        raise InputError(f"{name} is a folder of tables ({listed}); read them with scresist.communication.cellchatdb")
+    raw = file.read_bytes()
     return (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")

@@ -1,0 +1,90 @@
+"""How communication differs between arms, with patients as the unit: per link, per pathway, and per role of a group."""
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import InputError
+from scresist.communication.result import Communication
+from scresist.contrasts import contrast_arms
+from scresist.design import Design
+from scresist.results import Result
+
+MIN_SAMPLES = 3  # in which a link must be above zero to be compared
+
+
+def interaction_table(com: Communication, *, level: str = "pair") -> pd.DataFrame:
+    """Probability per sample as a tidy table: sample, source, target, (ligand, receptor,) pathway, value.
+
+    A link whose source or target is missing from a sample is NaN there; one that is measured and silent is 0. Links
+    above zero in fewer than three samples are left out.
+
+    Parameters
+    ----------
+    com
+        Of mode "sound".
+    level
+        pair | pathway (sum over its pairs) | outgoing | incoming (of a group, sum over its partners present).
+    """
+    if com.by_sample is None or com.samples is None:
+        raise InputError('there are no values per sample: infer with mode="sound"')
+    values, which = com.by_sample, com.interactions["pathway_name"].to_numpy()
+    names = list(dict.fromkeys(which))
+    if level != "pair":
+        values = np.stack([values[..., which == n].sum(axis=-1) for n in names], axis=-1)
+    if level in {"outgoing", "incoming"}:
+        axis = 2 if level == "outgoing" else 1
+        measured = np.isfinite(values).any(axis=axis)
+        # The mean over partners, so that a sample with fewer groups present is not a sample with less signal.
+        n = np.maximum(np.isfinite(values).sum(axis=axis), 1)
+        values = np.where(measured, np.nansum(values, axis=axis) / n, np.nan)
+        return _tidy(com, values, names, ["group"])
+    return _tidy(com, values, names if level == "pathway" else None, ["source", "target"])
+
+
+def _tidy(com: Communication, values: np.ndarray, pathways: list[str] | None, sides: list[str]) -> pd.DataFrame:
+    enough = (np.nan_to_num(values) > 0).sum(axis=0) >= MIN_SAMPLES
+    at = np.nonzero(enough)
+    n_samples = values.shape[0]
+    picked = values[(slice(None), *at)]
+    out: dict[str, np.ndarray] = {"sample": np.repeat(np.asarray(com.samples), picked.shape[1])}
+    for side, positions in zip(sides, at, strict=False):
+        out[side] = np.tile(np.asarray(com.groups)[positions], n_samples)
+    last = at[-1]
+    if pathways is None:
+        own = com.interactions.iloc[last]
+        for name, column in (("ligand", "ligand"), ("receptor", "receptor"), ("pathway", "pathway_name")):
+            out[name] = np.tile(own[column].to_numpy(), n_samples)
+        out["interaction"] = np.tile(own["interaction_name"].to_numpy(), n_samples)
+    else:
+        out["pathway"] = np.tile(np.array(pathways, dtype=object)[last], n_samples)
+    out["value"] = picked.ravel()
+    return pd.DataFrame(out)
+
+
+def contrast_communication(com: Communication, design: Design, *, rng: int | np.random.Generator = 1) -> Result:
+    """The difference between arms of every link and pathway, with patients as the unit.
+
+    Returns
+    -------
+    Result with `level` (pair | pathway | outgoing | incoming), source, target, ligand, receptor, pathway and the
+    columns of `contrast_arms`; q-values are over the links of a level and contrast. `effect` is a difference of
+    probabilities.
+    """
+    parts, notes = [], []
+    for level in ("pathway", "pair", "outgoing", "incoming"):
+        tidy = interaction_table(com, level=level)
+        if tidy.empty:
+            notes.append(f"no link is above zero in {MIN_SAMPLES} samples at the level of {level}")
+            continue
+        tested = contrast_arms(tidy, design, influence=level != "pair", rng=rng)
+        table = tested.table.rename(columns={"group": "source" if level == "outgoing" else "target"})
+        parts.append(table.assign(level=level))
+        notes += list(tested.notes)
+    if not parts:
+        raise InputError("no link is above zero in three samples; nothing can be compared")
+    table = pd.concat(parts, ignore_index=True)
+    first = ["level", "source", "target", "ligand", "receptor", "pathway", "interaction"]
+    table = table.reindex(columns=[*first, *(c for c in table.columns if c not in first)])
+    return Result(
+        table, "probability of communication per sample, patients as the unit", notes=tuple(dict.fromkeys(notes))
+    )

@@ -1,0 +1,96 @@
+"""CellChat 2.2's numbers on real data (../shared/oracle/cellchat, made by R CellChat 2.2.0.9001; its README says how)."""
+
+import json
+from functools import cache
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from oracle import SHARED, needs_shared
+from scipy import sparse
+
+from scresist.communication import cellchatdb, infer, read_resource
+
+ORACLE = SHARED / "oracle" / "cellchat"
+RUNS = [
+    ("oligo", "tri"), ("oligo", "trunc"), ("oligo", "tri_pop"), ("oligo", "trunc_pop"), ("nsclc", "tri"),
+    ("nsclc", "trunc"), ("kang_CTRL", "tri"), ("kang_CTRL", "trunc"), ("kang_STIM", "tri"), ("kang_STIM", "trunc"),
+    ("nsclc_tumor", "tri"), ("nsclc_blood", "tri"),
+]  # fmt: skip
+pytestmark = needs_shared
+
+
+@cache
+def load(name):
+    folder = ORACLE / name / "base"
+    stored, names = np.load(folder / "X_genes_x_cells_csc.npz"), json.loads((folder / "X_names.json").read_text())
+    matrix = sparse.csc_array((stored["data"], stored["indices"], stored["indptr"]), shape=tuple(stored["shape"]))
+    vectors = json.loads((folder / "vectors.json").read_text())
+    labels = pd.read_parquet(folder / "meta.parquet")["labels"]
+    obs = pd.DataFrame({"labels": pd.Categorical(labels, categories=vectors["group_levels"])}, index=names["cols"])
+    adata = ad.AnnData(sparse.csr_matrix(matrix.T), obs=obs, var=pd.DataFrame(index=names["rows"]))
+    return adata, vectors, np.load(folder / "arrays.npz", allow_pickle=True)
+
+
+@cache
+def inferred(name, setting, min_cells):
+    adata, _, arrays = load(name)
+    return infer(
+        adata,
+        groupby="labels",
+        mode="parity",
+        resource="cellchatdb:all" if name.startswith("kang") else "cellchatdb",
+        average="trimean" if setting.startswith("tri") else "truncated",
+        population_size=setting.endswith("pop"),
+        permutations=arrays["permutation_0based"],
+        min_cells=min_cells,
+    )
+
+
+@pytest.mark.parametrize(("name", "setting"), RUNS)
+def test_pairs_probabilities_and_p_values_are_cellchats(name, setting):
+    com, expected = inferred(name, setting, 0), np.load(ORACLE / name / setting / "arrays.npz", allow_pickle=True)
+    assert list(com.pairs) == load(name)[1]["LRsig_fast"]
+    np.testing.assert_allclose(com.probability, expected["prob"], rtol=1e-10, atol=1e-15)
+    np.testing.assert_array_equal(com.p_value, expected["pval"])
+
+
+@pytest.mark.parametrize(("name", "setting"), RUNS)
+def test_filtered_links_tables_and_pathways_are_cellchats(name, setting):
+    com, folder = inferred(name, setting, 10), ORACLE / name / setting
+    expected = np.load(folder / "arrays.npz", allow_pickle=True)
+    np.testing.assert_allclose(com.probability, expected["prob_filtered"], rtol=1e-10, atol=1e-15)
+    np.testing.assert_array_equal(com.counts().to_numpy(), expected["count"])
+    np.testing.assert_allclose(com.weights().to_numpy(), expected["weight"], rtol=1e-10)
+    links = pd.read_parquet(folder / "df_net.parquet")
+    table = com.table
+    for theirs, ours in (("source", "source"), ("target", "target"), ("interaction_name", "interaction")):
+        assert list(links[theirs]) == list(table[ours])
+    np.testing.assert_allclose(table["probability"], links["prob"], rtol=1e-10)
+    np.testing.assert_array_equal(table["p_value"], links["pval"])
+    sums, names = com.pathway_array()
+    assert list(names) == json.loads((folder / "vectors.json").read_text())["netP_pathways"]
+    np.testing.assert_allclose(sums, expected["netP_prob"], rtol=1e-10, atol=1e-15)
+    by_pathway, own = pd.read_parquet(folder / "df_netP.parquet"), com.pathways()
+    assert list(by_pathway["source"] + by_pathway["pathway_name"]) == list(own["source"] + own["pathway"])
+    np.testing.assert_allclose(own["probability"], by_pathway["prob"], rtol=1e-10)
+    np.testing.assert_allclose(own["p_value"], by_pathway["pval"], rtol=1e-10, atol=1e-12)
+
+
+def test_the_shipped_table_is_cellchatdb():
+    folder = ORACLE / "db_human"
+    expected, whole = pd.read_parquet(folder / "interaction.parquet"), cellchatdb("human")
+    columns = [c for c in whole.interactions.columns if c in expected]
+    assert len(columns) >= 10
+    assert (whole.interactions[columns].to_numpy() == expected[columns].fillna("").astype(str).to_numpy()).all()
+    for name, own in (("complex", whole.complexes), ("cofactor", whole.cofactors)):
+        table = pd.read_parquet(folder / f"{name}.parquet").set_index("name").drop(columns="R_rowname")
+        assert {n: tuple(g for g in row if g) for n, row in zip(table.index, table.to_numpy(), strict=True)} == dict(
+            own
+        )
+    vectors = json.loads((folder / "vectors.json").read_text())
+    default = read_resource("cellchatdb")
+    assert list(default.interactions["interaction_name"]) == vectors["subsets.default"]
+    secreted = read_resource("cellchatdb:Secreted Signaling")
+    assert list(secreted.interactions["interaction_name"]) == vectors["subsets.secreted"]
