@@ -1,4 +1,4 @@
-"""CellChat 2.2's numbers on real data (../shared/oracle/cellchat, made by R CellChat 2.2.0.9001; its README says how)."""
+"""CellChat 2.2.0.9001 numbers on real data, from the R package itself (../shared/oracle/cellchat/README.md says how)."""
 
 import json
 from functools import cache
@@ -7,9 +7,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from oracle import SHARED, needs_shared
 from scipy import sparse
 
+from oracle import SHARED, needs_shared
 from scresist.communication import cellchatdb, infer, read_resource
 
 ORACLE = SHARED / "oracle" / "cellchat"

@@ -10,7 +10,7 @@ from scresist.kernels.averages import Sorted
 def rank_sum_test(order: Sorted, codes: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two-sided p-value, difference of means, and share of cells above zero, of each group against the rest.
 
-    Normal approximation with tie correction and a continuity correction of 0.5. Values are compared in single precision,
+    Normal approximation with tie correction and a continuity correction of 0.5. Values are compared in single precision
     as CellChat's test does, so that values equal but for rounding are ties.
 
     Parameters
