@@ -1,4 +1,4 @@
-"""CellChat 2.2.0.9001 numbers on real data, from the R package itself (../shared/oracle/cellchat/README.md says how)."""
+"""CellChat 2.2.0.9001 numbers on real data, from the R package (../shared/oracle/cellchat/README.md says how)."""
 
 import json
 from functools import cache

@@ -45,7 +45,7 @@ def _tidy(com: Communication, values: np.ndarray, pathways: list[str] | None, si
     enough = (np.nan_to_num(values) > 0).sum(axis=0) >= MIN_SAMPLES
     at = np.nonzero(enough)
     n_samples = values.shape[0]
-    picked = values[(slice(None), *at)]
+    picked = np.moveaxis(values, 0, -1)[at].T
     out: dict[str, np.ndarray] = {"sample": np.repeat(np.asarray(com.samples), picked.shape[1])}
     for side, positions in zip(sides, at, strict=False):
         out[side] = np.tile(np.asarray(com.groups)[positions], n_samples)

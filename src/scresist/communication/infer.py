@@ -320,8 +320,8 @@ def _sound(
         cells = inside[position[inputs.codes[inside]] >= 0]
         codes = position[inputs.codes[cells]].astype(np.int64)
         observed, p = _one_sample(rows[cells], codes, len(present), inputs, call, int(permutations), streams[s])
-        values[np.ix_([s], present, present)] = observed[None]
-        p_values[np.ix_([s], present, present)] = p[None]
+        values[s][np.ix_(present, present)] = observed
+        p_values[s][np.ix_(present, present)] = p
     kept = np.nansum(values, axis=(0, 1, 2)) > 0
     chosen = inputs.chosen[kept].reset_index(drop=True)
     values, p_values = values[..., kept], p_values[..., kept]

@@ -74,7 +74,7 @@ class Communication:
         return sums[:, :, order], pd.Index([names[k] for k in order], name="pathway")
 
     def pathways(self, *, threshold: float = 0.05) -> pd.DataFrame:
-        """Links per pathway: source, target, pathway, probability (sum), p_value (mean) of pairs below the threshold."""
+        """Links per pathway: source, target, pathway, probability (sum), p_value (mean); links below `threshold`."""
         long = _long(self, np.nan_to_num(self.probability), self.p_value)
         kept = long[long["p_value"] < threshold]
         grouped = kept.groupby(["source", "target", "pathway"], sort=False, observed=True)

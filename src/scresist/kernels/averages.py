@@ -116,7 +116,7 @@ def relabelled_averages(
         raise InputError(f"trim must lie in [0, 1]; got {trim!r}")
     n_groups, n_genes = len(size), len(order.pointers) - 1
     compact = np.ascontiguousarray(labels, dtype=np.uint8 if n_groups <= 256 else np.int32)
-    out = np.zeros((labels.shape[1], n_groups, n_genes), dtype=dtype)
+    out: np.ndarray = np.zeros((labels.shape[1], n_groups, n_genes), dtype=dtype)
     ranks, weights = _schedule(size, average, trim)
     for start in range(0, labels.shape[1], _BLOCK):
         block = np.ascontiguousarray(compact[:, start : start + _BLOCK])
