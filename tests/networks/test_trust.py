@@ -95,9 +95,9 @@ def test_consensus_keeps_what_patients_share(net, adata):
     private = networks_cohort.cohort(private="a")
     one = sr.networks.build(private, **SETTINGS)
     without = sr.networks.consensus(one, quantile=0.2)
-    own = {f"G{i}" for i in range(40)}
-    shares = [len(own & set(without.members(m)["gene"])) / len(without.members(m)) for m in without.names]
-    assert max(shares) < 0.5
+    found = sr.networks.module_agreement(one, [without]).set_index("module")["jaccard"]
+    # What b and c leave of a cell's counts moves all other genes a little: hence not zero.
+    assert found[planted(one, 1)] < 0.6 < 0.8 < found[planted(one, 2)]
 
 
 def test_consensus_needs_two(net):
