@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 UNASSIGNED = "unassigned"
-CELLS_PER_GROUP = 10
+CELLS_PER_GROUP, MOST_GROUPS = 8, 600
 FLOOR, SHARE, PENALTY = 0.5, 0.5, 0.5  # half-saturation and the weight of contradiction, see kernels.marker_scores
 MIN_SCORE, MIN_TYPE_SCORE, MIN_CONFIDENCE = 0.15, 0.2, 0.5
 DRAWS = 200
+SEEN = 0.2  # log1p counts per 10,000 of a group: above it an essential gene is seen
 
 
 def cell_types(
@@ -31,9 +32,9 @@ def cell_types(
 ) -> None:
     """Write `obs` lineage, cell_type and confidence.
 
-    Cells are grouped by likeness in the integrated space (k-means, about 15 a group), their counts pooled, and each
-    group given the lineage, then the type within it, whose markers it shows most (see `kernels.marker_scores`). The
-    confidence is the share of 200 resamplings of the markers that give the same answer (lineage x type). Below one half
+    Cells are grouped by likeness within their cluster (k-means in the integrated space, about 8 a group), their counts
+    pooled, and each group given the lineage, then the type within it, whose markers it shows most (see
+    `kernels.marker_scores`). The confidence is the share of 200 resamplings of the markers that give the same answer (lineage x type). Below one half
     the type becomes the broader one it belongs to, or `<lineage> unresolved`; a lineage below one half, or with a weak
     best score, is `unassigned`.
 
@@ -87,16 +88,23 @@ def cell_types(
 
 
 def _pool(cohort: "AnnData", rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Group of each cell, and the log-normalised pooled expression of each group."""
-    from sklearn.cluster import KMeans, MiniBatchKMeans
+    """Group of each cell, and the log-normalised pooled expression of each group; no group spans two clusters."""
+    from sklearn.cluster import KMeans
 
     space = np.asarray(cohort.obsm["X_integrated"], dtype=float)
-    k = int(np.clip(cohort.n_obs // CELLS_PER_GROUP, 2, 600))
-    seed = int(rng.integers(2**31))
-    method = KMeans if cohort.n_obs <= 20_000 else MiniBatchKMeans
-    groups = method(n_clusters=k, n_init=3, random_state=seed).fit_predict(space)
-    _, groups = np.unique(groups, return_inverse=True)
-    sums = sum_by_group(cohort.layers["counts"], groups, int(groups.max()) + 1)
+    per_group = max(CELLS_PER_GROUP, cohort.n_obs / MOST_GROUPS)
+    groups, n_groups = np.empty(cohort.n_obs, dtype=int), 0
+    for at in cohort.obs.groupby("cluster", observed=True).indices.values():
+        k = max(1, round(len(at) / per_group))
+        seed = int(rng.integers(2**31))
+        own = (
+            KMeans(n_clusters=k, n_init=3, random_state=seed).fit_predict(space[at])
+            if k > 1
+            else np.zeros(len(at), int)
+        )
+        groups[at] = n_groups + own
+        n_groups += k
+    sums = sum_by_group(cohort.layers["counts"], groups, n_groups)
     return groups, np.log1p(1e4 * sums / np.maximum(sums.sum(axis=1, keepdims=True), 1))
 
 
@@ -116,7 +124,14 @@ def _types_within(
     used = np.flatnonzero((weights != 0).any(axis=0))
     levels = saturated(expression[:, used], FLOOR, SHARE)
     scores = np.nan_to_num(signed_mean(levels, weights[:, used], PENALTY), nan=-1.0)
-    wins = resampled_winners(levels, weights[:, used], PENALTY, DRAWS, rng)
+    barred = np.column_stack(
+        [
+            (expression[:, at] < SEEN).all(axis=1) if len(at) else np.zeros(n, bool)
+            for at in table.essential(genes, names)
+        ]
+    )
+    scores[barred] = -1.0
+    wins = resampled_winners(levels, weights[:, used], PENALTY, DRAWS, rng, barred)
     labels, shares = np.empty(n, dtype=object), np.empty(n)
     for i, winner in enumerate(scores.argmax(axis=1)):
         weak = int(scores[i, winner] < MIN_TYPE_SCORE)

@@ -16,7 +16,11 @@ MIN_MARKERS = 3
 
 @dataclass(frozen=True, slots=True)
 class MarkerTable:
-    """One row per lineage or cell type and gene: lineage, cell_type ("" for the lineage itself), parent, gene, sign."""
+    """One row per lineage or cell type and gene.
+
+    Columns: lineage, cell_type ("" for the lineage itself), parent, gene, sign (1 speaks for it, -1 against), essential
+    (1: a type is not called where none of its essential genes is seen).
+    """
 
     table: pd.DataFrame
     source: str
@@ -41,6 +45,11 @@ class MarkerTable:
             if name in names:
                 weights[names.index(name), position] = 1 / shared[gene] if sign > 0 else -1.0
         return names, weights
+
+    def essential(self, genes: pd.Index, names: list[str]) -> list[np.ndarray]:
+        """Positions among `genes` of the essential genes of each cell type."""
+        rows = self.table[self.table["essential"] == 1]
+        return [np.flatnonzero(genes.isin(rows.loc[rows["cell_type"] == n, "gene"])) for n in names]
 
     def _types(self, lineage: str) -> pd.DataFrame:
         return self.table[(self.table["lineage"] == lineage) & (self.table["cell_type"] != "")]
@@ -83,14 +92,16 @@ def read_markers(path: Path) -> MarkerTable:
     sheet = read_sheet(path, path.name, problems, ("cell_type", "gene"))
     if sheet is None or problems.errors:
         raise StudyError(problems)
-    for column, default in (("lineage", None), ("parent", ""), ("sign", "1")):
+    for column, default in (("lineage", None), ("parent", ""), ("sign", "1"), ("essential", "0")):
         if column not in sheet:
             sheet[column] = sheet["cell_type"] if default is None else default
     sign = pd.to_numeric(sheet["sign"].replace("", "1"), errors="coerce")
     if not sign.isin([1, -1]).all():
         bad = int(sheet.loc[~sign.isin([1, -1]), LINE].iloc[0])
         raise InputError(f"{path.name}, row {bad}: sign must be 1 or -1")
-    table = sheet.assign(sign=sign.astype(int))[["lineage", "cell_type", "parent", "gene", "sign"]]
+    essential = (sheet["essential"] == "1").astype(int)
+    columns = ["lineage", "cell_type", "parent", "gene", "sign", "essential"]
+    table = sheet.assign(sign=sign.astype(int), essential=essential)[columns]
     require_columns(table, ["gene"], path.name)
     lineages = table.assign(cell_type="") if "lineage" in sheet and (sheet["cell_type"] != "").all() else table.iloc[:0]
     return MarkerTable(pd.concat([lineages, table], ignore_index=True).drop_duplicates(), path.name)

@@ -46,12 +46,18 @@ def signed_mean(levels: np.ndarray, weights: np.ndarray, penalty: float) -> np.n
 
 
 def resampled_winners(
-    levels: np.ndarray, weights: np.ndarray, penalty: float, draws: int, rng: np.random.Generator
+    levels: np.ndarray,
+    weights: np.ndarray,
+    penalty: float,
+    draws: int,
+    rng: np.random.Generator,
+    barred: np.ndarray | None = None,
 ) -> np.ndarray:
     """Share of resamplings of the positive markers in which each set scores highest.
 
     Every draw gives each positive marker of each set a multinomial count in place of its weight of one (a bootstrap
-    over markers), so the share says how much the winner rests on single genes. Shapes as in `signed_mean`.
+    over markers), so the share says how much the winner rests on single genes. Shapes as in `signed_mean`; `barred`
+    (rows, sets) names sets that cannot win in a row.
     """
     wins = np.zeros((levels.shape[0], weights.shape[0]))
     rows = np.arange(levels.shape[0])
@@ -62,5 +68,8 @@ def resampled_winners(
             if len(at):
                 drawn[s, at] = rng.multinomial(len(at), np.full(len(at), 1 / len(at))) * weights[s, at]
         scores = signed_mean(levels, drawn, penalty)
-        wins[rows, np.nan_to_num(scores, nan=-np.inf).argmax(axis=1)] += 1
+        scores = np.nan_to_num(scores, nan=-np.inf)
+        if barred is not None:
+            scores[barred] = -np.inf
+        wins[rows, scores.argmax(axis=1)] += 1
     return wins / draws

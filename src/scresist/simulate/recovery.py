@@ -38,7 +38,9 @@ def _modules(truth: dict[str, object], tables: Path) -> list[tuple[str, str, str
         called = own[own["verdict"] == "supported"]["gene"]
         decoys: dict[str, list[str]] = truth["decoys"]  # type: ignore[assignment]
         for name, members in decoys.items():
-            rows.append((name, contrast, "no call", f"{int(called.isin(members).sum())} of {len(members)} genes called"))
+            rows.append(
+                (name, contrast, "no call", f"{int(called.isin(members).sum())} of {len(members)} genes called")
+            )
     return rows
 
 
