@@ -32,11 +32,11 @@ def cell_types(
 ) -> None:
     """Write `obs` lineage, cell_type and confidence.
 
-    Cells are grouped by likeness within their cluster (k-means in the integrated space, about 8 a group), their counts
-    pooled, and each group given the lineage, then the type within it, whose markers it shows most (see
-    `kernels.marker_scores`). The confidence is the share of 200 resamplings of the markers that give the same answer (lineage x type). Below one half
-    the type becomes the broader one it belongs to, or `<lineage> unresolved`; a lineage below one half, or with a weak
-    best score, is `unassigned`.
+    Cells are grouped by likeness within their cluster (k-means in the integrated space, about 8 a group), their
+    counts pooled, and each group given the lineage, then the type within it, whose markers it shows most (see
+    `kernels.marker_scores`). The confidence is the share of 200 resamplings of the markers that give the same answer
+    (lineage x type). Below one half the type becomes the broader one it belongs to, or `<lineage> unresolved`; a
+    lineage below one half, or with a weak best score, is `unassigned`.
 
     Parameters
     ----------
