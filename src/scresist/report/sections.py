@@ -200,6 +200,125 @@ def microenvironment(folder: "Folder", cells: Any) -> Section | None:
     return Section("microenvironment", "Microenvironment", lead, blocks) if blocks else None
 
 
+def resistance(folder: "Folder", cells: Any) -> Section | None:
+    """Primary against acquired: both effects of every feature, and the test of their difference."""
+    blocks: list[dict[str, Any]] = []
+    for name, label, title in (("module_resistance", "module", "Modules"), ("expression_resistance", "gene", "Genes")):
+        tested = folder.table(name)
+        if not len(tested):
+            continue
+        counted = tested["class"].value_counts()
+        said = ", ".join(f"{n} {kind}" for kind, n in counted.items())
+        blocks += [
+            heading(f"{title}: {said}"),
+            table(
+                tested.sort_values("p_value", kind="stable"),
+                [
+                    Column(label, label),
+                    Column("class", "class", pill=True),
+                    Column("primary_effect", "primary", "+.2f"),
+                    Column("primary_q", "q", "p"),
+                    Column("acquired_effect", "acquired", "+.2f"),
+                    Column("acquired_q", "q", "p"),
+                    Column("difference", "acquired less primary", "+.2f"),
+                    Column("ci_low", "95 % low", "+.2f"),
+                    Column("ci_high", "high", "+.2f"),
+                    Column("p_value", "p", "p"),
+                    Column("q_value", "q", "p"),
+                    Column("n_primary", "n primary"),
+                    Column("n_acquired", "n acquired"),
+                    Column("n_reference", "n ref"),
+                    Column("reason", "reason"),
+                ],
+                most=30,
+                file=f"tables/{name}.csv",
+            ),
+        ]
+    lead = (
+        "That one contrast finds a feature and the other does not is no evidence that they differ: a class is given "
+        "only where the difference itself is found."
+    )
+    return Section("resistance", "Primary against acquired", lead, blocks) if blocks else None
+
+
+def communication(folder: "Folder", cells: Any) -> Section | None:
+    """How signals between populations differ between arms."""
+    tested = folder.table("communication_contrasts")
+    if not len(tested):
+        return None
+    blocks: list[dict[str, Any]] = []
+    for level, title in (
+        ("pathway", "Pathways"),
+        ("outgoing", "Outgoing, by population"),
+        ("incoming", "Incoming, by population"),
+        ("pair", "Ligand-receptor pairs"),
+    ):
+        own = tested[(tested["level"] == level) & tested["p_value"].notna()].sort_values("p_value", kind="stable")
+        if not len(own):
+            continue
+        blocks += [
+            heading(f"{title}: {int((own['q_value'] < 0.05).sum())} of {len(own)} with q < 0.05"),
+            table(
+                own,
+                [
+                    Column("contrast", "contrast"),
+                    Column("source", "source"),
+                    Column("target", "target"),
+                    Column("ligand", "ligand"),
+                    Column("receptor", "receptor"),
+                    Column("pathway", "pathway"),
+                    Column("effect", "effect", "+.4f", "difference of the probability of communication"),
+                    Column("ci_low", "95 % low", "+.4f"),
+                    Column("ci_high", "high", "+.4f"),
+                    *_TEST[2:],
+                ],
+                most=20,
+                file="tables/communication_contrasts.csv",
+            ),
+        ]
+    blocks += [bullets(folder.notes("communication"))] if folder.notes("communication") else []
+    lead = (
+        "Inferred from expression in every sample by itself, on one scale; a population missing from a biopsy is "
+        "missing here, not silent."
+    )
+    return Section("communication", "Communication", lead, blocks)
+
+
+def over_cells(folder: "Folder", cells: Any) -> Section | None:
+    """What tests over cells would have claimed, and what patients say to it; error rates on shuffled patients."""
+    flips, calibrated = folder.table("flips"), folder.table("calibration")
+    blocks: list[dict[str, Any]] = []
+    if len(flips):
+        counted = pd.crosstab(flips["contrast"], flips["verdict"]).reset_index()
+        columns = [Column(str(c), str(c)) for c in counted.columns]
+        blocks += [
+            heading(f"A Wilcoxon test over cells claims {len(flips)} genes; of these, over patients"),
+            table(counted, columns, file="tables/flips.csv"),
+        ]
+    if len(calibrated):
+        blocks += [
+            heading("Error rates with the patients of this study shuffled"),
+            table(
+                calibrated,
+                [
+                    Column("claim", "claim"),
+                    Column("contrast", "contrast"),
+                    Column("n_shuffles", "shuffles"),
+                    Column("false_positive_rate", "share p < 0.05", "%"),
+                    Column("ci_low", "95 % low", "%"),
+                    Column("ci_high", "high", "%"),
+                    Column("any_discovery_rate", "shuffles with q < 0.05", "%"),
+                    Column("observed_discoveries", "discoveries, true arms"),
+                    Column("p_observed", "p", "p"),
+                    Column("verdict", "verdict"),
+                ],
+                file="tables/calibration.csv",
+            ),
+        ]
+    lead = "Cells of one patient are not independent; a test that takes them for replicates finds what is not there."
+    return Section("over_cells", "What tests over cells would have said", lead, blocks) if blocks else None
+
+
 def survival(folder: "Folder", cells: Any) -> Section | None:
     """Whether candidates predict the endpoint."""
     tested = folder.table("survival")
@@ -266,5 +385,6 @@ def claims(folder: "Folder", cells: Any) -> Section | None:
 
 
 ORDER: tuple[Callable[["Folder", Any], Section | None], ...] = (
-    summary, candidates, modules, microenvironment, survival, who, quality, claims, methods,
+    summary, candidates, modules, resistance, microenvironment, communication, survival, over_cells, who, quality,
+    claims, methods,
 )  # fmt: skip
