@@ -9,6 +9,7 @@ import networks_cohort
 import scresist as sr
 from scresist.checks import InputError, MissingColumnError, RefusedError
 from scresist.networks import Pooling, PowerWarning, module_scores, wide_scores
+from scresist.networks.power import choose_power
 
 SETTINGS = {"compartment": "malignant", "min_module_size": 15, "power": 12}
 
@@ -167,6 +168,18 @@ def test_a_power_that_never_fits_falls_back_with_a_warning(adata):
         net = sr.networks.build(adata, compartment="malignant", min_module_size=15, powers=[1, 2, 3])
     assert net.power == 12
     assert any("no power reaches" in note for note in net.notes)
+
+
+def test_a_fit_in_a_network_that_has_vanished_does_not_count():
+    table = pd.DataFrame(
+        {"power": [4, 6, 12, 24], "sft_r2": [0.2, 0.7, 0.5, 0.9], "slope": [-1.0] * 4, "mean_k": [9, 3, 0.5, 0.01]}
+    )
+    with pytest.warns(PowerWarning, match="where the network has vanished"):
+        assert choose_power(table, 100, "signed", strict=True)[0] == 6
+    assert choose_power(table, 100, "signed", strict=False)[0] == 24
+    rising = table.assign(sft_r2=[0.9, 0.9, 0.9, 0.9], slope=[1.0, -1.0, -1.0, -1.0])
+    assert choose_power(rising, 100, "signed", strict=True)[0] == 6
+    assert choose_power(rising, 100, "signed", strict=False)[0] == 4
 
 
 def test_within_samples_differences_between_them_make_no_module(net):

@@ -79,8 +79,9 @@ def build(
         Which cells: "malignant" (by obs["malignancy"]), a cell type or a lineage; None or "all" takes every cell.
     mode
         "sound": small groups give smaller metacells, no group gives more than 150, one correlation serves threshold
-        and network, the power must come with a falling line, single precision. "parity": what hdWGCNA 0.4 does, with
-        its random stream, its bicor for the threshold, double precision, and groups below 100 cells dropped.
+        and network, the power must come with a falling line and a network that is still there, single precision.
+        "parity": what hdWGCNA 0.4 does, with its random stream, its bicor for the threshold, double precision, and
+        groups below 100 cells dropped.
     network, tom, correlation
         "signed", "unsigned" or "signed hybrid"; "signed", "unsigned" or "signed Nowick"; "pearson" or "bicor".
     power
@@ -127,6 +128,7 @@ def build(
     _check_settings(mode, network, tom, correlation, min_module_size, merge_height, deep_split)
     check_genes(adata.var_names)
     groupby = [groupby] if isinstance(groupby, str) else list(groupby)
+    keep_genes = [keep_genes] if isinstance(keep_genes, str) else list(keep_genes)
     require_columns(adata.obs, groupby, "adata.obs")
     pooling = pooling or (Pooling(target=1000, small_groups=False) if parity else Pooling())
     inside = compartment_mask(adata.obs, compartment)
@@ -176,7 +178,7 @@ def build(
         merge_height=merge_height, pam=pam, single=not parity,
     )  # fmt: skip
     recipe, table, detected, notes = _modules(
-        X, recipe, power, powers, threshold_correlation or ("bicor" if parity else correlation), falling=not parity
+        X, recipe, power, powers, threshold_correlation or ("bicor" if parity else correlation), strict=not parity
     )
     settings = {
         "mode": mode, "groupby": within_columns, "compartment": compartment, "network": network, "tom": tom,
@@ -260,7 +262,7 @@ def centre_within(X: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _modules(
-    X: np.ndarray, recipe: Recipe, power: float | None, powers: Sequence[float], threshold: str, *, falling: bool
+    X: np.ndarray, recipe: Recipe, power: float | None, powers: Sequence[float], threshold: str, *, strict: bool
 ) -> tuple[Recipe, pd.DataFrame, Detected, list[str]]:
     """The fit table, the power, and the modules; what must be said of them."""
     R = correlations(X, recipe)
@@ -268,7 +270,7 @@ def _modules(
     table = power_table(fitted, recipe.network, tuple(powers))
     del fitted
     if power is None:
-        value, said = choose_power(table, len(X), recipe.network, falling=falling)
+        value, said = choose_power(table, len(X), recipe.network, strict=strict)
     else:
         value, said = check_given(power), f"power {power:g} was given"
     recipe = replace(recipe, power=value)
