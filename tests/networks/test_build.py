@@ -182,6 +182,14 @@ def test_a_fit_in_a_network_that_has_vanished_does_not_count():
     assert choose_power(rising, 100, "signed", strict=False)[0] == 4
 
 
+def test_a_module_size_that_nothing_reaches_is_lowered_openly(adata):
+    net = sr.networks.build(adata, compartment="malignant", power=12, min_module_size=130)
+    assert net.settings["min_module_size"] == 65
+    assert "there is no module of 130 genes; min_module_size was lowered to 65" in net.notes
+    with pytest.raises(RefusedError, match="no module of 130"):
+        sr.networks.build(adata, compartment="epithelial", mode="parity", power=12, min_module_size=130)
+
+
 def test_within_samples_differences_between_them_make_no_module(net):
     means = net.expression.groupby(net.metacells["patient"].to_numpy(), observed=True).mean()
     np.testing.assert_allclose(means.std(axis=0), 0, atol=1e-5)

@@ -31,6 +31,7 @@ from scresist.networks.selection import select_genes
 
 MIN_METACELLS = 15
 MIN_GENES = 20
+SMALLEST_MODULE = 20  # genes; below, eigengenes of chance modules are as tight as those of real ones
 N_NEIGHBOURS = 50
 MIN_DETECTED = 5  # cells: a share of a small group would be no cell at all
 
@@ -88,7 +89,8 @@ def build(
         Soft-threshold power, 1 to 30; None chooses it from the fit table. Where no power fits, the one recommended by
         WGCNA's authors for the number of metacells is used, with a warning and a note.
     deep_split, min_module_size, merge_height, pam
-        Of the tree cut and the merging; `min_module_size` is lowered to half the genes where it exceeds that.
+        Of the tree cut and the merging. `min_module_size` is lowered to half the genes where it exceeds that; and in
+        sound mode, where no module is that large, it is halved down to no less than 20; notes and settings say so.
     rng
         Seed or generator of the metacells. In parity a seed is R's.
     pooling
@@ -182,9 +184,9 @@ def build(
     )
     settings = {
         "mode": mode, "groupby": within_columns, "compartment": compartment, "network": network, "tom": tom,
-        "correlation": correlation, "power": recipe.power, "deep_split": deep_split, "min_module_size": min_module_size,
-        "merge_height": merge_height, "pam": pam, "within": within, "select": "given" if genes is not None else select,
-        "fraction": fraction, "space": space, "rng": rng if isinstance(rng, int) else "generator",
+        "correlation": correlation, "power": recipe.power, "deep_split": deep_split, "merge_height": merge_height,
+        "min_module_size": recipe.min_module_size, "pam": pam, "within": within, "fraction": fraction, "space": space,
+        "select": "given" if genes is not None else select, "rng": rng if isinstance(rng, int) else "generator",
         "k": pooling.k, "max_shared": pooling.max_shared, "target": pooling.target, "min_cells": pooling.min_cells,
     }  # fmt: skip
     metacells = with_covariates(metacells, cells)
@@ -280,6 +282,12 @@ def _modules(
     D = dissimilarity(R, recipe)
     del R
     detected = cut_modules(X, D, recipe, n_neighbours=N_NEIGHBOURS)
+    asked = recipe.min_module_size
+    while strict and not detected.labels.any() and recipe.min_module_size // 2 >= SMALLEST_MODULE:
+        recipe = replace(recipe, min_module_size=recipe.min_module_size // 2)
+        detected = cut_modules(X, D, recipe, n_neighbours=N_NEIGHBOURS)
+    if recipe.min_module_size < asked and detected.labels.any():
+        notes.append(f"there is no module of {asked} genes; min_module_size was lowered to {recipe.min_module_size}")
     if not detected.labels.any():
         raise RefusedError(
             f"no module of {recipe.min_module_size} genes or more was found among {X.shape[1]} genes over {len(X)} "
