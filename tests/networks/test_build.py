@@ -9,7 +9,9 @@ import networks_cohort
 import scresist as sr
 from scresist.checks import InputError, MissingColumnError, RefusedError
 from scresist.networks import Pooling, PowerWarning, module_scores, wide_scores
-from scresist.networks.power import choose_power
+from scresist.networks.construct import _modules
+from scresist.networks.detect import Recipe
+from scresist.networks.power import POWERS, choose_power
 
 SETTINGS = {"compartment": "malignant", "min_module_size": 15, "power": 12}
 
@@ -182,12 +184,17 @@ def test_a_fit_in_a_network_that_has_vanished_does_not_count():
     assert choose_power(rising, 100, "signed", strict=False)[0] == 4
 
 
-def test_a_module_size_that_nothing_reaches_is_lowered_openly(adata):
-    net = sr.networks.build(adata, compartment="malignant", power=12, min_module_size=130)
-    assert net.settings["min_module_size"] == 65
-    assert "there is no module of 130 genes; min_module_size was lowered to 65" in net.notes
-    with pytest.raises(RefusedError, match="no module of 130"):
-        sr.networks.build(adata, compartment="epithelial", mode="parity", power=12, min_module_size=130)
+def test_a_module_size_that_nothing_reaches_is_lowered_openly():
+    rng = np.random.default_rng(0)
+    blocks = [rng.normal(size=(100, 1)) + 0.5 * rng.normal(size=(100, 40)) for _ in range(2)]
+    X = np.column_stack([*blocks, rng.normal(size=(100, 200))])
+    recipe = Recipe(min_module_size=62, power=6)
+    made, _, found, notes = _modules(X, recipe, 6, POWERS, "pearson", strict=True)
+    assert made.min_module_size == 31
+    assert "there is no module of 62 genes; min_module_size was lowered to 31" in notes
+    assert len(np.unique(found.labels[:40])) == len(np.unique(found.labels[40:80])) == 1
+    with pytest.raises(RefusedError, match="no module of 62"):
+        _modules(X, recipe, 6, POWERS, "pearson", strict=False)
 
 
 def test_within_samples_differences_between_them_make_no_module(net):
