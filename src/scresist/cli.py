@@ -123,11 +123,22 @@ def run(
     read = read_study(study)
     for problem in read.problems:
         say(str(problem))
+    _say_design(read)
     folder = run_pipeline(
         read, out, until=until, workers=workers, scheduler=scheduler, mode=mode, fresh=fresh, say=say,
         calibrate=calibrate,
     )  # fmt: skip
     _conclude(folder, as_json=as_json)
+
+
+def _say_design(study: Any) -> None:
+    """What the design can answer, before anything runs."""
+    if study.design.contrasts:
+        from scresist.contrasts import estimable
+
+        for row in estimable(study.design).table.to_dict("records"):
+            confounded = f" Confounded with: {row['confounded']}." if row["confounded"] else ""
+            say(f"design ({row['verdict']}): {row['sentence']}{confounded}")
 
 
 def _conclude(folder: Path, *, as_json: bool) -> None:

@@ -75,7 +75,9 @@ def rank(
     table["bench"] = table["gene"].map(routes["bench"]).fillna("")
     table = _score(table)
     table[["verdict", "why"]] = [_verdict(row) for row in table.to_dict("records")]
-    order = ["contrast", "score", "p_value", "gene"]
+    place = {name: i for i, name in enumerate(dict.fromkeys(table["contrast"]))}  # the order of the design
+    order = ["place", "score", "p_value", "gene"]
+    table = table.assign(place=table["contrast"].map(place))
     table = table.sort_values(order, ascending=[True, False, True, True], kind="stable").reset_index(drop=True)
     table["rank"] = table.groupby("contrast", sort=False).cumcount() + 1
     kept = table["gene"].isin([*routes.index, *keep_genes]) | (table["rank"] <= top)

@@ -53,7 +53,8 @@ def summary(folder: "Folder", cells: Any) -> Section:
 
 
 def _claim(row: dict[str, Any]) -> str:
-    numbers = f"effect {interval(row)}, p {write(row['p_value'], 'p')}, q {write(row['q_value'], 'p')}, n = {row['n']}"
+    floor = f"p floor {write(row['p_floor'], 'p')}"
+    numbers = f"p {write(row['p_value'], 'p')}, {floor}, q {write(row['q_value'], 'p')}, n = {row['n']}"
     return f"{row['statement']} ({numbers})"
 
 
