@@ -111,7 +111,7 @@ def main() -> None:
         false = table["false"].sum() / max(table["supported"].sum(), 1)
         cells = table["false over cells"].sum() / max(table["over cells"].sum(), 1)
         print(
-            f"\n{options.planted} planted cohorts: both hubs in the first 10 in {hubs}; precision at 30 of at least 0.8 in "
+            f"\n{options.planted} planted cohorts: both hubs in the first 10 in {hubs}; precision at 30 >= 0.8 in "
             f"{precise}"
         )
         print(
