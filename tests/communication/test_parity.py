@@ -1,51 +1,21 @@
 """CellChat 2.2.0.9001 numbers on real data, from the R package (../shared/oracle/cellchat/README.md says how)."""
 
 import json
-from functools import cache
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
+from cellchat_oracle import ORACLE, inferred, load
 
-from oracle import SHARED, needs_shared
-from scresist.communication import cellchatdb, infer, read_resource
+from oracle import needs_shared
+from scresist.communication import cellchatdb, read_resource
 
-ORACLE = SHARED / "oracle" / "cellchat"
 RUNS = [
     ("oligo", "tri"), ("oligo", "trunc"), ("oligo", "tri_pop"), ("oligo", "trunc_pop"), ("nsclc", "tri"),
     ("nsclc", "trunc"), ("kang_CTRL", "tri"), ("kang_CTRL", "trunc"), ("kang_STIM", "tri"), ("kang_STIM", "trunc"),
     ("nsclc_tumor", "tri"), ("nsclc_blood", "tri"),
 ]  # fmt: skip
 pytestmark = needs_shared
-
-
-@cache
-def load(name):
-    folder = ORACLE / name / "base"
-    stored, names = np.load(folder / "X_genes_x_cells_csc.npz"), json.loads((folder / "X_names.json").read_text())
-    matrix = sparse.csc_array((stored["data"], stored["indices"], stored["indptr"]), shape=tuple(stored["shape"]))
-    vectors = json.loads((folder / "vectors.json").read_text())
-    labels = pd.read_parquet(folder / "meta.parquet")["labels"]
-    obs = pd.DataFrame({"labels": pd.Categorical(labels, categories=vectors["group_levels"])}, index=names["cols"])
-    adata = ad.AnnData(sparse.csr_matrix(matrix.T), obs=obs, var=pd.DataFrame(index=names["rows"]))
-    return adata, vectors, np.load(folder / "arrays.npz", allow_pickle=True)
-
-
-@cache
-def inferred(name, setting, min_cells):
-    adata, _, arrays = load(name)
-    return infer(
-        adata,
-        groupby="labels",
-        mode="parity",
-        resource="cellchatdb:all" if name.startswith("kang") else "cellchatdb",
-        average="trimean" if setting.startswith("tri") else "truncated",
-        population_size=setting.endswith("pop"),
-        permutations=arrays["permutation_0based"],
-        min_cells=min_cells,
-    )
 
 
 @pytest.mark.parametrize(("name", "setting"), RUNS)

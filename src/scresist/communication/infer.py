@@ -1,6 +1,6 @@
 """Inference: from cells and groups to the probability of every ligand-receptor link."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 from scipy import sparse, stats
 
-from scresist.checks import InputError, RefusedError, require_choice, require_columns, require_positive
+from scresist.checks import InputError, RefusedError, require_choice, require_columns, require_positive, suggestion
 from scresist.communication.resource import LigandReceptorTable, read_resource
 from scresist.communication.result import Communication
-from scresist.kernels.averages import Sorted, averages_of_sorted, sort_values
+from scresist.kernels.averages import BLOCK, Sorted, averages_of_sorted, sort_values
 from scresist.kernels.rank_sums import rank_sum_test
 from scresist.kernels.signalling import PairGenes, count_exceeding, probability, ragged
 
-_NAMES = {"trimean": "trimean", "truncated": "truncated", "thresholded": "thresholded", "median": "median"}
+AVERAGES = ("trimean", "truncated", "thresholded", "median")
+FEW = 10  # relabellings that exceed a link: below it, more are drawn where permutations_max allows
+LARGEST_LOG = 25.0  # no log1p of normalised counts is above it
 
 
 def infer(
@@ -32,6 +34,7 @@ def infer(
     hill: float = 1.0,
     population_size: bool = False,
     permutations: int | np.ndarray = 100,
+    permutations_max: int | None = None,
     pairs: Sequence[str] | None = None,
     min_cells: int = 10,
     rng: int | np.random.Generator = 1,
@@ -62,6 +65,9 @@ def infer(
         Weigh a link by the shares of cells of both groups.
     permutations
         A number, or an integer array (cells, permutations): cell c takes the label of cell array[c, b] (parity).
+    permutations_max
+        In sound mode, links that fewer than 10 of the `permutations` exceed go on to this many: random draws are spent
+        where they matter. None stops at `permutations`.
     pairs
         Names in the resource; None takes, in parity, the over-expressed interactions, in sound mode all measured.
     min_cells
@@ -87,27 +93,29 @@ def infer(
     Jin S et al. (2021) Nat Commun 12:1088; Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39.
     """
     require_choice(mode, ("sound", "parity"), "mode")
-    require_choice(average, tuple(_NAMES), "average")
+    require_choice(average, AVERAGES, "average")
+    if not 0 <= trim <= 1:
+        raise InputError(f"trim must lie in [0, 1]; got {trim!r}")
     require_positive(kh, "kh")
     require_positive(hill, "hill")
     require_positive(min_cells, "min_cells", allow_zero=True)
     require_columns(adata.obs, [groupby], "the cells' table (adata.obs)")
     table = read_resource(resource, organism).ordered()
     groups, codes = _groups(adata.obs[groupby], mode)
-    data = _signalling(adata, table)
+    data = _signalling(adata, table, organism)
     settings = {
         "mode": mode, "groupby": groupby, "resource": table.name, "average": average, "trim": trim, "kh": kh,
         "hill": hill, "population_size": population_size, "min_cells": min_cells,
-        "permutations": int(permutations) if isinstance(permutations, (int, np.integer)) else permutations.shape[1],
+        "permutations": _n_permutations(permutations), "permutations_max": permutations_max,
     }  # fmt: skip
-    call = _Call(average, trim, kh, hill, population_size, min_cells)
+    call = _Call(average, trim, kh, hill, population_size, min_cells, permutations_max)
     available, coverage = _covered(table, data.genes)
     if not len(available):
         raise RefusedError(
             f"no interaction of {table.name} is covered by the {adata.n_vars} genes given; check organism and symbols"
         )
     if pairs is not None:
-        chosen = _named(table, list(pairs), available)
+        chosen = _named(table, list(pairs), available, coverage)
     elif mode == "parity":
         chosen = _over_expressed(available, data, codes, len(groups), table)
     else:
@@ -129,6 +137,7 @@ class _Call:
     hill: float
     population_size: bool
     min_cells: int
+    permutations_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +175,10 @@ def _groups(labels: pd.Series, mode: str) -> tuple[pd.Index, np.ndarray]:
     return names, kept.cat.codes.to_numpy().astype(np.int64)
 
 
-def _signalling(adata: Any, table: LigandReceptorTable) -> _Data:
+def _signalling(adata: Any, table: LigandReceptorTable, organism: str) -> _Data:
     """The values of the signalling genes, sorted once, and the largest of them: the scale."""
+    if adata.X is None:
+        raise InputError("the cells have no X; communication takes log-normalised values there")
     genes = pd.Index(adata.var_names).astype(str)
     if genes.has_duplicates:
         raise InputError(f"gene names must be unique; {genes[genes.duplicated()][0]!r} stands more than once")
@@ -175,16 +186,22 @@ def _signalling(adata: Any, table: LigandReceptorTable) -> _Data:
     if len(inside) == 0:
         raise RefusedError(
             f"none of the genes of {table.name} is among the {len(genes)} given (such as {genes[0]!r}): "
-            "another organism, or ids in place of symbols"
+            f"another organism (organism={organism!r} was asked for), or ids in place of symbols"
         )
     values = sparse.csc_array(adata.X[:, inside], dtype=np.float64)
+    order = sort_values(values)
     largest = float(values.data.max(initial=0))
-    whole = values.data[: min(len(values.data), 100_000)]
-    if largest > 30 and (whole == np.floor(whole)).all():
-        raise InputError("X holds counts; communication takes log-normalised values (log1p of counts per 10,000)")
+    some = values.data[: min(len(values.data), 100_000)]
+    if largest >= 3 and (some == np.floor(some)).all():
+        raise InputError(
+            f"X holds whole numbers up to {largest:g}: counts; communication takes log-normalised values (log1p of "
+            "counts per 10,000)"
+        )
+    if largest > LARGEST_LOG:
+        raise InputError(f"X has values up to {largest:g}: not log-transformed; take log1p of normalised counts")
     if largest == 0:
         raise RefusedError("no signalling gene is expressed")
-    return _Data(genes[inside], values, sort_values(values).scaled(largest), largest)
+    return _Data(genes[inside], values, order.scaled(largest), largest)
 
 
 def _covered(table: LigandReceptorTable, genes: pd.Index) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -200,17 +217,16 @@ def _covered(table: LigandReceptorTable, genes: pd.Index) -> tuple[pd.DataFrame,
     return rows[whole], lost.reset_index(drop=True)
 
 
-def _named(table: LigandReceptorTable, pairs: list[str], available: pd.DataFrame) -> pd.DataFrame:
-    names = table.interactions["interaction_name"]
+def _named(
+    table: LigandReceptorTable, pairs: list[str], available: pd.DataFrame, coverage: pd.DataFrame
+) -> pd.DataFrame:
+    names, whole = set(table.interactions["interaction_name"]), set(available["interaction_name"])
     for name in pairs:
-        if name not in set(names):
-            from scresist.checks import suggestion
-
+        if name not in names:
             raise InputError(f"no interaction {name!r} in {table.name}; {suggestion(name, names)}")
-        if name not in set(available["interaction_name"]):
-            raise InputError(
-                f"interaction {name!r} cannot be inferred: genes of its ligand or receptor are not measured"
-            )
+        if name not in whole:
+            lost = coverage.loc[coverage["interaction_name"] == name, "missing"].iloc[0]
+            raise InputError(f"interaction {name!r} cannot be inferred: {lost} is not measured; leave the pair out")
     if len(set(pairs)) < len(pairs):
         raise InputError("pairs names an interaction more than once")
     return available.set_index("interaction_name", drop=False).loc[pairs]
@@ -246,18 +262,35 @@ def _plan(table: LigandReceptorTable, chosen: pd.DataFrame, genes: pd.Index) -> 
     )  # fmt: skip
 
 
-def _relabelled(codes: np.ndarray, permutations: int | np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Labels under each permutation, (cells, permutations)."""
-    if isinstance(permutations, (int, np.integer)):
-        require_positive(int(permutations), "permutations", allow_zero=True)
-        drawn = [rng.permutation(codes) for _ in range(int(permutations))]
-        return np.stack(drawn, axis=1) if drawn else np.empty((len(codes), 0), dtype=codes.dtype)
-    given = np.asarray(permutations)
+def _given_labels(codes: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Labels under permutations that are given, (cells, permutations)."""
     if given.ndim != 2 or given.shape[0] != len(codes) or not np.issubdtype(given.dtype, np.integer):
         raise InputError(f"permutations must be an integer array of {len(codes)} rows; got {given.dtype} {given.shape}")
     if given.size and (given.min() < 0 or given.max() >= len(codes)):
         raise InputError(f"permutations must lie in 0 to {len(codes) - 1}; got {given.min()} to {given.max()}")
-    return codes[given]
+    for b, column in enumerate(given.T):
+        if np.bincount(column, minlength=len(codes)).max(initial=0) > 1:
+            raise InputError(f"column {b} of permutations is no permutation: it takes a cell more than once")
+    return np.asarray(codes.astype(np.int32)[given])
+
+
+def _drawn_labels(codes: np.ndarray, permutations: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Random relabellings in blocks, so that a million cells by a thousand relabellings are never held at once."""
+    compact = codes.astype(np.uint8 if codes.max(initial=0) < 256 else np.int32)
+    for start in range(0, permutations, BLOCK):
+        drawn = np.empty((min(BLOCK, permutations - start), len(codes)), dtype=compact.dtype)
+        for row in drawn:
+            row[:] = rng.permutation(compact)
+        yield np.ascontiguousarray(drawn.T)
+
+
+def _n_permutations(permutations: Any) -> int:
+    if isinstance(permutations, np.ndarray):
+        return int(permutations.shape[-1]) if permutations.ndim else 0
+    if isinstance(permutations, bool) or not isinstance(permutations, (int, np.integer)):
+        raise InputError(f"permutations must be a whole number or an integer array; got {permutations!r}")
+    require_positive(int(permutations), "permutations", allow_zero=True)
+    return int(permutations)
 
 
 def _parity(
@@ -269,14 +302,19 @@ def _parity(
     averages = averages_of_sorted(data.order, inputs.codes, n_groups, call.average, call.trim)
     share = size / size.sum() if call.population_size else None
     observed = probability(averages, inputs.plan, call.kh, call.hill, share)
-    labels = _relabelled(inputs.codes, permutations, rng)
+    n_drawn = _n_permutations(permutations)
     p_value = np.ones(observed.shape)
-    if labels.shape[1]:
+    if n_drawn:
+        labels = (
+            _given_labels(inputs.codes, permutations)
+            if isinstance(permutations, np.ndarray)
+            else _drawn_labels(inputs.codes, n_drawn, rng)
+        )
         exceeded = count_exceeding(
             data.order, labels, size, inputs.plan, observed, average=call.average, trim=call.trim,
             kh=call.kh, hill=call.hill, population=share,
         )  # fmt: skip
-        p_value = np.where(observed > 0, exceeded / labels.shape[1], 1.0)
+        p_value = np.where(observed > 0, exceeded / n_drawn, 1.0)
     small = size <= call.min_cells if call.min_cells else np.zeros(n_groups, dtype=bool)
     kept = observed.copy()
     kept[small], kept[:, small] = 0.0, 0.0
@@ -347,11 +385,23 @@ def _one_sample(
     observed = probability(averages, inputs.plan, call.kh, call.hill, share)
     if permutations == 0 or n_groups < 2:
         return observed, np.full(observed.shape, np.nan)
-    exceeded = count_exceeding(
-        order, _relabelled(codes, permutations, rng), size, inputs.plan, observed, average=call.average,
-        trim=call.trim, kh=call.kh, hill=call.hill, population=share,
-    )  # fmt: skip
-    return observed, np.where(observed > 0, (exceeded + 1) / (permutations + 1), 1.0)
+
+    def count(of: np.ndarray, n: int) -> np.ndarray:
+        return count_exceeding(
+            order, _drawn_labels(codes, n, rng), size, inputs.plan, of, average=call.average, trim=call.trim,
+            kh=call.kh, hill=call.hill, population=share,
+        )  # fmt: skip
+
+    exceeded = count(observed, permutations)
+    p = (exceeded + 1) / (permutations + 1)
+    more = (call.permutations_max or 0) - permutations
+    if more > 0:
+        # A link that goes on is one whose p-value was already below that of every link that stops, so that the
+        # p-values of both stages together are still valid.
+        on = (observed > 0) & (exceeded < FEW)
+        exceeded += count(np.where(on, observed, 0.0), more)
+        p = np.where(on, (exceeded + 1) / (permutations + more + 1), p)
+    return observed, np.where(observed > 0, p, 1.0)
 
 
 def _fisher(p_values: np.ndarray) -> np.ndarray:

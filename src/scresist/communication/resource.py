@@ -132,6 +132,8 @@ def _own(given: pd.DataFrame, where: str) -> LigandReceptorTable:
     for column in given.columns:
         if column not in known:
             raise InputError(f"{where} has an unknown column {column!r}; {suggestion(str(column), sorted(known))}")
+    if given.empty:
+        raise InputError(f"{where} has no rows; give one interaction at least")
     table = given.astype(str).copy()
     for column in COLUMNS:
         if column not in table:

@@ -7,7 +7,7 @@ from scipy import sparse
 from scresist.checks import InputError, require_choice
 
 AVERAGES = ("trimean", "truncated", "thresholded", "median", "mean")
-_BLOCK = 16  # relabellings handled in one pass over the values: their labels of a cell lie in one cache line
+BLOCK = 16  # relabellings handled in one pass over the values: their labels of a cell lie in one cache line
 
 
 def group_average(
@@ -78,6 +78,14 @@ class Sorted:
         """The values divided by `scale`."""
         return Sorted(self.values / scale, self.cells, self.pointers, self.n_cells)
 
+    def take(self, genes: np.ndarray) -> "Sorted":
+        """The genes asked for, in that order."""
+        parts = [slice(self.pointers[g], self.pointers[g + 1]) for g in genes]
+        pointers = np.concatenate([[0], np.cumsum(np.diff(self.pointers)[genes])]).astype(np.int64)
+        values = np.concatenate([self.values[p] for p in parts]) if parts else self.values[:0]
+        cells = np.concatenate([self.cells[p] for p in parts]) if parts else self.cells[:0]
+        return Sorted(values, cells, pointers, self.n_cells)
+
 
 def sort_values(X: np.ndarray | sparse.sparray) -> Sorted:
     """Sort each gene's non-zero values once: every relabelling is then one pass over them."""
@@ -118,9 +126,9 @@ def relabelled_averages(
     compact = np.ascontiguousarray(labels, dtype=np.uint8 if n_groups <= 256 else np.int32)
     out: np.ndarray = np.zeros((labels.shape[1], n_groups, n_genes), dtype=dtype)
     ranks, weights = _schedule(size, average, trim)
-    for start in range(0, labels.shape[1], _BLOCK):
-        block = np.ascontiguousarray(compact[:, start : start + _BLOCK])
-        part = out[start : start + _BLOCK]
+    for start in range(0, labels.shape[1], BLOCK):
+        block = np.ascontiguousarray(compact[:, start : start + BLOCK])
+        part = out[start : start + BLOCK]
         if ranks is None:
             first, last, divisor, least = _ranges(size, average, trim)
             _sum_ranges(order.values, order.cells, order.pointers, block, first, last, divisor, least, part)

@@ -1,11 +1,12 @@
 """The probability of ligand-receptor communication between groups, and how often relabelled cells exceed it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, prange
 
-from scresist.kernels.averages import Sorted, relabelled_averages
+from scresist.kernels.averages import BLOCK, Sorted, relabelled_averages
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +157,26 @@ def _probability(ligand, receptor, agonist, antagonist, share, kh, hill, out):  
 
 @njit(cache=True, parallel=True)
 def _count(ligand, receptor, agonist, antagonist, share, kh, hill, observed, count):  # type: ignore[no-untyped-def]
-    for i in prange(observed.shape[0]):
-        for j in range(observed.shape[1]):
-            for k in range(observed.shape[2]):
-                if observed[i, j, k] > 0.0:
-                    p = _one(ligand, receptor, agonist, antagonist, share, i, j, k, kh, hill)
-                    if p > observed[i, j, k]:
-                        count[i, j, k] += 1
+    n_labels, n_groups, n_pairs = ligand.shape
+    for i in prange(n_groups):
+        for b in range(n_labels):
+            for j in range(n_groups):
+                weight = share[i] * share[j]
+                for k in range(n_pairs):
+                    seen = observed[i, j, k]
+                    signal = ligand[b, i, k] * receptor[b, j, k]
+                    if seen > 0.0 and signal > 0.0:
+                        power = signal if hill == 1.0 else signal**hill
+                        half = kh if hill == 1.0 else kh**hill
+                        p = power / (half + power) * (agonist[b, i, k] * agonist[b, j, k])
+                        p = p * (antagonist[b, i, k] * antagonist[b, j, k]) * weight
+                        if p > seen:
+                            count[i, j, k] += 1
 
 
 def count_exceeding(
     order: Sorted,
-    labels: np.ndarray,
+    labels: np.ndarray | Iterable[np.ndarray],
     size: np.ndarray,
     genes: PairGenes,
     observed: np.ndarray,
@@ -180,12 +189,15 @@ def count_exceeding(
 ) -> np.ndarray:
     """In how many relabellings each probability is strictly exceeded; entries whose observed value is 0 stay 0.
 
+    Only the genes of pairs with a value above zero are averaged again.
+
     Parameters
     ----------
     order
         Sorted values of the genes: those that `observed` was made of, so that ties are ties to the last bit.
     labels
-        Group of each cell under each relabelling. Shape (cells, relabellings).
+        Group of each cell under each relabelling, shape (cells, relabellings), or blocks of such columns one after
+        another, so that they need not all be held at once.
     size
         Cells of each group.
     genes, average, trim, kh, hill, population
@@ -199,8 +211,27 @@ def count_exceeding(
     """
     share = np.ones(len(size)) if population is None else population
     count = np.zeros(observed.shape, dtype=np.int64)
-    for start in range(0, labels.shape[1], 16):
-        averages = relabelled_averages(order, labels[:, start : start + 16], size, average, trim)
-        for one in averages:
-            _count(*factors(one, genes, kh, hill), share, kh, hill, observed, count)
+    active = np.flatnonzero((observed > 0).any(axis=(0, 1)))
+    if len(active) == 0:
+        return count
+    own, needed = _restrict(genes, active)
+    few = order.take(needed)
+    seen = np.ascontiguousarray(observed[:, :, active])
+    part = np.zeros(seen.shape, dtype=np.int64)
+    for block in [labels] if isinstance(labels, np.ndarray) else labels:
+        for start in range(0, block.shape[1], BLOCK):
+            averages = relabelled_averages(few, block[:, start : start + BLOCK], size, average, trim)
+            n_labels, n_groups, n_genes = averages.shape
+            made = factors(averages.reshape(-1, n_genes), own, kh, hill)
+            shaped = [f.reshape(n_labels, n_groups, len(active)) for f in made]
+            _count(*shaped, share, kh, hill, seen, part)
+    count[:, :, active] = part
     return count
+
+
+def _restrict(genes: PairGenes, pairs: np.ndarray) -> tuple[PairGenes, np.ndarray]:
+    """The pairs asked for on the genes they need, and which genes those are."""
+    parts = [genes.ligand, genes.receptor, genes.stimulating, genes.inhibiting, genes.agonist, genes.antagonist]
+    rows = [[p.indices[p.pointers[k] : p.pointers[k + 1]] for k in pairs] for p in parts]
+    needed = np.unique(np.concatenate([r for part in rows for r in part]))
+    return PairGenes(*(ragged([np.searchsorted(needed, r).tolist() for r in part]) for part in rows)), needed
