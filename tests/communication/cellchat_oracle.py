@@ -16,8 +16,10 @@ from scresist.communication.result import Communication
 ORACLE = SHARED / "oracle" / "cellchat"
 
 
+@cache
 def arrays(folder):
-    return np.load(ORACLE / folder / "arrays.npz", allow_pickle=True)
+    with np.load(ORACLE / folder / "arrays.npz", allow_pickle=True) as file:
+        return dict(file)
 
 
 def vectors(folder):
@@ -31,13 +33,14 @@ def table(folder, name):
 @cache
 def load(name):
     folder = ORACLE / name / "base"
-    stored, names = np.load(folder / "X_genes_x_cells_csc.npz"), json.loads((folder / "X_names.json").read_text())
-    matrix = sparse.csc_array((stored["data"], stored["indices"], stored["indptr"]), shape=tuple(stored["shape"]))
+    names = json.loads((folder / "X_names.json").read_text())
+    with np.load(folder / "X_genes_x_cells_csc.npz") as file:
+        matrix = sparse.csc_array((file["data"], file["indices"], file["indptr"]), shape=tuple(file["shape"]))
     own = vectors(f"{name}/base")
     labels = pd.read_parquet(folder / "meta.parquet")["labels"]
     obs = pd.DataFrame({"labels": pd.Categorical(labels, categories=own["group_levels"])}, index=names["cols"])
     adata = ad.AnnData(sparse.csr_matrix(matrix.T), obs=obs, var=pd.DataFrame(index=names["rows"]))
-    return adata, own, np.load(folder / "arrays.npz", allow_pickle=True)
+    return adata, own, arrays(f"{name}/base")
 
 
 @cache

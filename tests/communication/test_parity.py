@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from cellchat_oracle import ORACLE, inferred, load
+from cellchat_oracle import ORACLE, arrays, inferred, load
 
 from oracle import needs_shared
 from scresist.communication import cellchatdb, read_resource
@@ -20,7 +20,7 @@ pytestmark = needs_shared
 
 @pytest.mark.parametrize(("name", "setting"), RUNS)
 def test_pairs_probabilities_and_p_values_are_cellchats(name, setting):
-    com, expected = inferred(name, setting, 0), np.load(ORACLE / name / setting / "arrays.npz", allow_pickle=True)
+    com, expected = inferred(name, setting, 0), arrays(f"{name}/{setting}")
     assert list(com.pairs) == load(name)[1]["LRsig_fast"]
     np.testing.assert_allclose(com.probability, expected["prob"], rtol=1e-10, atol=1e-15)
     np.testing.assert_array_equal(com.p_value, expected["pval"])
@@ -29,7 +29,7 @@ def test_pairs_probabilities_and_p_values_are_cellchats(name, setting):
 @pytest.mark.parametrize(("name", "setting"), RUNS)
 def test_filtered_links_tables_and_pathways_are_cellchats(name, setting):
     com, folder = inferred(name, setting, 10), ORACLE / name / setting
-    expected = np.load(folder / "arrays.npz", allow_pickle=True)
+    expected = arrays(f"{name}/{setting}")
     np.testing.assert_allclose(com.probability, expected["prob_filtered"], rtol=1e-10, atol=1e-15)
     np.testing.assert_array_equal(com.counts().to_numpy(), expected["count"])
     np.testing.assert_allclose(com.weights().to_numpy(), expected["weight"], rtol=1e-10)
