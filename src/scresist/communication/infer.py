@@ -209,8 +209,8 @@ def _covered(table: LigandReceptorTable, genes: pd.Index) -> tuple[pd.DataFrame,
     known = set(genes)
     rows = table.interactions
     missing = [
-        [g for side in ("ligand", "receptor") for g in table.genes_of(str(row[side])) if g not in known]
-        for row in rows.to_dict("records")
+        [g for name in sides for g in table.genes_of(name) if g not in known]
+        for sides in zip(rows["ligand"], rows["receptor"], strict=True)
     ]
     whole = np.array([not m for m in missing])
     lost = rows.loc[~whole, ["interaction_name", "pathway_name"]].assign(missing=[", ".join(m) for m in missing if m])
@@ -240,8 +240,8 @@ def _over_expressed(
     called = ((p < 0.05) & (difference > 0) & (share > 0)).any(axis=0)
     significant = set(data.genes[called])
     keep = [
-        all(any(g in significant for g in table.genes_of(str(row[side]))) for side in ("ligand", "receptor"))
-        for row in available.to_dict("records")
+        all(any(g in significant for g in table.genes_of(name)) for name in sides)
+        for sides in zip(available["ligand"], available["receptor"], strict=True)
     ]
     return available[np.array(keep, dtype=bool)]
 
