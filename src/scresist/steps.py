@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scresist.checks import InputError, RefusedError
+from scresist.checks import DesignError, InputError, RefusedError
 from scresist.results import Result, write_table
 from scresist.run_state import Run, hash_files
 from scresist.study import Study
@@ -195,7 +195,6 @@ def networks(run: Run, study: Study, context: "Context") -> None:
                 fraction=own.fraction,
                 n_genes=own.n_genes,
                 keep_genes=[g for g in focus.keep_genes if g in cells.var_names],
-                within="patient" if context.mode == "sound" else None,
                 rng=context.seed,
             )
     except (RefusedError, InputError) as refusal:  # the inputs were checked before: the cells do not suffice
@@ -203,6 +202,12 @@ def networks(run: Run, study: Study, context: "Context") -> None:
         return
     for warning in said:
         run.refuse("networks", "soft threshold", warning.message)
+    if own.bootstraps:
+        try:
+            again = stage.stability(net, n_bootstraps=own.bootstraps, rng=context.seed, workers=context.workers)
+            net = stage.with_stability(net, again)
+        except (DesignError, RefusedError) as refusal:
+            run.refuse("networks", "stability of modules", refusal)
     net.save(context.out / "network.zip")
     modules = net.modules[net.modules["module"] != UNASSIGNED].assign(compartment=focus.compartment)
     columns = ["compartment", "module", "gene", "kme", "rank"]

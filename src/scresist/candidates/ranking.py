@@ -35,7 +35,7 @@ def rank(
 
     score = (1 - ambient risk) x weighted mean of: change, L / (L + 2) with L = -log10 p of the gene's contrast (weight
     2); module, the same of the module's own contrast times the square of the gene's kME over the hub's, where both move
-    one way (2); specific, the preference of the gene for the compartment (1); robust, 1 - influence of the most
+    one way, and the share of patient resamplings in which the gene is there (2); specific, the preference of the gene for the compartment (1); robust, 1 - influence of the most
     influential patient, at least 0 (1). A line that was not measured (no network, no contamination) is left out of the
     mean, not counted 0.
 
@@ -121,6 +121,8 @@ def _score(table: pd.DataFrame) -> pd.DataFrame:
     in_no_module = (table["module"] == "") | table["module"].str.startswith(("grey", "unassigned"))
     has_network = bool((~in_no_module).any())
     # A gene in no module has no support from one; without any network the line is not measured at all.
+    # Where patients were resampled, a place in the module counts as far as it recurs.
+    module = module * table["stability"].astype(float).fillna(1.0)
     module = np.where(in_no_module | module.isna(), 0.0 if has_network else np.nan, module)
     influence = table["influence"] if "influence" in table else pd.Series(np.nan, index=table.index)
     lines = {

@@ -27,6 +27,9 @@ arms = [{arms}]
 compartment = "malignant"
 keep_genes = ["ERBB2", "MUC3A", "CST3"]
 
+[networks]
+bootstraps = 8                 # few, for a quick demonstration; the default is 20
+
 [survival]
 time = "pfs_months"
 event = "pfs_event"
