@@ -33,11 +33,11 @@ def rank(
 ) -> Result:
     """Rank genes of the focus compartment by patient-level evidence, per contrast.
 
-    score = (1 - ambient risk) x weighted mean of: change, L / (L + 2) with L = -log10 p of the gene's contrast (weight
-    2); module, the same of the module's own contrast times the square of the gene's kME over the hub's, where both move
-    one way, and the share of patient resamplings in which the gene is there (2); specific, the preference of the gene for the compartment (1); robust, 1 - influence of the most
-    influential patient, at least 0 (1). A line that was not measured (no network, no contamination) is left out of the
-    mean, not counted 0.
+    score = (1 - ambient risk) x weighted mean of: change, L / (L + 2) with L = -log10 p of the gene's contrast
+    (weight 2); module, the same of the module's own contrast times the square of the gene's kME over the hub's, where
+    both move one way, and the share of patient resamplings in which the gene is there (2); specific, the preference
+    of the gene for the compartment (1); robust, 1 - influence of the most influential patient, at least 0 (1). A line
+    that was not measured (no network, no contamination) is left out of the mean, not counted 0.
 
     Verdict: `supported` when q < 0.05, an exact test of the design could reach 0.05, no single patient carries it and
     less than half may be ambient; `suggestive` when p < 0.05 and the last two hold; `not supported` otherwise;
