@@ -161,7 +161,7 @@ def modules(folder: "Folder", cells: Any) -> Section | None:
             Column("contrast", "contrast"), Column("module", "module"), Column("effect", "effect", "+.2f"), *_TEST,
             Column("reason", "reason"),
         ], file="tables/module_contrasts.csv")]  # fmt: skip
-    hubs = members[members["rank"] <= 8] if "rank" in members else members.head(0)
+    hubs = members[members["rank"] <= 8].sort_values(["module", "rank"], kind="stable")
     listed = hubs.groupby("module", sort=False)["gene"].agg(", ".join).reset_index()
     sizes = members.groupby("module").size()
     listed["genes"] = listed["module"].map(sizes)
