@@ -82,6 +82,7 @@ def quality(run: Run, study: Study, context: "Context") -> None:
         doublets=own.doublets,
         rng=context.seed,
         workers=context.workers,
+        scheduler=context.scheduler,
     )
     _publish(run, context, "quality", stage.summarise(run.cells))
     _publish(run, context, "quality_by_lineage", stage.summarise(run.cells, by_lineage=True))
@@ -204,7 +205,9 @@ def networks(run: Run, study: Study, context: "Context") -> None:
         run.refuse("networks", "soft threshold", warning.message)
     if own.bootstraps:
         try:
-            again = stage.stability(net, n_bootstraps=own.bootstraps, rng=context.seed, workers=context.workers)
+            again = stage.stability(
+                net, n_bootstraps=own.bootstraps, rng=context.seed, workers=context.workers, scheduler=context.scheduler
+            )
             net = stage.with_stability(net, again)
         except (DesignError, RefusedError) as refusal:
             run.refuse("networks", "stability of modules", refusal)

@@ -25,7 +25,12 @@ class Doublets:
 
 
 def score_doublets(
-    cohort: "AnnData", usable: np.ndarray, *, rng: int | np.random.Generator = 1, workers: int = 1
+    cohort: "AnnData",
+    usable: np.ndarray,
+    *,
+    rng: int | np.random.Generator = 1,
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> Doublets:
     """Scrublet within each sample of at least 100 usable cells.
 
@@ -45,7 +50,9 @@ def score_doublets(
     large = [name for name, at in inside.items() if len(at) >= MIN_CELLS]
     counts = cohort.layers["counts"]
     tasks = [(counts[inside[name]], seed) for name in large]
-    for name, (scores, threshold) in zip(large, map_tasks(_scrublet, tasks, workers=workers), strict=True):
+    for name, (scores, threshold) in zip(
+        large, map_tasks(_scrublet, tasks, workers=workers, scheduler=scheduler), strict=True
+    ):
         at = inside[name]
         score[at] = scores
         most = min(1.0, 2 * RATE_PER_THOUSAND * len(at) / 1000)

@@ -57,6 +57,7 @@ def measure(
     doublets: bool = True,
     rng: int | np.random.Generator = 1,
     workers: int = 1,
+    scheduler: str | None = None,
 ) -> None:
     """Write what each barcode is worth and `obs["removed_for"]`: "" or the first of REASONS that applies.
 
@@ -96,7 +97,7 @@ def measure(
     if mito.sum() >= MIN_MITO_GENES:
         high_mito = _high_mito(cohort.obs, ~(low_counts | low_genes), n_mads, limits)
     removed = np.select([low_counts, low_genes, high_mito], REASONS[:3], default="").astype(object)
-    found = score_doublets(cohort, removed == "", rng=rng, workers=workers) if doublets else None
+    found = score_doublets(cohort, removed == "", rng=rng, workers=workers, scheduler=scheduler) if doublets else None
     cohort.obs["doublet_score"] = np.nan if found is None else found.score
     if found is not None:
         removed[(removed == "") & found.is_doublet] = "doublet"

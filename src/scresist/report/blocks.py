@@ -56,8 +56,8 @@ def figures(items: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def table(frame: pd.DataFrame, columns: Sequence[Column], *, most: int = 200, file: str = "") -> dict[str, Any]:
-    """A table with numbers written for reading; the file that has all of it is named below."""
-    present = [c for c in columns if c.source in frame.columns]
+    """A table with numbers written for reading, without its empty columns; the file that has all of it is named."""
+    present = [c for c in columns if c.source in frame.columns and (frame.empty or frame[c.source].notna().any())]
     rows = [[_cell(row[c.source], c) for c in present] for row in frame.head(most).to_dict("records")]
     shown = f"{len(frame)} rows" if len(frame) <= most else f"the first {most} of {len(frame)} rows"
     more = f"{shown}; all in {file}" if file else ""

@@ -177,7 +177,7 @@ def microenvironment(folder: "Folder", cells: Any) -> Section | None:
     blocks: list[dict[str, Any]] = []
     for name, label, unit, title in (
         ("composition_contrasts", "cell_type", "difference of log odds of the share", "Composition"),
-        ("signature_contrasts", "shown", "difference in standard deviations between cells", "Signatures"),
+        ("signature_contrasts", "shown", "difference, SD between cells", "Signatures"),
     ):
         tested = folder.table(name)
         if not len(tested):
@@ -188,7 +188,7 @@ def microenvironment(folder: "Folder", cells: Any) -> Section | None:
         drawn = []
         for contrast, own in tested[tested["p_value"].notna()].groupby("contrast", sort=False):
             best = own.sort_values("p_value", kind="stable").head(14)
-            figure, axes = new_axes(5.6, 0.5 + 0.24 * len(best) + 0.5)
+            figure, axes = new_axes(6.2, 0.5 + 0.24 * len(best) + 0.5)
             forest(best, axes, label=label, unit=unit)
             drawn.append((to_svg(figure), f"{contrast}: the {len(best)} smallest p-values; filled where q < 0.05."))
         blocks.append(figures(drawn))
