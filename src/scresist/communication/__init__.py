@@ -9,36 +9,22 @@ from scresist.communication.conditions import (
     role_change_totals,
     role_changes,
 )
+from scresist.communication.exchange import SignalTensor, to_cellphonedb, to_liana, to_tensor
 from scresist.communication.infer import infer
 from scresist.communication.patterns import Patterns, choose_patterns, find_patterns, pattern_matrix
+from scresist.communication.readers import coverage, read_cellchatdb_rda, read_cellphonedb, read_liana
 from scresist.communication.resource import LigandReceptorTable, cellchatdb, read_resource
+from scresist.communication.response import contrast_chain, responses, signal_chain
 from scresist.communication.result import Communication
 from scresist.communication.roles import contribution, group_centralities, select_links, signalling_roles
+from scresist.communication.scores import link_evidence, score_links
 from scresist.communication.similarity import pathway_shift, pathway_similarity, place_pathways
 
 __all__ = [
-    "Communication",
-    "LigandReceptorTable",
-    "Patterns",
-    "cellchatdb",
-    "choose_patterns",
-    "compare_totals",
-    "contrast_communication",
-    "contribution",
-    "difference",
-    "find_patterns",
-    "group_centralities",
-    "infer",
-    "interaction_table",
-    "lift",
-    "pathway_shift",
-    "pathway_similarity",
-    "pattern_matrix",
-    "place_pathways",
-    "rank_flow",
-    "read_resource",
-    "role_change_totals",
-    "role_changes",
-    "select_links",
-    "signalling_roles",
-]
+    "Communication", "LigandReceptorTable", "Patterns", "SignalTensor", "cellchatdb", "choose_patterns",
+    "compare_totals", "contrast_chain", "contrast_communication", "contribution", "coverage", "difference",
+    "find_patterns", "group_centralities", "infer", "interaction_table", "lift", "link_evidence", "pathway_shift",
+    "pathway_similarity", "pattern_matrix", "place_pathways", "rank_flow", "read_cellchatdb_rda", "read_cellphonedb",
+    "read_liana", "read_resource", "responses", "role_change_totals", "role_changes", "score_links", "select_links",
+    "signal_chain", "signalling_roles", "to_cellphonedb", "to_liana", "to_tensor",
+]  # fmt: skip

@@ -99,7 +99,7 @@ def read_resource(
     resource: "str | Path | pd.DataFrame | LigandReceptorTable", organism: str = "human"
 ) -> LigandReceptorTable:
     """A table by name ("cellchatdb" without non-protein signals, "cellchatdb:all", "cellchatdb:Secreted Signaling"),
-    by path (csv with at least ligand and receptor), or given.
+    by path (csv with at least ligand and receptor, or CellChatDB's .rda), or given.
 
     A user's table may write complexes as genes joined by "+" or "_and_"; columns it lacks are empty.
 
@@ -123,6 +123,10 @@ def read_resource(
     path = Path(text)
     if not path.exists():
         raise InputError(f"no ligand-receptor table {text!r}: give cellchatdb, cellchatdb:all, or the path of a csv")
+    if path.suffix.lower() in {".rda", ".rdata"}:
+        from scresist.communication.readers import read_cellchatdb_rda
+
+        return read_cellchatdb_rda(path)
     return _own(pd.read_csv(path, keep_default_na=False, dtype=str), path.name)
 
 

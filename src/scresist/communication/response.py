@@ -1,0 +1,152 @@
+"""From signal to response: ligand in the sender, receptor and response in the receiver, sample by sample."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from scresist import resources
+from scresist.checks import InputError, RefusedError
+from scresist.communication.levels import levels
+from scresist.communication.resource import LigandReceptorTable, read_resource
+from scresist.communication.result import Communication
+from scresist.contrasts import contrast_arms
+from scresist.design import Design
+from scresist.results import Result
+
+TOP_GENES = 100  # of a PROGENy pathway, those it is used with
+LEAST_SHARE, LEAST_GENES = 0.4, 5  # of a response's genes that must be measured
+SD_FLOOR = 0.05  # of log1p counts per 10,000
+_PROGENY = {"TGFb": "TGFb", "TNF": "TNFa", "EGF": "EGFR", "WNT": "WNT", "VEGF": "VEGF", "TRAIL": "Trail", "IL1": "NFkB"}
+_HALLMARK = {
+    "IFN-I": "INTERFERON_ALPHA_RESPONSE", "IFN-II": "INTERFERON_GAMMA_RESPONSE", "NOTCH": "NOTCH_SIGNALING",
+    "IL6": "IL6_JAK_STAT3_SIGNALING", "IL2": "IL2_STAT5_SIGNALING", "HH": "HEDGEHOG_SIGNALING",
+}  # fmt: skip
+
+
+@cache
+def responses() -> Mapping[str, Mapping[str, float]]:
+    """Weights of the genes that a receiver changes under a pathway, by the pathway's name in CellChatDB.
+
+    References
+    ----------
+    Schubert et al. (2018) Nat Commun 9:20 and Holland et al. (2020) Genome Biol 21:36 (PROGENy: TGFb, TNF, EGF, WNT,
+    VEGF, TRAIL, IL1); Liberzon et al. (2015) Cell Syst 1:417 (hallmarks: IFN-I, IFN-II, NOTCH, IL6, IL2, HH).
+    """
+    out: dict[str, Mapping[str, float]] = {}
+    table = resources.progeny()
+    for pathway, name in _PROGENY.items():
+        own = table[table["pathway"] == name].sort_values("p.value", kind="stable").head(TOP_GENES)
+        out[pathway] = MappingProxyType(dict(zip(own["gene"], own["weight"], strict=True)))
+    sets = resources.gene_sets("hallmark")
+    for pathway, name in _HALLMARK.items():
+        out[pathway] = MappingProxyType(dict.fromkeys(sets[f"HALLMARK_{name}"], 1.0))
+    return MappingProxyType(out)
+
+
+def signal_chain(
+    adata: Any,
+    com: Communication,
+    *,
+    weights: Mapping[str, Mapping[str, float]] | None = None,
+    resource: str | Path | pd.DataFrame | LigandReceptorTable = "cellchatdb:all",
+    organism: str = "human",
+    sample: str = "sample",
+) -> pd.DataFrame:
+    """Ligands, receptors and response of each pathway in each group and sample: pathway, step, group, sample, value.
+
+    `ligand` and `receptor` are mean levels over the pathway's ligand (receptor) genes that are measured; `response` is
+    the weighted mean of the response's genes in units of their standard deviation between cells. Genes that are
+    themselves ligand or receptor of the pathway are left out of its response.
+
+    Parameters
+    ----------
+    adata, com
+        The cells and what was inferred from them (sound mode, for values per sample).
+    weights
+        Response of each pathway, gene to weight; None takes `responses`.
+    resource, organism
+        Where the genes of pathways stand.
+    sample
+        Column of the samples.
+
+    Raises
+    ------
+    RefusedError
+        Where no pathway of the result has a response that is measured.
+    """
+    given = responses() if weights is None else weights
+    table = read_resource(resource, organism)
+    measured = set(pd.Index(adata.var_names).astype(str))
+    plan: dict[tuple[str, str], dict[str, float]] = {}
+    for pathway in dict.fromkeys(com.interactions["pathway_name"]):
+        if pathway not in given:
+            continue
+        own = com.interactions[com.interactions["pathway_name"] == pathway]
+        sides = {
+            s: sorted({g for n in own[s] for g in table.genes_of(str(n))} & measured) for s in ("ligand", "receptor")
+        }
+        taking_part = {g for genes in sides.values() for g in genes}
+        answer = {g: w for g, w in given[pathway].items() if g in measured and g not in taking_part}
+        if len(answer) < max(LEAST_GENES, LEAST_SHARE * len(given[pathway])):
+            continue
+        for side, genes in sides.items():
+            plan[pathway, side] = dict.fromkeys(genes, 1.0)
+        plan[pathway, "response"] = answer
+    if not plan:
+        raise RefusedError(
+            f"no pathway of the result has a response that is measured; responses are known for {', '.join(given)}"
+        )
+    genes = pd.Index(sorted({g for own in plan.values() for g in own}))
+    means = levels(adata, com, genes, sample=sample)
+    sd = _spread(adata, genes)
+    names = com.samples if com.samples is not None else pd.Index(["all"])
+    parts = []
+    for (pathway, step), own in plan.items():
+        at, w = genes.get_indexer(list(own)), np.array(list(own.values()))
+        values = means[:, :, at] / sd[at] if step == "response" else means[:, :, at]
+        score = (values * w).sum(axis=2) / np.abs(w).sum()
+        parts.append(
+            pd.DataFrame(
+                {
+                    "pathway": pathway, "step": step, "group": np.tile(com.groups, len(names)),
+                    "sample": np.repeat(names, len(com.groups)), "value": score.ravel(),
+                }
+            )
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def contrast_chain(adata: Any, com: Communication, design: Design, *, rng: int | np.random.Generator = 1) -> Result:
+    """The difference between arms of ligand, receptor and response of every pathway and group, by patients.
+
+    Parameters
+    ----------
+    adata, com
+        As in `signal_chain`; `com` of mode "sound".
+    design
+        Arms and samples.
+    rng
+        Of the tests.
+
+    Returns
+    -------
+    Result with pathway, step (ligand | receptor | response), group and the columns of `contrast_arms`.
+    """
+    if com.samples is None:
+        raise InputError('there are no values per sample: infer with mode="sound"')
+    tested = contrast_arms(signal_chain(adata, com), design, rng=rng)
+    return Result(tested.table, "ligand, receptor and response per sample, patients as the unit", tested.settings,
+                  tested.notes)  # fmt: skip
+
+
+def _spread(adata: Any, genes: pd.Index) -> np.ndarray:
+    X = sparse.csc_array(adata.X[:, pd.Index(adata.var_names).astype(str).get_indexer(genes)], dtype=np.float64)
+    mean = np.asarray(X.mean(axis=0)).ravel()
+    square = np.asarray(X.multiply(X).mean(axis=0)).ravel()
+    return np.asarray(np.maximum(np.sqrt(np.maximum(square - mean**2, 0)), SD_FLOOR))
