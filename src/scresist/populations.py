@@ -52,3 +52,11 @@ def in_compartment(cohort: "AnnData", compartment: str | None) -> np.ndarray:
     raise InputError(
         f"focus.compartment {compartment!r} is no cell type or lineage here; {suggestion(str(compartment), known)}"
     )
+
+
+def focus_name(cohort: "AnnData", compartment: str) -> str:
+    """The population of the expression contrasts that stands for the compartment in focus."""
+    if compartment != ALL:
+        return compartment
+    found = cohort.obs["population"].cat.categories
+    return "all cells" if len(found) > 1 else str(found[0])

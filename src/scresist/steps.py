@@ -250,7 +250,12 @@ def communication(run: Run, study: Study, context: "Context") -> None:
         ".parquet",
     )
     if study.design.contrasts and context.mode == "sound":
+        flow = stage.interaction_table(com, level="pathway")
+        flow = flow.groupby(["sample", "pathway"], as_index=False)["value"].mean()
         try:
+            from scresist.contrasts import contrast_arms
+
+            _publish(run, context, "flow_contrasts", contrast_arms(flow, study.design, rng=context.seed))
             _publish(
                 run,
                 context,
@@ -337,37 +342,15 @@ def _only(sums: Any, population: str) -> Any:
 
 
 def _count_flips(run: Run, study: Study, context: "Context") -> None:
-    """What tests over cells would have claimed of the same genes, and which of it stands over patients."""
-    from scresist import contrasts as stage
+    """What tests over cells and over pairs of cell types would have claimed, and which of it stands over patients."""
+    from scresist import over_cells
 
-    tested = run.table("expression_contrasts")
-    if not len(tested):
-        return
-    own = tested[tested["cell_type"] == focus_population(run, study)]
-    genes = sorted(own["gene"].unique())
-    cells = run.cells
-    try:
-        from scresist.populations import in_compartment
-
-        inside = in_compartment(cells, study.settings.focus.compartment)
-    except RefusedError:
-        return
-    import anndata
-
-    columns = np.flatnonzero(cells.var_names.isin(genes))
-    focused = anndata.AnnData(
-        X=cells.X[inside][:, columns],
-        obs=cells.obs.loc[inside, ["sample"]].assign(cell_type=focus_population(run, study)),
-        var=pd.DataFrame(index=cells.var_names[columns]),
-    )
-    over_cells = stage.cell_level_expression(focused, study.design)
-    _try(
-        run,
-        context,
-        "flips",
-        "tests over cells",
-        lambda: stage.compare_claims(over_cells, own, on=["cell_type", "contrast", "gene"]),
-    )
+    for name, compute in (
+        ("flips", lambda: over_cells.gene_flips(run.cells, study, run.table("expression_contrasts"))),
+        ("module_flips", lambda: over_cells.module_flips(run.cells, study, run.table("module_contrasts"), context.out)),
+        ("flow_flips", lambda: over_cells.flow_flips(run.cells, study, run.table("flow_contrasts"), context.seed)),
+    ):
+        _try(run, context, name, name.replace("_", " "), compute)
 
 
 def _calibrate(run: Run, study: Study, context: "Context") -> Result:
@@ -420,12 +403,10 @@ def _try(run: Run, context: "Context", name: str, what: str, compute: Callable[[
 
 
 def focus_population(run: Run, study: Study) -> str:
-    """The population of the expression contrasts that stands for the compartment in focus."""
-    compartment = study.settings.focus.compartment
-    if compartment != "all":
-        return compartment
-    found = run.cells.obs["population"].cat.categories
-    return "all cells" if len(found) > 1 else str(found[0])
+    """The population that stands for the compartment in focus."""
+    from scresist.populations import focus_name
+
+    return focus_name(run.cells, study.settings.focus.compartment)
 
 
 def survival(run: Run, study: Study, context: "Context") -> None:

@@ -287,15 +287,17 @@ def communication(folder: "Folder", cells: Any) -> Section | None:
 
 def over_cells(folder: "Folder", cells: Any) -> Section | None:
     """What tests over cells would have claimed, and what patients say to it; error rates on shuffled patients."""
-    flips, calibrated = folder.table("flips"), folder.table("calibration")
+    calibrated = folder.table("calibration")
     blocks: list[dict[str, Any]] = []
-    if len(flips):
-        counted = pd.crosstab(flips["contrast"], flips["verdict"]).reset_index()
-        columns = [Column(str(c), str(c)) for c in counted.columns]
-        blocks += [
-            heading(f"A Wilcoxon test over cells claims {len(flips)} genes; of these, over patients"),
-            table(counted, columns, file="tables/flips.csv"),
-        ]
+    for name, what in (("flips", "genes"), ("module_flips", "modules"), ("flow_flips", "pathways")):
+        made = folder.table(name)
+        if len(made):
+            unit = "pairs of cell types" if name == "flow_flips" else "cells"
+            counted = pd.crosstab(made["contrast"], made["verdict"]).reset_index()
+            blocks += [
+                heading(f"A test over {unit} claims {len(made)} {what}; of these, over patients"),
+                table(counted, [Column(str(c), str(c)) for c in counted.columns], file=f"tables/{name}.csv"),
+            ]
     if len(calibrated):
         blocks += [
             heading("Error rates with the patients of this study shuffled"),
