@@ -193,6 +193,7 @@ def networks(run: Run, study: Study, context: "Context") -> None:
                 compartment=focus.compartment,
                 mode=context.mode,
                 min_module_size=own.min_module_size,
+                select="variable",
                 fraction=own.fraction,
                 n_genes=own.n_genes,
                 keep_genes=[g for g in focus.keep_genes if g in cells.var_names],
