@@ -7,7 +7,8 @@ from scipy import sparse
 from scresist.checks import InputError, require_choice
 
 AVERAGES = ("trimean", "truncated", "thresholded", "median", "mean")
-BLOCK = 16  # relabellings handled in one pass over the values: their labels of a cell lie in one cache line
+BLOCK = 64  # relabellings handled in one pass over the values: their labels of a cell fill one cache line
+NEVER = np.iinfo(np.int32).max
 
 
 def group_average(
@@ -145,7 +146,7 @@ def _schedule(size: np.ndarray, average: str, trim: float) -> tuple[np.ndarray |
     if quantiles is None:
         return None, np.empty(0)
     width = 2 * len(quantiles)
-    ranks = np.full((len(size), width + 1), np.iinfo(np.int64).max, dtype=np.int64)
+    ranks = np.full((len(size), width + 1), NEVER, dtype=np.int64)
     weights = np.zeros((len(size), width))
     for g, n in enumerate(size):
         if n == 0:
@@ -177,26 +178,27 @@ def _ranges(size: np.ndarray, average: str, trim: float) -> tuple[np.ndarray, np
 def _pick_ranks(values, cells, pointers, labels, ranks, weights, out):  # type: ignore[no-untyped-def]
     n_labels, n_groups = labels.shape[1], ranks.shape[0]
     for gene in prange(len(pointers) - 1):
-        seen = np.zeros((n_labels, n_groups), dtype=np.int64)
-        at = np.zeros((n_labels, n_groups), dtype=np.int64)
-        upcoming = np.empty((n_labels, n_groups), dtype=np.int64)
+        # One counter per relabelling and group, down to its next rank: it must stay in the first cache.
+        left = np.empty((n_labels, n_groups), dtype=np.int32)
+        at = np.zeros((n_labels, n_groups), dtype=np.int32)
         total = np.zeros((n_labels, n_groups))
         for b in range(n_labels):
             for g in range(n_groups):
-                upcoming[b, g] = ranks[g, 0]
+                left[b, g] = ranks[g, 0] + 1 if ranks[g, 0] < NEVER else NEVER
         for i in range(pointers[gene], pointers[gene + 1]):
-            cell, value = cells[i], values[i]
+            cell = cells[i]
             for b in range(n_labels):
                 g = labels[cell, b]
-                place = seen[b, g]
-                seen[b, g] = place + 1
-                if place == upcoming[b, g]:
+                rest = left[b, g] - np.int32(1)
+                left[b, g] = rest
+                if rest == 0:
                     k = at[b, g]
+                    place = ranks[g, k]
                     while ranks[g, k] == place:
-                        total[b, g] += weights[g, k] * value
+                        total[b, g] += weights[g, k] * values[i]
                         k += 1
                     at[b, g] = k
-                    upcoming[b, g] = ranks[g, k]
+                    left[b, g] = ranks[g, k] - place if ranks[g, k] < NEVER else NEVER
         for b in range(n_labels):
             for g in range(n_groups):
                 out[b, g, gene] = total[b, g]
