@@ -229,6 +229,62 @@ def _counts(text: str) -> dict[str, int]:
 
 
 @app.command()
+def power(
+    study: Annotated[
+        Path | None, typer.Argument(help="study.toml; its contrasts are the designs", metavar="STUDY")
+    ] = None,
+    patients: Annotated[str | None, typer.Option(help="per arm, one design each: 4,6,8,12")] = None,
+    pairs: Annotated[int, typer.Option(min=0, help="patients with a sample in both arms")] = 0,
+    cells: Annotated[float | None, typer.Option(min=1, help="cells per sample")] = None,
+    effect: Annotated[str, typer.Option(help="sought: module=1,gene=1,composition=1,hazard=2")] = "",
+    patient_sd: Annotated[str, typer.Option(help="between patients: module=0.4,gene=0.6,composition=0.6")] = "",
+    family: Annotated[
+        str, typer.Option(help="tests that q is over: module=12,gene=5000,composition=14,hazard=12")
+    ] = "",
+    correlation: Annotated[float | None, typer.Option(help="of two samples of one patient")] = None,
+    simulations: Annotated[int, typer.Option("--simulate", min=0, help="cohorts to check the formulas with")] = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    as_json: Json = False,
+) -> None:
+    """What a design can and cannot find: chance to find an effect, and the smallest effect found 8 times in 10."""
+    from scresist.simulate import Assumptions
+    from scresist.simulate.power import change, power_text
+    from scresist.simulate.power import power as judge
+    from scresist.study import read_study
+
+    if (study is None) == (patients is None):
+        raise InputError("scresist power takes a study.toml or --patients (4,6,8,12), one of the two")
+    plan = change(
+        Assumptions(), effect=_numbers(effect, "--effect"), patient_sd=_numbers(patient_sd, "--patient-sd"),
+        family=_numbers(family, "--family"), cells=cells, correlation=correlation,
+    )  # fmt: skip
+    sizes = tuple(_counts(f"patients={n}")["patients"] for n in (patients or "").split(",") if n.strip())
+    found = judge(
+        plan, patients=sizes, pairs=pairs, study=None if study is None else read_study(study),
+        simulations=simulations, rng=seed,
+    )  # fmt: skip
+    if as_json:
+        rows = json.loads(found.table.to_json(orient="records", double_precision=10))
+        show(json.dumps({"designs": rows, "settings": dict(found.settings), "notes": found.notes}, indent=1))
+        return
+    for note in found.notes:
+        say(note)
+    show(power_text(found.table))
+
+
+def _numbers(text: str, option: str) -> dict[str, float]:
+    """name=number pairs of an option."""
+    found = {}
+    for part in filter(None, text.split(",")):
+        name, _, number = part.partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise InputError(f"{option} takes name=number, separated by commas; got {part!r}") from None
+    return found
+
+
+@app.command()
 def resources(
     name: Annotated[str | None, typer.Argument(help="one of them, to print it")] = None,
     as_json: Json = False,

@@ -1,0 +1,151 @@
+"""The chance of a test to find an effect: t tests over patients, moderated variances, hazards, many tests at once."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import stats
+from scipy.optimize import brentq
+
+from scresist.kernels.patient_model import effect_variance, fit_patient_model
+
+# Quantiles of the variance, dense near 0: at strict levels what is found rests on variances that came out small.
+_GAUSS = np.polynomial.legendre.leggauss(200)
+_NODES, _WEIGHTS = ((_GAUSS[0] + 1) / 2) ** 4, 2 * _GAUSS[1] * ((_GAUSS[0] + 1) / 2) ** 3
+
+
+def effect_scale(
+    nuisance: np.ndarray, is_test: np.ndarray, patient: np.ndarray, correlation: float
+) -> tuple[float, float]:
+    """Variance of the difference between arms in units of the variance of one value, and its degrees of freedom.
+
+    Parameters
+    ----------
+    nuisance
+        Intercept and covariates. Shape (units, parameters).
+    is_test
+        Whether a unit (a patient in an arm) is of the test arm. Shape (units,).
+    patient
+        Codes 0 .. patients - 1. Shape (units,).
+    correlation
+        Of two units of one patient, in [0, 1).
+
+    Returns
+    -------
+    Two numbers; NaN and 0 where the arm cannot be told apart from the covariates or nothing is left to judge by.
+    Patients in both arms and patients in one are combined, with Satterthwaite's degrees of freedom.
+    """
+    design = np.column_stack([nuisance, is_test.astype(float)])
+    pick = np.zeros((1, design.shape[1]))
+    pick[0, -1] = 1
+    paired = bool((np.bincount(patient)[patient] == 2).all())
+    dummy = np.random.default_rng(0).normal(size=(len(is_test), 1))
+    fit = fit_patient_model(dummy, design, pick, patient, correlation=1.0 if paired else correlation)
+    df = float(fit.within_df[0])
+    if not fit.repeated[0]:
+        return float(fit.within_factor[0, 0]), df
+    within = np.array([1 - correlation])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = within + fit.between_trace / fit.between_df * correlation
+    variance, total = effect_variance(fit, within, fit.within_df, between, fit.between_df_effective)
+    if not paired:  # no more than the richer layer holds, as the test itself is careful to say
+        df = max(np.floor(min(float(total[0, 0]), max(df, float(fit.between_df_effective[0])))), 1.0)
+    return float(variance[0, 0]), df
+
+
+def t_power(shift: float, df: float, alpha: float, prior_df: float = 0.0) -> float:
+    """Chance that a two-sided t test over patients finds an effect.
+
+    Parameters
+    ----------
+    shift
+        Effect over its standard error.
+    df
+        Degrees of freedom that the feature's own values leave.
+    alpha
+        Level of the test.
+    prior_df
+        Degrees of freedom that other features lend (moderated t); the feature is taken to have the typical variance.
+
+    Returns
+    -------
+    In [alpha, 1]; NaN where df is 0.
+
+    References
+    ----------
+    Noncentral t without a prior; with one, the normal distribution averaged over the variance that is estimated:
+    s2 = (prior_df + chi2(df)) / (prior_df + df). Smyth (2004) Stat Appl Genet Mol Biol 3:3.
+    """
+    if not (df > 0 and np.isfinite(shift)):
+        return float("nan")
+    critical = stats.t.isf(alpha / 2, df + prior_df)
+    scale = np.sqrt((prior_df + stats.chi2.ppf(_NODES, df)) / (prior_df + df)) * critical
+    return float(_WEIGHTS @ (stats.norm.sf(scale - shift) + stats.norm.cdf(-scale - shift)))
+
+
+def hazard_power(log_hazard: float, events: float, alpha: float, variance: float = 1.0) -> float:
+    """Chance to find a hazard ratio in a proportional hazards model.
+
+    Parameters
+    ----------
+    log_hazard
+        Log hazard ratio per unit of the covariate.
+    events
+        Number of events seen.
+    alpha
+        Level of the two-sided test.
+    variance
+        Of the covariate over patients: 1 per standard deviation; share x (1 - share) of two groups.
+
+    References
+    ----------
+    Schoenfeld (1983) Biometrics 39:499; Hsieh & Lavori (2000) Control Clin Trials 21:552 (continuous covariates).
+    """
+    if events < 1:
+        return float("nan")
+    shift, critical = log_hazard * np.sqrt(events * variance), stats.norm.isf(alpha / 2)
+    return float(stats.norm.sf(critical - shift) + stats.norm.cdf(-critical - shift))
+
+
+def discovery_level(power_at: Callable[[float], float], q: float, n_features: int, n_affected: int) -> float:
+    """The p-value below which Benjamini-Hochberg calls a feature, on average, when some of the features are affected.
+
+    Parameters
+    ----------
+    power_at
+        Chance to find one affected feature at a level.
+    q
+        False discovery rate.
+    n_features, n_affected
+        Size of the family, and how many of it have the effect.
+
+    Returns
+    -------
+    The largest level t with t = q x (expected number of p-values below t) / n_features; never below q / n_features,
+    the level of a single call.
+
+    References
+    ----------
+    Jung (2005) Bioinformatics 21:3097.
+    """
+    level = q
+    for _ in range(200):
+        below = n_affected * power_at(level) + (n_features - n_affected) * level
+        new = max(q * min(below, n_features) / n_features, q / n_features)
+        if not new < level * (1 - 1e-6):
+            break
+        level = new
+    return level
+
+
+def detectable(power_at: Callable[[float], float], target: float, start: float = 1.0) -> float:
+    """The smallest effect above 0 whose chance to be found is `target`; NaN where none below 1000 x `start` is."""
+
+    def gap(effect: float) -> float:
+        return power_at(effect) - target
+
+    high = start
+    while not gap(high) > 0:
+        high *= 2
+        if high > 1000 * start:
+            return float("nan")
+    return float(brentq(gap, 1e-9, high, xtol=1e-6)) if gap(1e-9) < 0 else 0.0
