@@ -80,6 +80,16 @@ def test_the_folder_holds_what_the_contract_names(results):
     for name, expected in columns.items():
         found = read_table(results / "tables" / f"{name}.csv")
         assert set(expected) <= set(found.columns), (name, set(expected) - set(found.columns))
+    links = read_table(results / "tables" / "communication.parquet")
+    assert {"sample", "source", "target", "ligand", "receptor", "pathway", "probability", "p_value",
+            "q_value"} <= set(links.columns)  # fmt: skip
+    compared = read_table(results / "tables" / "communication_contrasts.csv")
+    assert {"level", "source", "target", "ligand", "receptor", "pathway", "contrast", "effect",
+            "q_value"} <= set(compared.columns)  # fmt: skip
+    assert {"pair", "pathway"} <= set(compared["level"])
+    for name in ("flips", "flow_flips"):
+        verdicts = set(read_table(results / "tables" / f"{name}.csv")["verdict"])
+        assert verdicts <= {"stands", "suggestive", "falls", "reversed", "no test"}
     claims = read_table(results / "claims.csv")
     assert {"statement", "unit", "n", "test", "effect", "ci_low", "ci_high", "p_value", "p_floor", "q_value",
             "verdict"} <= set(claims.columns)  # fmt: skip
