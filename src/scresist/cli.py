@@ -202,9 +202,16 @@ def simulate(
     doublets: Annotated[float, typer.Option(min=0, max=0.5, help="share of doublets")] = 0.03,
     decoys: Annotated[bool, typer.Option("--decoys/--no-decoys")] = True,
     null: Annotated[bool, typer.Option("--null", help="every effect 0")] = False,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="annotated h5ad whose cells give the parameters")
+    ] = None,
+    groupby: Annotated[str, typer.Option(help="with --from: column of the cell types")] = "cell_type",
+    patient: Annotated[str, typer.Option(help="with --from: column of the patients")] = "patient",
+    malignant: Annotated[str | None, typer.Option(help="with --from: the type that carries the programmes")] = None,
+    module_size: Annotated[int, typer.Option(min=5, max=120, help="genes of a programme")] = 60,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
-    """A cohort with planted truth, as 10x files and sheets."""
+    """A cohort with planted truth, as 10x files and sheets; with --from, over parameters estimated from real cells."""
     from scresist.simulate import Plan, write_cohort
     from scresist.simulate import simulate as lay_out
 
@@ -213,8 +220,25 @@ def simulate(
         patients=_counts(patients), pairs=pairs, cells=cells, n_genes=genes, module_effect=size(module_effect),
         composition_effect=size(composition_effect), signal_effect=size(signal_effect), log_hazard=size(log_hazard),
         patient_sd=patient_sd, ambient=ambient, doublets=doublets, decoys=decoys, seed=seed,
+        module_size=module_size,
     )  # fmt: skip
-    show(str(write_cohort(lay_out(plan), out)))
+    if source is None:
+        show(str(write_cohort(lay_out(plan), out)))
+        return
+    from scresist.simulate import estimate_profiles, simulate_from
+
+    fitted = estimate_profiles(_h5ad(source), groupby=groupby, patient=patient)
+    for note in fitted.notes:
+        say(note)
+    show(str(write_cohort(simulate_from(fitted, plan, malignant=malignant), out)))
+
+
+def _h5ad(path: Path) -> Any:
+    import anndata
+
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give an annotated h5ad with raw counts")
+    return anndata.read_h5ad(path)
 
 
 def _zero_if(null: bool) -> Callable[[float], float]:
@@ -242,20 +266,26 @@ def power(
         str, typer.Option(help="tests that q is over: module=12,gene=5000,composition=14,hazard=12")
     ] = "",
     correlation: Annotated[float | None, typer.Option(help="of two samples of one patient")] = None,
+    pilot: Annotated[Path | None, typer.Option(help="annotated h5ad; what it tells is taken from it")] = None,
+    groupby: Annotated[str, typer.Option(help="with --pilot: column of the cell types")] = "cell_type",
+    malignant: Annotated[str, typer.Option(help="with --pilot: the malignant type")] = "malignant",
     simulations: Annotated[int, typer.Option("--simulate", min=0, help="cohorts to check the formulas with")] = 0,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     as_json: Json = False,
 ) -> None:
     """What a design can and cannot find: chance to find an effect, and the smallest effect found 8 times in 10."""
-    from scresist.simulate import Assumptions
+    from scresist.simulate import Assumptions, pilot_assumptions
     from scresist.simulate.power import change, power_text
     from scresist.simulate.power import power as judge
     from scresist.study import read_study
 
     if (study is None) == (patients is None):
         raise InputError("scresist power takes a study.toml or --patients (4,6,8,12), one of the two")
+    start = Assumptions()
+    if pilot is not None:
+        start = pilot_assumptions(_h5ad(pilot), start, groupby=groupby, malignant=malignant)
     plan = change(
-        Assumptions(), effect=_numbers(effect, "--effect"), patient_sd=_numbers(patient_sd, "--patient-sd"),
+        start, effect=_numbers(effect, "--effect"), patient_sd=_numbers(patient_sd, "--patient-sd"),
         family=_numbers(family, "--family"), cells=cells, correlation=correlation,
     )  # fmt: skip
     sizes = tuple(_counts(f"patients={n}")["patients"] for n in (patients or "").split(",") if n.strip())

@@ -1,7 +1,13 @@
 """Cohorts with planted truth: what a study finds when the answer is known, and what a design can find at all."""
 
 from scresist.simulate.cohort import Plan, simulate
+from scresist.simulate.compare import compare_counts
+from scresist.simulate.estimate import FittedProfiles, estimate_profiles, pilot_assumptions
+from scresist.simulate.fitted import draw_like, simulate_from
 from scresist.simulate.power import Assumptions, power
 from scresist.simulate.write import write_cohort
 
-__all__ = ["Assumptions", "Plan", "power", "simulate", "write_cohort"]
+__all__ = [
+    "Assumptions", "FittedProfiles", "Plan", "compare_counts", "draw_like", "estimate_profiles", "pilot_assumptions",
+    "power", "simulate", "simulate_from", "write_cohort",
+]  # fmt: skip

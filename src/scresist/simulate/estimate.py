@@ -1,0 +1,252 @@
+"""Parameters of a simulation from real counts: profiles, dispersions, library sizes, spread between patients."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from scresist import resources
+from scresist.checks import InputError, require_columns, require_positive, suggestion
+from scresist.kernels.negative_binomial_moments import (
+    between_patient_variance,
+    dispersion_by_moments,
+    group_sums,
+    shared_factors,
+)
+from scresist.simulate.power import Assumptions, change
+from scresist.simulate.profiles import Profiles
+
+_LIKELY_SD = 0.3  # between patients, where one patient cannot tell
+_QUANTILES = np.linspace(0, 1, 101)
+_FACTOR_GENES, _FACTORS = 1500, 15
+
+
+@dataclass(frozen=True, slots=True)
+class FittedProfiles(Profiles):
+    """Profiles estimated from real cells.
+
+    Beyond those of `Profiles` (the means are counts per 10,000 of the mean patient): `patient_sd` is the SD between
+    patients of each gene's log rate (genes,); `library_quantiles` the quantiles of library size of each type (types,
+    101); `shares` the share of each type (types,); `loadings` what genes share of the variation between the cells of
+    one patient and type, in log rate per SD (factors, genes), which `dispersion` does not hold again; `cells` the
+    median number per sample; `notes` what a reader must know.
+    """
+
+    patient_sd: np.ndarray
+    library_quantiles: np.ndarray
+    shares: np.ndarray
+    loadings: np.ndarray
+    cells: float
+    notes: tuple[str, ...]
+
+
+def estimate_profiles(
+    adata: Any, *, groupby: str = "cell_type", patient: str = "patient", layer: str | None = None, min_cells: int = 20
+) -> FittedProfiles:
+    """Mean profile of each cell type with what counts scatter by: cells, library sizes, patients, shared factors.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes with raw counts in `layer`, or in X (where there is a layer `counts`, that is taken).
+    groupby, patient
+        Columns of `adata.obs` that name the cell type and the patient; cells without either take no part.
+    layer
+        Where the counts are.
+    min_cells
+        Types with fewer cells are left out and named in the notes.
+
+    Raises
+    ------
+    InputError
+        If a column or the layer is missing, the numbers are no counts, or no type has enough cells.
+    """
+    require_columns(adata.obs, [groupby, patient], "the cells' table (adata.obs)")
+    require_positive(min_cells, "min_cells")
+    counts = raw_counts(adata, layer)
+    size = np.asarray(counts.sum(axis=1)).ravel().astype(float)
+    kind = adata.obs[groupby].astype("string")
+    number = kind.value_counts()
+    small = sorted(number.index[number < min_cells])
+    known = (kind.notna() & ~kind.isin(small) & adata.obs[patient].notna()).to_numpy(bool) & (size > 0)
+    if not known.any():
+        raise InputError(f"no cell type in {groupby!r} has {min_cells} cells; lower min_cells or name another column")
+    notes = [f"left out, fewer than {min_cells} cells: {', '.join(small)}"] if small else []
+    counts, size = counts[known], size[known]
+    types, type_code = np.unique(kind[known].to_numpy(str), return_inverse=True)
+    people = adata.obs.loc[known, patient].astype(str).to_numpy()
+    key = pd.DataFrame({"patient": people, "type": type_code})
+    code = key.groupby(["patient", "type"]).ngroup().to_numpy()
+    groups = key.assign(code=code).drop_duplicates("code").sort_values("code")
+    of_type = groups["type"].to_numpy()
+    dispersion = dispersion_by_moments(counts, size, code, len(groups))
+    sums = group_sums(counts, code, len(groups))
+    depth, squared = np.bincount(code, size), np.bincount(code, size**2)
+    variance = between_patient_variance(sums, depth, squared, of_type, dispersion)
+    patient_sd, said = _patient_sd(variance, len(set(people)))
+    means = np.array([_typical(sums[of_type == k], depth[of_type == k]) for k in range(len(types))])
+    rates = sums / np.maximum(depth, 1.0)[:, None]
+    loadings = _loadings(counts, size, code, rates, dispersion)
+    dispersion = np.maximum((1 + dispersion) / np.exp((loadings**2).sum(axis=0)) - 1, 0.01)
+    quantiles = np.array([np.quantile(size[type_code == k], _QUANTILES) for k in range(len(types))])
+    relative = quantiles.mean(axis=1) / size.mean()
+    return FittedProfiles(
+        _genes(adata.var_names), tuple(types), means, dispersion, relative, patient_sd, quantiles,
+        np.bincount(type_code) / len(type_code), loadings, float(key["patient"].value_counts().median()),
+        (*notes, *said),
+    )  # fmt: skip
+
+
+def raw_counts(adata: Any, layer: str | None = None) -> sparse.csr_array:
+    """The counts of an AnnData, checked: whole numbers, zero or more."""
+    name = "counts" if layer is None and "counts" in adata.layers else layer
+    if name is not None and name not in adata.layers:
+        raise InputError(f"adata.layers has no {name!r}; {suggestion(name, adata.layers.keys())}")
+    counts = sparse.csr_array(adata.X if name is None else adata.layers[name])
+    if counts.nnz and (counts.data.min() < 0 or np.any(counts.data[:100_000] % 1)):
+        where = "X" if name is None else f"layer {name!r}"
+        raise InputError(
+            f"{where} holds numbers that are no counts (negative or fractions); name the layer of raw counts"
+        )
+    return counts.astype(float)
+
+
+def _typical(sums: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Counts per 10,000; genes that a type never shows get a tenth of a count."""
+    total = sums.sum(axis=0)
+    raised = np.where(total > 0, total, 0.1)
+    return raised / raised.sum() * 1e4 if depth.sum() else raised
+
+
+def _patient_sd(variance: np.ndarray, n_patients: int) -> tuple[np.ndarray, list[str]]:
+    if n_patients < 2 or not np.isfinite(variance).any():
+        note = f"one patient cannot tell how patients differ: SD of {_LIKELY_SD} (log) is assumed for every gene"
+        return np.full(len(variance), _LIKELY_SD), [note]
+    typical = float(np.nanmean(variance))
+    unknown = np.isnan(variance)
+    # A handful of patients says little of one gene: halfway to what all genes say.
+    variance = np.where(unknown, typical, (variance * (n_patients - 1) + typical * 4) / (n_patients + 3))
+    note = (
+        f"{int(unknown.sum())} genes have too few counts to tell how patients differ; they take the mean of the others"
+    )
+    return np.sqrt(np.minimum(variance, 4.0)), [note] if unknown.any() else []
+
+
+def _loadings(
+    counts: sparse.csr_array, size: np.ndarray, code: np.ndarray, rates: np.ndarray, dispersion: np.ndarray
+) -> np.ndarray:
+    """Shared factors of the better seen genes, as log rate per SD."""
+    overall = np.asarray(counts.mean(axis=0)).ravel()
+    seen = np.flatnonzero(overall > 0.1)
+    seen = seen[np.argsort(overall[seen])[::-1][:_FACTOR_GENES]]
+    loadings = np.zeros((_FACTORS, counts.shape[1]))
+    if len(seen) < 10 or len(size) < 50:
+        return loadings[:0]
+    expected = rates[code][:, seen] * size[:, None]
+    spread = np.sqrt(expected + dispersion[seen] * expected**2) + 1e-12
+    residuals = (counts[:, seen].toarray() - expected) / spread
+    np.clip(residuals, -10, 10, out=residuals)
+    found = shared_factors(residuals, _FACTORS)
+    mean = expected.mean(axis=0)
+    to_log = np.sqrt(mean + dispersion[seen] * mean**2) / mean
+    loadings = loadings[: len(found)]
+    loadings[:, seen] = found * to_log
+    length = np.sqrt((loadings**2).sum(axis=0))
+    # What genes share cannot exceed what they scatter by.
+    most = np.sqrt(np.log1p(dispersion))
+    return loadings * np.minimum(1.0, most / np.maximum(length, 1e-12))
+
+
+def _genes(names: pd.Index) -> pd.DataFrame:
+    table = resources.genes()[["ensembl", "chromosome", "start", "cytoband"]].astype(str)
+    genes = table[~table.index.duplicated()].reindex(names.astype(str))
+    genes["ensembl"] = genes["ensembl"].where(genes["ensembl"].notna() & (genes["ensembl"] != ""), genes.index)
+    return genes.fillna({"chromosome": "", "start": "0", "cytoband": ""})
+
+
+def pilot_assumptions(
+    adata: Any, plan: Assumptions | None = None, *, groupby: str = "cell_type", malignant: str = "malignant",
+    patient: str = "patient", layer: str | None = None,
+) -> Assumptions:  # fmt: skip
+    """What a power calculation takes to be true, from the cells of a pilot.
+
+    Cells per sample, malignant share, the median gene of the malignant cells (its count, dispersion, spread between
+    patients), library sizes, the median cell type's share with its spread, and the spread of module activity between
+    patients: that of the leading directions in which the cells of one patient vary.
+
+    Parameters
+    ----------
+    adata
+        As in `estimate_profiles`.
+    plan
+        What the pilot does not tell: effects, families, levels.
+    groupby, malignant, patient, layer
+        Column of the cell types, the name of the malignant ones in it, column of the patients, layer of the counts.
+
+    Raises
+    ------
+    InputError
+        As in `estimate_profiles`; if there is no such type, or fewer than two patients have it.
+    """
+    plan = plan or Assumptions()
+    require_columns(adata.obs, [groupby, patient], "the cells' table (adata.obs)")
+    kind = adata.obs[groupby].astype(str).to_numpy()
+    if malignant not in kind:
+        raise InputError(f"obs[{groupby!r}] has no cell type {malignant!r}; {suggestion(malignant, sorted(set(kind)))}")
+    people = adata.obs[patient].astype(str).to_numpy()
+    tumour = adata[kind == malignant]
+    if len(set(people[kind == malignant])) < 2:
+        raise InputError(f"a pilot needs {malignant!r} cells of at least two patients, to tell how patients differ")
+    fitted = estimate_profiles(tumour, groupby=groupby, patient=patient, layer=layer, min_cells=1)
+    counts = raw_counts(tumour, layer)
+    size = np.asarray(counts.sum(axis=1)).ravel()
+    mean = np.asarray(counts.mean(axis=0)).ravel()
+    expressed = mean > 0.1
+    if not expressed.any():
+        raise InputError(
+            f"no gene has 0.1 counts per {malignant!r} cell on average; the pilot is too shallow to plan by"
+        )
+    per_sample = pd.Series(people).value_counts()
+    share, spread = _share_spread(kind, people, malignant)
+    given = {
+        "cells": float(per_sample.median()), "malignant_share": float(np.mean(kind == malignant)),
+        "count": float(np.median(mean[expressed])), "dispersion": float(np.median(fitted.dispersion[expressed])),
+        "depth_sd": float(np.std(np.log(size[size > 0]))), "share": share,
+        "patient_sd": {
+            "gene": float(np.median(fitted.patient_sd[expressed]) / np.log(2)),
+            "module": _module_spread(counts, size, people[kind == malignant]),
+            **({"composition": spread} if np.isfinite(spread) else {}),
+        },
+    }  # fmt: skip
+    return replace(change(plan, **given))
+
+
+def _share_spread(kind: np.ndarray, people: np.ndarray, malignant: str) -> tuple[float, float]:
+    """Share of the median other type, and the SD between patients of log odds, sampling taken off."""
+    table = pd.crosstab(people, kind)
+    n = table.sum(axis=1).to_numpy(float)[:, None]
+    others = table.drop(columns=malignant).to_numpy(float)
+    if not others.shape[1] or len(table) < 2:
+        return 0.08, float("nan")
+    odds = np.log((others + 0.5) / (n - others + 0.5))
+    noise = (1 / (others + 0.5) + 1 / (n - others + 0.5)).mean(axis=0)
+    spread = np.sqrt(np.maximum(odds.var(axis=0, ddof=1) - noise, 0.0))
+    return float(np.clip(np.median(others.sum(axis=0) / n.sum()), 1e-3, 0.999)), float(np.median(spread))
+
+
+def _module_spread(counts: sparse.csr_array, size: np.ndarray, people: np.ndarray) -> float:
+    """SD between patients over SD between cells, median over the leading directions within patients."""
+    mean = np.asarray(counts.mean(axis=0)).ravel()
+    genes = np.argsort(mean)[::-1][:_FACTOR_GENES]
+    values = np.log1p(counts[:, genes].toarray() / np.maximum(size, 1)[:, None] * np.median(size))
+    code = pd.factorize(people)[0]
+    n = np.bincount(code)
+    centre = np.stack([np.bincount(code, v) for v in values.T], axis=1) / n[:, None]
+    within = values - centre[code]
+    _, vectors = np.linalg.eigh(within.T @ within / len(within))
+    scores, middle = within @ vectors[:, -10:], centre @ vectors[:, -10:]
+    inside = scores.var(axis=0)
+    between = np.maximum(middle.var(axis=0, ddof=1) - inside * np.mean(1 / n), 0.0)
+    return float(np.median(np.sqrt(between / inside)))
