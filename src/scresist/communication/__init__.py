@@ -11,6 +11,7 @@ from scresist.communication.conditions import (
 )
 from scresist.communication.exchange import SignalTensor, to_cellphonedb, to_liana, to_tensor
 from scresist.communication.infer import infer
+from scresist.communication.over_expression import over_expressed_genes
 from scresist.communication.patterns import Patterns, choose_patterns, find_patterns, pattern_matrix
 from scresist.communication.readers import coverage, read_cellchatdb_rda, read_cellphonedb, read_liana
 from scresist.communication.resource import LigandReceptorTable, cellchatdb, read_resource
@@ -23,8 +24,9 @@ from scresist.communication.similarity import pathway_shift, pathway_similarity,
 __all__ = [
     "Communication", "LigandReceptorTable", "Patterns", "SignalTensor", "cellchatdb", "choose_patterns",
     "compare_totals", "contrast_chain", "contrast_communication", "contribution", "coverage", "difference",
-    "find_patterns", "group_centralities", "infer", "interaction_table", "lift", "link_evidence", "pathway_shift",
-    "pathway_similarity", "pattern_matrix", "place_pathways", "rank_flow", "read_cellchatdb_rda", "read_cellphonedb",
-    "read_liana", "read_resource", "responses", "role_change_totals", "role_changes", "score_links", "select_links",
-    "signal_chain", "signalling_roles", "to_cellphonedb", "to_liana", "to_tensor",
+    "find_patterns", "group_centralities", "infer", "interaction_table", "lift", "link_evidence",
+    "over_expressed_genes", "pathway_shift", "pathway_similarity", "pattern_matrix", "place_pathways", "rank_flow",
+    "read_cellchatdb_rda", "read_cellphonedb", "read_liana", "read_resource", "responses", "role_change_totals",
+    "role_changes", "score_links", "select_links", "signal_chain", "signalling_roles", "to_cellphonedb", "to_liana",
+    "to_tensor",
 ]  # fmt: skip

@@ -11,10 +11,10 @@ import pandas as pd
 from scipy import sparse, stats
 
 from scresist.checks import InputError, RefusedError, require_choice, require_columns, require_positive, suggestion
+from scresist.communication.over_expression import fast_selection, over_expressed_genes
 from scresist.communication.resource import LigandReceptorTable, read_resource
 from scresist.communication.result import Communication
 from scresist.kernels.averages import BLOCK, Sorted, averages_of_sorted, sort_values
-from scresist.kernels.rank_sums import rank_sum_test
 from scresist.kernels.signalling import PairGenes, count_exceeding, probability, ragged
 
 AVERAGES = ("trimean", "truncated", "thresholded", "median")
@@ -37,6 +37,8 @@ def infer(
     permutations_max: int | None = None,
     pairs: Sequence[str] | None = None,
     min_cells: int = 10,
+    select: str = "fast",
+    both: bool = True,
     rng: int | np.random.Generator = 1,
     organism: str = "human",
     sample: str = "sample",
@@ -72,6 +74,8 @@ def infer(
         Names in the resource; None takes, in parity, the over-expressed interactions, in sound mode all measured.
     min_cells
         See `mode`.
+    select, both
+        How parity selects genes (see `over_expressed_genes`), and whether ligand and receptor must both have one.
     rng
         Seed or generator of the relabellings.
     organism, sample
@@ -94,6 +98,7 @@ def infer(
     """
     require_choice(mode, ("sound", "parity"), "mode")
     require_choice(average, AVERAGES, "average")
+    require_choice(select, ("fast", "slow", "expressed"), "select")
     if not 0 <= trim <= 1:
         raise InputError(f"trim must lie in [0, 1]; got {trim!r}")
     require_positive(kh, "kh")
@@ -105,7 +110,7 @@ def infer(
     data = _signalling(adata, table, organism)
     settings = {
         "mode": mode, "groupby": groupby, "resource": table.name, "average": average, "trim": trim, "kh": kh,
-        "hill": hill, "population_size": population_size, "min_cells": min_cells,
+        "hill": hill, "population_size": population_size, "min_cells": min_cells, "select": select,
         "permutations": _n_permutations(permutations), "permutations_max": permutations_max,
     }  # fmt: skip
     call = _Call(average, trim, kh, hill, population_size, min_cells, permutations_max)
@@ -117,7 +122,13 @@ def infer(
     if pairs is not None:
         chosen = _named(table, list(pairs), available, coverage)
     elif mode == "parity":
-        chosen = _over_expressed(available, data, codes, len(groups), table)
+        if select == "fast":
+            genes = data.genes[fast_selection(data.order, codes, len(groups))]
+        else:
+            genes = over_expressed_genes(
+                adata, groupby=groupby, method=select, resource=table, min_cells=min_cells, organism=organism
+            )["gene"]
+        chosen = _over_expressed(available, set(genes), table, both=both)
     else:
         chosen = available
     if not len(chosen):
@@ -201,7 +212,7 @@ def _signalling(adata: Any, table: LigandReceptorTable, organism: str) -> _Data:
         raise InputError(f"X has values up to {largest:g}: not log-transformed; take log1p of normalised counts")
     if largest == 0:
         raise RefusedError("no signalling gene is expressed")
-    return _Data(genes[inside], values, order.scaled(largest), largest)
+    return _Data(genes[inside], values, order, largest)
 
 
 def _covered(table: LigandReceptorTable, genes: pd.Index) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -233,14 +244,12 @@ def _named(
 
 
 def _over_expressed(
-    available: pd.DataFrame, data: _Data, codes: np.ndarray, n_groups: int, table: LigandReceptorTable
+    available: pd.DataFrame, significant: set[str], table: LigandReceptorTable, *, both: bool
 ) -> pd.DataFrame:
-    """Interactions whose ligand and receptor each have a gene over-expressed in some group (any group)."""
-    p, difference, share = rank_sum_test(data.order, codes, n_groups)
-    called = ((p < 0.05) & (difference > 0) & (share > 0)).any(axis=0)
-    significant = set(data.genes[called])
+    """Interactions whose ligand and receptor (or one of them) have a gene over-expressed in some group (any group)."""
+    wanted = all if both else any
     keep = [
-        all(any(g in significant for g in table.genes_of(name)) for name in sides)
+        wanted(any(g in significant for g in table.genes_of(name)) for name in sides)
         for sides in zip(available["ligand"], available["receptor"], strict=True)
     ]
     return available[np.array(keep, dtype=bool)]
@@ -298,8 +307,9 @@ def _parity(
 ) -> Communication:
     """All cells as one object."""
     data, n_groups = inputs.data, len(inputs.groups)
+    order = data.order.scaled(data.scale)
     size = np.bincount(inputs.codes, minlength=n_groups)
-    averages = averages_of_sorted(data.order, inputs.codes, n_groups, call.average, call.trim)
+    averages = averages_of_sorted(order, inputs.codes, n_groups, call.average, call.trim)
     share = size / size.sum() if call.population_size else None
     observed = probability(averages, inputs.plan, call.kh, call.hill, share)
     n_drawn = _n_permutations(permutations)
@@ -311,7 +321,7 @@ def _parity(
             else _drawn_labels(inputs.codes, n_drawn, rng)
         )
         exceeded = count_exceeding(
-            data.order, labels, size, inputs.plan, observed, average=call.average, trim=call.trim,
+            order, labels, size, inputs.plan, observed, average=call.average, trim=call.trim,
             kh=call.kh, hill=call.hill, population=share,
         )  # fmt: skip
         p_value = np.where(observed > 0, exceeded / n_drawn, 1.0)

@@ -7,11 +7,12 @@ from scipy.special import ndtr
 from scresist.kernels.averages import Sorted
 
 
-def rank_sum_test(order: Sorted, codes: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def rank_sum_test(
+    order: Sorted, codes: np.ndarray, n_groups: int, *, single: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two-sided p-value, difference of means, and share of cells above zero, of each group against the rest.
 
-    Normal approximation with tie correction and a continuity correction of 0.5. Values are compared in single precision
-    as CellChat's test does, so that values equal but for rounding are ties.
+    Normal approximation with tie correction and a continuity correction of 0.5.
 
     Parameters
     ----------
@@ -21,6 +22,8 @@ def rank_sum_test(order: Sorted, codes: np.ndarray, n_groups: int) -> tuple[np.n
         Group of each cell.
     n_groups
         Number of groups.
+    single
+        Compare values in single precision, so that values equal but for rounding are ties (as CellChat's fast test).
 
     Returns
     -------
@@ -33,7 +36,13 @@ def rank_sum_test(order: Sorted, codes: np.ndarray, n_groups: int) -> tuple[np.n
     n = order.n_cells
     size = np.bincount(codes, minlength=n_groups).astype(np.float64)
     rank, total, above, ties = _sums(
-        order.values, order.values.astype(np.float32), order.cells, order.pointers, codes.astype(np.int64), n_groups, n
+        order.values,
+        order.values.astype(np.float32 if single else np.float64),
+        order.cells,
+        order.pointers,
+        codes.astype(np.int64),
+        n_groups,
+        n,
     )
     n1, n2 = size[:, None], n - size[:, None]
     positive = above.sum(axis=0)
