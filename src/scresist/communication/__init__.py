@@ -10,6 +10,7 @@ from scresist.communication.conditions import (
     role_changes,
 )
 from scresist.communication.exchange import SignalTensor, to_cellphonedb, to_liana, to_tensor
+from scresist.communication.gene_changes import link_gene_changes
 from scresist.communication.infer import infer
 from scresist.communication.over_expression import over_expressed_genes
 from scresist.communication.patterns import Patterns, choose_patterns, find_patterns, pattern_matrix
@@ -25,8 +26,8 @@ __all__ = [
     "Communication", "LigandReceptorTable", "Patterns", "SignalTensor", "cellchatdb", "choose_patterns",
     "compare_totals", "contrast_chain", "contrast_communication", "contribution", "coverage", "difference",
     "find_patterns", "group_centralities", "infer", "interaction_table", "lift", "link_evidence",
-    "over_expressed_genes", "pathway_shift", "pathway_similarity", "pattern_matrix", "place_pathways", "rank_flow",
-    "read_cellchatdb_rda", "read_cellphonedb", "read_liana", "read_resource", "responses", "role_change_totals",
-    "role_changes", "score_links", "select_links", "signal_chain", "signalling_roles", "to_cellphonedb", "to_liana",
-    "to_tensor",
+    "link_gene_changes", "over_expressed_genes", "pathway_shift", "pathway_similarity", "pattern_matrix",
+    "place_pathways", "rank_flow", "read_cellchatdb_rda", "read_cellphonedb", "read_liana", "read_resource",
+    "responses", "role_change_totals", "role_changes", "score_links", "select_links", "signal_chain",
+    "signalling_roles", "to_cellphonedb", "to_liana", "to_tensor",
 ]  # fmt: skip
