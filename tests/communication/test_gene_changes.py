@@ -1,13 +1,14 @@
 """Changes of genes beside links against CellChat's netMappingDEG on real data."""
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from cellchat_oracle import stored, table
+from cellchat_oracle import load, stored, table
 
 from oracle import needs_shared
 from scresist.checks import MissingColumnError
-from scresist.communication import link_gene_changes
+from scresist.communication import condition_gene_changes, link_gene_changes
 
 pytestmark = needs_shared
 CONDITIONS = {
@@ -42,3 +43,23 @@ def test_mapped_changes_are_cellchats(name, test, every):
 def test_a_table_without_groups_is_refused():
     with pytest.raises(MissingColumnError, match="group"):
         link_gene_changes({"a": stored("oligo/tri")}, pd.DataFrame({"gene": ["A"]}))
+
+
+@pytest.mark.parametrize("method", ["fast", "slow"])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_changes_between_conditions_are_cellchats(method, pooled):
+    both = ad.concat({"CTRL": load("kang_CTRL")[0], "STIM": load("kang_STIM")[0]}, label="condition", index_unique="-")
+    got = condition_gene_changes(both, groupby="labels", condition="condition", test="STIM", method=method,
+                                 pooled=pooled, resource="cellchatdb:all")  # fmt: skip
+    name = f"DE_{'presto' if method == 'fast' else 'slow'}{'_combined' if pooled else ''}"
+    expected = table("kang_cmp_tri", name).rename(columns={"clusters": "group", "features": "gene", **NAMES})
+    if method == "fast":  # each gene stands twice there, mirrored
+        expected = expected[expected["datasets"] == "STIM"]
+    own, theirs = got.set_index(["group", "gene"]), expected.set_index(["group", "gene"])
+    assert set(own.index) == set(theirs.index)
+    own = own.loc[theirs.index]
+    scale = 100 if method == "fast" else 1
+    np.testing.assert_allclose(own["log_fc"], theirs["log_fc"], rtol=1e-8)
+    np.testing.assert_allclose(own["p_value"], theirs["p_value"], rtol=1e-8)
+    np.testing.assert_allclose(own["share_in"] * scale, theirs["share_in"], atol=1e-9)
+    np.testing.assert_allclose(own["p_adjusted"], theirs["pvalues.adj"], rtol=1e-8)

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from scresist.checks import require_columns
+from scresist.checks import InputError, require_choice, require_columns, suggestion
+from scresist.communication.over_expression import gene_statistics
 from scresist.communication.resource import LigandReceptorTable, read_resource
 from scresist.communication.result import Communication
 
@@ -70,3 +73,74 @@ def _one(found: np.ndarray, *, every_subunit: bool) -> np.ndarray:
     if every_subunit:
         return np.asarray(found.mean(axis=0))
     return np.concatenate([[found[:, 0].min()], found[:, 1:].max(axis=0)])
+
+
+def condition_gene_changes(
+    adata: Any,
+    *,
+    groupby: str,
+    condition: str,
+    test: str,
+    method: str = "fast",
+    pooled: bool = False,
+    min_share: float = 0.1,
+    min_fold: float = 0.05,
+    resource: str | Path | pd.DataFrame | LigandReceptorTable = "cellchatdb",
+    organism: str = "human",
+) -> pd.DataFrame:
+    """Signalling genes that differ between one condition and the rest within each group, with cells as the unit.
+
+    It reproduces what CellChat maps onto links. Cells are no replicates: for findings use the tests by patients.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes, X log-normalised, all conditions together.
+    groupby, condition
+        Columns of the groups and of the conditions.
+    test
+        The condition that is set against all others.
+    method
+        fast | slow, as in `over_expressed_genes`.
+    pooled
+        One test over all cells, its rows repeated for each group.
+    min_share, min_fold
+        Least share of cells above zero on either side, and least absolute log-fold.
+    resource, organism
+        Whose genes are signalling genes.
+
+    Returns
+    -------
+    group, gene, log_fc (test less the rest), p_value, p_adjusted, share_in, share_out, with p < 0.05. A group whose
+    cells are all in one condition has no rows.
+
+    Raises
+    ------
+    InputError
+        If the condition is not there, or is the only one.
+    """
+    require_choice(method, ("fast", "slow"), "method")
+    require_columns(adata.obs, [groupby, condition], "the cells' table (adata.obs)")
+    of_condition = adata.obs[condition].astype(str).to_numpy()
+    if test not in set(of_condition):
+        raise InputError(f"no cell has {condition} = {test!r}; {suggestion(test, sorted(set(of_condition)))}")
+    if len(set(of_condition)) < 2:
+        raise InputError(f"all cells have {condition} = {test!r}; there is nothing to set it against")
+    labels = adata.obs[groupby].astype("category").cat.remove_unused_categories()
+    names = pd.Index(adata.var_names).astype(str)
+    inside = np.flatnonzero(names.isin(read_resource(resource, organism).signalling_genes()))
+    X, codes = sparse.csr_array(adata.X[:, inside], dtype=np.float64), (of_condition != test).astype(np.int64)
+    parts = []
+    for group in [None] if pooled else list(labels.cat.categories):
+        cells = np.arange(adata.n_obs) if group is None else np.flatnonzero((labels == group).to_numpy())
+        if len(set(codes[cells])) < 2:
+            continue
+        s = {k: v[0] for k, v in gene_statistics(sparse.csc_array(X[cells]), codes[cells], 2, method).items()}
+        enough = np.maximum(s["share_in"], s["share_out"]) > min_share
+        large = np.abs(s["log_fc"]) >= min_fold if method == "fast" else np.abs(s["log_fc"]) > min_fold
+        kept = enough & large & (s["p_value"] < 0.05)
+        table = pd.DataFrame({"gene": names[inside][kept]} | {k: v[kept] for k, v in s.items()})
+        table = table.assign(down=-table["log_fc"]).sort_values(["p_value", "down"], kind="stable").drop(columns="down")
+        parts += [table.assign(group=str(g)) for g in (labels.cat.categories if group is None else [group])]
+    columns = ["group", "gene", "log_fc", "p_value", "p_adjusted", "share_in", "share_out"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

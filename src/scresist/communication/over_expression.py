@@ -54,41 +54,44 @@ def over_expressed_genes(
     names = pd.Index(adata.var_names).astype(str)
     inside = np.flatnonzero(names.isin(read_resource(resource, organism).signalling_genes()))
     genes, X = names[inside], sparse.csc_array(adata.X[:, inside], dtype=np.float64)
-    order = sort_values(X)
     if method == "expressed":
-        n_cells = np.diff(order.pointers)
+        n_cells = np.asarray((X > 0).sum(axis=0)).ravel()
         kept = n_cells >= min_cells
         return pd.DataFrame({"gene": genes[kept], "n_cells": n_cells[kept]})
     labels = adata.obs[groupby].astype("category").cat.remove_unused_categories()
     if labels.isna().any() or len(labels.cat.categories) < 2:
         raise InputError(f"over-expression takes two groups at least, and a group for every cell of {groupby!r}")
     codes, groups = labels.cat.codes.to_numpy().astype(np.int64), labels.cat.categories.astype(str)
-    n_groups, size = len(groups), np.bincount(codes)
-    p, difference, _ = rank_sum_test(order, codes, n_groups, single=method == "fast")
-    share_in, share_out = _in_and_out(X, codes, size, lambda v: (v > 0).astype(float))
-    if method == "fast":
-        # A gene without values has nothing to test, yet counts among those tested.
-        adjusted, fold = np.stack([benjamini_hochberg(np.nan_to_num(row, nan=1.0)) for row in p]), difference
-        kept = (p < ALPHA) & (fold > 0) & (np.maximum(share_in, share_out) > 0)
-    else:
-        mean_in, mean_out = _in_and_out(X, codes, size, np.expm1)
-        fold = np.log(mean_in + 1) - np.log(mean_out + 1)
-        share_in, share_out = _thousandths(share_in), _thousandths(share_out)
-        tested = (np.maximum(share_in, share_out) > 0) & (fold > 0)
-        p = _exact_where_small(X, codes, size, p, tested)
-        adjusted = np.minimum(p * len(genes), 1.0)
-        kept = tested & (p < ALPHA)
+    s = gene_statistics(X, codes, len(groups), method)
+    fold, p = s["log_fc"], s["p_value"]
+    kept = (p < ALPHA) & (fold > 0) & (np.maximum(s["share_in"], s["share_out"]) > 0)
     at_group, at_gene = np.nonzero(kept)
     table = pd.DataFrame(
         {
-            "group": groups[at_group], "gene": genes[at_gene], "log_fc": fold[kept], "p_value": p[kept],
-            "p_adjusted": adjusted[kept], "share_in": share_in[kept], "share_out": share_out[kept],
+            "group": groups[at_group], "gene": genes[at_gene]} | {k: v[kept] for k, v in s.items()
         }
     )  # fmt: skip
     if method == "fast":
         return table.sort_values("p_value", kind="stable").reset_index(drop=True)
     ranked = table.assign(at=at_group, down=-table["log_fc"]).sort_values(["at", "p_value", "down"], kind="stable")
     return ranked.drop(columns=["at", "down"]).reset_index(drop=True)
+
+
+def gene_statistics(X: sparse.csc_array, codes: np.ndarray, n_groups: int, method: str) -> dict[str, np.ndarray]:
+    """log_fc, p_value, p_adjusted, share_in, share_out of each group against the rest: each (groups, genes)."""
+    size = np.bincount(codes, minlength=n_groups)
+    p, fold, _ = rank_sum_test(sort_values(X), codes, n_groups, single=method == "fast")
+    share_in, share_out = _in_and_out(X, codes, size, lambda v: (v > 0).astype(float))
+    if method == "fast":
+        # A gene without values has nothing to test, yet counts among those tested.
+        adjusted = np.stack([benjamini_hochberg(np.nan_to_num(row, nan=1.0)) for row in p])
+    else:
+        mean_in, mean_out = _in_and_out(X, codes, size, np.expm1)
+        fold = np.log(mean_in + 1) - np.log(mean_out + 1)
+        share_in, share_out = _thousandths(share_in), _thousandths(share_out)
+        p = _exact_where_small(X, codes, size, p, np.maximum(share_in, share_out) > 0)
+        adjusted = np.minimum(p * X.shape[1], 1.0)
+    return {"log_fc": fold, "p_value": p, "p_adjusted": adjusted, "share_in": share_in, "share_out": share_out}
 
 
 def fast_selection(order: Sorted, codes: np.ndarray, n_groups: int) -> np.ndarray:
