@@ -1,6 +1,7 @@
 """Lineage, then type, of every cell, from the pooled expression of small groups of like cells."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ UNASSIGNED = "unassigned"
 CELLS_PER_GROUP, MOST_GROUPS = 8, 600
 FLOOR, SHARE, PENALTY = 0.5, 0.5, 0.5  # half-saturation and the weight of contradiction, see kernels.marker_scores
 MIN_SCORE, MIN_TYPE_SCORE, MIN_CONFIDENCE = 0.15, 0.2, 0.5
-DRAWS = 200
+DRAWS, GROUPINGS = 50, 6
 SEEN = 0.2  # log1p counts per 10,000 of a group: above it an essential gene is seen
 
 
@@ -34,9 +35,10 @@ def cell_types(
 
     Cells are grouped by likeness within their cluster (k-means in the integrated space, about 8 a group), their
     counts pooled, and each group given the lineage, then the type within it, whose markers it shows most (see
-    `kernels.marker_scores`). The confidence is the share of 200 resamplings of the markers that give the same answer
-    (lineage x type). Below one half the type becomes the broader one it belongs to, or `<lineage> unresolved`; a
-    lineage below one half, or with a weak best score, is `unassigned`.
+    `kernels.marker_scores`). That is done for six groupings, with the markers resampled 50 times in each; the
+    confidence is the share of these that give the same answer (lineage x type). Below one half the type becomes the
+    broader one it belongs to, or `<lineage> unresolved`; a lineage below one half, or with a weak mean score, is
+    `unassigned`.
 
     Parameters
     ----------
@@ -65,22 +67,28 @@ def cell_types(
             f"{len(genes)} genes measured; two are needed"
         )
     generator = np.random.default_rng(rng)
-    groups, expression = _pool(cohort, generator)
+    wins, scores = np.zeros((cohort.n_obs, len(names))), np.zeros((cohort.n_obs, len(names)))
+    votes = {name: _Votes.none(table, name, genes, cohort.n_obs) for name in names}
     used = np.flatnonzero((weights != 0).any(axis=0))
-    levels = saturated(expression[:, used], FLOOR, SHARE)
-    scores = np.nan_to_num(signed_mean(levels, weights[:, used], PENALTY), nan=-1.0)
-    wins = resampled_winners(levels, weights[:, used], PENALTY, DRAWS, generator)
-    winner = scores.argmax(axis=1)
-    rows = np.arange(len(winner))
+    for _ in range(GROUPINGS):
+        groups, expression = _pool(cohort, generator)
+        levels = saturated(expression[:, used], FLOOR, SHARE)
+        score = np.nan_to_num(signed_mean(levels, weights[:, used], PENALTY), nan=-1.0)
+        won = resampled_winners(levels, weights[:, used], PENALTY, DRAWS, generator)
+        wins += won[groups] / GROUPINGS
+        scores += score[groups] / GROUPINGS
+        winner = score.argmax(axis=1)
+        for k, name in enumerate(names):
+            votes[name].add(table, genes, expression, groups, winner == k, generator)
+    rows, winner = np.arange(cohort.n_obs), wins.argmax(axis=1)
     sure = (scores[rows, winner] >= MIN_SCORE) & (wins[rows, winner] >= MIN_CONFIDENCE)
-    lineage = np.where(sure, np.array(names, dtype=object)[winner], UNASSIGNED)
-    confidence = wins[rows, winner]
-    label = np.full(len(winner), UNASSIGNED, dtype=object)
-    for name in dict.fromkeys(lineage[sure]):
-        at = np.flatnonzero(lineage == name)
-        label[at], share = _types_within(table, str(name), genes, expression[at], generator)
-        confidence[at] *= share
-    obs_lineage, obs_label, obs_confidence = lineage[groups], label[groups], confidence[groups]
+    obs_lineage = np.where(sure, np.array(names, dtype=object)[winner], UNASSIGNED)
+    obs_label = np.full(cohort.n_obs, UNASSIGNED, dtype=object)
+    obs_confidence = wins[rows, winner].copy()
+    for k, name in enumerate(names):
+        at = np.flatnonzero(sure & (winner == k))
+        obs_label[at], share = votes[name].resolve(at)
+        obs_confidence[at] *= share
     _apply_overrides(cohort, overrides or {}, table, obs_lineage, obs_label, obs_confidence)
     cohort.obs["lineage"] = pd.Categorical(obs_lineage)
     cohort.obs["cell_type"] = pd.Categorical(obs_label)
@@ -108,35 +116,64 @@ def _pool(cohort: "AnnData", rng: np.random.Generator) -> tuple[np.ndarray, np.n
     return groups, np.log1p(1e4 * sums / np.maximum(sums.sum(axis=1, keepdims=True), 1))
 
 
-def _types_within(
-    table: MarkerTable, lineage: str, genes: pd.Index, expression: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Type and confidence of groups of one lineage; a type that others descend from does not compete with them."""
-    names, weights = table.weights(genes, lineage)
-    n = len(expression)
-    lines = [table.line(name) for name in names]
-    leaves = [k for k, name in enumerate(names) if not any(name in line[1:] for line in lines)]
-    if not leaves:
-        return np.full(n, lineage, dtype=object), np.ones(n)
-    if len(leaves) == 1:
-        return np.full(n, names[leaves[0]], dtype=object), np.ones(n)
-    names, weights, lines = [names[k] for k in leaves], weights[leaves], [lines[k] for k in leaves]
-    used = np.flatnonzero((weights != 0).any(axis=0))
-    levels = saturated(expression[:, used], FLOOR, SHARE)
-    scores = np.nan_to_num(signed_mean(levels, weights[:, used], PENALTY), nan=-1.0)
-    barred = np.column_stack(
-        [
-            (expression[:, at] < SEEN).all(axis=1) if len(at) else np.zeros(n, bool)
-            for at in table.essential(genes, names)
-        ]
-    )
-    scores[barred] = -1.0
-    wins = resampled_winners(levels, weights[:, used], PENALTY, DRAWS, rng, barred)
-    labels, shares = np.empty(n, dtype=object), np.empty(n)
-    for i, winner in enumerate(scores.argmax(axis=1)):
-        weak = int(scores[i, winner] < MIN_TYPE_SCORE)
-        labels[i], shares[i] = _resolve(lines[winner][weak:], lines, wins[i], f"{lineage} unresolved")
-    return labels, shares
+@dataclass(slots=True)
+class _Votes:
+    """Resamplings won by each narrowest type of a lineage, and scores, per cell, over the groupings it took part in."""
+
+    lineage: str
+    names: list[str]
+    lines: list[tuple[str, ...]]
+    weights: np.ndarray
+    wins: np.ndarray
+    scores: np.ndarray
+    times: np.ndarray
+
+    @classmethod
+    def none(cls, table: MarkerTable, lineage: str, genes: pd.Index, n_cells: int) -> "_Votes":
+        """No votes yet; a type that others descend from does not compete with them."""
+        names, weights = table.weights(genes, lineage)
+        lines = [table.line(name) for name in names]
+        leaves = [k for k, name in enumerate(names) if not any(name in line[1:] for line in lines)]
+        shape = (n_cells, len(leaves))
+        return cls(lineage, [names[k] for k in leaves], [lines[k] for k in leaves], weights[leaves],
+                   np.zeros(shape), np.zeros(shape), np.zeros(n_cells))  # fmt: skip
+
+    def add(
+        self, table: MarkerTable, genes: pd.Index, expression: np.ndarray, groups: np.ndarray, own: np.ndarray,
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        """The votes of the groups of one grouping that are of this lineage (`own`)."""
+        if len(self.names) < 2 or not own.any():
+            return
+        own_expression = expression[own]
+        used = np.flatnonzero((self.weights != 0).any(axis=0))
+        levels = saturated(own_expression[:, used], FLOOR, SHARE)
+        score = np.nan_to_num(signed_mean(levels, self.weights[:, used], PENALTY), nan=-1.0)
+        needed = table.essential(genes, self.names)
+        unseen = [(own_expression[:, at] < SEEN).all(axis=1) if len(at) else np.zeros(own.sum(), bool) for at in needed]
+        barred = np.column_stack(unseen)
+        score[barred] = -1.0
+        won = resampled_winners(levels, self.weights[:, used], PENALTY, DRAWS, rng, barred)
+        place = np.cumsum(own) - 1
+        cells = np.flatnonzero(own[groups])
+        at = place[groups[cells]]
+        self.wins[cells] += won[at]
+        self.scores[cells] += score[at]
+        self.times[cells] += 1
+
+    def resolve(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Type and confidence of some cells."""
+        if len(self.names) < 2:
+            return np.full(len(cells), (self.names or [self.lineage])[0], dtype=object), np.ones(len(cells))
+        labels, shares = np.empty(len(cells), dtype=object), np.empty(len(cells))
+        times = np.maximum(self.times[cells], 1)[:, None]
+        wins, scores = self.wins[cells] / times, self.scores[cells] / times
+        for i, winner in enumerate(wins.argmax(axis=1)):
+            weak = int(scores[i, winner] < MIN_TYPE_SCORE)
+            labels[i], shares[i] = _resolve(
+                self.lines[winner][weak:], self.lines, wins[i], f"{self.lineage} unresolved"
+            )
+        return labels, shares
 
 
 def _resolve(
