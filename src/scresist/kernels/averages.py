@@ -50,7 +50,7 @@ def averages_of_sorted(order: "Sorted", codes: np.ndarray, n_groups: int, averag
     """`group_average` of values that are sorted already."""
     labels = check_codes(codes, n_groups, order.n_cells)
     size = np.bincount(labels, minlength=n_groups)
-    out = relabelled_averages(order, labels[:, None], size, average, trim)[0]
+    out = np.asarray(relabelled_averages(order, labels[:, None], size, average, trim)[0])
     out[size == 0] = np.nan
     return out
 

@@ -31,7 +31,7 @@ def link_overlap(links: np.ndarray) -> np.ndarray:
     union = size[:, None] + size[None, :] - shared
     out = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     np.fill_diagonal(out, 1)
-    return out
+    return np.asarray(out)
 
 
 def structural_distances(links: np.ndarray) -> np.ndarray:
