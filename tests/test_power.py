@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from scresist.checks import InputError
 from scresist.cli import app
-from scresist.kernels.power import detectable, discovery_level, effect_scale, hazard_power, t_power
+from scresist.kernels.power import detectable, discovery_level, effect_scale, hazard_power, marker_information, t_power
 from scresist.simulate import Assumptions, power
 from scresist.simulate.power import change
 
@@ -45,6 +45,20 @@ def test_hazard_power_is_schoenfelds_number_of_events():
     assert events == pytest.approx(65.3, abs=0.1)
     assert hazard_power(np.log(2), events, 0.05, 0.25) == pytest.approx(0.8, abs=1e-3)
     assert np.isnan(hazard_power(1.0, 0, 0.05))
+
+
+def test_events_carry_less_where_few_patients_are_left_and_high_risk_leaves_first():
+    assert marker_information(1e-6, 20, 100_000) == pytest.approx(20, rel=1e-3)
+    assert marker_information(1e-6, 10, 10) == pytest.approx(sum(1 - 1 / r for r in range(1, 11)), rel=1e-3)
+    assert marker_information(1.0, 50, 100) < 0.85 * marker_information(0.1, 50, 100)
+    assert marker_information(1.0, 0.5, 100) == 0
+
+
+@pytest.mark.parametrize("patients", [8, 12])
+def test_the_formula_holds_for_a_hazard_with_a_dozen_events(patients):
+    plan = change(Assumptions(), effect={"hazard": 2.0})
+    row = power(plan, patients=[patients], questions=["hazard"], simulations=200, rng=4).table.iloc[0]
+    assert abs(row["power"] - row["simulated"]) < 3 * row["simulated_se"] + 0.04
 
 
 def test_level_of_a_false_discovery_rate():
@@ -109,6 +123,7 @@ def test_the_floor_of_the_exact_test_is_said():
     assert floor["3 per arm"] == pytest.approx(0.1)
     assert floor["4 per arm"] == pytest.approx(2 / 70)
     assert any("3 per arm: no exact test" in note for note in found.notes)
+    assert any("partly paired" in note for note in power(patients=[5], pairs=2, questions=["module"]).notes)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +153,10 @@ def test_the_command_prints_a_table_and_json():
     assert "4 per arm" in text.stdout
     wrong = CliRunner().invoke(app, ["power"])
     assert isinstance(wrong.exception, InputError)
+    wrong = CliRunner().invoke(app, ["power", "--patients", "4,six"])
+    assert "got '4,six'" in str(wrong.exception)
+    wrong = CliRunner().invoke(app, ["power", "--patients", "4", "--effect", "gene=two"])
+    assert "name=number" in str(wrong.exception)
     wrong = CliRunner().invoke(app, ["power", "--patients", "4", "--effect", "genes=2"])
     assert "did you mean 'gene'" in str(wrong.exception)
 

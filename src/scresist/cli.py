@@ -288,9 +288,11 @@ def power(
         start, effect=_numbers(effect, "--effect"), patient_sd=_numbers(patient_sd, "--patient-sd"),
         family=_numbers(family, "--family"), cells=cells, correlation=correlation,
     )  # fmt: skip
-    sizes = tuple(_counts(f"patients={n}")["patients"] for n in (patients or "").split(",") if n.strip())
+    sizes = [n.strip() for n in (patients or "").split(",")] if study is None else []
+    if not all(n.isdigit() for n in sizes):
+        raise InputError(f"--patients takes numbers per arm, separated by commas (4,6,8,12); got {patients!r}")
     found = judge(
-        plan, patients=sizes, pairs=pairs, study=None if study is None else read_study(study),
+        plan, patients=[int(n) for n in sizes], pairs=pairs, study=None if study is None else read_study(study),
         simulations=simulations, rng=seed,
     )  # fmt: skip
     if as_json:

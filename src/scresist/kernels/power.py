@@ -106,6 +106,41 @@ def hazard_power(log_hazard: float, events: float, alpha: float, variance: float
     return float(stats.norm.sf(critical - shift) + stats.norm.cdf(-critical - shift))
 
 
+def marker_information(log_hazard: float, events: float, patients: int) -> float:
+    """Information that events carry on the log hazard ratio per SD of a normal marker, at that ratio.
+
+    Parameters
+    ----------
+    log_hazard
+        Log hazard ratio per SD.
+    events
+        Number of events seen; the first of all patients' (no one drops out before).
+    patients
+        Followed up.
+
+    Returns
+    -------
+    Sum over events of the variance of the marker among those at risk. Schoenfeld's number of events is its limit for a
+    ratio near 1 and many patients: here the patients at high risk leave first, and few are left to compare with.
+    """
+    number = int(np.floor(events))
+    if number < 1 or patients < 2:
+        return 0.0
+    z = np.linspace(-6, 6, 241)
+    density = stats.norm.pdf(z)
+    density /= density.sum()
+    hazard = np.exp(np.clip(log_hazard * z, -30, 30))
+    grid = np.concatenate([[0.0], np.geomspace(1e-6, 1e4, 800)])  # cumulated baseline hazard
+    alive = np.exp(-np.outer(grid, hazard)) * density
+    weight = alive * hazard
+    total = np.maximum(weight.sum(axis=1), 1e-300)
+    mean = weight @ z / total
+    variance = np.maximum(weight @ z**2 / total - mean**2, 0.0)
+    k = np.arange(number)
+    at = np.interp((k + 0.5) / patients, 1 - alive.sum(axis=1), variance)
+    return float(np.sum(at * (1 - 1 / (patients - k))) * events / number)
+
+
 def discovery_level(power_at: Callable[[float], float], q: float, n_features: int, n_affected: int) -> float:
     """The p-value below which Benjamini-Hochberg calls a feature, on average, when some of the features are affected.
 

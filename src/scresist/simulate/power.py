@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +18,7 @@ from scresist.design import Contrast, Design
 from scresist.kernels.cox import cox_regression
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.negative_binomial_draws import draw_counts
-from scresist.kernels.power import detectable, discovery_level, effect_scale, hazard_power, t_power
+from scresist.kernels.power import detectable, discovery_level, effect_scale, hazard_power, marker_information, t_power
 from scresist.results import Result
 
 QUESTIONS = ("module", "gene", "composition", "hazard")
@@ -26,7 +27,7 @@ UNITS = {
 }  # fmt: skip
 _METHODS = {
     "module": "noncentral t", "gene": "moderated t of sums of counts", "composition": "noncentral t of log odds",
-    "hazard": "Schoenfeld",
+    "hazard": "Schoenfeld, information at the effect",
 }  # fmt: skip
 _GENES_SIMULATED = 400
 _COUNT_SD = 1.5  # of log mean counts over genes
@@ -289,14 +290,26 @@ def _at_rate(chance: Callable[[float, float], float], effect: float, question: s
 def _chance(layout: _Layout, question: str, plan: Assumptions) -> Callable[[float, float], float]:
     """Chance to find an effect at a level."""
     if question == "hazard":
-        return lambda effect, alpha: hazard_power(effect, layout.events, alpha)
+
+        @cache
+        def per_event(effect: float) -> float:
+            return marker_information(effect, layout.events, layout.patients) / max(layout.events, 1.0)
+
+        def found(effect: float, alpha: float) -> float:
+            return hazard_power(effect, layout.events, alpha, per_event(effect))
+
+        return found
     between = plan.patient_sd[question] ** 2
     units = layout.units
     prior = plan.prior_df if question == "gene" else 0.0
 
-    def chance(effect: float, alpha: float) -> float:
+    @cache
+    def scaled(effect: float) -> tuple[float, float, float]:
         variance = between + _noise(question, effect, plan)
-        scale, df = effect_scale(units.nuisance, units.is_test, units.code, plan.correlation * between / variance)
+        return variance, *effect_scale(units.nuisance, units.is_test, units.code, plan.correlation * between / variance)
+
+    def chance(effect: float, alpha: float) -> float:
+        variance, scale, df = scaled(effect)
         return t_power(effect / np.sqrt(variance * scale), df, alpha, prior) if np.isfinite(scale) else float("nan")
 
     return chance
@@ -327,9 +340,14 @@ def _notes(rows: Sequence[Mapping[str, Any]], plan: Assumptions) -> tuple[str, .
         notes.append(
             f"the gene has {expected:.1f} counts per sample: below 10 the formula is optimistic, or no test is"
         )
-    few = [r for r in rows if r["question"] == "hazard" and r["events"] < 20]
+    partly = dict.fromkeys(
+        r["design"] for r in rows if 0 < r["n_pairs"] < min(r["n_test"], r["n_reference"]) and r["n_test"] < 10
+    )
+    if partly:
+        notes.append(f"{', '.join(partly)}: partly paired and small; the formula may be 0.1 off, simulate to be sure")
+    few = [r for r in rows if r["question"] == "hazard" and r["events"] < 10]
     if few:
-        notes.append(f"{len(few)} designs have fewer than 20 events: Schoenfeld's formula is rough there")
+        notes.append(f"{len(few)} designs have fewer than 10 events: the formula is optimistic there")
     return tuple(notes)
 
 
