@@ -97,7 +97,9 @@ def _verdict(
         what = " and ".join(adjusted) or "the covariates together"
         return "refused", f"{head}. No test: {what} cannot be told apart from the arm; drop it or add patients."
     floor, reach = float(str(row["p_floor"])), float(str(row["detectable"]))
-    words = f"{head}. An exact test can reach p = {floor:.2g}; a difference of {reach:.1f} SD is found 8 times in 10."
+    sized = f"a difference of {reach:.1f} SD is found 8 times in 10"
+    found = sized if np.isfinite(reach) else "no size of difference is assured"
+    words = f"{head}. An exact test can reach p = {floor:.2g}; {found}."
     if full:
         return "weak", f"{words} The arms share no {', '.join(full)}: a difference may be that, not the arm."
     if floor > alpha:
