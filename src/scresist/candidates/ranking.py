@@ -33,11 +33,12 @@ def rank(
 ) -> Result:
     """Rank genes of the focus compartment by patient-level evidence, per contrast.
 
-    score = (1 - ambient risk) x weighted mean of: change, L / (L + 2) with L = -log10 p of the gene's contrast
-    (weight 2); module, the same of the module's own contrast times the square of the gene's kME over the hub's, where
-    both move one way, and the share of patient resamplings in which the gene is there (2); specific, the preference
-    of the gene for the compartment (1); robust, 1 - influence of the most influential patient, at least 0 (1). A line
-    that was not measured (no network, no contamination) is left out of the mean, not counted 0.
+    score = (1 - ambient risk) x weighted mean of: change, L / (L + 2) with L = -log10 p of the gene's contrast, times
+    S / (S + 1) with S its shrunken absolute log2 fold change (weight 2); module, the same of the module's own
+    contrast times the square of the gene's kME over the hub's, where both move one way, and the share of patient
+    resamplings in which the gene is there (2); specific, the preference of the gene for the compartment (1); robust,
+    1 - influence of the most influential patient, at least 0 (1). A line that was not measured (no network, no
+    contamination) is left out of the mean, not counted 0.
 
     Verdict: `supported` when q < 0.05, an exact test of the design could reach 0.05, no single patient carries it and
     less than half may be ambient; `suggestive` when p < 0.05 and the last two hold; `not supported` otherwise;
@@ -115,6 +116,10 @@ def _strength(p_values: pd.Series) -> np.ndarray:
 
 def _score(table: pd.DataFrame) -> pd.DataFrame:
     change = np.nan_to_num(_strength(table["p_value"]))
+    if "shrunken_log2fc" in table:
+        # What is large can be seen at the bench; shrunken, so that a noisy gene is not large by chance.
+        size = table["shrunken_log2fc"].abs().fillna(0.0).to_numpy(dtype=float)
+        change = change * size / (size + 1.0)
     agree = np.sign(table["module_effect"]) == np.sign(table["log2fc"])
     hub = table.groupby("module")["kme"].transform("max")
     module = _strength(table["module_p_value"]) * np.clip(table["kme"] / hub, 0, 1) ** 2 * agree
