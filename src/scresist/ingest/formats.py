@@ -95,7 +95,7 @@ def _read_folder(folder: Path, shown: str, problems: Problems) -> CountMatrix | 
     features = pd.read_csv(feature_file, sep="\t", header=None, dtype=str, keep_default_na=False)
     opener = gzip.open if matrix_file.suffix == ".gz" else open
     with opener(matrix_file, "rb") as handle:
-        counts = sparse.csc_array(scipy_io.mmread(handle))
+        counts = sparse.csc_array(scipy_io.mmread(handle, spmatrix=False))
     if counts.shape != (len(features), len(barcodes)):
         problems.error(
             shown,
