@@ -244,6 +244,16 @@ def test_the_page_is_one_file_that_needs_no_network(results):
         assert str(escape(best["statement"].iloc[0])) in page
 
 
+def test_no_two_parts_of_the_page_share_an_id(results):
+    import re
+
+    named = re.findall(
+        r' id="([^"]+)"', re.sub(r"<svg.*?</svg>", "", (results / "report.html").read_text(), flags=re.S)
+    )
+    assert len(named) == len(set(named)), "the script would take one for the other, and the map stays empty"
+    assert {"cellmap", "legend", "mapdata"} <= set(named)
+
+
 def test_steps_depend_on_earlier_steps_only():
     seen = set()
     for step in pipeline.STEPS:

@@ -493,6 +493,9 @@ def candidates(run: Run, study: Study, context: "Context") -> None:
         run.refuse("candidates", "ranking", "no comparison of arms was made, so no candidate is ranked")
         return
     own = tested[tested["cell_type"] == focus_population(run, study)]
+    if own["p_value"].isna().all():
+        run.refuse("candidates", "ranking", "no gene of the compartment could be tested over patients: none is ranked")
+        return
     ranked = stage.rank(
         own,
         stage.provenance(run.cells, inside),
