@@ -1,0 +1,62 @@
+"""The ranking of the genes of the compartment in focus, and what its figures show."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import RefusedError
+from scresist.results import Result
+from scresist.run_state import Run
+from scresist.steps.publishing import focus_population, publish
+from scresist.study import Study
+
+if TYPE_CHECKING:
+    from scresist.pipeline import Context
+
+
+def candidates(run: Run, study: Study, context: "Context") -> None:
+    """Join the evidence per gene of the focus compartment."""
+    import scresist.candidates as stage
+    from scresist.populations import in_compartment
+
+    focus = study.settings.focus
+    tested = run.table("expression_contrasts")
+    try:
+        inside = in_compartment(run.cells, focus.compartment)
+    except RefusedError as refusal:
+        run.refuse("candidates", f"compartment {focus.compartment}", refusal)
+        return
+    if not len(tested):
+        run.refuse("candidates", "ranking", "no comparison of arms was made, so no candidate is ranked")
+        return
+    own = tested[tested["cell_type"] == focus_population(run, study)]
+    if own["p_value"].isna().all():
+        run.refuse("candidates", "ranking", "no gene of the compartment could be tested over patients: none is ranked")
+        return
+    ranked = stage.rank(
+        own,
+        stage.provenance(run.cells, inside),
+        modules=run.table("modules"),
+        module_contrasts=run.table("module_contrasts"),
+        survival=run.table("survival"),
+        keep_genes=focus.keep_genes,
+    )
+    publish(run, context, "candidates", ranked)
+    genes = list(dict.fromkeys([*ranked.table.groupby("contrast").head(12)["gene"], *focus.keep_genes]))
+    publish(run, context, "candidate_values", _values(run, inside, [g for g in genes if g in run.cells.var_names]))
+
+
+def _values(run: Run, inside: np.ndarray, genes: list[str]) -> Result:
+    """Log2 counts per million of some genes in the compartment, per patient and arm: what the figures show."""
+    from scresist.kernels.aggregate import sum_by_group
+
+    cells = run.cells
+    key = cells.obs["patient"].astype(str) + "\t" + cells.obs["arm"].astype(str)
+    units = pd.Categorical(key.where(inside))
+    sums = sum_by_group(cells.layers["counts"], units.codes.astype(int), len(units.categories))
+    level = np.log2(1e6 * sums / sums.sum(axis=1, keepdims=True) + 1)
+    names = pd.DataFrame([u.split("\t") for u in units.categories], columns=["patient", "arm"])
+    n = np.bincount(units.codes[units.codes >= 0], minlength=len(names))
+    tables = [names.assign(gene=g, value=level[:, cells.var_names.get_loc(g)], n_cells=n) for g in genes]
+    return Result(pd.concat(tables, ignore_index=True), "log2 counts per million of the summed compartment")
