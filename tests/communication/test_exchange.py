@@ -1,5 +1,7 @@
 """Shapes of other programs: what goes out, and what comes in."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,6 +112,21 @@ def test_an_rda_of_cellchatdb_is_read(tmp_path):
     rdata.write_rda(path, {"other": {"table": some}})
     with pytest.raises(InputError, match="none of which"):
         read_cellchatdb_rda(path)
+
+
+def test_an_rda_written_by_r_is_read():
+    pytest.importorskip("rdata")
+    table = read_resource(Path(__file__).parent / "golden" / "cellchatdb_by_r.rda")
+    assert table.genes_of("TGFbR1_R2") == ("TGFBR1", "TGFBR2")
+    assert table.genes_of("CD74_CD44") == ("CD74", "CD44")
+    assert table.cofactors["TGFb antagonist"] == ("CHRD", "NOG")
+    assert table.cofactors["TGFb inhibition receptor"] == ("BAMBI",)
+    rows = table.interactions.set_index("interaction_name")
+    assert rows.loc["MIF_CD74_CD44", "antagonist"] == ""
+    assert rows.loc["TGFB1_TGFBR1_TGFBR2", "pathway_name"] == "TGFb"
+    made = infer(cohort(per_arm=1), groupby="cell_type", mode="parity", resource=table, permutations=0,
+                 pairs=["TGFB1_TGFBR1_TGFBR2", "MIF_CD74_CD44"])  # fmt: skip
+    assert (made.probability > 0).any(axis=(0, 1)).all()
 
 
 def test_coverage_names_what_is_missing_and_what_it_may_be_called():

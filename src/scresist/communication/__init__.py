@@ -10,6 +10,7 @@ from scresist.communication.conditions import (
     role_changes,
 )
 from scresist.communication.exchange import SignalTensor, to_cellphonedb, to_liana, to_tensor
+from scresist.communication.filters import keep_shared_links
 from scresist.communication.gene_changes import condition_gene_changes, link_gene_changes
 from scresist.communication.infer import infer
 from scresist.communication.over_expression import over_expressed_genes
@@ -25,9 +26,10 @@ from scresist.communication.similarity import pathway_shift, pathway_similarity,
 __all__ = [
     "Communication", "LigandReceptorTable", "Patterns", "SignalTensor", "cellchatdb", "choose_patterns",
     "compare_totals", "condition_gene_changes", "contrast_chain", "contrast_communication", "contribution",
-    "coverage", "difference", "find_patterns", "group_centralities", "infer", "interaction_table", "lift",
-    "link_evidence", "link_gene_changes", "over_expressed_genes", "pathway_shift", "pathway_similarity",
-    "pattern_matrix", "place_pathways", "rank_flow", "read_cellchatdb_rda", "read_cellphonedb", "read_liana",
-    "read_resource", "responses", "role_change_totals", "role_changes", "score_links", "select_links",
-    "signal_chain", "signalling_roles", "to_cellphonedb", "to_liana", "to_tensor",
+    "coverage", "difference", "find_patterns", "group_centralities", "infer", "interaction_table",
+    "keep_shared_links", "lift", "link_evidence", "link_gene_changes", "over_expressed_genes",
+    "pathway_shift", "pathway_similarity", "pattern_matrix", "place_pathways", "rank_flow",
+    "read_cellchatdb_rda", "read_cellphonedb", "read_liana", "read_resource", "responses",
+    "role_change_totals", "role_changes", "score_links", "select_links", "signal_chain", "signalling_roles",
+    "to_cellphonedb", "to_liana", "to_tensor",
 ]  # fmt: skip

@@ -29,13 +29,18 @@ def read_cellchatdb_rda(path: str | Path) -> LigandReceptorTable:
     parts = next((v for v in content.values() if isinstance(v, dict) and "interaction" in v), None)
     if parts is None:
         raise InputError(f"{path} holds {', '.join(content)}, none of which is a list with a table named interaction")
-    interactions = parts["interaction"].fillna("").astype(str).reset_index(drop=True)
+    interactions = _text(parts["interaction"]).reset_index(drop=True)
     require_columns(interactions, COLUMNS, f"{path}, interaction")
     return LigandReceptorTable(interactions, _rows(parts["complex"]), _rows(parts["cofactor"]), Path(path).name)
 
 
+def _text(table: pd.DataFrame) -> pd.DataFrame:
+    """Every value as text, "" where R has a missing one; factors become their labels."""
+    return table.astype(object).where(table.notna(), "").astype(str)
+
+
 def _rows(table: pd.DataFrame) -> MappingProxyType[str, tuple[str, ...]]:
-    text = table.fillna("").astype(str)
+    text = _text(table)
     return MappingProxyType(
         {str(n): tuple(g for g in row if g) for n, row in zip(text.index, text.to_numpy(), strict=True)}
     )

@@ -1,0 +1,97 @@
+"""What an inference starts from: the group of every cell, and the values of the signalling genes, sorted once."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from scresist.checks import InputError, RefusedError
+from scresist.communication.resource import LigandReceptorTable
+from scresist.kernels.averages import Sorted, sort_values
+from scresist.kernels.signalling import PairGenes
+
+LARGEST_LOG = 25.0  # no log1p of normalised counts is above it
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The numbers of a call that the arithmetic needs."""
+
+    average: str
+    trim: float
+    kh: float
+    hill: float
+    population_size: bool
+    min_cells: int
+    permutations_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignallingValues:
+    """Values of the signalling genes as they are (cells x genes) and sorted, and the largest of them: the scale."""
+
+    genes: pd.Index
+    values: sparse.csc_array
+    order: Sorted
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What both modes are given: values, what the pairs are made of, groups, and what will be said of the run."""
+
+    data: SignallingValues
+    plan: PairGenes
+    groups: pd.Index
+    codes: np.ndarray
+    chosen: pd.DataFrame
+    coverage: pd.DataFrame
+    settings: MappingProxyType[str, Any]
+
+
+def groups_of(labels: pd.Series, mode: str) -> tuple[pd.Index, np.ndarray]:
+    """Names in order and the code of each cell."""
+    if labels.isna().any():
+        raise InputError(
+            f"{int(labels.isna().sum())} cells have no group in {labels.name!r}; name them or leave them out"
+        )
+    kept = labels.cat.remove_unused_categories() if isinstance(labels.dtype, pd.CategoricalDtype) else (
+        labels.astype(str).astype("category"))  # fmt: skip
+    names = pd.Index([str(c) for c in kept.cat.categories], name="group")
+    if len(names) < 2:
+        raise InputError(f"communication takes two groups at least; {labels.name!r} has {len(names)}")
+    if mode == "parity" and "0" in names:
+        raise InputError(f"a group of {labels.name!r} is named '0', which CellChat refuses; rename it")
+    return names, kept.cat.codes.to_numpy().astype(np.int64)
+
+
+def signalling_values(adata: Any, table: LigandReceptorTable, organism: str) -> SignallingValues:
+    """The values of the signalling genes, sorted once, and the largest of them: the scale."""
+    if adata.X is None:
+        raise InputError("the cells have no X; communication takes log-normalised values there")
+    genes = pd.Index(adata.var_names).astype(str)
+    if genes.has_duplicates:
+        raise InputError(f"gene names must be unique; {genes[genes.duplicated()][0]!r} stands more than once")
+    inside = np.flatnonzero(genes.isin(table.signalling_genes()))
+    if len(inside) == 0:
+        raise RefusedError(
+            f"none of the genes of {table.name} is among the {len(genes)} given (such as {genes[0]!r}): "
+            f"another organism (organism={organism!r} was asked for), or ids in place of symbols"
+        )
+    values = sparse.csc_array(adata.X[:, inside], dtype=np.float64)
+    order = sort_values(values)
+    largest = float(values.data.max(initial=0))
+    some = values.data[: min(len(values.data), 100_000)]
+    if largest >= 3 and (some == np.floor(some)).all():
+        raise InputError(
+            f"X holds whole numbers up to {largest:g}: counts; communication takes log-normalised values (log1p of "
+            "counts per 10,000)"
+        )
+    if largest > LARGEST_LOG:
+        raise InputError(f"X has values up to {largest:g}: not log-transformed; take log1p of normalised counts")
+    if largest == 0:
+        raise RefusedError("no signalling gene is expressed")
+    return SignallingValues(genes[inside], values, order, largest)
