@@ -32,6 +32,8 @@ def named_pairs(
         if name not in whole:
             lost = coverage.loc[coverage["interaction_name"] == name, "missing"].iloc[0]
             raise InputError(f"interaction {name!r} cannot be inferred: {lost} is not measured; leave the pair out")
+    if not pairs:
+        raise InputError("pairs is empty; name one interaction at least, or leave it out")
     if len(set(pairs)) < len(pairs):
         raise InputError("pairs names an interaction more than once")
     return available.set_index("interaction_name", drop=False).loc[pairs]
