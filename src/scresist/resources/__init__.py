@@ -88,6 +88,17 @@ def known_escape() -> pd.DataFrame:
 
 
 @cache
+def simulation_parameters() -> pd.DataFrame:
+    """What simulated genes are drawn around, indexed by gene: estimated from real cells, NaN where not seen there.
+
+    `immune`, `epithelial` (mean counts per 10,000), `dispersion` (negative binomial, between cells of one patient and
+    type), and loadings on shared factors of immune (i1, ...) and epithelial (e1, ...) cells, in log rate per SD.
+    """
+    with _HERE.joinpath("simulation/genes.csv.gz").open("rb") as handle:
+        return pd.read_csv(handle, compression="gzip", index_col="gene")
+
+
+@cache
 def ensembl_supplement() -> MappingProxyType[str, str]:
     """Ensembl id to symbol of mitochondrial genes and of antigen receptor constant genes."""
     with _HERE.joinpath("genes/supplement_human.tsv").open(encoding="utf-8") as handle:

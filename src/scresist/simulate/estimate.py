@@ -93,7 +93,7 @@ def estimate_profiles(
     quantiles = np.array([np.quantile(size[type_code == k], _QUANTILES) for k in range(len(types))])
     relative = quantiles.mean(axis=1) / size.mean()
     return FittedProfiles(
-        _genes(adata.var_names), tuple(types), means, dispersion, relative, patient_sd, quantiles,
+        _genes(adata.var_names), tuple(types), means, dispersion, relative, {}, patient_sd, quantiles,
         np.bincount(type_code) / len(type_code), loadings, float(key["patient"].value_counts().median()),
         (*notes, *said),
     )  # fmt: skip

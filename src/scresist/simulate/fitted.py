@@ -1,18 +1,21 @@
 """A cohort drawn from estimated profiles: the arms, planted programmes and sheets of a plan over real parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scresist.checks import InputError, suggestion
+from scresist.checks import InputError, require_choice, suggestion
 from scresist.kernels.negative_binomial_draws import draw_counts
-from scresist.simulate.cohort import HUBS, Plan, Sample, Simulation, simulate
+from scresist.simulate.cohort import Sample, Simulation, draw_barcodes, simulate
 from scresist.simulate.estimate import FittedProfiles
+from scresist.simulate.plan import Plan
+from scresist.simulate.planted import HUBS, copies_by_arm, draw_copy_number
 
 _BLOCK = 1000
+ADDED = ("copy number", "ambient", "doublets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class FittedSimulation(Simulation):
 
 
 def simulate_from(
-    profiles: FittedProfiles, plan: Plan | None = None, *, malignant: str | None = None
+    profiles: FittedProfiles, plan: Plan | None = None, *, malignant: str | None = None, add: Collection[str] = ()
 ) -> FittedSimulation:
     """Lay out a cohort with the arms and effects of a plan, over profiles estimated from real cells.
 
@@ -38,17 +41,26 @@ def simulate_from(
     profiles
         From `estimate_profiles`.
     plan
-        Arms, pairs, cells, effects, seed. What real cells hold already is not added again: ambient counts, doublets,
-        low quality, batches and copy number; genes and depth are those of the profiles.
+        Arms, pairs, cells, effects, seed. Batches, low quality and the decoys of the soup, macrophages, cycle and depth
+        are off; genes and depth are those of the profiles.
     malignant
         Type that carries the planted programmes; None takes `malignant`, or the commonest type where there is none.
+    add
+        What real cells may hold already and is not added unless named: `copy number` (chromosome arms of the malignant
+        type), `ambient` and `doublets` (the shares of the plan).
 
     Raises
     ------
     InputError
-        If there is no such type, or it has too few genes with counts to plant programmes in.
+        If there is no such type, it has too few genes with counts for the programmes, or `add` names anything else.
     """
-    plan = replace(plan or Plan(), ambient=0.0, doublets=0.0, low_quality=0.0, batch_sd=0.0)
+    for name in add:
+        require_choice(name, ADDED, "add")
+    given = plan or Plan()
+    plan = replace(
+        given, low_quality=0.0, batch_sd=0.0, ambient=given.ambient if "ambient" in add else 0.0,
+        doublets=given.doublets if "doublets" in add else 0.0,
+    )  # fmt: skip
     if malignant is None:
         common = profiles.types[int(np.argmax(profiles.shares))]
         malignant = "malignant" if "malignant" in profiles.types else common
@@ -67,15 +79,31 @@ def simulate_from(
     others = [t for t in np.array(profiles.types)[np.argsort(profiles.shares)[::-1]] if t != malignant]
     changed = zip(others[:2], (plan.composition_effect, -plan.composition_effect), strict=False)
     truth["composition"] = {"acquired": {str(t): float(size) for t, size in changed}}
+    truth["log_odds"], truth["cycling"], truth["subclones"], truth["decoy_arms"] = {}, {}, {}, {}
     truth["signals"] = {
         arm: [r for r in rows if r["gene"] in profiles.genes.index and r["cell_type"] in profiles.types]
         for arm, rows in base.truth["signals"].items()
     }  # fmt: skip
-    truth["copy_number"], truth["malignant"], truth["notes"] = {}, malignant, list(profiles.notes)
-    sheet = base.samples_sheet
+    copies = _copy_number(profiles, base, plan) if "copy number" in add else {}
+    truth["copy_number"] = {
+        p: {arm: float(v) for arm, v in zip(*copies_by_arm(profiles.genes, c), strict=True) if v != 1.0}
+        for p, c in copies.items()
+    }
+    truth["malignant"], truth["notes"] = malignant, list(profiles.notes)
     return FittedSimulation(
-        plan, profiles, sheet, base.patients_sheet, truth, programmes, base.activity, {}, profiles, malignant
-    )
+        plan, profiles, base.samples_sheet, base.patients_sheet, truth, programmes, base.activity, copies, {},
+        base.decoys, profiles, malignant,
+    )  # fmt: skip
+
+
+def _copy_number(profiles: FittedProfiles, base: Simulation, plan: Plan) -> dict[str, np.ndarray]:
+    """Factor of each gene per patient; the profiles' genes must have positions."""
+    if not profiles.genes["cytoband"].astype(bool).any():
+        raise InputError("copy number needs genes with positions; none of the profiles' names is a known human symbol")
+    patients = base.patients_sheet["patient"].astype(str)
+    return {
+        p: draw_copy_number(profiles.genes, np.random.default_rng([plan.seed, 3, i])) for i, p in enumerate(patients)
+    }
 
 
 def _programmes(
@@ -167,6 +195,8 @@ def _draw(simulation: FittedSimulation, name: str, rng: np.random.Generator) -> 
     n = max(30, int(rng.normal(plan.cells, plan.cells * 0.15)))
     kinds = rng.choice(len(shares), n, p=rng.dirichlet(30 * shares / shares.sum()))
     log_means = patient_log_means(profiles, np.random.default_rng([plan.seed, 5, int(str(row["patient"])[1:])]))
+    if simulation.copy_number:
+        log_means[profiles.types.index(simulation.malignant)] += np.log(simulation.copy_number[str(row["patient"])])
     for change in simulation.truth["signals"].get(row["arm"], []):
         at = int(np.flatnonzero(profiles.genes.index == change["gene"])[0])
         log_means[profiles.types.index(change["cell_type"]), at] += change["log_fold_change"]
@@ -177,10 +207,27 @@ def _draw(simulation: FittedSimulation, name: str, rng: np.random.Generator) -> 
         at_genes = profiles.genes.index.get_indexer(loadings.index)
         added[np.ix_(tumour, at_genes)] += np.outer(level, loadings.to_numpy()).astype(np.float32)
     counts = draw_cells(profiles, kinds, log_means, rng=rng, added=added)
-    alphabet = np.array(list("ACGT"))
+    share = float(np.clip(rng.normal(plan.ambient, plan.ambient / 3), 0, 0.5)) if plan.ambient else 0.0
+    if share:
+        counts = _contaminate(counts, share, rng)
+    twin = rng.random(n) < plan.doublets
+    if twin.any():
+        counts = sparse.csr_array(counts + sparse.diags_array(twin.astype(counts.dtype)) @ counts[rng.permutation(n)])
     cells = pd.DataFrame({
-        "sample": name, "barcode": ["".join(alphabet[rng.integers(0, 4, 16)]) + "-1" for _ in range(n)],
-        "cell_type": np.array(profiles.types, dtype=object)[kinds], "doublet": False, "low_quality": False,
-        "contamination": 0.0,
+        "sample": name, "barcode": draw_barcodes(n, rng),
+        "cell_type": np.array(profiles.types, dtype=object)[kinds], "doublet": twin, "low_quality": False,
+        "contamination": share,
     })  # fmt: skip
     return Sample(name, counts, cells)
+
+
+def _contaminate(counts: sparse.csr_array, share: float, rng: np.random.Generator) -> sparse.csr_array:
+    """A share of every cell's counts taken out at random, and as many drawn from the sample's profile put in."""
+    profile = np.asarray(counts.sum(axis=0), dtype=float).ravel()
+    kept = counts.copy()
+    kept.data = rng.binomial(kept.data, 1 - share).astype(counts.dtype)
+    number = rng.poisson(share * np.asarray(counts.sum(axis=1)).ravel())
+    genes = rng.choice(len(profile), int(number.sum()), p=profile / profile.sum())
+    soup = sparse.coo_array((np.ones(len(genes), counts.dtype), (np.repeat(np.arange(len(number)), number), genes)),
+                            shape=counts.shape)  # fmt: skip
+    return sparse.csr_array(kept + sparse.csr_array(soup))

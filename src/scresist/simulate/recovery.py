@@ -21,6 +21,13 @@ def compare(results: Path, cohort: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "where", "planted", "found"])
 
 
+def truth_per_cell(cohort: Path) -> pd.DataFrame:
+    """What each cell of a simulated cohort is, indexed as the run names its cells."""
+    known = pd.read_parquet(cohort / "truth_cells.parquet")
+    known.index = pd.Index(known["sample"] + ":" + known["barcode"], name="cell")
+    return known
+
+
 def _modules(truth: dict[str, object], tables: Path) -> list[tuple[str, str, str, str]]:
     if not (tables / "candidates.csv").exists():
         return []
@@ -46,8 +53,7 @@ def _modules(truth: dict[str, object], tables: Path) -> list[tuple[str, str, str
 
 def _cells(tables: Path, cohort: Path) -> list[tuple[str, str, str, str]]:
     cells = read_table(tables / "cells.parquet").set_index("cell")
-    known = pd.read_parquet(cohort / "truth_cells.parquet")
-    known.index = pd.Index(known["sample"] + ":" + known["barcode"])
+    known = truth_per_cell(cohort)
     own = known.loc[cells.index, "cell_type"]
     epithelial = own.isin(["malignant", "gastric pit mucous cell"])
     agree = np.where(epithelial, cells["lineage"] == "epithelial", cells["cell_type"].astype(str) == own)
