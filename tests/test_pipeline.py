@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import anndata
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,6 +18,9 @@ from scresist.checks import InputError
 from scresist.keys import KEYS, NAMES
 from scresist.pipeline import NAMES as STEP_NAMES
 from scresist.pipeline import run
+from scresist.report import sections
+from scresist.report.blocks import write
+from scresist.report.page import Folder
 from scresist.results import read_table
 from scresist.simulate import Plan, simulate, write_cohort
 from scresist.simulate.recovery import compare
@@ -96,8 +101,6 @@ def test_the_folder_holds_what_the_contract_names(results):
 
 
 def test_every_slot_written_is_a_named_key(results):
-    import anndata
-
     cells = anndata.read_h5ad(results / "cohort.h5ad")
     listed = {(key.axis, key.name) for key in KEYS}
     for axis in ("obs", "var", "obsm", "varm", "layers", "uns"):
@@ -266,3 +269,30 @@ def test_progress_is_timed(results):
     facts = json.loads((results / "run.json").read_text())
     assert sum(s["seconds"] for s in facts["steps"]) < time.time()
     assert isinstance(pd.DataFrame(facts["steps"])["seconds"].sum(), float)
+
+
+def test_every_test_that_the_page_shows_is_a_claim_with_the_same_numbers(results):
+    claims = read_table(results / "claims.csv")
+    traced = claims[claims["row"].notna()]
+    assert set(traced["table"]) >= {"candidates", "module_contrasts", "composition_contrasts", "survival"}
+    for name, own in traced.groupby("table"):
+        table = read_table(results / "tables" / f"{name}.csv").iloc[own["row"].astype(int)]
+        for column in ("p_value", "q_value", "ci_low", "ci_high"):
+            np.testing.assert_allclose(table[column].to_numpy(float), own[column].to_numpy(float), rtol=1e-8)
+    folder = Folder(results, json.loads((results / "run.json").read_text()))
+    cells = anndata.read_h5ad(results / "cohort.h5ad")
+    stated = set(claims["statement"])
+    tests = claims["p_value"].map(lambda p: write(p, "p"))
+    for build in sections.ORDER:
+        section = build(folder, cells)
+        for block in section.blocks if section else []:
+            if block["kind"] == "table" and "p" in [c.name for c in block["columns"]]:
+                at = [c.name for c in block["columns"]].index("p")
+                shown = [row[at]["text"] for row in block["rows"]]
+                assert set(shown) <= {*tests, "–"}, section.id
+            if block["kind"] == "list":
+                said = [e["text"].split(" (p ")[0] for e in block["entries"] if e["verdict"] == "supported"]
+                assert set(said) <= stated
+    ranked = read_table(results / "tables" / "candidates.csv").set_index(["contrast", "gene"])["verdict"]
+    own = claims[claims["kind"] == "candidates"].set_index(["contrast", "feature"])["verdict"]
+    assert own.equals(ranked.loc[own.index].rename_axis(own.index.names))

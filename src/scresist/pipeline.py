@@ -74,7 +74,8 @@ STEPS = (
     Step("survival", steps.survival, ("contrasts",), lambda s: [
         s.settings.survival and s.settings.survival.model_dump(), s.settings.focus.model_dump(),
         s.patients.reset_index().astype(str).to_numpy().tolist()]),
-    Step("candidates", steps.candidates, ("contrasts", "survival"), lambda s: s.settings.focus.model_dump()),
+    Step("candidates", steps.candidates, ("contrasts", "survival", "communication"), lambda s: (
+        s.settings.focus.model_dump())),
     Step("report", steps.report, ("candidates", "communication"), lambda s: [s.name, s.settings.study.drug]),
 )  # fmt: skip
 NAMES = tuple(step.name for step in STEPS)

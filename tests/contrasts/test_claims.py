@@ -131,8 +131,37 @@ def test_the_register_says_what_stands_and_why_not():
     assert table.loc["m0", "n"] == "6 against 6 patients"
     assert table.loc["m2", "verdict"] == "refused"
     assert table.loc["m2", "why"] == "the same value in every patient"
-    assert set(result.table["verdict"]) <= {"supported", "suggestive", "not supported", "refused"}
+    assert set(result.table["verdict"]) <= {"supported", "suggestive", "not supported", "refused", "ok"}
+    assert table.loc["", "verdict"] == "ok"
     assert result.table.iloc[0]["kind"] == "design"
+
+
+def test_what_stands_in_its_family_may_not_stand_over_the_study():
+    design = two_arms(6, 6)
+    kinds = {name: sc.modules(noise(design, 6, seed=i), design, method="t") for i, name in enumerate("abcdef")}
+    table = kinds["a"].table.copy()
+    table.loc[0, ["p_value", "q_value", "p_permutation"]] = [0.004, 0.024, 0.004]
+    table["rests_on_one"] = False
+    alone = sc.register_claims({"modules": table}, design).table.set_index("feature")
+    assert alone.loc["m0", "verdict"] == "supported"
+    quiet = {k: r.table.assign(p_value=0.5, q_value=0.5) for k, r in kinds.items() if k != "a"}
+    among = sc.register_claims({"modules": table, **quiet}, design).table
+    row = among[(among["kind"] == "modules") & (among["feature"] == "m0")].iloc[0]
+    assert row["verdict"] == "suggestive"
+    assert "not over the whole study" in row["why"]
+
+
+def test_links_are_named_by_both_ends():
+    row = {"level": "pair", "source": "macrophage", "target": "T cell", "ligand": "TGFB1", "receptor": "TGFbR1_R2",
+           "pathway": "TGFb", "interaction": "TGFB1_TGFBR1_TGFBR2", "contrast": "primary", "effect": 0.012,
+           "ci_low": 0.004, "ci_high": 0.02, "p_value": 0.01, "p_floor": 0.002, "q_value": 0.2, "n_test": 6,
+           "n_reference": 6, "n_pairs": 0, "rests_on_one": False}  # fmt: skip
+    all_sent = {**row, "level": "outgoing", "target": "", "ligand": "", "receptor": "", "pathway": "MIF"}
+    claims = sc.register_claims({"communication": pd.DataFrame([row, all_sent])}, two_arms()).table
+    said = list(claims["statement"])[1:]
+    assert said[0] == ("TGFB1 to TGFbR1_R2 from macrophage to T cell is stronger in resistant than in naive "
+                       "(difference of probability 0.012, 95 % interval 0.004 to 0.02).")  # fmt: skip
+    assert said[1].startswith("MIF signalling sent by macrophage is stronger")
 
 
 def test_a_design_that_cannot_reach_the_level_supports_nothing():

@@ -28,6 +28,8 @@ def rank(
     modules: pd.DataFrame | None = None,
     module_contrasts: pd.DataFrame | None = None,
     survival: pd.DataFrame | None = None,
+    judged: pd.DataFrame | None = None,
+    levels: pd.DataFrame | None = None,
     keep_genes: Sequence[str] = (),
     top: int = 200,
 ) -> Result:
@@ -40,9 +42,10 @@ def rank(
     1 - influence of the most influential patient, at least 0 (1). A line that was not measured (no network, no
     contamination) is left out of the mean, not counted 0.
 
-    Verdict: `supported` when q < 0.05, an exact test of the design could reach 0.05, no single patient carries it and
-    less than half may be ambient; `suggestive` when p < 0.05 and the last two hold; `not supported` otherwise;
-    `refused` where there is no test. Known escape routes and `keep_genes` stay in the table whatever their rank.
+    Verdict: `supported` when q < 0.05 and at most the level that the study holds its family to, an exact test of the
+    design could reach 0.05, the contrast is not weak, no single patient carries it and less than half may be ambient;
+    `suggestive` when p < 0.05 and the last two hold; `not supported` otherwise; `refused` where there is no test. Known
+    escape routes and `keep_genes` stay in the table whatever their rank.
 
     Parameters
     ----------
@@ -54,6 +57,11 @@ def rank(
         gene, module, kme (and stability); module, contrast, effect, p_value, q_value.
     survival
         feature, hr, q_value, as `survival.cox` gives.
+    judged
+        contrast, verdict (ok | weak | refused), sentence, as `contrasts.estimable` gives; None takes all as ok.
+    levels
+        kind, family, level, as `contrasts.study_levels` gives, with the kind `candidates` and contrasts as families;
+        None holds each family to 0.05.
     keep_genes
         Genes to keep whatever their rank.
     top
@@ -75,7 +83,12 @@ def rank(
     table["direction_expected"] = table["gene"].map(routes["direction"]).fillna("")
     table["bench"] = table["gene"].map(routes["bench"]).fillna("")
     table = _score(table)
-    table[["verdict", "why"]] = [_verdict(row) for row in table.to_dict("records")]
+    weak = {} if judged is None else judged[judged["verdict"] == "weak"].set_index("contrast")["sentence"].to_dict()
+    held = {} if levels is None else levels[levels["kind"] == "candidates"].set_index("family")["level"].to_dict()
+    table[["verdict", "why"]] = [
+        _verdict(row, weak.get(row["contrast"], ""), held.get(row["contrast"], 0.05))
+        for row in table.to_dict("records")
+    ]
     place = {name: i for i, name in enumerate(dict.fromkeys(table["contrast"]))}  # the order of the design
     order = ["place", "score", "p_value", "gene"]
     table = table.assign(place=table["contrast"].map(place))
@@ -148,7 +161,7 @@ def _score(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _verdict(row: dict[str, object]) -> tuple[str, str]:
+def _verdict(row: dict[str, object], weak: str, level: float) -> tuple[str, str]:
     p, q = float(row["p_value"]), float(row["q_value"])  # type: ignore[arg-type]
     if np.isnan(p):
         return "refused", str(row.get("reason") or "no test")
@@ -159,9 +172,14 @@ def _verdict(row: dict[str, object]) -> tuple[str, str]:
     if risk >= MAX_AMBIENT:
         doubts.append(f"{risk:.0%} of its counts may be ambient")
     floor = float(row["p_floor"])  # type: ignore[arg-type]
-    if q < 0.05 and not doubts and floor <= 0.05:
-        return "supported", "q < 0.05, no single patient carries it"
     if p < 0.05 and not doubts:
-        beyond = f"an exact test of so few patients reaches p = {floor:.2g} at best"
-        return "suggestive", beyond if q < 0.05 else "p < 0.05, not after correction for all genes"
+        if not q < 0.05:
+            return "suggestive", "p < 0.05, not after correction for all genes"
+        if floor > 0.05:
+            return "suggestive", f"an exact test of so few patients reaches p = {floor:.2g} at best"
+        if weak:
+            return "suggestive", weak
+        if not q <= level:
+            return "suggestive", f"q = {q:.2g} over the genes, but not over the whole study"
+        return "supported", f"q = {q:.2g}, no single patient carries it"
     return "not supported", "; ".join(doubts) if p < 0.05 else "p >= 0.05"

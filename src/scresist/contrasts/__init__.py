@@ -6,6 +6,7 @@ from scresist.contrasts.cell_shares import composition
 from scresist.contrasts.claims import register_claims
 from scresist.contrasts.difference import primary_against_acquired
 from scresist.contrasts.estimability import estimable
+from scresist.contrasts.families import family_names, study_levels
 from scresist.contrasts.flips import cell_level_expression, cell_level_values, compare_claims
 from scresist.contrasts.genes import expression
 from scresist.contrasts.module_tests import modules
@@ -13,6 +14,6 @@ from scresist.contrasts.shuffling import calibrate, shuffle_arms
 
 __all__ = [
     "Pseudobulk", "calibrate", "cell_level_expression", "cell_level_values", "compare_claims", "composition",
-    "contrast_arms", "estimable", "expression", "modules", "primary_against_acquired", "pseudobulk",
-    "register_claims", "shuffle_arms",
+    "contrast_arms", "estimable", "expression", "family_names", "modules", "primary_against_acquired", "pseudobulk",
+    "register_claims", "shuffle_arms", "study_levels",
 ]  # fmt: skip

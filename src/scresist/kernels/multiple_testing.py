@@ -37,3 +37,42 @@ def benjamini_hochberg(p_value: np.ndarray) -> np.ndarray:
     ranked[order] = stepped
     q[tested] = ranked
     return q
+
+
+def family_levels(smallest_q: np.ndarray, kind: np.ndarray, alpha: float) -> np.ndarray:
+    """The level that q-values of each family are held to, so that what is called over all families keeps its rate.
+
+    Two steps from the top: kinds of claim are selected by Benjamini-Hochberg at `alpha` on their Simes p-values, then
+    the families of a selected kind at what is left of `alpha`; a family is held to that times the share of its kind's
+    families that were selected. Where nothing is true, the chance of any call at all is `alpha`.
+
+    Parameters
+    ----------
+    smallest_q
+        Smallest Benjamini-Hochberg q-value of each family, which is its Simes p-value; NaN where nothing was tested.
+        Shape (families,).
+    kind
+        The kind of claim each family belongs to, integers from 0. Shape (families,).
+    alpha
+        Rate to keep.
+
+    Returns
+    -------
+    Level of each family, 0 where it was not selected, NaN where nothing was tested. Shape (families,).
+
+    References
+    ----------
+    Benjamini & Bogomolov (2014) J R Stat Soc B 76:297; Bogomolov, Peterson, Benjamini & Sabatti (2021) Biometrika
+    108:575, the same over a tree; Simes (1986) Biometrika 73:751.
+    """
+    q, kind = np.asarray(smallest_q, dtype=float), np.asarray(kind)
+    kinds = np.unique(kind[~np.isnan(q)])
+    over_kinds = benjamini_hochberg(np.array([np.nanmin(benjamini_hochberg(q[kind == k])) for k in kinds]))
+    selected = over_kinds <= alpha
+    left = alpha * selected.sum() / max(len(kinds), 1)
+    level = np.where(np.isnan(q), np.nan, 0.0)
+    for k in kinds[selected]:
+        here = (kind == k) & ~np.isnan(q)
+        found = benjamini_hochberg(q[here]) <= left
+        level[here] = np.where(found, left * found.mean(), 0.0)
+    return level

@@ -35,6 +35,20 @@ class Folder:
         path = self.path / "claims.csv"
         return read_table(path) if path.exists() else pd.DataFrame()
 
+    def stated(self, name: str) -> pd.DataFrame:
+        """The rows of a table that are claims, with their verdicts, in the register's order; no other is shown."""
+        register, whole = self.claims, self.table(name)
+        if register.empty or whole.empty:
+            return whole.iloc[:0]
+        own = register[(register["table"] == name) & register["row"].notna()]
+        rows = whole.iloc[own["row"].astype(int)].reset_index(drop=True)
+        return rows.assign(verdict=own["verdict"].to_numpy(), why=own["why"].to_numpy())
+
+    def sentences(self, kind: str) -> list[str]:
+        """Statements of the register that are counts and not tests."""
+        register = self.claims
+        return [] if register.empty else list(register.loc[register["kind"] == kind, "statement"])
+
     @property
     def arms(self) -> list[str]:
         """Arms in the order of the study."""
@@ -91,7 +105,7 @@ def _facts(folder: Folder, cells: Any) -> list[tuple[str, str]]:
         out.append((str(n), f"patients: {arm}"))
     claims = folder.claims
     if len(claims):
-        made = claims[claims["kind"] != "design"]
+        made = claims[claims["p_value"].notna()]
         out.append((str(int((made["verdict"] == "supported").sum())), "claims supported"))
     return out
 

@@ -25,6 +25,8 @@ _TEST = (
     Column("n_pairs", "pairs"),
     Column("influence", "influence", ".2f", "largest relative change of the effect when one patient is left out"),
     Column("influence_patient", "of"),
+    Column("verdict", "verdict", pill=True),
+    Column("why", "why this verdict"),
 )
 
 
@@ -37,9 +39,9 @@ def summary(folder: "Folder", cells: Any) -> Section:
                    bullets([(str(r["verdict"]), str(r["sentence"])) for r in design.to_dict("records")])]  # fmt: skip
     claims = folder.claims
     if len(claims):
-        claims = claims[claims["kind"] != "design"]
+        claims = claims[claims["p_value"].notna()]
         called = claims[claims["verdict"] == "supported"]
-        blocks.append(heading(f"Claims supported: {len(called)} of {len(claims)} made"))
+        blocks.append(heading(f"Claims supported: {len(called)} of {len(claims)} tested and stated"))
         if len(called):
             shown = called.sort_values("q_value", kind="stable").head(12)
             blocks.append(bullets([("supported", _claim(r)) for r in shown.to_dict("records")]))
@@ -94,14 +96,15 @@ def who(folder: "Folder", cells: Any) -> Section:
 
 def candidates(folder: "Folder", cells: Any) -> Section | None:
     """The ranked genes, with one point per patient for the first of each contrast."""
-    ranked = folder.table("candidates")
+    ranked = folder.stated("candidates")
     if not len(ranked):
         return None
+    ranked = ranked.sort_values("rank", kind="stable")
     values = folder.table("candidate_values")
     columns = [
         Column("rank", "rank"), Column("gene", "gene"), Column("verdict", "verdict", pill=True),
         Column("score", "score", ".2f", "weighted evidence, 0 to 1"), Column("log2fc", "log2 fold change", "+.2f"),
-        *_TEST, Column("module", "module"), Column("kme", "kME", ".2f"),
+        *_TEST[:-2], Column("module", "module"), Column("kme", "kME", ".2f"),
         Column("malignant_share", "share of transcripts", "%", "that the compartment makes"),
         Column("ambient_risk", "ambient", "%", "share of its counts that may be ambient"),
         Column("hr", "hazard ratio", ".2f"), Column("survival_q", "q survival", "p"),
@@ -117,12 +120,12 @@ def candidates(folder: "Folder", cells: Any) -> Section | None:
                 drawn.append((_strip(points, folder.arms, "log2 CPM"), _caption(own, str(gene))))
         if drawn:
             blocks.append(figures(drawn))
-        blocks.append(table(own, columns, most=40, file="tables/candidates.csv"))
+        blocks.append(table(own[own["rank"] <= 40], columns, file="tables/candidates.csv"))
         known = own[own["mechanism"].fillna("") != ""]
         if len(known):
             blocks += [
                 heading(f"{contrast}: known routes of escape, whatever their rank"),
-                table(known, columns, most=60),
+                table(known, columns),
             ]
     compartment = folder.facts["settings"]["focus"]["compartment"]
     focus = "all cells" if compartment == "all" else f"the {compartment} compartment"
@@ -144,7 +147,7 @@ def _strip(points: pd.DataFrame, arms: list[str], unit: str) -> str:
 
 def modules(folder: "Folder", cells: Any) -> Section | None:
     """Modules of co-expression and how they differ between arms."""
-    tested, members = folder.table("module_contrasts"), folder.table("modules")
+    tested, members = folder.stated("module_contrasts"), folder.table("modules")
     if not len(members):
         return None
     scores = folder.table("module_scores")
@@ -179,7 +182,7 @@ def microenvironment(folder: "Folder", cells: Any) -> Section | None:
         ("composition_contrasts", "cell_type", "difference of log odds of the share", "Composition"),
         ("signature_contrasts", "shown", "difference, SD between cells", "Signatures"),
     ):
-        tested = folder.table(name)
+        tested = folder.stated(name)
         if not len(tested):
             continue
         if name == "signature_contrasts":
@@ -196,7 +199,7 @@ def microenvironment(folder: "Folder", cells: Any) -> Section | None:
         blocks.append(table(tested.sort_values("p_value", kind="stable"), [
             Column("contrast", "contrast"), *first, Column("cell_type", "cells"), Column("effect", "effect", "+.2f"),
             *_TEST, Column("rests_on_one", "rests on one patient"), Column("reason", "reason"),
-        ], most=60, file=f"tables/{name}.csv"))  # fmt: skip
+        ], file=f"tables/{name}.csv"))  # fmt: skip
     lead = "A cell type absent from a biopsy is a share of zero; its signatures there are missing, not zero."
     return Section("microenvironment", "Microenvironment", lead, blocks) if blocks else None
 
@@ -205,10 +208,10 @@ def resistance(folder: "Folder", cells: Any) -> Section | None:
     """Primary against acquired: both effects of every feature, and the test of their difference."""
     blocks: list[dict[str, Any]] = []
     for name, label, title in (("module_resistance", "module", "Modules"), ("expression_resistance", "gene", "Genes")):
-        tested = folder.table(name)
+        tested = folder.stated(name)
         if not len(tested):
             continue
-        counted = tested["class"].value_counts()
+        counted = folder.table(name)["class"].value_counts()
         said = ", ".join(f"{n} {kind}" for kind, n in counted.items())
         blocks += [
             heading(f"{title}: {said}"),
@@ -230,8 +233,8 @@ def resistance(folder: "Folder", cells: Any) -> Section | None:
                     Column("n_acquired", "n acquired"),
                     Column("n_reference", "n ref"),
                     Column("reason", "reason"),
+                    *_TEST[-2:],
                 ],
-                most=30,
                 file=f"tables/{name}.csv",
             ),
         ]
@@ -244,7 +247,7 @@ def resistance(folder: "Folder", cells: Any) -> Section | None:
 
 def communication(folder: "Folder", cells: Any) -> Section | None:
     """How signals between populations differ between arms."""
-    tested = folder.table("communication_contrasts")
+    tested = folder.stated("communication_contrasts")
     if not len(tested):
         return None
     blocks: list[dict[str, Any]] = []
@@ -258,7 +261,7 @@ def communication(folder: "Folder", cells: Any) -> Section | None:
         if not len(own):
             continue
         blocks += [
-            heading(f"{title}: {int((own['q_value'] < 0.05).sum())} of {len(own)} with q < 0.05"),
+            heading(title),
             table(
                 own,
                 [
@@ -273,7 +276,6 @@ def communication(folder: "Folder", cells: Any) -> Section | None:
                     Column("ci_high", "high", "+.4f"),
                     *_TEST[2:],
                 ],
-                most=20,
                 file="tables/communication_contrasts.csv",
             ),
         ]
@@ -289,14 +291,16 @@ def over_cells(folder: "Folder", cells: Any) -> Section | None:
     """What tests over cells would have claimed, and what patients say to it; error rates on shuffled patients."""
     calibrated = folder.table("calibration")
     blocks: list[dict[str, Any]] = []
-    for name, what in (("flips", "genes"), ("module_flips", "modules"), ("flow_flips", "pathways")):
+    if folder.sentences("over cells"):
+        blocks.append(bullets(folder.sentences("over cells")))
+    for name, title in (("flips", "Genes"), ("module_flips", "Modules"), ("flow_flips", "Pathways")):
         made = folder.table(name)
         if len(made):
-            unit = "pairs of cell types" if name == "flow_flips" else "cells"
             counted = pd.crosstab(made["contrast"], made["verdict"]).reset_index()
+            columns = [Column(str(c), str(c)) for c in counted.columns]
             blocks += [
-                heading(f"A test over {unit} claims {len(made)} {what}; of these, over patients"),
-                table(counted, [Column(str(c), str(c)) for c in counted.columns], file=f"tables/{name}.csv"),
+                heading(f"{title} claimed, and what patients say"),
+                table(counted, columns, file=f"tables/{name}.csv"),
             ]
     if len(calibrated):
         blocks += [
@@ -324,15 +328,15 @@ def over_cells(folder: "Folder", cells: Any) -> Section | None:
 
 def survival(folder: "Folder", cells: Any) -> Section | None:
     """Whether candidates predict the endpoint."""
-    tested = folder.table("survival")
+    tested = folder.stated("survival")
     if not len(tested):
         return None
     blocks = [table(tested.sort_values("p_value", kind="stable"), [
         Column("feature", "gene or module"), Column("endpoint", "endpoint"), Column("hr", "hazard ratio per SD", ".2f"),
         Column("ci_low", "95 % low", ".2f"), Column("ci_high", "high", ".2f"), Column("p_value", "p", "p"),
         Column("q_value", "q", "p"), Column("n", "n"), Column("events", "events"), Column("method", "method"),
-        Column("reason", "reason"),
-    ], most=40, file="tables/survival.csv")]  # fmt: skip
+        Column("reason", "reason"), *_TEST[-2:],
+    ], file="tables/survival.csv")]  # fmt: skip
     blocks += [bullets(folder.notes("survival"))] if folder.notes("survival") else []
     lead = ("Continuous values first; a value measured at progression takes no part, because it cannot predict that "
             "progression.")  # fmt: skip
@@ -376,15 +380,25 @@ def claims(folder: "Folder", cells: Any) -> Section | None:
     register = folder.claims
     if not len(register):
         return None
-    register = register[register["kind"] != "design"]
     register = register.assign(order=np.where(register["verdict"] == "supported", 0, 1))
     register = register.sort_values(["order", "p_value"], kind="stable")
-    return Section("claims", "Claims register", "Every statement this page makes, with its numbers.", [
+    counts = register["verdict"].value_counts()
+    said = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+    levels = folder.table("families")
+    lead = (
+        f"Every statement this page makes, with its numbers: {said}. A q-value keeps the rate of its family; a claim "
+        "is supported only at or below the level that keeps the rate over all families of the study."
+    )
+    return Section("claims", "Claims register", lead, [
+        *([table(levels, [
+            Column("kind", "kind of claim"), Column("family", "family"), Column("tests", "tests"),
+            Column("smallest_q", "smallest q", "p"), Column("level", "held to", "p"),
+        ], most=60, file="tables/families.csv")] if len(levels) else []),
         table(register, [
             Column("statement", "statement"), Column("verdict", "verdict", pill=True), Column("unit", "unit"),
             Column("n", "n"), Column("test", "test"), Column("effect", "effect", "+.2f"), *_TEST[:5],
-            *_TEST[-2:],
-        ], most=150, file="claims.csv")])  # fmt: skip
+            Column("influence", "influence", ".2f"), Column("influence_patient", "of"), Column("why", "why"),
+        ], most=len(register), file="claims.csv")])  # fmt: skip
 
 
 ORDER: tuple[Callable[["Folder", Any], Section | None], ...] = (

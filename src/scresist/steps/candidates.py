@@ -9,6 +9,7 @@ from scresist.checks import RefusedError
 from scresist.results import Result
 from scresist.run_state import Run
 from scresist.steps.publishing import focus_population, publish
+from scresist.steps.stated import tables_of_claims
 from scresist.study import Study
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ def candidates(run: Run, study: Study, context: "Context") -> None:
 
     focus = study.settings.focus
     tested = run.table("expression_contrasts")
+    levels = _levels(run, study)
+    if len(levels.table):
+        publish(run, context, "families", levels)
     try:
         inside = in_compartment(run.cells, focus.compartment)
     except RefusedError as refusal:
@@ -40,11 +44,20 @@ def candidates(run: Run, study: Study, context: "Context") -> None:
         modules=run.table("modules"),
         module_contrasts=run.table("module_contrasts"),
         survival=run.table("survival"),
+        judged=run.table("design"),
+        levels=levels.table,
         keep_genes=focus.keep_genes,
     )
     publish(run, context, "candidates", ranked)
     genes = list(dict.fromkeys([*ranked.table.groupby("contrast").head(12)["gene"], *focus.keep_genes]))
     publish(run, context, "candidate_values", _values(run, inside, [g for g in genes if g in run.cells.var_names]))
+
+
+def _levels(run: Run, study: Study) -> Result:
+    """What the q-values of every family are held to, so that the study as a whole keeps its rate."""
+    from scresist.contrasts import study_levels
+
+    return study_levels(tables_of_claims(run, study))
 
 
 def _values(run: Run, inside: np.ndarray, genes: list[str]) -> Result:

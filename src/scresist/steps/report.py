@@ -2,12 +2,19 @@
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from scresist.results import write_table
 from scresist.run_state import Run
+from scresist.steps.publishing import focus_population
+from scresist.steps.stated import KINDS, counted_sentences
 from scresist.study import Study
 
 if TYPE_CHECKING:
     from scresist.pipeline import Context
+
+
+STATED = 40  # rows of a kind and contrast that the page shows, hence claims
 
 
 def report(run: Run, study: Study, context: "Context") -> None:
@@ -22,18 +29,25 @@ def report(run: Run, study: Study, context: "Context") -> None:
     part = context.out / ".cohort.h5ad.part"
     cells.write_h5ad(part, compression="lzf")
     part.replace(context.out / "cohort.h5ad")
+    if study.design.contrasts:
+        write_table(_register(run, study), context.out / "claims.csv")
+    stage.rebuild(context.out)
+
+
+def _register(run: Run, study: Study) -> pd.DataFrame:
+    """The claims: what the page may state."""
     from scresist.contrasts import register_claims
 
-    kinds = {
-        "expression_contrasts": "expression",
-        "module_contrasts": "modules",
-        "composition_contrasts": "composition",
-        "signature_contrasts": "signatures",
-        "communication_contrasts": "communication",
-        "survival": "survival",
-    }
-    tables = {kind: run.results[name] for name, kind in kinds.items() if name in run.results}
-    if study.design.contrasts:
-        claims = register_claims(tables, study.design, keep=study.settings.focus.keep_genes)
-        write_table(claims.table, context.out / "claims.csv")
-    stage.rebuild(context.out)
+    tables = {kind: run.table(name) for name, kind in KINDS.items() if name in run.results}
+    ranked = run.table("candidates")
+    if len(ranked) and "expression" in tables:
+        genes = tables["expression"]
+        # Candidates speak for the compartment in focus.
+        tables["expression"] = genes[genes["cell_type"] != focus_population(run, study)]
+        tables = {"candidates": ranked, **tables}
+    files = {kind: name for name, kind in KINDS.items()} | {"candidates": "candidates"}
+    claims = register_claims(
+        tables, study.design, top=STATED, keep=study.settings.focus.keep_genes, files=files,
+        levels=run.table("families"), said=counted_sentences(run),
+    )  # fmt: skip
+    return claims.table

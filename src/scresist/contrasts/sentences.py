@@ -1,0 +1,101 @@
+"""How a finding is said: one sentence a row, by kind of claim."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from scresist.design import Contrast
+
+FEATURES = ("gene", "module", "signature", "interaction", "pathway", "feature", "cell_type", "population")
+Row = Mapping[str, object]
+
+
+def number(value: object) -> float:
+    """The value as a float; NaN where it is none."""
+    return float(value) if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else float("nan")
+
+
+def feature_of(row: Row) -> tuple[str, str]:
+    """The column that names what a row is about, and what it says."""
+    column = next((c for c in FEATURES if _said(row.get(c))), "feature")
+    return column, str(row.get(column, ""))
+
+
+def _said(value: object) -> bool:
+    return value is not None and value != "" and not (isinstance(value, float) and np.isnan(value))
+
+
+def size(effect: float, row: Row) -> str:
+    """An effect with its interval where there is one."""
+    low, high = number(row.get("ci_low")), number(row.get("ci_high"))
+    said = f"{effect:.2f}" if abs(effect) >= 0.1 or effect == 0 else f"{effect:.2g}"
+    if not np.isfinite([low, high]).all():
+        return said
+    ends = [f"{v:.2f}" if abs(effect) >= 0.1 or effect == 0 else f"{v:.2g}" for v in (low, high)]
+    return f"{said}, 95 % interval {ends[0]} to {ends[1]}"
+
+
+def about_arms(kind: str, row: Row, contrast: Contrast, effect: float) -> str:
+    """A difference between two arms."""
+    column, feature = feature_of(row)
+    cells = str(row.get("cell_type", "")) if column != "cell_type" else ""
+    where = f" in {cells}" if cells not in ("", "all", "nan", feature) else ""
+    if kind == "communication":
+        feature = _link(row)
+    if np.isnan(effect):
+        return f"{feature}{where} could not be compared between {contrast.test} and {contrast.reference}."
+    more, what, sides = effect > 0, size(effect, row), f"{contrast.test} than in {contrast.reference}"
+    if kind in ("expression", "candidates"):
+        return f"{feature} is {'higher' if more else 'lower'}{where} in {sides} (log2 fold change {what})."
+    if kind == "composition":
+        return f"{feature} make up {'more' if more else 'less'} of the cells in {sides} (difference {what})."
+    if kind == "modules":
+        return f"Module {feature} is {'more' if more else 'less'} active{where} in {sides} (difference {what})."
+    if kind == "communication":
+        return f"{feature} is {'stronger' if more else 'weaker'} in {sides} (difference of probability {what})."
+    return f"{feature} is {'higher' if more else 'lower'}{where} in {sides} (difference {what})."
+
+
+def _link(row: Row) -> str:
+    """A pair, a pathway, or all that a population sends or receives."""
+    level, source, target = (str(row.get(c, "")) for c in ("level", "source", "target"))
+    if level in ("outgoing", "incoming"):
+        what = f"{row.get('pathway')} signalling" if _said(row.get("pathway")) else "All signalling"
+        return f"{what} {f'sent by {source}' if level == 'outgoing' else f'received by {target}'}"
+    what = f"{row.get('ligand')} to {row.get('receptor')}" if level == "pair" else f"{row.get('pathway')} signalling"
+    return f"{what} from {source} to {target}" if _said(row.get("source")) else what
+
+
+def about_resistance(row: Row) -> str:
+    """Both resistances side by side."""
+    _, feature = feature_of(row)
+    cells = str(row.get("cell_type", ""))
+    where = f" in {cells}" if cells not in ("", "all", "nan") else ""
+    both = [number(row.get(c)) for c in ("primary_effect", "acquired_effect", "difference")]
+    if np.isnan(both[2]):
+        return f"{feature}{where} could not be compared between primary and acquired resistance."
+    return (
+        f"{feature}{where}: primary {both[0]:+.2f}, acquired {both[1]:+.2f}, acquired less primary "
+        f"{size(both[2], row)}; {row.get('class')}."
+    )
+
+
+def about_hazard(row: Row) -> str:
+    """A hazard ratio."""
+    _, feature = feature_of(row)
+    hr = number(row.get("hr"))
+    if np.isnan(hr):
+        return f"Whether {feature} goes with {row.get('endpoint')} could not be told."
+    cut = "best cut" in str(row.get("method", ""))
+    unit = "above the best cut" if cut else "per SD"
+    interval = "" if cut else f", 95 % interval {number(row.get('ci_low')):.2f} to {number(row.get('ci_high')):.2f}"
+    way = "shorter" if hr > 1 else "longer"
+    return f"Higher {feature} goes with {way} {row.get('endpoint')} (hazard ratio {unit} {hr:.2f}{interval})."
+
+
+def sizes(row: Row) -> str:
+    """Patients per side, and how many are in both."""
+    if "n_primary" in row:
+        return f"{row['n_primary']} primary, {row['n_acquired']} acquired, {row['n_reference']} reference patients"
+    both = f", {row['n_pairs']:.0f} in both" if row.get("n_pairs") else ""
+    return f"{row['n_test']:.0f} against {row['n_reference']:.0f} patients{both}"
