@@ -275,8 +275,9 @@ def power(
 ) -> None:
     """What a design can and cannot find: chance to find an effect, and the smallest effect found 8 times in 10."""
     from scresist.simulate import Assumptions, pilot_assumptions
-    from scresist.simulate.power import change, power_text
+    from scresist.simulate.assumptions import change
     from scresist.simulate.power import power as judge
+    from scresist.simulate.power import power_text
     from scresist.study import read_study
 
     if (study is None) == (patients is None):

@@ -141,6 +141,74 @@ def marker_information(log_hazard: float, events: float, patients: int) -> float
     return float(np.sum(at * (1 - 1 / (patients - k))) * events / number)
 
 
+def drawn_power(effect: float, error: np.ndarray, se: np.ndarray, df: np.ndarray, alpha: float) -> float:
+    """Chance of a two-sided t test to find an effect, over drawn estimates.
+
+    Parameters
+    ----------
+    effect
+        True difference, in the units of `error`.
+    error, se, df
+        Estimate where there is no effect, its standard error and degrees of freedom, per draw. Shape (draws,).
+    alpha
+        Level of the test.
+    """
+    kinds, of = np.unique(df, return_inverse=True)
+    critical = stats.t.isf(alpha / 2, kinds)[of.ravel()]
+    return float(np.mean(np.abs(error + effect) > critical * se))
+
+
+def drawn_hazard_p_values(
+    log_hazards: np.ndarray, events: int, *, patients: int, draws: int, rng: np.random.Generator
+) -> np.ndarray:
+    """P-values of Wald's test in proportional hazards models of one standardised normal marker, on drawn times.
+
+    Parameters
+    ----------
+    log_hazards
+        True log hazard ratios per SD. Shape (sizes,).
+    events
+        Number of events seen: the first of all patients'.
+    patients
+        Followed up.
+    draws
+        Cohorts; the same markers and uniform times serve every size.
+    rng
+        Generator.
+
+    Returns
+    -------
+    Shape (sizes, draws); 1 where the marker orders the events perfectly, so that the ratio has no finite estimate.
+    """
+    marker = rng.normal(size=(draws, patients))
+    marker = (marker - marker.mean(axis=1, keepdims=True)) / marker.std(axis=1, keepdims=True)
+    baseline = rng.exponential(size=(draws, patients))
+    found = np.ones((len(log_hazards), draws))
+    for i, size in enumerate(log_hazards):
+        order = np.argsort(baseline * np.exp(-size * marker), axis=1)
+        x = np.take_along_axis(marker, order, axis=1)
+        at_risk = np.maximum.accumulate(x[:, ::-1], axis=1)[:, ::-1][:, :events]
+        least = np.minimum.accumulate(x[:, ::-1], axis=1)[:, ::-1][:, :events]
+        perfect = (x[:, :events] == at_risk).all(axis=1) | (x[:, :events] == least).all(axis=1)
+        found[i, ~perfect] = _wald_p_values(x[~perfect], events)
+    return found
+
+
+def _wald_p_values(x: np.ndarray, events: int) -> np.ndarray:
+    """Newton's method for all cohorts at once; rows of x in the order of their times. Shape (cohorts,)."""
+    beta = np.zeros(len(x))
+    for _ in range(60):
+        weight = np.exp(np.clip(beta[:, None] * x, -300, 300))
+        sums = [np.cumsum((weight * x**k)[:, ::-1], axis=1)[:, ::-1][:, :events] for k in range(3)]
+        mean = sums[1] / sums[0]
+        information = np.maximum((sums[2] / sums[0] - mean**2).sum(axis=1), 1e-12)
+        step = np.clip((x[:, :events] - mean).sum(axis=1) / information, -1.0, 1.0)
+        beta += step
+        if np.abs(step).max(initial=0.0) < 1e-6:
+            break
+    return np.asarray(2 * stats.norm.sf(np.abs(beta) * np.sqrt(information)))
+
+
 def discovery_level(power_at: Callable[[float], float], q: float, n_features: int, n_affected: int) -> float:
     """The p-value below which Benjamini-Hochberg calls a feature, on average, when some of the features are affected.
 

@@ -15,7 +15,7 @@ from scresist.kernels.negative_binomial_moments import (
     group_sums,
     shared_factors,
 )
-from scresist.simulate.power import Assumptions, change
+from scresist.simulate.assumptions import Assumptions, change
 from scresist.simulate.profiles import Profiles
 
 _LIKELY_SD = 0.3  # between patients, where one patient cannot tell
