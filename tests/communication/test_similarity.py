@@ -4,9 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from cellchat_oracle import arrays, stored, table, vectors
+from scipy import stats
+from scipy.spatial.distance import pdist, squareform
+from sklearn.metrics import silhouette_samples
 
 from oracle import needs_shared
-from scresist.checks import InputError
+from scresist.checks import InputError, RefusedError
 from scresist.communication import (
     choose_patterns,
     find_patterns,
@@ -15,9 +18,11 @@ from scresist.communication import (
     pattern_matrix,
     place_pathways,
 )
+from scresist.kernels.kmeans import cluster_points, number_of_clusters
 from scresist.kernels.network_distance import shared_neighbours, structural_distances
+from scresist.kernels.patterns import silhouette
 
-pytestmark = needs_shared
+pytestmark = [needs_shared, pytest.mark.filterwarnings("ignore:Tensorflow not installed")]
 
 
 @pytest.mark.parametrize("run", ["oligo/tri", "oligo/trunc", "nsclc/tri", "nsclc/trunc", "kang_CTRL/trunc"])
@@ -68,15 +73,84 @@ def test_similarity_of_two_conditions_is_cellchats(kind):
     assert set(pathway_shift(placed)["pathway"]) == set(table("kang_cmp_tri", f"rankSimilarity_{kind}")["name"])
 
 
-def test_pathways_are_placed_the_same_every_time():
-    similarity = pathway_similarity(stored("oligo/tri"))
-    placed = place_pathways(similarity)
-    pd.testing.assert_frame_equal(placed, place_pathways(similarity))
-    assert placed["cluster"].min() == 1
-    blocks = pd.DataFrame(np.kron(np.eye(3), np.ones((4, 4))) + 0.01)
-    assert place_pathways(blocks)["cluster"].tolist() == [1] * 4 + [2] * 4 + [3] * 4
+@pytest.mark.parametrize(
+    ("run", "kind"),
+    [("kang_cmp_trunc", "functional"), ("kang_cmp_trunc", "structural"), ("nsclc_cmp_tri", "functional")],
+)
+def test_the_plane_is_laid_out_as_cellchats(run, kind):
+    """UMAP of another program and seed cannot be equal: near pathways are near, and shifts are in like order."""
+    expected = arrays(run)
+    names = [str(n) for n in expected[f"similarityPairwise_{kind}__dim1"]]
+    similarity = pd.DataFrame(expected[f"similarityPairwise_{kind}"], names, names)
+    theirs = pd.DataFrame(
+        expected[f"embedding_uwot_{kind}"], [str(n) for n in expected[f"embedding_uwot_{kind}__dim1"]]
+    )
+    rank = table(run, f"rankSimilarity_{kind}").set_index("name")["dist"]
+    near, order = [], []
+    for seed in range(5):
+        placed = place_pathways(similarity, rng=seed)
+        # Pathways that are like no other are left out by both.
+        own = placed.dropna().set_index("pathway")[["x", "y"]]
+        assert set(own.index) == set(theirs.index)
+        assert (placed["cluster"].eq(0) == placed["x"].isna()).all()
+        near.append(stats.spearmanr(pdist(own.loc[theirs.index]), pdist(theirs))[0])
+        shift = pathway_shift(placed).set_index("pathway")["distance"]
+        assert set(shift.index) == set(rank.index)
+        order.append(stats.spearmanr(shift[rank.index], rank)[0])
+    assert np.median(near) > 0.6
+    assert np.median(order) > 0.6
+
+
+def blocks(sizes, seed=0):
+    rng, label = np.random.default_rng(seed), np.repeat(np.arange(len(sizes)), sizes)
+    values = np.where(label[:, None] == label, rng.uniform(0.5, 1, (len(label), len(label))), 0)
+    values = np.maximum(values, values.T)
+    np.fill_diagonal(values, 1)
+    return pd.DataFrame(values), label
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_groups_of_like_pathways_are_clusters(seed):
+    similarity, label = blocks([8, 8, 8, 8])
+    placed = place_pathways(similarity, rng=seed)
+    np.testing.assert_array_equal(placed["cluster"], label + 1)
+    pd.testing.assert_frame_equal(placed, place_pathways(similarity, rng=seed))
+    assert place_pathways(similarity, clusters=2)["cluster"].max() == 2
+
+
+def test_silhouette_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    points, label = rng.normal(size=(40, 2)), rng.integers(0, 4, 40)
+    label[0] = 4  # alone
+    expected = silhouette_samples(points, label)
+    np.testing.assert_allclose(silhouette(squareform(pdist(points)), label), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 7])
+def test_the_number_of_clusters_is_that_of_separate_clouds(n):
+    rng = np.random.default_rng(n)
+    centre = 20 * np.column_stack([np.cos(np.arange(n) * 2 * np.pi / n), np.sin(np.arange(n) * 2 * np.pi / n)])
+    label = np.repeat(np.arange(n), 12)
+    points = centre[label] + rng.normal(size=(len(label), 2))
+    assert number_of_clusters(points, 10, rng=rng) == n
+    np.testing.assert_array_equal(cluster_points(points, n, rng=rng), label)
+
+
+def test_planes_that_cannot_be_made():
+    similarity, _ = blocks([8, 8])
     with pytest.raises(InputError, match="two results"):
-        pathway_shift(placed)
+        pathway_shift(place_pathways(similarity.set_axis([f"p{i}" for i in range(16)], axis=0)))
+    with pytest.raises(RefusedError, match="0 pathways are like another one; a plane of them takes 5"):
+        place_pathways(pd.DataFrame(np.eye(9)))
+    with pytest.raises(InputError, match="neighbours must lie in 2 to 15"):
+        place_pathways(similarity, neighbours=16)
+    with pytest.raises(InputError, match="square and symmetric"):
+        place_pathways(similarity.iloc[:4])
+    with pytest.raises(InputError, match="k must lie in 1 to 3"):
+        cluster_points(np.eye(3), 4, rng=np.random.default_rng(0))
+    with pytest.raises(InputError, match="NaN or infinite"):
+        cluster_points(np.full((3, 2), np.nan), 1, rng=np.random.default_rng(0))
+    assert number_of_clusters(np.ones((6, 2)), 10, rng=np.random.default_rng(0)) == 1
 
 
 @pytest.mark.parametrize("run", ["oligo/tri", "nsclc/trunc", "kang_CTRL/trunc"])

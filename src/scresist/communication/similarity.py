@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.cluster.vq import kmeans2
 
 from scresist.checks import InputError, RefusedError, require_choice
 from scresist.communication.conditions import together
 from scresist.communication.result import Communication
+from scresist.kernels.kmeans import cluster_points, number_of_clusters
 from scresist.kernels.network_distance import (
     default_neighbours,
     link_overlap,
@@ -17,6 +17,8 @@ from scresist.kernels.network_distance import (
 )
 
 MOST_CLUSTERS = 10
+LEAST_PLACED = 5  # pathways: below it there is nothing for a plane to show
+LEAST_DISTANCE = 0.3  # between points of the plane
 
 
 def pathway_similarity(
@@ -74,45 +76,64 @@ def pathway_similarity(
     return pd.DataFrame(values, index=names, columns=names)
 
 
-def place_pathways(similarity: pd.DataFrame, *, rng: int | np.random.Generator = 1) -> pd.DataFrame:
+def place_pathways(
+    similarity: pd.DataFrame,
+    *,
+    neighbours: int | None = None,
+    clusters: int | None = None,
+    rng: int | np.random.Generator = 1,
+) -> pd.DataFrame:
     """Pathways in a plane, alike ones near each other, and in clusters: pathway, x, y, cluster.
 
-    The plane is spanned by the first eigenvectors of the normalised similarity, so that it is the same every time; the
-    number of clusters is where the eigenvalues fall most.
+    The plane is UMAP of the rows of the similarity, the clusters are k-means in that plane. A pathway that is like no
+    other has no place (NaN) and cluster 0. Distances in the plane depend on the seed and on the version of UMAP:
+    compare orders, over several seeds where it matters.
 
     Parameters
     ----------
     similarity
         From `pathway_similarity`.
+    neighbours
+        Of each pathway in the plane; None takes the root of their number and one more.
+    clusters
+        Their number; None takes that of 2 to 10 with the largest mean silhouette width.
     rng
-        Of the starts of k-means.
+        Of the plane and of the starts of k-means.
+
+    Raises
+    ------
+    RefusedError
+        With fewer than five pathways that are like another.
 
     References
     ----------
-    Ng, Jordan & Weiss (2002) NIPS 14:849; von Luxburg (2007) Stat Comput 17:395.
+    McInnes, Healy & Melville (2018) arXiv 1802.03426; Jin S et al. (2021) Nat Commun 12:1088.
     """
-    S = similarity.to_numpy()
+    S = similarity.to_numpy(dtype=float)
     if S.ndim != 2 or S.shape[0] != S.shape[1] or not np.allclose(S, S.T):
         raise InputError(f"a similarity is square and symmetric; got shape {S.shape}")
-    degree = S.sum(axis=1)
-    values, vectors = np.linalg.eigh(S / np.sqrt(degree[:, None] * degree[None, :]))
-    values, vectors = values[::-1], vectors[:, ::-1]
-    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(S))])
-    most = min(MOST_CLUSTERS, len(S) - 1)
-    k = int(np.argmax(values[:most] - values[1 : most + 1])) + 1
-    rows = vectors[:, :k] / np.maximum(np.linalg.norm(vectors[:, :k], axis=1, keepdims=True), 1e-300)
+    own = np.flatnonzero((S > 0).sum(axis=1) > 1)
+    if len(own) < LEAST_PLACED:
+        raise RefusedError(f"{len(own)} pathways are like another one; a plane of them takes {LEAST_PLACED} at least")
     generator = np.random.default_rng(rng)
-    cluster = kmeans2(rows, k, minit="++", rng=generator)[1] if k > 1 else np.zeros(len(S), dtype=int)
-    _, first, inverse = np.unique(cluster, return_index=True, return_inverse=True)
-    spread = vectors[:, 1:3] / np.sqrt(degree)[:, None]
-    plane = np.zeros((len(S), 2))
-    plane[:, : spread.shape[1]] = spread
+    k = int(np.ceil(np.sqrt(len(own)))) + 1 if neighbours is None else neighbours
+    if not 2 <= k < len(own):
+        raise InputError(f"neighbours must lie in 2 to {len(own) - 1}; got {k!r}")
+    plane, cluster = np.full((len(S), 2), np.nan), np.zeros(len(S), dtype=np.int64)
+    plane[own] = _plane(S[np.ix_(own, own)], k, int(generator.integers(2**31)))
+    n = number_of_clusters(plane[own], MOST_CLUSTERS, rng=generator) if clusters is None else clusters
+    cluster[own] = cluster_points(plane[own], n, rng=generator) + 1
     return pd.DataFrame(
-        {
-            "pathway": similarity.index.to_numpy(), "x": plane[:, 0], "y": plane[:, 1],
-            "cluster": np.argsort(np.argsort(first))[inverse] + 1,
-        }
-    )  # fmt: skip
+        {"pathway": similarity.index.to_numpy(), "x": plane[:, 0], "y": plane[:, 1], "cluster": cluster}
+    )
+
+
+def _plane(rows: np.ndarray, neighbours: int, seed: int) -> np.ndarray:
+    from umap import UMAP  # seconds to import
+
+    # Started from principal components: eigenvectors of so small a graph do not always exist, and vary more by seed.
+    model = UMAP(n_neighbors=neighbours, min_dist=LEAST_DISTANCE, init="pca", random_state=seed, n_jobs=1)
+    return np.asarray(model.fit_transform(rows), dtype=np.float64)
 
 
 def pathway_shift(placed: pd.DataFrame) -> pd.DataFrame:

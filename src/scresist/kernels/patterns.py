@@ -137,7 +137,28 @@ def consensus_quality(together: np.ndarray, k: int) -> tuple[float, float]:
     constant = flat.std() == 0 or tree_distance.std() == 0
     cophenetic = 1.0 if constant else float(np.corrcoef(flat, tree_distance)[0, 1])
     labels = cluster.hierarchy.fcluster(tree, k, criterion="maxclust")
-    return cophenetic, float(_silhouette(apart, labels.astype(np.int64)).mean())
+    return cophenetic, float(silhouette(apart, labels).mean())
+
+
+def silhouette(apart: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Silhouette width of each item: nearer to its own cluster (up to 1) or to the next (down to -1).
+
+    Parameters
+    ----------
+    apart
+        Distances. Shape (items, items).
+    labels
+        Cluster of each item, small whole numbers from 0. Shape (items,).
+
+    Returns
+    -------
+    Shape (items,); 0 for an item alone in its cluster.
+
+    References
+    ----------
+    Rousseeuw (1987) J Comput Appl Math 20:53.
+    """
+    return np.asarray(_silhouette(np.asarray(apart, dtype=np.float64), np.asarray(labels, dtype=np.int64)))
 
 
 @njit(cache=True)
