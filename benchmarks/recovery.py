@@ -28,11 +28,12 @@ from scresist.simulate import Plan, simulate, write_cohort
 from scresist.simulate.recovery import truth_per_cell
 from scresist.study import read_study
 
-PLANTED = Plan()
+PLANTED = Plan(cells=220, n_genes=4000)
 NULL = replace(
-    Plan(patients={"baseline": 4, "primary": 4, "acquired": 4}, pairs=2, cells=120, n_genes=3000).null(), seed=1000
+    Plan(patients={"baseline": 4, "primary": 4, "acquired": 4}, pairs=2, cells=110, n_genes=3000).null(), seed=1000
 )
 TOP, PRECISE = 10, 30
+BESIDE = 20  # null cohorts that the usual chain reads too
 
 
 def study_of(plan: Plan, folder: Path) -> tuple[Path, dict]:
@@ -55,7 +56,7 @@ def planted(seed: int, folder: Path) -> list[dict[str, object]]:
     tables, cohort = results / "tables", folder / "cohort"
     candidates, modules = read_table(tables / "candidates.csv"), read_table(tables / "modules.csv")
     whole = {"seed": seed, "seconds": seconds, **labels(tables, cohort), **composition(truth, tables),
-             **links(truth, tables), **hazard(truth, tables)}  # fmt: skip
+             **links(truth, tables), **hazard(truth, tables), "decoy claims": decoy_claims(truth, results)}  # fmt: skip
     cells = usual_chain.read_cells(cohort / "study.toml")
     known = truth_per_cell(cohort).reindex(cells.obs_names)["cell_type"] == "malignant"
     whole["usual malignancy right"] = (known.to_numpy() == cells.obs["malignant"].to_numpy()).mean()
@@ -96,6 +97,15 @@ def planted(seed: int, folder: Path) -> list[dict[str, object]]:
             row[f"size of {kind}"] = len(members)
         rows.append(row)
     return rows
+
+
+def decoy_claims(truth: dict, results: Path) -> int:
+    """Supported claims on a decoy gene that are no candidates, but for macrophage genes in macrophages: that is true."""
+    claims = read_table(results / "claims.csv")
+    own = claims[(claims["verdict"] == "supported") & (claims["kind"] != "candidates")]
+    kind = own["feature"].map({g: k for k, genes in truth["decoys"].items() for g in genes})
+    true = (kind == "decoy macrophage") & (own["cell_type"] == "macrophage SPP1")
+    return int((kind.notna() & ~true).sum())
 
 
 def labels(tables: Path, cohort: Path) -> dict[str, float]:
@@ -145,12 +155,13 @@ def links(truth: dict, tables: Path) -> dict[str, float]:
         hit |= here & (table["ligand"] == gene).to_numpy() & (table["source"] == cell_type).to_numpy()
         hit |= here & (table["receptor"] == gene).to_numpy() & (table["target"] == cell_type).to_numpy()
     own = table[hit]
-    flips = read_table(tables / "flow_flips.csv") if (tables / "flow_flips.csv").exists() else pd.DataFrame()
+    flips = read_table(tables / "flow_flips.csv") if (tables / "flow_flips.csv").exists() else None
     sound = read_table(tables / "flow_contrasts.csv")
-    return dict(zip(names, (
-        len(own), int((own["effect"] > 0).sum()), int((own["p_value"] < 0.05).sum()),
-        int((own["q_value"] < 0.05).sum()), int((flips["cell_q"] < 0.05).sum()) if len(flips) else 0, int((sound["q_value"] < 0.05).sum()),
-    ), strict=True))  # fmt: skip
+    counts = (
+        len(own), (own["effect"] > 0).sum(), (own["p_value"] < 0.05).sum(), (own["q_value"] < 0.05).sum(),
+        0 if flips is None else (flips["cell_q"] < 0.05).sum(), (sound["q_value"] < 0.05).sum(),
+    )  # fmt: skip
+    return dict(zip(names, map(int, counts), strict=True))
 
 
 def hazard(truth: dict, tables: Path) -> dict[str, float]:
@@ -181,23 +192,28 @@ def null(seed: int, folder: Path) -> list[dict[str, object]]:
     called = claims[(claims["verdict"] == "supported") & (claims["kind"] != "design")]
     file = tables / "candidates.csv"
     candidates = read_table(file) if file.exists() else pd.DataFrame({"verdict": [], "gene": [], "contrast": []})
-    cells = usual_chain.read_cells(cohort / "study.toml")
-    arms = read_table(cohort / "samples.csv").set_index("sample")["arm"]
-    modules = read_table(tables / "modules.csv") if (tables / "modules.csv").exists() else pd.DataFrame(
-        {"module": [], "gene": []})  # fmt: skip
-    both = ("primary", "acquired")
-    flow = links({"signals": {}}, tables)
-    return [{
+    row = {
         "seed": seed, "seconds": seconds, "claims supported": len(called),
         "claims": "; ".join(called["kind"] + ": " + called["feature"].astype(str)),
         "candidates supported": int((candidates["verdict"] == "supported").sum()),
         "candidates": "; ".join(candidates.loc[candidates["verdict"] == "supported", "gene"]),
         "candidates ranked": len(candidates), "tests": len(claims),
+    }  # fmt: skip
+    return [row | (usual_null(cohort, tables) if seed < BESIDE else {})]
+
+
+def usual_null(cohort: Path, tables: Path) -> dict[str, int]:
+    """What the usual chain claims in a null cohort."""
+    cells = usual_chain.read_cells(cohort / "study.toml")
+    arms = read_table(cohort / "samples.csv").set_index("sample")["arm"]
+    file, both = tables / "modules.csv", ("primary", "acquired")
+    modules = read_table(file) if file.exists() else pd.DataFrame({"module": [], "gene": []})
+    return {
         "usual genes": sum(int((usual_chain.genes_over_cells(cells, a)["q"] < 0.05).sum()) for a in both),
         "usual modules": sum(int((usual_chain.modules_over_cells(cells, modules, a) < 0.05).sum()) for a in both),
         "usual shares": sum(usual_chain.shares_over_cells(tables, arms, a) for a in both),
-        "usual flows": flow["usual flows"],
-    }]  # fmt: skip
+        "usual flows": int(links({"signals": {}}, tables)["usual flows"]),
+    }  # fmt: skip
 
 
 def kept(
@@ -232,18 +248,22 @@ def rates(table: pd.DataFrame) -> pd.DataFrame:
         ok = table[column].between(1, most).groupby(table["seed"]).all()
         return f"{ok.sum()} of {n}"
 
-    kinds = [c for c in table if c.startswith("decoy")]
+    kinds = [c for c in table if c.startswith("decoy ") and c != "decoy claims"]
+    precise, usual_precise = (cohorts[f"{who}precision at 30"].min() >= 0.8 for who in ("", "usual "))
     rows = [
         ("both hubs in the first 10, cohorts", within("hub rank", TOP), within("usual hub rank", TOP)),
         ("median rank of a hub", f"{table['hub rank'].median():.0f}", f"{table['usual hub rank'].median():.0f}"),
-        ("precision at 30 >= 0.8 in both contrasts, cohorts", f"{(cohorts['precision at 30'].min() >= 0.8).sum()} of {n}",
-         f"{(cohorts['usual precision at 30'].min() >= 0.8).sum()} of {n}"),
-        ("mean precision at 30", f"{table['precision at 30'].mean():.2f}", f"{table['usual precision at 30'].mean():.2f}"),
+        ("precision at 30 >= 0.8 in both contrasts, cohorts", f"{precise.sum()} of {n}", f"{usual_precise.sum()} of {n}"),
+        ("mean precision at 30", *(f"{table[f'{w}precision at 30'].mean():.2f}" for w in ("", "usual "))),
         ("genes called", f"{table['supported'].sum()}", f"{table['usual claims'].sum()}"),
         ("false among genes called", f"{table['false'].sum() / max(table['supported'].sum(), 1):.3f}",
          f"{table['usual false'].sum() / max(table['usual claims'].sum(), 1):.3f}"),
-        *((f"{k} genes called, of {table[f'size of {k}'].sum():.0f}", f"{table[k].sum()}", f"{table[f'usual {k}'].sum()}")
+        *((f"{k}: called of {table[f'size of {k}'].sum():.0f}", f"{table[k].sum()}", f"{table[f'usual {k}'].sum()}")
           for k in kinds),
+        ("cohorts with a decoy gene called a candidate",
+         f"{(table[kinds].sum(axis=1).groupby(table['seed']).sum() > 0).sum()} of {n}",
+         f"{(table[[f'usual {k}' for k in kinds]].sum(axis=1).groupby(table['seed']).sum() > 0).sum()} of {n}"),
+        ("decoy genes in other claims (soup in other cells)", f"{first['decoy claims'].sum()}", ""),
         ("planted module found, mean Jaccard", f"{table['module Jaccard'].mean():.2f}", "not sought"),
         ("planted module called, q < 0.05", f"{(table['module q'] < 0.05).sum()} of {len(table)}", ""),
         ("modules called that were not planted", f"{table['other modules called'].sum()}",
@@ -280,7 +300,8 @@ def null_rates(table: pd.DataFrame) -> pd.DataFrame:
     usual = {"any gene": "usual genes", "any module": "usual modules", "any cell type": "usual shares",
              "any pathway's flow": "usual flows"}  # fmt: skip
     rows = [(f"scresist: {name}", f"{found.sum()} of {n}", "") for name, found in ours.items()]
-    rows += [(f"usual chain: {name}", f"{(table[c] > 0).sum()} of {n}", f"{table[c].median():.0f}")
+    read = table[table["seed"] < BESIDE]
+    rows += [(f"usual chain: {name}", f"{(read[c] > 0).sum()} of {len(read)}", f"{read[c].median():.0f}")
              for name, c in usual.items()]  # fmt: skip
     return pd.DataFrame(rows, columns=["null cohorts with", "cohorts", "claims in the median cohort"])
 

@@ -12,13 +12,18 @@ from scresist.results import Result
 COLUMNS = (
     "contrast", "rank", "gene", "score", "module", "kme", "log2fc", "ci_low", "ci_high", "p_value", "p_floor",
     "q_value", "n_test", "n_reference", "n_pairs", "malignant_share", "cells_share", "preference", "ambient_risk",
-    "influence", "influence_patient", "rests_on_one", "stability", "module_effect", "module_p_value", "module_q_value",
-    "hr", "survival_q", "mechanism", "direction_expected", "bench", "evidence_change", "evidence_module",
-    "evidence_specific", "evidence_robust", "verdict", "why",
+    "change_elsewhere", "n_elsewhere", "same_elsewhere", "technical", "technical_source", "technical_p", "change_kept",
+    "influence", "influence_patient", "rests_on_one", "stability", "kme_low", "kme_high", "module_effect",
+    "module_p_value", "module_q_value", "hr", "survival_q", "mechanism", "direction_expected", "bench",
+    "evidence_change", "evidence_module", "evidence_specific", "evidence_robust", "doubt_ambient", "doubt_elsewhere",
+    "doubt_technical", "verdict", "why",
 )  # fmt: skip
 WEIGHTS = {"change": 2.0, "module": 2.0, "specific": 1.0, "robust": 1.0}
 HALF = 2.0  # -log10 p at which the evidence of a change is one half
-MAX_AMBIENT = 0.5
+MAX_DOUBT = 0.5  # share of a change, or of counts, that may come from elsewhere before nothing is called
+SHARED, OWN = 0.6, 0.7  # preference up to which a change seen in all cells is theirs; from which it is not
+LEAST_ELSEWHERE = 3  # populations, two thirds of which must move the same way
+TECHNICAL_P = 0.01  # within arms, of the variable that explains most, for their number
 
 
 def rank(
@@ -30,20 +35,29 @@ def rank(
     survival: pd.DataFrame | None = None,
     judged: pd.DataFrame | None = None,
     levels: pd.DataFrame | None = None,
+    elsewhere: pd.DataFrame | None = None,
+    technical: pd.DataFrame | None = None,
     keep_genes: Sequence[str] = (),
     top: int = 200,
 ) -> Result:
     """Rank genes of the focus compartment by patient-level evidence, per contrast.
 
-    score = (1 - ambient risk) x weighted mean of: change, L / (L + 2) with L = -log10 p of the gene's contrast, times
+    score = (1 - each doubt) x weighted mean of: change, L / (L + 2) with L = -log10 p of the gene's contrast, times
     S / (S + 1) with S its shrunken absolute log2 fold change (weight 2); module, the same of the module's own
     contrast times the square of the gene's kME over the hub's, where both move one way, and the share of patient
     resamplings in which the gene is there (2); specific, the preference of the gene for the compartment (1); robust,
-    1 - influence of the most influential patient, at least 0 (1). A line that was not measured (no network, no
-    contamination) is left out of the mean, not counted 0.
+    1 - influence of the most influential patient, at least 0 (1). A line that was not measured (no network) is left
+    out of the mean, not counted 0.
+
+    The doubts, each in [0, 1] and 0 where it was not measured: ambient, the share of the compartment's counts that may
+    be ambient; elsewhere, the median change of the other populations over that of the compartment, where at least three
+    have it, two thirds move the same way and the compartment holds no more of the gene than they do (preference up to
+    0.6; from 0.7 on the others hold it because of the soup, not the other way round); technical, the part of the change
+    that goes when the batch, depth or cycle is in the model, where that is one half or more and the gene goes with it
+    within arms (p < 0.01).
 
     Verdict: `supported` when q < 0.05 and at most the level that the study holds its family to, an exact test of the
-    design could reach 0.05, the contrast is not weak, no single patient carries it and less than half may be ambient;
+    design could reach 0.05, the contrast is not weak, no single patient carries it and no doubt reaches one half;
     `suggestive` when p < 0.05 and the last two hold; `not supported` otherwise; `refused` where there is no test. Known
     escape routes and `keep_genes` stay in the table whatever their rank.
 
@@ -54,7 +68,7 @@ def rank(
     provenance
         From `provenance`, indexed by gene.
     modules, module_contrasts
-        gene, module, kme (and stability); module, contrast, effect, p_value, q_value.
+        gene, module, kme (and stability, kme_low, kme_high); module, contrast, effect, p_value, q_value.
     survival
         feature, hr, q_value, as `survival.cox` gives.
     judged
@@ -62,6 +76,8 @@ def rank(
     levels
         kind, family, level, as `contrasts.study_levels` gives, with the kind `candidates` and contrasts as families;
         None holds each family to 0.05.
+    elsewhere, technical
+        From the functions of those names, indexed by gene and contrast; None leaves these doubts out.
     keep_genes
         Genes to keep whatever their rank.
     top
@@ -78,6 +94,9 @@ def rank(
     table = table.rename(columns={"compartment_share": "malignant_share"})
     table = _join_modules(table, modules, module_contrasts)
     table = _join_survival(table, survival)
+    for beside in (elsewhere, technical):
+        if beside is not None:
+            table = table.join(beside, on=["gene", "contrast"])
     routes = resources.known_escape().set_index("gene")
     table["mechanism"] = table["gene"].map(routes["mechanism"]).fillna("")
     table["direction_expected"] = table["gene"].map(routes["direction"]).fillna("")
@@ -107,7 +126,8 @@ def _join_modules(
                             module_q_value=np.nan)  # fmt: skip
     own = modules.drop_duplicates("gene").set_index("gene")
     table = table.assign(module=table["gene"].map(own["module"]).fillna(""), kme=table["gene"].map(own["kme"]))
-    table["stability"] = table["gene"].map(own["stability"]) if "stability" in own else np.nan
+    for name in ("stability", "kme_low", "kme_high"):
+        table[name] = table["gene"].map(own[name]) if name in own else np.nan
     if module_contrasts is None or module_contrasts.empty:
         return table.assign(module_effect=np.nan, module_p_value=np.nan, module_q_value=np.nan)
     of = module_contrasts.set_index(["module", "contrast"])[["effect", "p_value", "q_value"]]
@@ -157,8 +177,28 @@ def _score(table: pd.DataFrame) -> pd.DataFrame:
         total += np.where(known, values, 0) * WEIGHTS[name]
         weight += known * WEIGHTS[name]
         table[f"evidence_{name}"] = values
-    table["score"] = total / weight * (1 - table["ambient_risk"].fillna(0).to_numpy())
+    table["score"] = total / weight
+    for name, doubt in _doubts(table).items():
+        table[f"doubt_{name}"] = doubt
+        table["score"] *= 1 - doubt
     return table
+
+
+def _doubts(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What may explain a change away, each in [0, 1]; 0 where it was not measured."""
+    doubts = {"ambient": table["ambient_risk"].fillna(0.0).to_numpy(dtype=float)}
+    if "change_elsewhere" in table:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            alike = np.clip(table["change_elsewhere"] / table["log2fc"], 0, 1)
+        theirs = np.clip((OWN - table["preference"]) / (OWN - SHARED), 0, 1)
+        enough = (table["n_elsewhere"] >= LEAST_ELSEWHERE) & (table["same_elsewhere"] >= 2 / 3)
+        doubts["elsewhere"] = np.where(enough, (alike * theirs).fillna(0.0), 0.0)
+    if "change_kept" in table:
+        lost = np.clip(1 - table["change_kept"].astype(float), 0, 1).fillna(0.0)
+        # Any variable takes a little of any change; only one that takes half of it explains it.
+        told = (table["technical_p"].astype(float) < TECHNICAL_P) & (lost >= MAX_DOUBT)
+        doubts["technical"] = np.where(told, lost, 0.0)
+    return doubts
 
 
 def _verdict(row: dict[str, object], weak: str, level: float) -> tuple[str, str]:
@@ -168,9 +208,15 @@ def _verdict(row: dict[str, object], weak: str, level: float) -> tuple[str, str]
     doubts = []
     if row.get("rests_on_one"):
         doubts.append(f"rests on patient {row.get('influence_patient')}")
-    risk = float(row["ambient_risk"])  # type: ignore[arg-type]
-    if risk >= MAX_AMBIENT:
-        doubts.append(f"{risk:.0%} of its counts may be ambient")
+    said = {
+        "ambient": "{:.0%} of its counts may be ambient",
+        "elsewhere": "{:.0%} of its change is seen in all other cells too, which hold as much of it",
+        "technical": f"{{:.0%}} of its change goes with {row.get('technical_source')}",
+    }
+    for name, sentence in said.items():
+        doubt = float(row.get(f"doubt_{name}", 0.0))  # type: ignore[arg-type]
+        if doubt >= MAX_DOUBT:
+            doubts.append(sentence.format(doubt))
     floor = float(row["p_floor"])  # type: ignore[arg-type]
     if p < 0.05 and not doubts:
         if not q < 0.05:

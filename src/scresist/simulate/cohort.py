@@ -23,7 +23,7 @@ from scresist.simulate.planted import (
     draw_subclone,
     expected_log_odds,
 )
-from scresist.simulate.profiles import Profiles, make_profiles
+from scresist.simulate.profiles import SIGNALS, Profiles, make_profiles
 from scresist.simulate.sheets import lay_out_sheets, progression
 
 
@@ -69,7 +69,7 @@ def simulate(plan: Plan | None = None) -> Simulation:
     plan = plan or Plan()
     check_plan(plan)
     rng = np.random.default_rng([plan.seed, 1])
-    profiles = make_profiles(plan.n_genes, (*HUBS.values(), *SOUP), rng)
+    profiles = make_profiles(plan.n_genes, (*HUBS.values(), *SOUP, *SIGNALS), rng)
     sheet, people = lay_out_sheets(plan, rng)
     profiles, decoys = choose_decoys(plan, profiles, sheet, np.random.default_rng([plan.seed, 8]))
     programmes = draw_programmes(plan, profiles, {g for own in decoys.genes.values() for g in own}, rng)

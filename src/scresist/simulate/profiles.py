@@ -35,6 +35,16 @@ MITO = (
 )  # fmt: skip
 
 
+# Signals whose change is planted, and their partners: mean counts per 10,000 at least, in these types (none: in all).
+SIGNALS: dict[str, tuple[float, tuple[str, ...]]] = {
+    "TGFB1": (2.5, ("macrophage SPP1", "fibroblast myofibroblastic (myCAF)")),
+    "TGFBR1": (3.0, ()),
+    "TGFBR2": (3.0, ()),
+    "PDCD1": (2.0, ("T CD8 exhausted", "T CD8 cytotoxic")),
+    "CD274": (2.5, (MALIGNANT, "macrophage SPP1", "dendritic cDC2")),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Profiles:
     """Genes with positions and mean counts per 10,000 of each cell type (the last is `malignant`), and dispersions.
@@ -85,6 +95,10 @@ def make_profiles(n_genes: int, required: tuple[str, ...], rng: np.random.Genera
     for gene, value in {"ERBB2": 6.0, "MUC3A": 1.5, "CST3": 4.0}.items():
         if gene in names:
             means[-1, names.get_loc(gene)] = value
+    for gene, (value, where) in SIGNALS.items():
+        if gene in names:
+            rows = [k for k, t in enumerate((*TYPES, MALIGNANT)) if not where or t in where]
+            means[rows, names.get_loc(gene)] = np.maximum(means[rows, names.get_loc(gene)], value)
     means[:, mito] = rng.dirichlet(np.full(int(mito.sum()), 5.0)) * 600
     typical = (0.15 + 0.6 / np.sqrt(np.maximum(means.mean(axis=0), 0.05))) * np.exp(rng.normal(0, 0.3, len(names)))
     dispersion = real["dispersion"].fillna(pd.Series(typical, names)).to_numpy()

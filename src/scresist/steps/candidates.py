@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from scresist.pipeline import Context
 
 
+_KME_DRAWS = 60
+
+
 def candidates(run: Run, study: Study, context: "Context") -> None:
     """Join the evidence per gene of the focus compartment."""
     import scresist.candidates as stage
@@ -41,16 +44,34 @@ def candidates(run: Run, study: Study, context: "Context") -> None:
     ranked = stage.rank(
         own,
         stage.provenance(run.cells, inside),
-        modules=run.table("modules"),
+        modules=_modules(run, context),
         module_contrasts=run.table("module_contrasts"),
         survival=run.table("survival"),
         judged=run.table("design"),
         levels=levels.table,
+        elsewhere=stage.elsewhere(tested, focus_population(run, study)),
+        technical=stage.technical(run.cells, inside, study.design),
         keep_genes=focus.keep_genes,
     )
     publish(run, context, "candidates", ranked)
+    publish(run, context, "candidates_sensitivity", stage.sensitivity(ranked))
     genes = list(dict.fromkeys([*ranked.table.groupby("contrast").head(12)["gene"], *focus.keep_genes]))
     publish(run, context, "candidate_values", _values(run, inside, [g for g in genes if g in run.cells.var_names]))
+
+
+def _modules(run: Run, context: "Context") -> pd.DataFrame:
+    """The modules with the limits of each gene's kME over patients drawn again."""
+    from scresist.networks import load
+    from scresist.networks.robustness import kme_interval
+
+    table = run.table("modules")
+    if table.empty:
+        return table
+    net = load(context.out / "network.zip")
+    (low, _), (high, _) = kme_interval(net, n_bootstraps=_KME_DRAWS, rng=context.seed)
+    place = pd.Index(net.modules["gene"]).get_indexer(table["gene"])
+    own = np.array([list(net.names).index(name) for name in table["module"]])
+    return table.assign(kme_low=low[place, own], kme_high=high[place, own])
 
 
 def _levels(run: Run, study: Study) -> Result:
