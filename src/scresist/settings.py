@@ -98,6 +98,7 @@ class NetworksSection(_Section):
     n_genes: int = Field(default=5000, ge=100)
     min_module_size: int = Field(default=50, ge=3)
     bootstraps: int = Field(default=20, ge=0)
+    consensus: bool = False
 
 
 class CommunicationSection(_Section):
@@ -105,6 +106,7 @@ class CommunicationSection(_Section):
 
     resource: str = "cellchatdb"
     permutations: int = Field(default=100, ge=0)
+    permutations_max: int | None = Field(default=None, ge=0)  # none: ten times permutations
     min_cells: int = Field(default=10, ge=1)
 
 

@@ -138,6 +138,10 @@ def test_over_representation_is_hypergeometric_among_the_network(net, tmp_path):
     assert first["set_size"] == 20
     assert first["genes"].split()[0] == genes[0]
     assert "tiny" not in set(table["gene_set"])
+    for row in table.itertuples():
+        members = [g for g in net.members(row.module)["gene"] if g in sets[row.gene_set]]
+        assert row.genes.split() == members
+        assert row.n_overlap == len(members)
     path = tmp_path / "sets.gmt"
     path.write_text("".join(f"{name}\tx\t{chr(9).join(g)}\n" for name, g in sets.items()))
     pd.testing.assert_frame_equal(sr.networks.over_representation(net, path).table, table)
@@ -158,6 +162,21 @@ def test_the_view_of_a_gene(net):
     assert table["module"].iloc[0] == net.names[0]
     with pytest.raises(InputError, match="is not among the genes"):
         sr.networks.gene_view(net, "NOPE")
+
+
+def test_views_of_several_genes_are_the_single_ones(net):
+    hub = net.catalogue["hub"].iloc[0]
+    table = sr.networks.gene_views(net, [hub, "NOPE", hub], n_bootstraps=20).table.set_index("gene")
+    assert list(table.index) == [hub, "NOPE"]
+    one = sr.networks.gene_view(net, hub, n_bootstraps=20)
+    best = one.kme.iloc[0]
+    np.testing.assert_allclose(table.loc[hub, ["kme", "kme_low", "kme_high"]].astype(float),
+                               best[["kme", "kme_low", "kme_high"]].astype(float))  # fmt: skip
+    assert table.loc[hub, "verdict"] == one.verdict
+    assert table.loc[hub, "neighbours"].split() == one.neighbours["gene"].head(5).tolist()
+    moved = sr.networks.settings_view(net, hub)
+    assert table.loc[hub, "settings_share"] == (moved["module"] == one.nearest).mean()
+    assert "not among the genes" in table.loc["NOPE", "verdict"]
 
 
 def test_a_gene_left_out_is_told_why(adata):

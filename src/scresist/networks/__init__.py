@@ -3,7 +3,7 @@
 from scresist.networks.agreement import consensus, module_agreement
 from scresist.networks.construct import build
 from scresist.networks.export import edges, write_edges
-from scresist.networks.gene_view import GeneView, gene_view, settings_view
+from scresist.networks.gene_view import GeneView, gene_view, gene_views, settings_view
 from scresist.networks.layout import lay_out_genes
 from scresist.networks.meaning import label_overlap, list_overlap, over_representation
 from scresist.networks.network import Network, load
@@ -19,6 +19,6 @@ __all__ = [
     "module_scores", "wide_scores", "cell_eigengenes",
     "stability", "with_stability", "Stability", "hub_genes", "consensus", "module_agreement",
     "preservation", "project", "over_representation", "list_overlap", "label_overlap",
-    "gene_view", "settings_view", "GeneView", "edges", "write_edges", "lay_out_genes",
+    "gene_view", "gene_views", "settings_view", "GeneView", "edges", "write_edges", "lay_out_genes",
     "module_traits", "module_differences", "cell_membership", "average_expression",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from scresist.networks.detect import correlations, cut_modules, dissimilarity
 from scresist.networks.naming import UNASSIGNED
 from scresist.networks.network import Network
 from scresist.networks.robustness import kme_interval, match_modules, recipe_of
+from scresist.results import Result
 
 DEFAULT_GRID: tuple[Mapping[str, Any], ...] = (
     *({"deep_split": split} for split in range(5)),
@@ -42,14 +43,75 @@ class GeneView:
 def gene_view(net: Network, gene: str, *, n_neighbours: int = 20, n_bootstraps: int = 200, rng: int = 1) -> GeneView:
     """A gene's own and nearest module, its kME with every module with an interval, and its neighbours.
 
+    Parameters
+    ----------
+    net
+        The network.
+    gene
+        One of its genes.
+    n_neighbours
+        How many of the genes of highest topological overlap.
+    n_bootstraps, rng
+        Resamplings of patients for the intervals, and their seed.
+
     Raises
     ------
     InputError
         If the gene is not in the network; the message says why it was left out.
     """
+    _place(net, gene)
+    return _view(net, gene, n_neighbours, *kme_interval(net, n_bootstraps=n_bootstraps, rng=rng))
+
+
+def gene_views(net: Network, genes: Iterable[str], *, n_bootstraps: int = 200, rng: int = 1) -> Result:
+    """The views of several genes, one row each, with how far their place depends on the settings of the cut.
+
+    Parameters
+    ----------
+    net
+        The network.
+    genes
+        Names; those that are not in the network keep a row that says why.
+    n_bootstraps, rng
+        As in `gene_view`.
+
+    Returns
+    -------
+    Result whose table has `gene`, `module` (its own, or "unassigned"; empty where the gene is not in the network),
+    `nearest`, `kme`, `kme_low`, `kme_high` (with the nearest), `rank_there`, `module_size`, `settings_share` (share of
+    the settings of `DEFAULT_GRID` under which it is in the nearest module), `neighbours` (five, nearest first),
+    `verdict` in words.
+    """
+    genes = list(dict.fromkeys(map(str, genes)))
+    inside = [gene for gene in genes if gene in net.genes]
+    low, high = kme_interval(net, n_bootstraps=n_bootstraps, rng=rng)
+    moved = settings_view(net, inside) if inside else pd.DataFrame(columns=["gene", "module"])
+    rows: list[dict[str, object]] = []
+    for gene in genes:
+        try:
+            view = _view(net, gene, 20, low, high)
+        except InputError as absent:
+            rows.append({"gene": gene, "module": "", "verdict": str(absent)})
+            continue
+        best = view.kme.iloc[0]
+        own = moved.loc[moved["gene"] == gene, "module"]
+        rows.append({
+            "gene": gene, "module": view.module, "nearest": view.nearest,
+            **{c: best[c] for c in ("kme", "kme_low", "kme_high", "rank_there", "module_size")},
+            "settings_share": float((own == view.nearest).mean()), "neighbours": " ".join(view.neighbours["gene"][:5]),
+            "verdict": view.verdict,
+        })  # fmt: skip
+    columns = ["gene", "module", "nearest", "kme", "kme_low", "kme_high", "rank_there", "module_size",
+               "settings_share", "neighbours", "verdict"]  # fmt: skip
+    method = "kME with 95 % intervals over patients; the tree cut again under other settings"
+    return Result(pd.DataFrame(rows, columns=columns), method, {"n_bootstraps": n_bootstraps})
+
+
+def _view(
+    net: Network, gene: str, n_neighbours: int, low: tuple[np.ndarray, np.ndarray], high: tuple[np.ndarray, np.ndarray]
+) -> GeneView:
     place = _place(net, gene)
     module = str(net.modules["module"].iloc[place])
-    low, high = kme_interval(net, n_bootstraps=n_bootstraps, rng=rng)
     kme = net.kme.iloc[place].to_numpy()
     members = [net.kme.to_numpy()[net.labels == i + 1, i] for i in range(len(net.names))]
     table = pd.DataFrame(

@@ -66,16 +66,18 @@ def over_representation(
     some = np.nonzero(overlap)
     p[some] = stats.hypergeom.sf(overlap[some] - 1, N, sizes[some[1]], module_sizes[some[0]])
     q = benjamini_hochberg(p)
-    rows = []
-    for m, k in zip(*some, strict=True):
-        shared = set(universe[member[[k]].indices])
-        genes = [gene for gene in net.members(net.names[m])["gene"] if gene in shared]
-        n, size, total = overlap[m, k], sizes[k], module_sizes[m]
-        ratio = (n + 0.5) * (N - size - total + n + 0.5) / ((size - n + 0.5) * (total - n + 0.5))
-        rows.append((net.names[m], sets[k], int(n), int(total), int(size), N, ratio, p[m, k], q[m, k], " ".join(genes)))
-    columns = ["module", "gene_set", "n_overlap", "module_size", "set_size", "background", "odds_ratio", "p_value",
-               "q_value", "genes"]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns)
+    m, k = some
+    n, size, total = overlap[some], sizes[k], module_sizes[m]
+    ranked = [net.members(name)["gene"] for name in net.names]  # hub first
+    at = [universe.get_indexer(pd.Index(genes)) for genes in ranked]
+    holds = [member[:, np.where(places < 0, 0, places)].toarray().astype(bool) & (places >= 0) for places in at]
+    table = pd.DataFrame({
+        "module": np.array(net.names, dtype=object)[m], "gene_set": np.array(sets, dtype=object)[k],
+        "n_overlap": n.astype(int), "module_size": total.astype(int), "set_size": size, "background": N,
+        "odds_ratio": (n + 0.5) * (N - size - total + n + 0.5) / ((size - n + 0.5) * (total - n + 0.5)),
+        "p_value": p[some], "q_value": q[some],
+        "genes": [" ".join(ranked[i].to_numpy()[holds[i][j]]) for i, j in zip(m, k, strict=True)],
+    })  # fmt: skip
     order = table["module"].map({name: i for i, name in enumerate(net.names)})
     table = table.assign(order=order).sort_values(["order", "p_value", "gene_set"]).drop(columns="order")
     settings = {"sets": len(sets), "background": N, "min_size": min_size, "max_size": max_size}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 INK = "#374151"
 WANTED_R2 = 0.8
 
+_MOST_BRANCHES = 1000
+
 
 def fit_table(table: pd.DataFrame, axes: "Axes", *, power: float | None = None) -> "Axes":
     """Scale-free fit against power, with the mean connectivity on a second axis.
@@ -84,7 +86,8 @@ def dendrogram(linkage: np.ndarray, modules: pd.Series, axes: "Axes", *, top: fl
         lines[step] = [[x[left], feet[0]], [x[left], height], [x[right], height], [x[right], feet[1]]]
     from matplotlib.collections import LineCollection
 
-    axes.add_collection(LineCollection(list(lines), colors=INK, linewidths=0.4))
+    # Thousands of branches as text would outweigh the page; as pixels they look the same.
+    axes.add_collection(LineCollection(list(lines), colors=INK, linewidths=0.4, rasterized=n > _MOST_BRANCHES))
     band = low - drop - 0.14 * (linkage[-1, 2] - low), low - drop - 0.03 * (linkage[-1, 2] - low)
     colour = colours(_in_order(modules))
     _band(axes, modules.to_numpy()[order], colour, band)

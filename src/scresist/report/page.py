@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -12,6 +12,9 @@ from scresist.checks import InputError
 from scresist.report import sections
 from scresist.report.blocks import Section
 from scresist.results import read_table, write_text
+
+if TYPE_CHECKING:
+    from scresist.networks import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,14 @@ class Folder:
         """Statements of the register that are counts and not tests."""
         register = self.claims
         return [] if register.empty else list(register.loc[register["kind"] == kind, "statement"])
+
+    @property
+    def network(self) -> "Network | None":
+        """The network; None where the run made none."""
+        from scresist.networks import load
+
+        path = self.path / "network.zip"
+        return load(path) if path.exists() else None
 
     @property
     def arms(self) -> list[str]:

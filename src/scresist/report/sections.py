@@ -7,27 +7,14 @@ import numpy as np
 import pandas as pd
 
 from scresist.plots.composition import shares
-from scresist.plots.effects import by_arm, forest
+from scresist.plots.effects import forest
 from scresist.plots.style import colours, new_axes, to_svg
 from scresist.report.blocks import Column, Section, bullets, cell_map, figures, heading, interval, table, text, write
+from scresist.report.comparisons import TEST, VERDICT, WHY, strip
+from scresist.report.modules import modules
 
 if TYPE_CHECKING:
     from scresist.report.page import Folder
-
-_TEST = (
-    Column("ci_low", "95 % low", "+.2f"),
-    Column("ci_high", "high", "+.2f"),
-    Column("p_value", "p", "p", "patients as the unit"),
-    Column("p_floor", "p floor", "p", "the smallest p an exact test of this design can reach"),
-    Column("q_value", "q", "p", "Benjamini-Hochberg over the family"),
-    Column("n_test", "n test"),
-    Column("n_reference", "n ref"),
-    Column("n_pairs", "pairs"),
-    Column("influence", "influence", ".2f", "largest relative change of the effect when one patient is left out"),
-    Column("influence_patient", "of"),
-    Column("verdict", "verdict", pill=True),
-    Column("why", "why this verdict"),
-)
 
 
 def summary(folder: "Folder", cells: Any) -> Section:
@@ -55,8 +42,8 @@ def summary(folder: "Folder", cells: Any) -> Section:
 
 
 def _claim(row: dict[str, Any]) -> str:
-    floor = f"p floor {write(row['p_floor'], 'p')}"
-    numbers = f"p {write(row['p_value'], 'p')}, {floor}, q {write(row['q_value'], 'p')}, n = {row['n']}"
+    floor = f"p floor {write(row['p_floor'], 'p')}, " if np.isfinite(row["p_floor"]) else ""
+    numbers = f"p {write(row['p_value'], 'p')}, {floor}q {write(row['q_value'], 'p')}, n = {row['n']}"
     return f"{row['statement']} ({numbers})"
 
 
@@ -102,13 +89,13 @@ def candidates(folder: "Folder", cells: Any) -> Section | None:
     ranked = ranked.sort_values("rank", kind="stable")
     values = folder.table("candidate_values")
     columns = [
-        Column("rank", "rank"), Column("gene", "gene"), Column("verdict", "verdict", pill=True),
+        Column("rank", "rank"), Column("gene", "gene"), VERDICT,
         Column("score", "score", ".2f", "weighted evidence, 0 to 1"), Column("log2fc", "log2 fold change", "+.2f"),
-        *_TEST[:-2], Column("module", "module"), Column("kme", "kME", ".2f"),
+        *TEST, Column("module", "module"), Column("kme", "kME", ".2f"),
         Column("malignant_share", "share of transcripts", "%", "that the compartment makes"),
         Column("ambient_risk", "ambient", "%", "share of its counts that may be ambient"),
         Column("hr", "hazard ratio", ".2f"), Column("survival_q", "q survival", "p"),
-        Column("mechanism", "known route of escape"), Column("bench", "bench"), Column("why", "why this verdict"),
+        Column("mechanism", "known route of escape"), Column("bench", "bench"), WHY,
     ]  # fmt: skip
     blocks: list[dict[str, Any]] = []
     for contrast, own in ranked.groupby("contrast", sort=False):
@@ -117,7 +104,7 @@ def candidates(folder: "Folder", cells: Any) -> Section | None:
         for gene in own.head(6)["gene"]:
             points = values[values["gene"] == gene] if len(values) else values
             if len(points):
-                drawn.append((_strip(points, folder.arms, "log2 CPM"), _caption(own, str(gene))))
+                drawn.append((strip(points, folder.arms, "log2 CPM"), _caption(own, str(gene))))
         if drawn:
             blocks.append(figures(drawn))
         blocks.append(table(own[own["rank"] <= 40], columns, file="tables/candidates.csv"))
@@ -137,42 +124,6 @@ def candidates(folder: "Folder", cells: Any) -> Section | None:
 def _caption(own: pd.DataFrame, gene: str) -> str:
     row = own[own["gene"] == gene].iloc[0]
     return f"{gene}: log2 fold change {interval(row, 'log2fc')}, q {write(row['q_value'], 'p')}"
-
-
-def _strip(points: pd.DataFrame, arms: list[str], unit: str) -> str:
-    figure, axes = new_axes(max(2.9, 0.8 * len(arms)), 2.5)
-    by_arm(points, axes, arms=arms, unit=unit)
-    return to_svg(figure)
-
-
-def modules(folder: "Folder", cells: Any) -> Section | None:
-    """Modules of co-expression and how they differ between arms."""
-    tested, members = folder.stated("module_contrasts"), folder.table("modules")
-    if not len(members):
-        return None
-    scores = folder.table("module_scores")
-    blocks: list[dict[str, Any]] = []
-    if len(tested):
-        best = tested.sort_values("p_value", kind="stable")
-        sheet = cells.obs.drop_duplicates("sample").set_index("sample")[["patient", "arm"]].astype(str)
-        drawn = []
-        for name in list(dict.fromkeys(best["module"]))[:6]:
-            own = scores[scores["module"] == name].join(sheet, on="sample").rename(columns={"score": "value"})
-            means = own.groupby(["patient", "arm"], as_index=False)["value"].mean()
-            drawn.append((_strip(means, folder.arms, "module score"), str(name)))
-        blocks += [figures(drawn), table(best, [
-            Column("contrast", "contrast"), Column("module", "module"), Column("effect", "effect", "+.2f"), *_TEST,
-            Column("reason", "reason"),
-        ], file="tables/module_contrasts.csv")]  # fmt: skip
-    hubs = members[members["rank"] <= 8].sort_values(["module", "rank"], kind="stable")
-    listed = hubs.groupby("module", sort=False)["gene"].agg(", ".join).reset_index()
-    sizes = members.groupby("module").size()
-    listed["genes"] = listed["module"].map(sizes)
-    blocks += [heading("Hub genes"), table(listed, [
-        Column("module", "module"), Column("genes", "genes"), Column("gene", "highest kME"),
-    ], file="tables/modules.csv")]  # fmt: skip
-    lead = "Genes that move together across cells of the compartment; each module's score is tested between patients."
-    return Section("modules", "Modules", lead, blocks)
 
 
 def microenvironment(folder: "Folder", cells: Any) -> Section | None:
@@ -197,8 +148,8 @@ def microenvironment(folder: "Folder", cells: Any) -> Section | None:
         blocks.append(figures(drawn))
         first = [Column("signature", "signature")] if name == "signature_contrasts" else []
         blocks.append(table(tested.sort_values("p_value", kind="stable"), [
-            Column("contrast", "contrast"), *first, Column("cell_type", "cells"), Column("effect", "effect", "+.2f"),
-            *_TEST, Column("rests_on_one", "rests on one patient"), Column("reason", "reason"),
+            Column("contrast", "contrast"), *first, Column("cell_type", "cells"), VERDICT,
+            Column("effect", "effect", "+.2f"), *TEST, WHY,
         ], file=f"tables/{name}.csv"))  # fmt: skip
     lead = "A cell type absent from a biopsy is a share of zero; its signatures there are missing, not zero."
     return Section("microenvironment", "Microenvironment", lead, blocks) if blocks else None
@@ -219,7 +170,8 @@ def resistance(folder: "Folder", cells: Any) -> Section | None:
                 tested.sort_values("p_value", kind="stable"),
                 [
                     Column(label, label),
-                    Column("class", "class", pill=True),
+                    VERDICT,
+                    Column("class", "class"),
                     Column("primary_effect", "primary", "+.2f"),
                     Column("primary_q", "q", "p"),
                     Column("acquired_effect", "acquired", "+.2f"),
@@ -232,8 +184,7 @@ def resistance(folder: "Folder", cells: Any) -> Section | None:
                     Column("n_primary", "n primary"),
                     Column("n_acquired", "n acquired"),
                     Column("n_reference", "n ref"),
-                    Column("reason", "reason"),
-                    *_TEST[-2:],
+                    WHY,
                 ],
                 file=f"tables/{name}.csv",
             ),
@@ -271,10 +222,12 @@ def communication(folder: "Folder", cells: Any) -> Section | None:
                     Column("ligand", "ligand"),
                     Column("receptor", "receptor"),
                     Column("pathway", "pathway"),
+                    VERDICT,
                     Column("effect", "effect", "+.4f", "difference of the probability of communication"),
                     Column("ci_low", "95 % low", "+.4f"),
                     Column("ci_high", "high", "+.4f"),
-                    *_TEST[2:],
+                    *TEST[2:],
+                    WHY,
                 ],
                 file="tables/communication_contrasts.csv",
             ),
@@ -332,10 +285,11 @@ def survival(folder: "Folder", cells: Any) -> Section | None:
     if not len(tested):
         return None
     blocks = [table(tested.sort_values("p_value", kind="stable"), [
-        Column("feature", "gene or module"), Column("endpoint", "endpoint"), Column("hr", "hazard ratio per SD", ".2f"),
+        Column("feature", "gene or module"), VERDICT, Column("endpoint", "endpoint"),
+        Column("hr", "hazard ratio per SD", ".2f"),
         Column("ci_low", "95 % low", ".2f"), Column("ci_high", "high", ".2f"), Column("p_value", "p", "p"),
         Column("q_value", "q", "p"), Column("n", "n"), Column("events", "events"), Column("method", "method"),
-        Column("reason", "reason"), *_TEST[-2:],
+        WHY,
     ], file="tables/survival.csv")]  # fmt: skip
     blocks += [bullets(folder.notes("survival"))] if folder.notes("survival") else []
     lead = ("Continuous values first; a value measured at progression takes no part, because it cannot predict that "
@@ -396,7 +350,7 @@ def claims(folder: "Folder", cells: Any) -> Section | None:
         ], most=60, file="tables/families.csv")] if len(levels) else []),
         table(register, [
             Column("statement", "statement"), Column("verdict", "verdict", pill=True), Column("unit", "unit"),
-            Column("n", "n"), Column("test", "test"), Column("effect", "effect", "+.2f"), *_TEST[:5],
+            Column("n", "n"), Column("test", "test"), Column("effect", "effect", "+.2f"), *TEST[:5],
             Column("influence", "influence", ".2f"), Column("influence_patient", "of"), Column("why", "why"),
         ], most=len(register), file="claims.csv")])  # fmt: skip
 

@@ -1,0 +1,121 @@
+"""The section on modules: how they differ between arms, what they rest on, what they are about, where a gene stands."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from scresist.plots import networks as draw
+from scresist.plots.style import new_axes, to_svg
+from scresist.report.blocks import Column, Section, bullets, figures, heading, table
+from scresist.report.comparisons import TEST, VERDICT, WHY, strip
+
+if TYPE_CHECKING:
+    from scresist.networks import Network
+    from scresist.report.page import Folder
+
+DRAWN = 3  # modules whose hubs are drawn: those that differ most between arms
+GENES_DRAWN = 30
+
+
+def modules(folder: "Folder", cells: Any) -> Section | None:
+    """Modules of co-expression: tests, flags, meaning, the genes asked for, the network itself."""
+    members = folder.table("modules")
+    if not len(members):
+        return None
+    tested = folder.stated("module_contrasts")
+    best = list(dict.fromkeys(tested["module"])) if len(tested) else list(dict.fromkeys(members["module"]))
+    blocks = [*_differences(folder, cells, tested), *_members(folder, members), *_meaning(folder), *_asked(folder)]
+    net = folder.network
+    if net is not None:
+        blocks += _network(folder, net, best)
+    lead = "Genes that move together across cells of the compartment; each module's score is tested between patients."
+    return Section("modules", "Modules", lead, blocks)
+
+
+def _differences(folder: "Folder", cells: Any, tested: pd.DataFrame) -> list[dict[str, Any]]:
+    if not len(tested):
+        return []
+    scores = folder.table("module_scores")
+    sheet = cells.obs.drop_duplicates("sample").set_index("sample")[["patient", "arm"]].astype(str)
+    drawn = []
+    for name in list(dict.fromkeys(tested["module"]))[:6]:
+        own = scores[scores["module"] == name].join(sheet, on="sample").rename(columns={"score": "value"})
+        means = own.groupby(["patient", "arm"], as_index=False)["value"].mean()
+        drawn.append((strip(means, folder.arms, "module score"), str(name)))
+    columns = [
+        Column("contrast", "contrast"), Column("module", "module"), VERDICT, Column("effect", "effect", "+.2f"), *TEST,
+        WHY,
+    ]  # fmt: skip
+    return [figures(drawn), table(tested, columns, file="tables/module_contrasts.csv")]
+
+
+def _members(folder: "Folder", members: pd.DataFrame) -> list[dict[str, Any]]:
+    """One row a module: hubs, size, and what it may rest on."""
+    hubs = members[members["rank"] <= 8].sort_values(["module", "rank"], kind="stable")
+    listed = hubs.groupby("module", sort=False)["gene"].agg(", ".join).rename("hubs")
+    catalogue = folder.table("module_catalogue")
+    if catalogue.empty:
+        catalogue = members.groupby("module").size().rename("n_genes").reset_index()
+    return [heading("Modules and what they rest on"), table(catalogue.join(listed, on="module"), [
+        Column("module", "module"), Column("n_genes", "genes"), Column("hubs", "highest kME"),
+        Column("recurrence", "recurs", "%", "share of patient resamplings with a module that shares half its genes"),
+        Column("least_without_one", "least overlap without one patient", ".2f", "Jaccard"),
+        Column("depends_on", "that patient"),
+        Column("carried_by", "carried by", "", "a patient who makes more than half of its variance or stands alone"),
+        Column("technical", "goes with", "", "depth, mitochondrial share, cell cycle, contamination or batch"),
+        Column("technical_r", "correlation", ".2f"),
+        Column("consensus_jaccard", "in the consensus", ".2f", "Jaccard with the nearest module of the consensus"),
+        Column("variance_explained", "variance explained", "%"),
+    ], file="tables/module_catalogue.csv")]  # fmt: skip
+
+
+def _meaning(folder: "Folder") -> list[dict[str, Any]]:
+    found = folder.table("module_meaning")
+    if not len(found):
+        return []
+    found = found[found["q_value"] < 0.05]
+    if not len(found):
+        none = "No gene set is over-represented in a module at q < 0.05 (tables/module_meaning.csv has the nearest)."
+        return [heading("What the modules are about"), bullets([none])]
+    best = found.sort_values(["module", "p_value"], kind="stable").groupby("module", sort=False).head(6)
+    return [heading("What the modules are about"), table(best, [
+        Column("module", "module"), Column("collection", "collection"), Column("gene_set", "gene set"),
+        Column("n_overlap", "shared"), Column("module_size", "of module"), Column("set_size", "of set"),
+        Column("odds_ratio", "odds ratio", ".1f"), Column("q_value", "q over modules and sets", "p"),
+        Column("genes", "genes"),
+    ], file="tables/module_meaning.csv")]  # fmt: skip
+
+
+def _asked(folder: "Folder") -> list[dict[str, Any]]:
+    views = folder.table("gene_views")
+    if not len(views):
+        return []
+    return [heading("The genes asked for"), table(views, [
+        Column("gene", "gene"), Column("verdict", "where it stands"), Column("kme", "kME with the nearest", ".2f"),
+        Column("kme_low", "95 % low", ".2f"), Column("kme_high", "high", ".2f"),
+        Column("settings_share", "there under other settings", "%"), Column("neighbours", "nearest genes"),
+    ], file="tables/gene_views.csv")]  # fmt: skip
+
+
+def _network(folder: "Folder", net: "Network", best: list[str]) -> list[dict[str, Any]]:
+    """The tree, the fit, and the hubs of the modules that differ most."""
+    from scresist.networks import edges
+
+    figure, axes = new_axes(10.6, 3.0)
+    draw.dendrogram(net.linkage, net.modules["module"], axes)
+    drawn = [(to_svg(figure), "Tree of the genes by topological overlap, with their modules.")]
+    figure, axes = new_axes(4.4, 2.9)
+    draw.fit_table(net.power_table, axes, power=net.power)
+    drawn.append((to_svg(figure), f"Fit to a scale-free network by power; {net.power:g} was taken."))
+    hubs = folder.table("hub_genes")
+    for name in best[:DRAWN]:
+        own = net.members(name).head(GENES_DRAWN)
+        among = edges(net, modules=[name])
+        figure, axes = new_axes(3.4, 2.9)
+        draw.hub_network(among, own, axes)
+        drawn.append((to_svg(figure), f"{name}: its {len(own)} genes of highest kME, joined by overlap."))
+        if len(hubs):
+            figure, axes = new_axes(3.6, 2.9)
+            draw.kme_ranks(hubs[hubs["module"] == name], axes)
+            drawn.append((to_svg(figure), f"{name}: kME of its hubs with 95 % intervals over patients."))
+    return [heading("The network"), figures(drawn)]
