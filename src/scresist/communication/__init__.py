@@ -17,7 +17,7 @@ from scresist.communication.over_expression import over_expressed_genes
 from scresist.communication.patterns import Patterns, choose_patterns, find_patterns, pattern_matrix
 from scresist.communication.readers import coverage, read_cellchatdb_rda, read_cellphonedb, read_liana
 from scresist.communication.resource import LigandReceptorTable, cellchatdb, read_resource
-from scresist.communication.response import contrast_chain, responses, signal_chain
+from scresist.communication.response import contrast_chain, contrast_steps, responses, signal_chain
 from scresist.communication.result import Communication
 from scresist.communication.roles import contribution, group_centralities, select_links, signalling_roles
 from scresist.communication.scores import link_evidence, score_links
@@ -25,7 +25,8 @@ from scresist.communication.similarity import pathway_shift, pathway_similarity,
 
 __all__ = [
     "Communication", "LigandReceptorTable", "Patterns", "SignalTensor", "cellchatdb", "choose_patterns",
-    "compare_totals", "condition_gene_changes", "contrast_chain", "contrast_communication", "contribution",
+    "compare_totals", "condition_gene_changes", "contrast_chain",
+    "contrast_steps", "contrast_communication", "contribution",
     "coverage", "difference", "find_patterns", "group_centralities", "infer", "interaction_table",
     "keep_shared_links", "lift", "link_evidence", "link_gene_changes", "over_expressed_genes",
     "pathway_shift", "pathway_similarity", "pattern_matrix", "place_pathways", "rank_flow",

@@ -20,7 +20,7 @@ from scresist.design import Design
 from scresist.results import Result
 
 TOP_GENES = 100  # of a PROGENy pathway, those it is used with
-LEAST_SHARE, LEAST_GENES = 0.4, 5  # of a response's genes that must be measured
+LEAST_SHARE, LEAST_GENES = 0.25, 10  # of the genes of a response that must be measured
 SD_FLOOR = 0.05  # of log1p counts per 10,000
 _PROGENY = {"TGFb": "TGFb", "TNF": "TNFa", "EGF": "EGFR", "WNT": "WNT", "VEGF": "VEGF", "TRAIL": "Trail", "IL1": "NFkB"}
 _HALLMARK = {
@@ -60,9 +60,10 @@ def signal_chain(
 ) -> pd.DataFrame:
     """Ligands, receptors and response of each pathway in each group and sample: pathway, step, group, sample, value.
 
-    `ligand` and `receptor` are mean levels over the pathway's ligand (receptor) genes that are measured; `response` is
-    the weighted mean of the response's genes in units of their standard deviation between cells. Genes that are
-    themselves ligand or receptor of the pathway are left out of its response.
+    `ligand` and `receptor` are mean levels over the genes of the pathway's ligands (receptors) that are measured with
+    all their subunits, links above zero or not; where no receptor is, that step has no rows. `response` is the weighted
+    mean of the response's genes in units of their standard deviation between cells. Genes that are themselves ligand or
+    receptor of the pathway are left out of its response.
 
     Parameters
     ----------
@@ -78,29 +79,14 @@ def signal_chain(
     Raises
     ------
     RefusedError
-        Where no pathway of the result has a response that is measured.
+        Where no pathway has a ligand and a response that are measured.
     """
-    given = responses() if weights is None else weights
-    table = read_resource(resource, organism)
     measured = set(pd.Index(adata.var_names).astype(str))
-    plan: dict[tuple[str, str], dict[str, float]] = {}
-    for pathway in dict.fromkeys(com.interactions["pathway_name"]):
-        if pathway not in given:
-            continue
-        own = com.interactions[com.interactions["pathway_name"] == pathway]
-        sides = {
-            s: sorted({g for n in own[s] for g in table.genes_of(str(n))} & measured) for s in ("ligand", "receptor")
-        }
-        taking_part = {g for genes in sides.values() for g in genes}
-        answer = {g: w for g, w in given[pathway].items() if g in measured and g not in taking_part}
-        if len(answer) < max(LEAST_GENES, LEAST_SHARE * len(given[pathway])):
-            continue
-        for side, genes in sides.items():
-            plan[pathway, side] = dict.fromkeys(genes, 1.0)
-        plan[pathway, "response"] = answer
+    given = responses() if weights is None else weights
+    plan = _chain_genes(given, read_resource(resource, organism), measured)
     if not plan:
         raise RefusedError(
-            f"no pathway of the result has a response that is measured; responses are known for {', '.join(given)}"
+            f"no pathway has a ligand and a response that are measured; responses are known for {', '.join(given)}"
         )
     genes = pd.Index(sorted({g for own in plan.values() for g in own}))
     means = levels(adata, com, genes, sample=sample)
@@ -122,12 +108,43 @@ def signal_chain(
     return pd.concat(parts, ignore_index=True)
 
 
-def contrast_chain(adata: Any, com: Communication, design: Design, *, rng: int | np.random.Generator = 1) -> Result:
+def _chain_genes(
+    given: Mapping[str, Mapping[str, float]], table: LigandReceptorTable, measured: set[str]
+) -> dict[tuple[str, str], dict[str, float]]:
+    """Genes and weights of every pathway and step; a pathway without a ligand or a response is left out."""
+    rows = table.interactions
+    plan: dict[tuple[str, str], dict[str, float]] = {}
+    for pathway, response in given.items():
+        own = rows[rows["pathway_name"] == pathway]
+        sides = {step: [table.genes_of(str(n)) for n in own[step]] for step in ("ligand", "receptor")}
+        taking_part = {g for units in sides.values() for genes in units for g in genes}
+        whole = {step: sorted({g for genes in units if measured.issuperset(genes) for g in genes})
+                 for step, units in sides.items()}  # fmt: skip
+        answer = {g: w for g, w in response.items() if g in measured and g not in taking_part}
+        if not whole["ligand"] or len(answer) < max(LEAST_GENES, LEAST_SHARE * len(response)):
+            continue
+        for step, genes in whole.items():
+            if genes:
+                plan[pathway, step] = dict.fromkeys(genes, 1.0)
+        plan[pathway, "response"] = answer
+    return plan
+
+
+def contrast_chain(
+    adata: Any,
+    com: Communication,
+    design: Design,
+    *,
+    resource: str | Path | pd.DataFrame | LigandReceptorTable = "cellchatdb:all",
+    organism: str = "human",
+    sample: str = "sample",
+    rng: int | np.random.Generator = 1,
+) -> Result:
     """The difference between arms of ligand, receptor and response of every pathway and group, by patients.
 
     Parameters
     ----------
-    adata, com
+    adata, com, resource, organism, sample
         As in `signal_chain`; `com` of mode "sound".
     design
         Arms and samples.
@@ -140,7 +157,13 @@ def contrast_chain(adata: Any, com: Communication, design: Design, *, rng: int |
     """
     if com.samples is None:
         raise InputError('there are no values per sample: infer with mode="sound"')
-    tested = contrast_arms(signal_chain(adata, com), design, rng=rng)
+    chain = signal_chain(adata, com, resource=resource, organism=organism, sample=sample)
+    return contrast_steps(chain, design, rng=rng)
+
+
+def contrast_steps(chain: pd.DataFrame, design: Design, *, rng: int | np.random.Generator = 1) -> Result:
+    """`contrast_chain` of a table that `signal_chain` has made already."""
+    tested = contrast_arms(chain, design, rng=rng)
     return Result(tested.table, "ligand, receptor and response per sample, patients as the unit", tested.settings,
                   tested.notes)  # fmt: skip
 

@@ -1,0 +1,115 @@
+"""The step of a run: which tables it leaves, what they hold, and what it notes where it cannot go on."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from planted_signals import cohort, design
+from scipy import sparse
+
+from scresist.communication import responses
+from scresist.run_state import Run
+from scresist.settings import CommunicationSection
+from scresist.steps.communication import communication
+
+TESTED = {
+    "contrast",
+    "effect",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "p_floor",
+    "q_value",
+    "n_test",
+    "n_reference",
+    "n_pairs",
+}
+
+
+def cells_with_responses():
+    adata = cohort(per_arm=4, planted=2.0)
+    genes = [g for g in responses()["TGFb"] if g not in adata.var_names][:60]
+    more = np.log1p(np.random.default_rng(0).poisson(1.0, (adata.n_obs, len(genes))) * 2.5)
+    import anndata
+
+    out = anndata.AnnData(sparse.csr_matrix(np.hstack([adata.X.toarray(), more])), obs=adata.obs,
+                          var=pd.DataFrame(index=[*adata.var_names, *genes]))  # fmt: skip
+    out.obs["population"] = out.obs["cell_type"]
+    return out
+
+
+def step(adata, folder, mode="sound", **settings):
+    own = CommunicationSection(permutations=20, **settings)
+    study = SimpleNamespace(
+        settings=SimpleNamespace(communication=own, study=SimpleNamespace(organism="human")), design=design(adata),
+        folder=Path(folder),
+    )  # fmt: skip
+    run = Run(cohort=adata)
+    communication(run, study, SimpleNamespace(mode=mode, seed=1, out=Path(folder)))
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return step(cells_with_responses(), tmp_path_factory.mktemp("results"))
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("communication", {"sample", "source", "target", "ligand", "receptor", "probability", "p_value", "q_value"}),
+        ("communication_evidence", {"source", "target", "interaction", "share_samples", "ambient_risk"}),
+        ("communication_scores", {"source", "target", "interaction", "specificity", "aggregate", "n_high"}),
+        ("communication_samples", {"level", "sample", "source", "target", "pathway", "value"}),
+        ("signal_chain", {"pathway", "step", "group", "sample", "value"}),
+        ("flow_contrasts", {"pathway", *TESTED}),
+        ("communication_contrasts", {"level", "source", "target", "ligand", "receptor", "pathway", *TESTED}),
+        ("signal_chain_contrasts", {"pathway", "step", "group", *TESTED}),
+    ],
+)
+def test_every_table_is_there_and_tidy(run, name, columns):
+    assert run.refusals == []
+    table = run.results[name].table
+    assert len(table)
+    assert columns <= set(table.columns)
+    assert run.published[name].startswith(f"tables/{name}.")
+
+
+def test_links_scores_and_evidence_speak_of_the_same_links(run):
+    key = ["source", "target", "interaction"]
+    links = set(map(tuple, run.results["communication"].table[key].drop_duplicates().to_numpy()))
+    for name in ("communication_evidence", "communication_scores"):
+        assert set(map(tuple, run.results[name].table[key].to_numpy())) == links
+
+
+def test_more_relabellings_are_drawn_where_few_exceed(run, tmp_path):
+    assert run.results["communication"].settings["permutations_max"] == 200
+    p = run.results["communication"].table["p_value"]
+    assert p.min() < 1 / 21
+    few = step(cells_with_responses(), tmp_path, permutations_max=20).results["communication"].table["p_value"]
+    assert few.min() == pytest.approx(1 / 21)
+
+
+def test_the_planted_ligand_is_seen_in_the_chain(run):
+    table = run.results["signal_chain_contrasts"].table
+    first = table.loc[table["p_value"].idxmin()]
+    assert (first["pathway"], first["step"], first["group"]) == ("TGFb", "ligand", "malignant")
+
+
+def test_what_cannot_be_computed_is_noted(tmp_path):
+    adata = cohort(per_arm=2)
+    adata.obs["population"] = adata.obs["cell_type"]
+    run = step(adata, tmp_path)
+    assert [r["what"] for r in run.refusals] == ["from signal to response"]
+    assert {"communication_contrasts", "communication_evidence"} <= set(run.results)
+    adata.obs["population"] = "one"
+    run = step(adata, tmp_path)
+    assert [r["what"] for r in run.refusals] == ["ligand-receptor links"]
+    assert run.results == {}
+
+
+def test_parity_describes_and_compares_nothing(tmp_path):
+    run = step(cells_with_responses(), tmp_path, mode="parity")
+    assert set(run.results) == {"communication", "communication_evidence", "communication_scores"}
