@@ -22,6 +22,8 @@ WINDOW, STEP, LIMIT = 101, 10, 3.0
 MALIGNANT, NORMAL = 0.8, 0.2  # probability bounds of the calls
 MIN_SIGNAL = 1.5  # the tumour's profile must be this many times as strong as the differences between reference lineages
 MIN_REFERENCE_GROUP = 10
+LEAST_OWN = 1 / 3  # of the signal, for the patient's own part to be judged by
+MIN_SHARED = 5  # patients from which on what their epithelium has in common is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,13 @@ def malignancy(cohort: "AnnData") -> None:
     """Write `obs` malignant_probability and malignancy, and `obsm["copy_number"]` per chromosome arm.
 
     Per patient: log-normalised expression beyond the range of the reference lineages' means, averaged over 101 genes
-    along the genome, then each cell projected on the mean profile of the patient's epithelial cells. A two-component
-    mixture, with the null taken from the reference cells, gives the probability. `malignant` is an epithelial cell with
-    at least 0.8; `normal` an epithelial one with at most 0.2, or an immune or stromal cell below 0.8 (by its identity
-    alone where the patient's call is refused); the rest is `uncertain`. `malignancy_summary` gives the facts per
-    patient and what was refused.
+    along the genome, then each cell projected on the mean profile of the patient's epithelial cells. Epithelium differs
+    from immune and stromal cells by identity too, malignant or not: with six patients or more, the mean profile of the
+    other patients' epithelium is taken off the epithelial cells first, where enough of the patient's own is left. A
+    two-component mixture, with the null taken from the reference cells, gives the probability. `malignant` is an
+    epithelial cell with at least 0.8; `normal` an epithelial one with at most 0.2, or an immune or stromal cell below
+    0.8 (by its identity alone where the patient's call is refused); the rest is `uncertain`. `malignancy_summary` gives
+    the facts per patient and what was refused.
 
     Raises
     ------
@@ -58,13 +62,12 @@ def malignancy(cohort: "AnnData") -> None:
     arms = None
     notes: list[str] = []
     facts: list[dict[str, object]] = []
-    reasons: dict[str, str] = {}
-    for patient, at in cohort.obs.groupby("patient", observed=True).indices.items():
-        reason = _refusal(lineage[at])
-        if reason:
-            reasons[str(patient)] = reason
-            continue
-        found = _call_patient(cohort, at, lineage[at], genes)
+    members = dict(cohort.obs.groupby("patient", observed=True).indices)
+    reasons = {str(p): reason for p, at in members.items() if (reason := _refusal(lineage[at]))}
+    members = {p: at for p, at in members.items() if str(p) not in reasons}
+    shared = _shared_by_others(cohort, members, lineage, genes)
+    for patient, at in members.items():
+        found = _call_patient(cohort, at, lineage[at], genes, shared.get(patient))
         facts.append({"patient": str(patient), **found.facts})
         if found.facts["refused"]:
             notes.append(f"patient {patient}: {found.facts['refused']}")
@@ -141,18 +144,42 @@ def _positioned(cohort: "AnnData") -> pd.DataFrame:
     return found.assign(arm=found["chromosome"] + arm).iloc[order]
 
 
-def _call_patient(cohort: "AnnData", at: np.ndarray, lineage: np.ndarray, genes: pd.DataFrame) -> _Patient:
-    columns = genes["column"].to_numpy()
+def _shared_by_others(
+    cohort: "AnnData", members: dict[object, np.ndarray], lineage: np.ndarray, genes: pd.DataFrame
+) -> dict[object, np.ndarray]:
+    """Mean epithelial profile of all other patients, per patient; none where there are too few."""
+    if len(members) <= MIN_SHARED:
+        return {}
+    weights, _ = smoothing_matrix(genes["chromosome"].to_numpy(), WINDOW, STEP)
+    means = []
+    for at in members.values():
+        _, _, _, profiles = _profiles(cohort, at, lineage[at], genes, weights)
+        means.append(profiles[lineage[at] == CANDIDATE].mean(axis=0))
+    total = np.sum(means, axis=0)
+    return {p: (total - own) / (len(means) - 1) for p, own in zip(members, means, strict=True)}
+
+
+def _profiles(
+    cohort: "AnnData", at: np.ndarray, lineage: np.ndarray, genes: pd.DataFrame, weights: sparse.csr_array
+) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Expression, reference groups with their means, and smoothed profiles of one patient's cells."""
     # Dense only for one patient and the expressed genes: cells x some 8,000 x 4 bytes.
-    expression = np.asarray(sparse.csr_matrix(cohort.X[at])[:, columns].todense(), dtype=np.float32)
+    expression = np.asarray(sparse.csr_matrix(cohort.X[at])[:, genes["column"].to_numpy()].todense(), dtype=np.float32)
     groups = _reference_groups(lineage)
     means = np.vstack([expression[lineage_rows].mean(axis=0) for lineage_rows in groups.values()])
-    weights, middles = smoothing_matrix(genes["chromosome"].to_numpy(), WINDOW, STEP)
     profiles = np.asarray(relative_to_reference(expression, means, LIMIT) @ weights)
     profiles -= np.median(profiles, axis=1, keepdims=True)
+    profiles -= profiles[np.isin(lineage, REFERENCE)].mean(axis=0)
+    return expression, groups, means, profiles
+
+
+def _call_patient(
+    cohort: "AnnData", at: np.ndarray, lineage: np.ndarray, genes: pd.DataFrame, shared: np.ndarray | None
+) -> _Patient:
+    weights, middles = smoothing_matrix(genes["chromosome"].to_numpy(), WINDOW, STEP)
+    expression, groups, means, profiles = _profiles(cohort, at, lineage, genes, weights)
     candidate = np.flatnonzero(lineage == CANDIDATE)
     reference = np.flatnonzero(np.isin(lineage, REFERENCE))
-    profiles -= profiles[reference].mean(axis=0)
     signal, noise = _signal(expression, profiles, means, groups, candidate, weights)
     facts: dict[str, object] = {"epithelial": len(candidate), "reference": len(reference)}
     facts |= {"signal": signal, "reference_signal": noise, "refused": ""}
@@ -163,6 +190,12 @@ def _call_patient(cohort: "AnnData", at: np.ndarray, lineage: np.ndarray, genes:
             f"lineages ({noise:.4f}): a near-diploid tumour or normal epithelium; the cells stay uncertain"
         )
         return _Patient(np.full(len(at), np.nan), by_arm, facts)
+    if shared is not None:
+        own = profiles.copy()
+        own[candidate] -= shared
+        left = float(np.std(own[candidate].mean(axis=0)))
+        if left >= max(noise, LEAST_OWN * signal):  # else the tumours are too alike to tell identity from copies
+            profiles = own
     return _Patient(_probability(profiles, candidate, reference), by_arm, facts)
 
 
