@@ -4,6 +4,8 @@
     python benchmarks/networks.py --genes 5000 --threads 1
     python benchmarks/networks.py --large               also 20,000 genes, with the peak of memory
     python benchmarks/networks.py --beside PYTHON       also py-hdwgcna, in that interpreter's environment
+    python benchmarks/networks.py --beside-r Rscript    also R's WGCNA (Debian: r-cran-wgcna, libopenblas0-pthread)
+    python benchmarks/networks.py --only standard       the standard run alone, with what is asked beside it
 
 Times are CPU seconds (user and system, all threads) of one call after a first, compiling one, which is shown too; the
 memory is the peak of the process. R's figures were measured on a machine of this size with OpenBLAS on one thread.
@@ -239,12 +241,34 @@ def compile_all() -> dict[str, Any]:
     return {"first": first}
 
 
+def export_metacells(argument: str) -> dict[str, Any]:
+    """Write the metacells of the standard run in parity, for R."""
+    import warnings
+
+    import anndata as ad
+    import numpy as np
+
+    from scresist import networks
+
+    path, folder = argument.split(":")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", networks.PowerWarning)
+        pooling = networks.Pooling(target=PER_GROUP, small_groups=False)
+        net = networks.build(ad.read_h5ad(path), mode="parity", fraction=0.0, pooling=pooling)
+    X = np.asarray(net.expression, dtype=np.float64)
+    X.ravel(order="F").tofile(Path(folder) / "matrix.bin")
+    Path(folder, "shape.txt").write_text(f"{X.shape[0]} {X.shape[1]}")
+    Path(folder, "power.txt").write_text(f"{net.power:g}")
+    return {}
+
+
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "compile": compile_all,
     "square": square_steps,
     "large": large_overlap,
     "other": other_steps,
     "standard": lambda path: standard_run(Path(path)),
+    "export": export_metacells,
 }
 
 
@@ -311,6 +335,8 @@ def main() -> None:
     parser.add_argument("--threads", default="1,all", help="comma-separated; all is every core")
     parser.add_argument("--large", action="store_true", help="also 20,000 genes")
     parser.add_argument("--beside", help="python of an environment that has py-hdwgcna")
+    parser.add_argument("--beside-r", help="Rscript of an R that has WGCNA")
+    parser.add_argument("--only", choices=["standard"], help="one part alone")
     parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
     parser.add_argument("--argument", default="", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -320,14 +346,8 @@ def main() -> None:
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     counts = list(dict.fromkeys(cores if t == "all" else int(t) for t in given.threads.split(",")))
-    with tempfile.TemporaryDirectory() as cache:
-        cold, warm = (apart("compile", "", 1, cache)["first"] for _ in range(2))
-    print("first calls, wall s: compiling, then from the cache")
-    show([("step", "compiling", "cached")] + [(name, f"{cold[name]:.1f}", f"{warm[name]:.2f}") for name in cold])
-    print(f"all together {sum(cold.values()):.0f} s once per installation, then {sum(warm.values()):.1f} s per process")
-    for threads in counts:
-        show_square(given.genes, threads, apart("square", str(given.genes), threads))
-        show_other(threads, apart("other", "", threads))
+    if given.only != "standard":
+        steps(counts, given.genes)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cells.h5ad"
         standard_cells(path)
@@ -345,12 +365,45 @@ def main() -> None:
             single = single or found["sound"]["cpu"]
         if given.beside:
             beside(given.beside, path, single)
+        if given.beside_r:
+            beside_r(given.beside_r, path, single, Path(folder))
     if given.large:
         found = apart("large", "20000", counts[-1])
         print(f"\n20,000 genes, {counts[-1]} thread(s): correlation to overlap {found['overlap']:.0f} CPU s "
               f"({found['wall']:.0f} wall), tree to modules {found['tree and modules']:.0f} CPU s, peak "
               f"{found['peak_gb']:.1f} GB ({found['peak_gb'] - found['before_gb']:.1f} above the input), "
               f"{found['modules']} modules")  # fmt: skip
+
+
+def steps(counts: list[int], genes: int) -> None:
+    """The first calls, then every step by itself."""
+    with tempfile.TemporaryDirectory() as cache:
+        cold, warm = (apart("compile", "", 1, cache)["first"] for _ in range(2))
+    print("first calls, wall s: compiling, then from the cache")
+    show([("step", "compiling", "cached")] + [(name, f"{cold[name]:.1f}", f"{warm[name]:.2f}") for name in cold])
+    print(f"all together {sum(cold.values()):.0f} s once per installation, then {sum(warm.values()):.1f} s per process")
+    for threads in counts:
+        show_square(genes, threads, apart("square", str(genes), threads))
+        show_other(threads, apart("other", "", threads))
+
+
+def beside_r(rscript: str, path: Path, ours: float, folder: Path) -> None:
+    """R's WGCNA on the metacells of the same cells: the network alone, without R's metacells and its kME of cells."""
+    apart("export", f"{path}:{folder}", 1)
+    script = Path(__file__).with_name("beside_wgcna.R")
+    done = subprocess.run(
+        [rscript, str(script), str(folder)], env=one_thread(), check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        print("\nWGCNA failed:", done.stderr.strip()[-500:])
+        return
+    theirs = json.loads(done.stdout.splitlines()[-1])
+    modules, blas = theirs.pop("modules"), theirs.pop("blas")
+    said = ", ".join(f"{name} {seconds:.1f}" for name, seconds in theirs.items())
+    whole = sum(theirs.values())
+    print(f"\nR's WGCNA ({blas}), the same metacells, 1 thread: {whole:.1f} CPU s ({said}), {modules} modules; "
+          f"{whole / ours:.1f} x our sound run, which also makes the metacells and the eigengenes of 20,000 cells "
+          "(target >= 20 with both)")  # fmt: skip
 
 
 def beside(python: str, path: Path, ours: float) -> None:

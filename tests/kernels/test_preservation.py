@@ -56,9 +56,11 @@ def test_seeds_repeat_and_threads_do_not_matter(monkeypatch):
     reference, query = planted(30, 2), planted(40, 3)
     once = kernels.module_preservation(reference, query, LABELS, 6, 5)
     monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
-    again = kernels.module_preservation(reference, query, LABELS, 6, np.random.default_rng(5))
+    again = kernels.module_preservation(reference, query, LABELS, 6, 5)
     for name, values in once.items():
         np.testing.assert_array_equal(values, again[name], err_msg=name)
+    drawn = [kernels.module_preservation(reference, query, LABELS, 6, np.random.default_rng(5)) for _ in range(2)]
+    np.testing.assert_array_equal(drawn[0]["z_summary"], drawn[1]["z_summary"])
 
 
 def test_without_permutations_there_is_no_z():
@@ -88,7 +90,9 @@ def test_r_preservation(dataset, network):
     colours = golden.table(f"{dataset}/mp_colors.csv.gz")["color"].to_numpy()
     labels, names = golden.alphabetical(colours)
     permutations = 100 if network == "signed" else 0
-    found = kernels.module_preservation(stored["mp_ref"], stored["mp_query"], labels, permutations, 1, network=network)
+    found = kernels.module_preservation(
+        stored["mp_ref"], stored["mp_query"], labels, permutations, 12345, network=network
+    )
     rows = [*names[1:], "grey"]
 
     def r_table(name):
@@ -97,9 +101,9 @@ def test_r_preservation(dataset, network):
     for part, columns in (("preservation", PRESERVATION), ("quality", QUALITY)):
         observed = r_table(f"{part}_observed")
         for theirs, ours in columns.items():
-            # WGCNA counts the genes of its random group twice in cor.kMEall; here every gene counts once.
-            atol = 0.05 if theirs == "cor.kMEall" else 1e-9
-            np.testing.assert_allclose(found[ours][: len(rows)], observed.loc[rows, theirs], atol=atol, err_msg=theirs)
+            # The random group too: the seed is R's.
+            expected = observed.loc[[*rows, "gold"], theirs]
+            np.testing.assert_allclose(found[ours], expected, atol=1e-9, err_msg=theirs)
     separability = r_table("testSeparability_observed").loc[rows, "separability.pres"]
     np.testing.assert_allclose(found["separability"][: len(rows)], separability, atol=1e-9)
     if network == "signed":

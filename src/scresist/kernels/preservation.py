@@ -13,6 +13,7 @@ from scresist.checks import InputError, require_choice, require_positive
 from scresist.kernels._blocks import gram, mirror_clipped, n_threads
 from scresist.kernels.modules import as_labels
 from scresist.kernels.pairwise import as_matrix, standardise
+from scresist.kernels.r_random import RStream
 from scresist.kernels.similarity import NETWORKS, check_power
 
 DENSITY = ("variance_explained", "mean_kme", "mean_cor", "mean_adjacency", "mean_mar")
@@ -51,7 +52,8 @@ def module_preservation(
     Density asks whether the module's genes still move together: variance explained by the eigengene, mean kME and
     mean correlation with the signs of the reference, mean adjacency, mean maximum adjacency ratio (MAR).
     Connectivity asks whether the same genes are central: correlations, between the two data sets, of intramodular
-    connectivity, kME (in the module and over all genes), pairwise correlations and MAR. Quality is density in the
+    connectivity, kME (in the module, and over all genes, those of the random group counted twice as WGCNA does),
+    pairwise correlations and MAR. Quality is density in the
     reference itself. A permutation deals the genes of the query (and, for quality, of the reference) out anew while
     the labels stay.
 
@@ -64,7 +66,8 @@ def module_preservation(
     n_permutations
         Permutations; 0 gives the observed statistics alone, with NaN for Z and p.
     rng
-        Generator (or seed) of the permutations and of the random group of genes.
+        Generator (or seed) of the permutations and of the random group of genes. A seed draws that group as R's
+        `sample` does after `set.seed`, so that WGCNA's `randomSeed` (12345 unless told) gives its group.
     network
         "signed", "unsigned" or "signed hybrid": the adjacency. (hdWGCNA always uses "unsigned".)
     power
@@ -97,8 +100,9 @@ def module_preservation(
     if data[1].R.shape[0] != p:
         raise InputError(f"reference has {p} genes and query {data[1].R.shape[0]}; give both the same genes")
     labels = as_labels(labels, p)
+    chance = _random_group(p, rng if isinstance(rng, np.random.Generator) else RStream(rng))
     rng = np.random.default_rng(rng)
-    rows, groups = _groups(labels, rng, max_size)
+    rows, groups = _groups(labels, rng, max_size, chance)
     comparison = _Comparison(data, NETWORKS.index(network), float(power), len(rows) - 1 - int((rows == 0).any()))
     observed = comparison.statistics(groups, np.arange(p))
     draws = [(rng.permutation(p), _random_group(p, rng)) for _ in range(int(n_permutations))]
@@ -128,11 +132,13 @@ def _prepared(X: np.ndarray, what: str) -> _Data:
     return _Data(np.ascontiguousarray(Z.T), R)
 
 
-def _random_group(p: int, rng: np.random.Generator) -> np.ndarray:
+def _random_group(p: int, rng: "np.random.Generator | RStream") -> np.ndarray:
     return rng.choice(p, min(1000, p // 2), replace=False)
 
 
-def _groups(labels: np.ndarray, rng: np.random.Generator, max_size: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def _groups(
+    labels: np.ndarray, rng: np.random.Generator, max_size: int, chance: np.ndarray
+) -> tuple[np.ndarray, list[np.ndarray]]:
     modules, counts = np.unique(labels[labels > 0], return_counts=True)
     if len(modules) == 0 or counts.min() < 3:
         small = modules[counts < 3].tolist()
@@ -140,7 +146,7 @@ def _groups(labels: np.ndarray, rng: np.random.Generator, max_size: int) -> tupl
     rows = [*modules.tolist(), *([0] if (labels == 0).sum() >= 3 else [])]
     groups = [np.flatnonzero(labels == row) for row in rows]
     groups = [rng.choice(g, max_size, replace=False) if len(g) > max_size else g for g in groups]
-    return np.array([*rows, RANDOM]), [*groups, _random_group(len(labels), rng)]
+    return np.array([*rows, RANDOM]), [*groups, chance]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +191,8 @@ class _Comparison:
             own = _pair_mean(C2, self.kind == 1)
             result[row, 10:15] = (kme2**2).mean(), abs(np.abs(kme2).mean()), own, mean2, mar2.mean()
         everywhere = reference.Z @ E1, (query.Z @ E3)[dealt]
-        result[:, 7] = [abs(_cor(a, b)) for a, b in zip(everywhere[0].T, everywhere[1].T, strict=True)]
+        twice = np.concatenate([np.arange(len(dealt)), groups[-1]])
+        result[:, 7] = [abs(_cor(a[twice], b[twice])) for a, b in zip(everywhere[0].T, everywhere[1].T, strict=True)]
         result[:, 15] = _separability(E3, self.n_modules)
         result[:, 16] = _separability(E2, self.n_modules)
         return result
