@@ -28,17 +28,18 @@ from scresist.simulate import Plan, simulate, write_cohort
 from scresist.simulate.recovery import truth_per_cell
 from scresist.study import read_study
 
-PLANTED = Plan(cells=220, n_genes=4000)
-NULL = replace(
-    Plan(patients={"baseline": 4, "primary": 4, "acquired": 4}, pairs=2, cells=110, n_genes=2600, module_size=40).null(), seed=1000
-)
+PLANTED = Plan(cells=200, n_genes=3000)
+SMALL = Plan(patients={"baseline": 4, "primary": 4, "acquired": 4}, pairs=2, cells=110, n_genes=3000, seed=1000)
+NULL = SMALL.null()
 TOP, PRECISE = 10, 30
 BESIDE = 20  # null cohorts that the usual chain reads too
 
 
-def study_of(plan: Plan, folder: Path) -> tuple[Path, dict]:
-    """Simulate, write, run; the results folder and the truth."""
+def study_of(plan: Plan, folder: Path, bootstraps: int = 8) -> tuple[Path, dict]:
+    """Simulate, write, run; the results folder and the truth. Bootstraps of modules order candidates, call none."""
     path = write_cohort(simulate(plan), folder / "cohort")
+    text = path.read_text()
+    path.write_text(text.replace("bootstraps = 8", f"bootstraps = {bootstraps}"))
     results = run(read_study(path), folder / "results")
     return results, json.loads((folder / "cohort" / "truth.json").read_text())
 
@@ -185,7 +186,7 @@ def hazard(truth: dict, tables: Path) -> dict[str, float]:
 def null(seed: int, folder: Path) -> list[dict[str, object]]:
     """Supported claims in one cohort without any effect, and what tests over cells claim there."""
     started = time.perf_counter()
-    results, _ = study_of(replace(NULL, seed=1000 + seed), folder)
+    results, _ = study_of(replace(NULL, seed=1000 + seed), folder, bootstraps=2)
     seconds = time.perf_counter() - started
     tables, cohort = results / "tables", folder / "cohort"
     claims = read_table(results / "claims.csv")

@@ -88,3 +88,97 @@ def test_files_hold_what_was_drawn(tmp_path):
 def test_plans_that_cannot_be_are_refused(change, expected):
     with pytest.raises(InputError, match=expected):
         simulate(replace(PLAN, **change))
+
+
+def cells_of(simulation, arm, kind):
+    """Counts of the cells of one type over the samples of one arm, summed, and their total."""
+    arms = simulation.samples_sheet.set_index("sample")["arm"]
+    total = np.zeros(len(simulation.profiles.genes))
+    for sample in simulation.samples():
+        if arms[sample.name] == arm:
+            total += sample.counts[np.flatnonzero(sample.cells["cell_type"] == kind)].sum(axis=0)
+    return total / total.sum()
+
+
+DECOYS = replace(PLAN, cells=150, doublets=0, low_quality=0, soup_effect=2.0, macrophage_effect=2.0, ambient=0.1)
+
+
+def test_decoys_change_where_they_should_and_malignant_cells_do_not_make_them():
+    simulation = simulate(DECOYS)
+    genes = pd.Index(simulation.profiles.genes.index)
+    soup = genes.get_indexer(simulation.truth["decoys"]["decoy ambient"])
+    own = genes.get_indexer(simulation.truth["decoys"]["decoy macrophage"])
+    levels = {(a, t): cells_of(simulation, a, t) for a in ("baseline", "primary", "acquired")
+              for t in ("malignant", "macrophage SPP1")}  # fmt: skip
+    assert len(soup) >= 5
+    ratio = levels["acquired", "malignant"][soup].sum() / levels["baseline", "malignant"][soup].sum()
+    assert ratio == pytest.approx(np.exp(2.0), rel=0.5)
+    # The soup is a tenth of the counts, and they are that share of the soup.
+    assert levels["acquired", "malignant"][soup].sum() == pytest.approx(0.1 * 0.03 * np.exp(2.0), rel=0.5)
+    inside = levels["primary", "macrophage SPP1"][own].sum()
+    assert inside / levels["baseline", "macrophage SPP1"][own].sum() == pytest.approx(np.exp(2.0), rel=0.5)
+    assert levels["primary", "malignant"][own].sum() < 0.05 * inside
+
+
+def test_depth_and_cycle_decoys():
+    simulation = simulate(replace(PLAN, cells=200, depth_effect=1.0, ambient=0))
+    arms = simulation.samples_sheet.set_index("sample")["arm"]
+    cycle = pd.Index(simulation.profiles.genes.index).get_indexer(simulation.truth["decoys"]["decoy cell cycle"])
+    depth, share = {}, {}
+    for sample in simulation.samples():
+        tumour = np.flatnonzero(sample.cells["cell_type"] == "malignant")
+        depth[sample.name] = sample.counts[tumour].sum(axis=1).mean()
+        share[sample.name] = sample.counts[tumour][:, cycle].sum() / sample.counts[tumour].sum()
+    mean = pd.Series(depth).groupby(arms).mean()
+    assert mean["primary"] / mean["baseline"] == pytest.approx(np.e, rel=0.25)
+    planted = pd.Series(simulation.truth["cycling"])
+    assert np.corrcoef(planted, np.log(pd.Series(share).reindex(planted.index)))[0, 1] > 0.6
+
+
+def test_without_decoys_there_are_none_and_a_null_plan_has_no_effect():
+    simulation = simulate(replace(PLAN, decoys=False))
+    assert simulation.truth["decoys"] == {}
+    null = simulate(replace(PLAN, seed=8).null()).truth
+    assert all(size == pytest.approx(0) for sizes in null["log_odds"].values() for size in sizes.values())
+    assert all(s["log_fold_change"] == 0 for s in null["signals"]["acquired"])
+
+
+def test_a_subclone_carries_one_more_arm():
+    simulation = simulate(PLAN)
+    for patient, (share, factor) in simulation.subclones.items():
+        assert 0.2 <= share <= 0.5
+        changed = set(np.unique(factor)) - {1.0}
+        assert len(changed) == 1
+        assert len(simulation.truth["subclones"][patient]["arms"]) == 1
+
+
+def test_programmes_larger_than_the_genes_allow_are_refused():
+    with pytest.raises(InputError, match="module_size must be at most"):
+        simulate(replace(PLAN, module_size=2000))
+
+
+def test_planted_and_found_side_by_side(tmp_path):
+    from scresist.simulate.recovery import compare
+
+    path = write_cohort(simulate(PLAN), tmp_path / "c").parent
+    truth = json.loads((path / "truth.json").read_text())
+    known = pd.read_parquet(path / "truth_cells.parquet")
+    tables = tmp_path / "results" / "tables"
+    tables.mkdir(parents=True)
+    lineage = np.where(known["cell_type"].isin(["malignant", "gastric pit mucous cell"]), "epithelial", "T/NK")
+    cells = pd.DataFrame({
+        "cell": known["sample"] + ":" + known["barcode"], "cell_type": known["cell_type"], "lineage": lineage,
+        "malignancy": np.where(known["cell_type"] == "malignant", "malignant", "normal"),
+    })  # fmt: skip
+    cells.to_parquet(tables / "cells.parquet")
+    soup = truth["decoys"]["decoy ambient"][:2]
+    genes = ["MUC3A", *truth["modules"]["primary"]["genes"][1:10], *soup]
+    pd.DataFrame({
+        "contrast": "primary", "gene": genes, "rank": np.arange(1, 13),
+        "verdict": ["supported"] * 11 + ["not supported"],
+    }).to_csv(tables / "candidates.csv", index=False)  # fmt: skip
+    found = compare(tmp_path / "results", path).set_index(["what", "where"])["found"]
+    assert found["hub gene", "primary"] == "rank 1, supported"
+    assert found["programme", "primary"] == "83% of the first 30 candidates"
+    assert found["decoy ambient", "primary"].startswith("1 of")
+    assert found["cell type", "all cells"] == "100.0% agree"

@@ -180,3 +180,33 @@ def test_one_patient_says_so_and_wrong_inputs_are_refused(real):
         simulate_from(fitted, Plan(pairs=0, patients={"baseline": 2, "primary": 2}, module_size=500))
     with pytest.raises(InputError, match="no cell type 'B cell'"):
         draw_like(fitted, pd.DataFrame({"patient": ["a"], "cell_type": ["B cell"]}), rng=np.random.default_rng(0))
+
+
+def test_ambient_doublets_and_copy_number_are_added_when_asked(real):
+    symbols = real.copy()
+    from scresist import resources
+
+    known = resources.genes()
+    symbols.var_names = known.index[(known["type"] == "protein-coding") & (known["cytoband"] != "")][:GENES]
+    fitted = estimate_profiles(symbols)
+    plan = Plan(patients={"baseline": 2, "primary": 2}, pairs=0, cells=200, module_size=12, ambient=0.3, doublets=0.2)
+    plain, added = simulate_from(fitted, plan), simulate_from(fitted, plan, add=["ambient", "doublets", "copy number"])
+    assert plain.copy_number == {}
+    assert all(v in (0.5, 1.6, 4.0) for arms in added.truth["copy_number"].values() for v in arms.values())
+    cells = pd.concat([s.cells for s in added.samples()])
+    assert cells["doublet"].mean() == pytest.approx(0.2, abs=0.06)
+    assert cells["contamination"].between(0.05, 0.5).all()
+    own = fitted.means[fitted.types.index("T cell")]
+    foreign = np.argsort(own / fitted.means[fitted.types.index("malignant")])[:30]
+
+    def share(simulation):
+        rows = [s.counts[np.flatnonzero((s.cells["cell_type"] == "T cell") & ~s.cells["doublet"])]
+                for s in simulation.samples()]  # fmt: skip
+        total = sum(r.sum() for r in rows)
+        return sum(r[:, foreign].sum() for r in rows) / total
+
+    assert share(added) > 1.2 * share(plain)
+    with pytest.raises(InputError, match="add must be one of"):
+        simulate_from(fitted, plan, add=["soup"])
+    with pytest.raises(InputError, match="positions"):
+        simulate_from(estimate_profiles(real), plan, add=["copy number"])

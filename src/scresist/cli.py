@@ -3,7 +3,6 @@
 import json
 import sys
 import webbrowser
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -168,6 +167,8 @@ def demo(
 ) -> None:
     """Simulate a small cohort with planted truth, run the study on it, and compare."""
     from scresist.pipeline import run as run_pipeline
+    from scresist.report import rebuild
+    from scresist.results import write_table
     from scresist.simulate import Plan, simulate, write_cohort
     from scresist.simulate.recovery import compare
     from scresist.study import read_study
@@ -177,7 +178,10 @@ def demo(
         say("simulating 18 samples of 15 patients")
         write_cohort(simulate(Plan(seed=seed)), cohort)
     folder = run_pipeline(read_study(cohort / "study.toml"), out / "results", workers=2, say=say)
-    show(compare(folder, cohort).to_string(index=False))
+    found = compare(folder, cohort)
+    write_table(found, folder / "tables" / "planted.csv")
+    rebuild(folder)  # the page shows what was planted beside what was found
+    show(found.to_string(index=False))
     page = (folder / "report.html").resolve()
     show(f"report: {page}")
     if show_page:
@@ -208,20 +212,22 @@ def simulate(
     groupby: Annotated[str, typer.Option(help="with --from: column of the cell types")] = "cell_type",
     patient: Annotated[str, typer.Option(help="with --from: column of the patients")] = "patient",
     malignant: Annotated[str | None, typer.Option(help="with --from: the type that carries the programmes")] = None,
-    module_size: Annotated[int, typer.Option(min=5, max=120, help="genes of a programme")] = 60,
+    add: Annotated[
+        str, typer.Option(help="with --from: copy number,ambient,doublets, what the real cells lack")
+    ] = "",
+    module_size: Annotated[int, typer.Option(min=5, help="genes of a programme")] = 60,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """A cohort with planted truth, as 10x files and sheets; with --from, over parameters estimated from real cells."""
     from scresist.simulate import Plan, write_cohort
     from scresist.simulate import simulate as lay_out
 
-    size = _zero_if(null)
     plan = Plan(
-        patients=_counts(patients), pairs=pairs, cells=cells, n_genes=genes, module_effect=size(module_effect),
-        composition_effect=size(composition_effect), signal_effect=size(signal_effect), log_hazard=size(log_hazard),
-        patient_sd=patient_sd, ambient=ambient, doublets=doublets, decoys=decoys, seed=seed,
-        module_size=module_size,
+        patients=_counts(patients), pairs=pairs, cells=cells, n_genes=genes, module_effect=module_effect,
+        composition_effect=composition_effect, signal_effect=signal_effect, log_hazard=log_hazard,
+        patient_sd=patient_sd, ambient=ambient, doublets=doublets, decoys=decoys, seed=seed, module_size=module_size,
     )  # fmt: skip
+    plan = plan.null() if null else plan
     if source is None:
         show(str(write_cohort(lay_out(plan), out)))
         return
@@ -230,7 +236,8 @@ def simulate(
     fitted = estimate_profiles(_h5ad(source), groupby=groupby, patient=patient)
     for note in fitted.notes:
         say(note)
-    show(str(write_cohort(simulate_from(fitted, plan, malignant=malignant), out)))
+    wanted = [name.strip() for name in add.split(",") if name.strip()]
+    show(str(write_cohort(simulate_from(fitted, plan, malignant=malignant, add=wanted), out)))
 
 
 def _h5ad(path: Path) -> Any:
@@ -239,10 +246,6 @@ def _h5ad(path: Path) -> Any:
     if not path.exists():
         raise InputError(f"{path} does not exist; give an annotated h5ad with raw counts")
     return anndata.read_h5ad(path)
-
-
-def _zero_if(null: bool) -> Callable[[float], float]:
-    return lambda value: 0.0 if null else value
 
 
 def _counts(text: str) -> dict[str, int]:

@@ -97,7 +97,7 @@ def draw_copy_number(genes: pd.DataFrame, rng: np.random.Generator) -> np.ndarra
     """Factor of each gene's expression: five to nine chromosome arms gained or lost, and the ERBB2 amplicon."""
     arm = genes["chromosome"] + genes["cytoband"].str.extract(r"^[0-9X]+([pq])", expand=False).fillna("")
     arms = sorted(a for a in set(arm) if a[-1:] in {"p", "q"})
-    chosen = rng.choice(arms, int(rng.integers(5, 10)), replace=False)
+    chosen = rng.choice(arms, min(int(rng.integers(5, 10)), len(arms)), replace=False)
     factor = np.ones(len(genes))
     for name in chosen:
         factor[(arm == name).to_numpy()] = 1.6 if rng.random() < 0.55 else 0.5

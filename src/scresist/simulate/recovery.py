@@ -1,23 +1,29 @@
 """What was planted against what was found: the answer key of a simulated cohort."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from scresist.results import read_table
 
+Row = tuple[str, str, str, str]
+
 
 def compare(results: Path, cohort: Path) -> pd.DataFrame:
     """One row per planted fact: what, where, planted, found.
 
-    Covers the programmes (rank of the hub, precision of the first 30 candidates, decoys called), the cell types
-    (agreement over cells), malignancy (accuracy over cells called), and the cell types whose share was changed.
+    Covers the programmes (rank of the hub, precision of the first 30 candidates, nearest module), every decoy (genes
+    called), the cell types (agreement over cells), malignancy (accuracy over cells called), cell types whose share was
+    changed, single genes that were changed, and the hazard. A fact whose table the run did not write has no row.
     """
     truth = json.loads((cohort / "truth.json").read_text(encoding="utf-8"))
     tables = results / "tables"
-    rows = _modules(truth, tables) + _cells(tables, cohort) + _composition(truth, tables)
+    rows = [*_modules(truth, tables), *_decoys(truth, tables), *_cells(tables, cohort), *_composition(truth, tables)]
+    rows += [*_signals(truth, tables), *_hazard(truth, tables)]
     return pd.DataFrame(rows, columns=["what", "where", "planted", "found"])
 
 
@@ -28,30 +34,43 @@ def truth_per_cell(cohort: Path) -> pd.DataFrame:
     return known
 
 
-def _modules(truth: dict[str, object], tables: Path) -> list[tuple[str, str, str, str]]:
-    if not (tables / "candidates.csv").exists():
+def _read(tables: Path, name: str) -> pd.DataFrame:
+    """A table of the run; empty where the run did not write it."""
+    file = tables / name
+    return read_table(file) if file.exists() else pd.DataFrame()
+
+
+def _modules(truth: Mapping[str, Any], tables: Path) -> list[Row]:
+    candidates, modules = _read(tables, "candidates.csv"), _read(tables, "modules.csv")
+    if candidates.empty:
         return []
-    candidates = read_table(tables / "candidates.csv")
     rows = []
-    planted: dict[str, dict[str, object]] = truth["modules"]  # type: ignore[assignment]
-    for contrast, module in planted.items():
-        own = candidates[candidates["contrast"] == contrast]
-        genes = set(module["genes"])  # type: ignore[call-overload]
-        hub = own.loc[own["gene"] == module["hub"], "rank"]
-        found = f"rank {int(hub.iloc[0])}" if len(hub) else "not tested"
+    for contrast, module in truth["modules"].items():
+        own, genes = candidates[candidates["contrast"] == contrast], set(module["genes"])
+        hub = own.loc[own["gene"] == module["hub"]]
+        found = f"rank {int(hub['rank'].iloc[0])}, {hub['verdict'].iloc[0]}" if len(hub) else "not tested"
         rows.append(("hub gene", contrast, str(module["hub"]), found))
         share = own.head(30)["gene"].isin(genes).mean()
         rows.append(("programme", contrast, f"{len(genes)} genes", f"{share:.0%} of the first 30 candidates"))
-        called = own[own["verdict"] == "supported"]["gene"]
-        decoys: dict[str, list[str]] = truth["decoys"]  # type: ignore[assignment]
-        for name, members in decoys.items():
-            rows.append(
-                (name, contrast, "no call", f"{int(called.isin(members).sum())} of {len(members)} genes called")
-            )
+        if len(modules):
+            near = modules.groupby("module")["gene"].agg(set).map(lambda g, own=genes: len(own & g) / len(own | g))
+            rows.append(("module", contrast, f"{len(genes)} genes", f"{near.idxmax()}: Jaccard index {near.max():.2f}"))
     return rows
 
 
-def _cells(tables: Path, cohort: Path) -> list[tuple[str, str, str, str]]:
+def _decoys(truth: Mapping[str, Any], tables: Path) -> list[Row]:
+    candidates = _read(tables, "candidates.csv")
+    if candidates.empty:
+        return []
+    called = candidates[candidates["verdict"] == "supported"]
+    return [
+        (name, contrast, "no call", f"{int(own['gene'].isin(members).sum())} of {len(members)} genes called")
+        for contrast, own in ((c, called[called["contrast"] == c]) for c in truth["modules"])
+        for name, members in truth["decoys"].items()
+    ]
+
+
+def _cells(tables: Path, cohort: Path) -> list[Row]:
     cells = read_table(tables / "cells.parquet").set_index("cell")
     known = truth_per_cell(cohort)
     own = known.loc[cells.index, "cell_type"]
@@ -66,16 +85,51 @@ def _cells(tables: Path, cohort: Path) -> list[tuple[str, str, str, str]]:
     ]  # fmt: skip
 
 
-def _composition(truth: dict[str, object], tables: Path) -> list[tuple[str, str, str, str]]:
-    if not (tables / "composition_contrasts.csv").exists():
+def _composition(truth: Mapping[str, Any], tables: Path) -> list[Row]:
+    table = _read(tables, "composition_contrasts.csv")
+    if table.empty:
         return []
-    table = read_table(tables / "composition_contrasts.csv").set_index(["contrast", "cell_type"])
+    table = table.set_index(["contrast", "cell_type"])
     rows = []
-    changes: dict[str, dict[str, float]] = truth["composition"]  # type: ignore[assignment]
-    for contrast, types in changes.items():
+    for contrast, types in truth["composition"].items():
         for cell_type, size in types.items():
             if (contrast, cell_type) in table.index:
-                row = table.loc[(contrast, cell_type)]
-                found = f"{row['effect']:+.2f} [{row['ci_low']:+.2f}, {row['ci_high']:+.2f}] q {row['q_value']:.2f}"
-                rows.append((f"share of {cell_type}", contrast, f"log {size:+.1f}", found))
+                planted = truth["log_odds"].get(contrast, {}).get(cell_type, size)
+                rows.append((f"share of {cell_type}", contrast, f"log odds {planted:+.1f}",
+                             _estimate(table.loc[(contrast, cell_type)], "effect")))  # fmt: skip
     return rows
+
+
+def _signals(truth: Mapping[str, Any], tables: Path) -> list[Row]:
+    table = _read(tables, "expression_contrasts.csv")
+    if table.empty:
+        return []
+    table = table.set_index(["contrast", "cell_type", "gene"])
+    rows = []
+    for contrast, changes in truth["signals"].items():
+        for change in changes:
+            key = (contrast, change["cell_type"], change["gene"])
+            found = _estimate(table.loc[key], "log2fc") if key in table.index else "not tested"
+            size = change["log_fold_change"] / np.log(2)
+            rows.append((f"{change['gene']} in {change['cell_type']}", contrast, f"log2 {size:+.1f}", found))
+    return rows
+
+
+def _hazard(truth: Mapping[str, Any], tables: Path) -> list[Row]:
+    table = _read(tables, "survival.csv")
+    if table.empty or "primary" not in truth["baseline_sd"]:
+        return []
+    hub = truth["modules"]["primary"]["hub"]
+    own = table[table["feature"] == hub]
+    size = np.exp(truth["plan"]["log_hazard"] * truth["baseline_sd"]["primary"])
+    found = "not tested"
+    if len(own) and np.isfinite(own["hr"].iloc[0]):
+        row = own.iloc[0]
+        found = f"ratio {row['hr']:.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}] q {row['q_value']:.2f}"
+    return [("hazard of the programme, per SD", hub, f"ratio {size:.1f}", found)]
+
+
+def _estimate(row: pd.Series, effect: str) -> str:
+    if not np.isfinite(row["p_value"]):
+        return f"{row[effect]:+.2f}, not tested"
+    return f"{row[effect]:+.2f} [{row['ci_low']:+.2f}, {row['ci_high']:+.2f}] q {row['q_value']:.2f}"
