@@ -1,14 +1,24 @@
-"""Time and memory of communication on real cells resampled: python benchmarks/communication.py [--million].
+"""Time and memory of communication on real cells resampled, other programs beside.
+
+    python benchmarks/communication.py                   two settings, growth in cells and permutations, similarity
+    python benchmarks/communication.py --beside          also liana, pycellchat, and CellChat where R has it
+    python benchmarks/communication.py --only-million    a million cells (minutes)
 
 The cells are those of the NSCLC oracle (../shared/oracle/cellchat/nsclc), drawn with replacement; groups are halved
-until there are as many as asked for. CPU seconds of this process, all threads together. Figures of CellChat, pycellchat
-and liana are quoted from ../shared/oracle/cellchat/SPEED.md, measured on another day on a machine of this size: they
-are not run here.
+until there are as many as asked for. CPU seconds of the process, all threads together. Every program reads the same
+matrix and draws the same number of permutations. `--beside` makes an environment for each Python program under
+benchmarks/out (uv must be there; minutes and some 6 GB, most of it torch) and uses it again the next time; CellChat is
+run if Rscript finds the package. A program that is not run is quoted from ../shared/oracle/cellchat/SPEED.md, another
+day on a machine of this size.
 """
 
 import argparse
 import json
+import os
 import resource
+import shutil
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,16 +26,21 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from scipy.io import mmwrite
 
 from scresist.communication import cellchatdb, infer
 from scresist.communication.resource import read_resource
 from scresist.kernels.network_distance import structural_distances
 
 ORACLE = Path(__file__).resolve().parents[2] / "shared" / "oracle" / "cellchat"
+HERE = Path(__file__).resolve().parent
 QUOTED = {
-    (5_000, 10): {"CellChat (R)": 86.7, "pycellchat": 22.4, "liana cellchat": 6.2},
-    (20_000, 15): {"CellChat (R)": 212.0, "pycellchat": 152.0, "liana cellchat": 26.3},
+    (5_000, 10): {"CellChat (R)": 86.7, "pycellchat": 22.4, "liana": 6.2},
+    (20_000, 15): {"CellChat (R)": 212.0, "pycellchat": 152.0, "liana": 26.3},
 }
+TARGETS = {"CellChat (R)": 200, "pycellchat": 20, "liana": 10}
+PACKAGES = {"liana": "liana==1.10.0", "pycellchat": "pycellchat==1.5.0.post1"}
+ALONE = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
 
 
 def real_cells() -> ad.AnnData:
@@ -69,8 +84,42 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def settings(cells: ad.AnnData) -> None:
-    """The two settings of SPEED.md, best of three."""
+def environment(name: str, folder: Path) -> Path:
+    """The python of an environment that has one other program, made where it is not there yet."""
+    python = folder / name / "bin" / "python"
+    if not python.exists():
+        uv = shutil.which("uv") or str(HERE.parent / ".bootstrap" / "bin" / "uv")
+        print(f"installing {PACKAGES[name]} into {python.parent.parent.relative_to(folder.parent)}", flush=True)
+        subprocess.run([uv, "venv", "-q", "--python", "3.11", str(python.parent.parent)], check=True)
+        subprocess.run([uv, "pip", "install", "-q", "--python", str(python), PACKAGES[name]], check=True)
+    return python
+
+
+def beside(name: str, data: ad.AnnData, permutations: int, envs: Path) -> float | None:
+    """CPU seconds of another program on the same cells; None where it cannot be run here."""
+    with tempfile.TemporaryDirectory() as folder:
+        if name == "CellChat (R)":
+            found = subprocess.run(
+                ["Rscript", "-e", "library(CellChat)"], capture_output=True, check=False
+            ) if shutil.which("Rscript") else None  # fmt: skip
+            if found is None or found.returncode:
+                return None
+            mmwrite(Path(folder) / "matrix.mtx", sparse.csc_matrix(data.X.T))
+            (Path(folder) / "genes.txt").write_text("\n".join(data.var_names))
+            (Path(folder) / "groups.txt").write_text("\n".join(data.obs["group"].astype(str)))
+            command = ["Rscript", str(HERE / "beside_cellchat.R"), folder, str(permutations)]
+        else:
+            data.write_h5ad(Path(folder) / "cells.h5ad")
+            script = HERE / f"beside_{name}.py"
+            command = [str(environment(name, envs)), str(script), f"{folder}/cells.h5ad", str(permutations)]
+        made = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | ALONE)
+    if made.returncode:
+        raise SystemExit(f"{name} failed: {made.stderr[-800:]}")
+    return float(json.loads(made.stdout.splitlines()[-1])["cpu"])
+
+
+def settings(cells: ad.AnnData, envs: Path | None) -> None:
+    """The two settings of SPEED.md, best of three; the others once."""
     print("100 permutations, trimean, the whole of infer (over-expressed genes included); CPU seconds, best of three")
     for (n, g), quoted in QUOTED.items():
         data = resample(cells, n, g)
@@ -79,7 +128,11 @@ def settings(cells: ad.AnnData) -> None:
             f"  {n:>7,} cells x {g} groups   scresist {cpu:6.2f} s   {pairs} pairs with a signal   {peak_gb():.2f} GB"
         )
         for name, value in quoted.items():
-            print(f"      {name:<15} {value:6.1f} s quoted from SPEED.md: {value / cpu:5.0f} x")
+            run = beside(name, data, 100, envs) if envs is not None else None
+            told, where = (value, "quoted") if run is None else (run, "run beside")
+            print(
+                f"      {name:<13} {told:7.1f} s, {where:<10} {told / cpu:6.0f} x (target {TARGETS[name]})", flush=True
+            )
 
 
 def growth(cells: ad.AnnData) -> None:
@@ -123,7 +176,9 @@ def million(cells: ad.AnnData) -> None:
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--beside", action="store_true", help="run the other programs too")
+    parser.add_argument("--envs", type=Path, default=HERE / "out", help="where their environments are or will be")
     parser.add_argument("--million", action="store_true", help="also a million cells (minutes)")
     parser.add_argument("--only-million", action="store_true", help="only a million cells")
     chosen = parser.parse_args()
@@ -131,7 +186,7 @@ def main() -> None:
     cellchatdb("human")
     seconds(resample(cells, 600, 10), 20)  # compile
     if not chosen.only_million:
-        settings(cells)
+        settings(cells, chosen.envs.resolve() if chosen.beside else None)
         growth(cells)
         shapes()
     if chosen.million or chosen.only_million:
