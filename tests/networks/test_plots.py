@@ -48,6 +48,9 @@ def test_hubs_and_their_network(net, axes):
     members = net.modules[net.modules["module"] == net.names[1]]
     other = rendered(draw.hub_network(sr.networks.edges(net, top=5), members, Figure().add_subplot()))
     assert len(other.collections[-1].get_offsets()) == len(members)
+    inside = sr.networks.edges(net, top=5, modules=[net.names[1]])
+    for few in (inside.head(1), inside.head(0)):  # nothing to tell the strengths of the lines apart by
+        rendered(draw.hub_network(few, members, Figure().add_subplot()))
 
 
 def test_matrices(net, axes):
@@ -70,6 +73,7 @@ def test_scores_have_one_point_per_patient(net, axes):
 def test_preservation_and_embeddings(net, axes):
     table = sr.networks.preservation(net, net, n_permutations=3).table
     rendered(draw.preservation(table, axes))
+    assert axes.get_xlabel()
     cells = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 3)), columns=["x", "y", "value"])
     rendered(draw.eigengene_embedding(cells, Figure().add_subplot(), module=net.names[0]))
     genes = net.modules.dropna(subset="rank").assign(x=1.0, y=np.arange(net.modules["rank"].notna().sum()))

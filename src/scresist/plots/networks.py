@@ -182,7 +182,8 @@ def hub_network(edges: pd.DataFrame, modules: pd.DataFrame, axes: "Axes", *, lab
             place[str(gene)] = (centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle))
     shown = edges[edges["source"].isin(place) & edges["target"].isin(place)].sort_values("overlap")
     strength = shown["overlap"].to_numpy()
-    scale = (strength - strength.min(initial=0)) / max(float(np.ptp(strength)) if len(strength) else 0, 1e-12)
+    spread = float(np.ptp(strength)) if len(strength) else 0.0
+    scale = (strength - strength.min()) / spread if spread > 0 else np.full(len(strength), 0.5)
     lines = [[place[a], place[b]] for a, b in zip(shown["source"], shown["target"], strict=True)]
     axes.add_collection(
         LineCollection(lines, colors=[(0.55, 0.58, 0.63, 0.08 + 0.4 * s) for s in scale], linewidths=0.7)
