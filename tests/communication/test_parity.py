@@ -64,3 +64,45 @@ def test_the_shipped_table_is_cellchatdb():
     assert list(default.interactions["interaction_name"]) == vectors["subsets.default"]
     secreted = read_resource("cellchatdb:Secreted Signaling")
     assert list(secreted.interactions["interaction_name"]) == vectors["subsets.secreted"]
+
+
+@pytest.mark.parametrize("organism", ["human", "mouse"])
+def test_every_name_in_the_shipped_tables_leads_to_genes(organism):
+    """No golden table of mouse is at hand: the table must at least be whole in itself, and speak of mouse genes."""
+    table = cellchatdb(organism)
+    rows = table.interactions
+    assert rows["interaction_name"].is_unique
+    assert (rows[["interaction_name", "pathway_name", "ligand", "receptor", "annotation", "evidence"]] != "").all(
+        axis=None
+    )
+    for column in ("agonist", "antagonist", "co_A_receptor", "co_I_receptor"):
+        assert set(rows[column]) - {""} <= set(table.cofactors)
+    groups = {**table.complexes, **table.cofactors}
+    assert all(groups.values())
+    # Two human complexes name a gene twice, as CellChat's own table does, which weighs it twice.
+    twice = {n for n, own in groups.items() if len(set(own)) < len(own)}
+    assert twice == ({"RA-ALDH1A1", "Ach-CHAT_SLC10A4"} if organism == "human" else set())
+    sides = {n for side in ("ligand", "receptor") for n in rows[side]}
+    genes = {g for n in sides for g in table.genes_of(n)} | {g for own in table.cofactors.values() for g in own}
+    # A complex is never a subunit, and no symbol holds what joins the parts of a name.
+    assert not genes & set(table.complexes)
+    assert not [g for g in genes if g != g.strip() or "_" in g or "," in g]
+    if organism == "mouse":
+        assert {"Tgfb1", "Cd274", "H2-K1", "Il36rn"} <= genes
+        assert not genes & {"TGFB1", "CD274", "HLA-A"}
+
+
+def test_mouse_interactions_are_those_of_their_human_orthologues():
+    human, mouse = cellchatdb("human"), cellchatdb("mouse")
+
+    def made_of(table):
+        return {
+            (
+                row["pathway_name"],
+                *(tuple(sorted(g.upper() for g in table.genes_of(row[s]))) for s in ("ligand", "receptor")),
+            )
+            for row in table.interactions.to_dict("records")
+        }
+
+    shared = made_of(human) & made_of(mouse)
+    assert len(shared) / len(made_of(human)) > 0.8

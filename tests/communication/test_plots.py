@@ -1,9 +1,12 @@
 """Every plot draws what it is given with 20 cell types, and refuses what it cannot draw."""
 
+import io
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from planted_signals import cohort, design
 
 from scresist.checks import InputError
@@ -68,6 +71,38 @@ def test_links_roles_and_patients():
     assert len(points) >= 6
     with pytest.raises(InputError, match="more than one value per sample"):
         plots.by_patient(tidy, chosen.samples, axes, arms=chosen.arms, unit="TGFb")
+
+
+def test_flows_of_arms_show_one_point_per_patient():
+    adata = cohort(arms=("baseline", "primary", "acquired"), per_arm=3)
+    # Two samples of one patient in one arm are one point.
+    adata.obs["sample"] = adata.obs["sample"].astype(str) + np.where(np.arange(adata.n_obs) % 2, "a", "b")
+    tidy = interaction_table(infer(adata, groupby="cell_type", permutations=0), level="pathway")
+    chosen = design(adata, ("baseline", "primary", "acquired"))
+    figure, axes = new_axes(6, 8)
+    plots.flows_by_patient(tidy, chosen.samples, axes, arms=chosen.arms, most=2)
+    shown = [t.get_text() for t in axes.get_yticklabels()]
+    assert len(shown) == 2
+    points = [c for c in axes.collections if c.get_label() in chosen.arms]
+    assert [len(c.get_offsets()) for c in points] == [6, 6, 6]
+    flow = tidy.join(chosen.samples, on="sample")
+    own = flow[(flow["pathway"] == shown[1]) & (flow["patient"] == "B0")]
+    expected = own["value"].mean()
+    assert np.isclose([x for x, y in points[0].get_offsets() if y > 0.5], expected).any()
+    assert all(a in to_svg(figure) for a in chosen.arms)
+
+
+def test_names_beside_points_cover_each_other_nowhere():
+    rng = np.random.default_rng(0)
+    at = np.vstack([rng.normal(0, 0.02, (14, 2)), rng.uniform(0, 3, (6, 2))]) + 0.2
+    table = pd.DataFrame({"group": NAMES, "outgoing": at[:, 0], "incoming": at[:, 1]})
+    figure, axes = new_axes(7, 6)
+    plots.roles(table, axes)
+    figure.savefig(io.BytesIO(), format="png")
+    boxes = [Text.get_window_extent(t) for t in axes.texts]  # without the line to the point
+    assert len(boxes) == 20
+    covered = sum(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert covered <= 2
 
 
 def test_flows_and_rivers():

@@ -41,18 +41,14 @@ def score_links(
     source, target, interaction, ligand, receptor, pathway, probability, and the scores of `kernels.link_scores`, then
     `aggregate` (robust rank aggregate, small is high: an order, no p-value) and `n_high`; ordered by `aggregate`.
     """
-    table = read_resource(resource, organism)
-    sides = {side: _subunits(com, table, side) for side in ("ligand", "receptor")}
-    genes = pd.Index(sorted({g for units in sides.values() for own in units for g in own}))
+    sides, genes = _subunits(com, read_resource(resource, organism))
     means = over_samples(levels(adata, com, genes, sample=sample))
     n = len(com.groups)
     known = np.nan_to_num(means)
     others = (known.sum(axis=0) - known) / max(n - 1, 1)
     fold = np.log2(known + OFFSET) - np.log2(others + OFFSET)
-    level = {s: np.stack([known[:, genes.get_indexer(u)].min(axis=1) for u in units], axis=1)
-             for s, units in sides.items()}  # fmt: skip
-    change = {s: np.stack([fold[:, genes.get_indexer(u)].min(axis=1) for u in units], axis=1)
-              for s, units in sides.items()}  # fmt: skip
+    level = {s: _lowest(known, genes, units) for s, units in sides.items()}
+    change = {s: _lowest(fold, genes, units) for s, units in sides.items()}
     overall = float(np.asarray(adata.X.mean()))
     made = link_scores(level["ligand"], level["receptor"], change["ligand"], change["receptor"], level=overall)
     probability = np.nan_to_num(com.probability)
@@ -98,16 +94,13 @@ def link_evidence(
     mean of samples), `ambient_risk` (5 % of the mean of all groups over that of the source, at most 1: the share of the
     ligand in the source that soup of that size would explain).
     """
-    table = read_resource(resource, organism)
-    sides = {side: _subunits(com, table, side) for side in ("ligand", "receptor")}
-    genes = pd.Index(sorted({g for units in sides.values() for own in units for g in own}))
+    sides, genes = _subunits(com, read_resource(resource, organism))
     share = np.nan_to_num(over_samples(levels(adata, com, genes, sample=sample, above_zero=True)))
     mean = np.nan_to_num(over_samples(levels(adata, com, genes, sample=sample)))
-    cells = {s: np.stack([share[:, genes.get_indexer(u)].min(axis=1) for u in units], axis=1)
-             for s, units in sides.items()}  # fmt: skip
+    cells = {s: _lowest(share, genes, units) for s, units in sides.items()}
     with np.errstate(divide="ignore", invalid="ignore"):
         soup = np.minimum(AMBIENT_SHARE * mean.mean(axis=0) / mean, 1.0)
-    risk = np.stack([soup[:, genes.get_indexer(u)].max(axis=1) for u in sides["ligand"]], axis=1)
+    risk = -_lowest(-soup, genes, sides["ligand"])
     values = com.probability[None] if com.by_sample is None else com.by_sample
     p_values = com.p_value[None] if com.p_by_sample is None else com.p_by_sample
     measured = np.isfinite(values).sum(axis=0)
@@ -124,5 +117,12 @@ def link_evidence(
     )  # fmt: skip
 
 
-def _subunits(com: Communication, table: LigandReceptorTable, side: str) -> list[list[str]]:
-    return [list(table.genes_of(str(name))) for name in com.interactions[side]]
+def _subunits(com: Communication, table: LigandReceptorTable) -> tuple[dict[str, list[list[str]]], pd.Index]:
+    """Genes of the ligand and of the receptor of every pair, and all of them."""
+    sides = {side: [list(table.genes_of(str(n))) for n in com.interactions[side]] for side in ("ligand", "receptor")}
+    return sides, pd.Index(sorted({g for units in sides.values() for own in units for g in own}))
+
+
+def _lowest(values: np.ndarray, genes: pd.Index, units: list[list[str]]) -> np.ndarray:
+    """Of every group (rows) the lowest value among the subunits of each pair."""
+    return np.stack([values[:, genes.get_indexer(u)].min(axis=1) for u in units], axis=1)
