@@ -21,6 +21,7 @@ from scresist.simulate.profiles import Profiles
 _LIKELY_SD = 0.3  # between patients, where one patient cannot tell
 _QUANTILES = np.linspace(0, 1, 101)
 _FACTOR_GENES, _FACTORS = 1500, 15
+_LEAST_TOGETHER = 4  # patients, below which how genes move together over them is chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,16 @@ class FittedProfiles(Profiles):
     Beyond those of `Profiles` (the means are counts per 10,000 of the mean patient): `patient_sd` is the SD between
     patients of each gene's log rate (genes,); `library_quantiles` the quantiles of library size of each type (types,
     101); `shares` the share of each type (types,); `loadings` what genes share of the variation between the cells of
-    one patient and type, in log rate per SD (factors, genes), which `dispersion` does not hold again; `cells` the
-    median number per sample; `notes` what a reader must know.
+    one patient and type, in log rate per SD (factors, genes), which `dispersion` does not hold again; `together` how
+    the patients deviate, in SDs of each gene that counting does not explain (patients, genes; no rows below four
+    patients); `cells` the median number per sample; `notes` what a reader must know.
     """
 
     patient_sd: np.ndarray
     library_quantiles: np.ndarray
     shares: np.ndarray
     loadings: np.ndarray
+    together: np.ndarray
     cells: float
     notes: tuple[str, ...]
 
@@ -92,9 +95,10 @@ def estimate_profiles(
     dispersion = np.maximum((1 + dispersion) / np.exp((loadings**2).sum(axis=0)) - 1, 0.01)
     quantiles = np.array([np.quantile(size[type_code == k], _QUANTILES) for k in range(len(types))])
     relative = quantiles.mean(axis=1) / size.mean()
+    together = _together(sums, depth, groups, patient_sd)
     return FittedProfiles(
         _genes(adata.var_names), tuple(types), means, dispersion, relative, {}, patient_sd, quantiles,
-        np.bincount(type_code) / len(type_code), loadings, float(key["patient"].value_counts().median()),
+        np.bincount(type_code) / len(type_code), loadings, together, float(key["patient"].value_counts().median()),
         (*notes, *said),
     )  # fmt: skip
 
@@ -132,6 +136,26 @@ def _patient_sd(variance: np.ndarray, n_patients: int) -> tuple[np.ndarray, list
         f"{int(unknown.sum())} genes have too few counts to tell how patients differ; they take the mean of the others"
     )
     return np.sqrt(np.minimum(variance, 4.0)), [note] if unknown.any() else []
+
+
+def _together(sums: np.ndarray, depth: np.ndarray, groups: pd.DataFrame, patient_sd: np.ndarray) -> np.ndarray:
+    """Deviations of patients from their type's mean log rate, as far as a gene's spread exceeds the noise of counting.
+
+    Genes that move together over patients keep doing so where these rows are mixed at random.
+    """
+    patients = groups["patient"].to_numpy()
+    names = np.unique(patients)
+    if len(names) < _LEAST_TOGETHER:
+        return np.zeros((0, sums.shape[1]))
+    rate = np.log((sums + 0.5) / np.maximum(depth, 1.0)[:, None])
+    for kind in np.unique(groups["type"]):
+        rows = (groups["type"] == kind).to_numpy()
+        rate[rows] -= rate[rows].mean(axis=0)
+    of_patient = np.array([np.average(rate[patients == p], axis=0, weights=depth[patients == p]) for p in names])
+    spread = of_patient.std(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        real = np.minimum(patient_sd / spread, 1.0)
+        return np.nan_to_num(of_patient / spread * real)
 
 
 def _loadings(

@@ -160,9 +160,19 @@ def draw_cells(
 
 
 def patient_log_means(profiles: FittedProfiles, rng: np.random.Generator) -> np.ndarray:
-    """Log mean of each gene in each type of one patient: half of the variance is shared by the types."""
+    """Log mean of each gene in each type of one patient: half of the variance is shared by the types.
+
+    A patient is a random mixture of those the profiles come from, so that genes vary together over patients as they did
+    there, and of independent noise for what counting leaves unknown.
+    """
     log_means = np.log(profiles.means)
     shared, own = rng.normal(size=log_means.shape[1]), rng.normal(size=log_means.shape)
+    if len(profiles.together):
+        n = len(profiles.together)
+        known = (profiles.together**2).mean(axis=0)
+        mixed = rng.normal(size=(len(log_means) + 1, n)) / np.sqrt(n) @ profiles.together
+        rest = np.sqrt(np.maximum(1 - known, 0.0))
+        shared, own = mixed[0] + rest * shared, mixed[1:] + rest * own
     return log_means + profiles.patient_sd * (np.sqrt(0.5) * (shared + own)) - profiles.patient_sd**2 / 2
 
 
