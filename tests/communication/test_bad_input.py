@@ -64,6 +64,33 @@ def test_counts_are_refused(adata, mode):
         infer(adata, groupby="cell_type", mode=mode)
 
 
+@pytest.mark.parametrize("largest", [1, 2])
+def test_small_counts_are_refused_too(adata, largest):
+    adata.X = np.minimum(np.expm1(adata.X.toarray()).round(), largest)
+    with pytest.raises(InputError, match=f"whole numbers up to {largest}: counts"):
+        parity(adata)
+
+
+def test_groups_under_the_minimum_are_counted_and_named(adata):
+    few = adata[~((adata.obs["cell_type"] == "B") & (np.arange(adata.n_obs) % 20 > 4))].copy()
+    com = parity(few, min_cells=30)
+    assert com.notes[-1] == "groups with too few cells, set to 0: B"
+    assert (com.probability[0] == 0).all()
+    com = infer(few, groupby="cell_type", permutations=0, min_cells=15)
+    assert any("4 of 16 groups of a sample have fewer than 15 cells: missing, not 0" in n for n in com.notes)
+    with pytest.raises(RefusedError, match="no group of any sample has 1000 cells"):
+        infer(few, groupby="cell_type", min_cells=1000)
+
+
+def test_more_permutations_must_be_more_and_belong_to_samples(adata):
+    with pytest.raises(InputError, match='permutations_max belongs to mode="sound"'):
+        parity(adata, permutations_max=50)
+    with pytest.raises(InputError, match=r"permutations_max \(5\) must not be below permutations \(10\)"):
+        infer(adata, groupby="cell_type", permutations=10, permutations_max=5)
+    with pytest.raises(InputError, match="permutations must be a whole number"):
+        infer(adata, groupby="cell_type", permutations=10, permutations_max=20.5)
+
+
 def test_values_without_a_logarithm_are_refused(adata):
     adata.X = adata.X.toarray() * 1000
     with pytest.raises(InputError, match="not log-transformed"):

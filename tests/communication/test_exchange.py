@@ -109,6 +109,9 @@ def test_an_rda_of_cellchatdb_is_read(tmp_path):
     table = read_resource(path)
     assert list(table.interactions["interaction_name"]) == list(some["interaction_name"])
     assert table.complexes == {n: shipped.complexes[n] for n in names}
+    rdata.write_rda(path, {"CellChatDB.human": {"interaction": some, "complex": units}})
+    with pytest.raises(InputError, match="no table 'cofactor'"):
+        read_cellchatdb_rda(path)
     rdata.write_rda(path, {"other": {"table": some}})
     with pytest.raises(InputError, match="none of which"):
         read_cellchatdb_rda(path)

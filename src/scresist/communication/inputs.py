@@ -85,7 +85,7 @@ def signalling_values(adata: Any, table: LigandReceptorTable, organism: str) -> 
     order = sort_values(values)
     largest = float(values.data.max(initial=0))
     some = values.data[: min(len(values.data), 100_000)]
-    if largest >= 3 and (some == np.floor(some)).all():
+    if largest > 0 and (some == np.floor(some)).all():
         raise InputError(
             f"X holds whole numbers up to {largest:g}: counts; communication takes log-normalised values (log1p of "
             "counts per 10,000)"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse, stats
 
-from scresist.checks import InputError, require_columns
+from scresist.checks import InputError, RefusedError, require_columns
 from scresist.communication.inputs import Inputs, Settings
 from scresist.communication.relabelling import drawn_labels
 from scresist.communication.result import Communication
@@ -45,6 +45,8 @@ def infer_by_sample(
         observed, p = _one_sample(rows[cells], codes, len(present), inputs, call, int(permutations), streams[s])
         values[s][np.ix_(present, present)] = observed
         p_values[s][np.ix_(present, present)] = p
+    if absent == len(names) * n:
+        raise RefusedError(f"no group of any sample has {call.min_cells} cells: nothing can be inferred (min_cells)")
     kept = np.nansum(values, axis=(0, 1, 2)) > 0
     chosen = inputs.chosen[kept].reset_index(drop=True)
     values, p_values = values[..., kept], p_values[..., kept]

@@ -29,6 +29,9 @@ def read_cellchatdb_rda(path: str | Path) -> LigandReceptorTable:
     parts = next((v for v in content.values() if isinstance(v, dict) and "interaction" in v), None)
     if parts is None:
         raise InputError(f"{path} holds {', '.join(content)}, none of which is a list with a table named interaction")
+    for part in ("complex", "cofactor"):
+        if part not in parts:
+            raise InputError(f"{path} has no table {part!r} beside interaction; it is no CellChatDB")
     interactions = _text(parts["interaction"]).reset_index(drop=True)
     require_columns(interactions, COLUMNS, f"{path}, interaction")
     return LigandReceptorTable(interactions, _rows(parts["complex"]), _rows(parts["cofactor"]), Path(path).name)
