@@ -7,6 +7,7 @@ import pytest
 from planted_signals import cohort, design
 from scipy import sparse, stats
 
+from oracle import SHARED, needs_shared
 from scresist.checks import InputError, RefusedError
 from scresist.communication import (
     contrast_chain,
@@ -16,6 +17,7 @@ from scresist.communication import (
     score_links,
     signal_chain,
 )
+from scresist.design import Contrast, Design
 from scresist.kernels.link_scores import link_scores, robust_rank_aggregate
 
 
@@ -141,3 +143,23 @@ def test_responses_leave_out_their_own_ligands_and_receptors():
     with pytest.raises(RefusedError, match="responses are known for TGFb"):
         signal_chain(cohort(per_arm=1), infer(cohort(per_arm=1), groupby="cell_type", permutations=0))
     assert {"TGFb", "IFN-I", "IFN-II", "TNF", "EGF", "WNT", "NOTCH"} <= set(responses())
+
+
+@needs_shared
+def test_blood_cells_under_interferon_show_its_response():
+    """Kang 2018: cells of two people, each with and without interferon beta, which is not among the genes measured."""
+    adata = ad.read_h5ad(SHARED / "data" / "scrna" / "kang2018_ifnb_muscat.h5ad")
+    counts = sparse.csr_array(adata.X, dtype=np.float64)
+    adata.X = sparse.csr_matrix(counts.multiply(1e4 / counts.sum(axis=1)[:, None]).tocsr().log1p())
+    com = infer(adata, groupby="cell_type", permutations=0)
+    sheet = adata.obs.drop_duplicates("sample").set_index("sample")
+    samples = sheet[["patient"]].assign(arm=sheet["condition"].astype(str))
+    arms = Design(("ctrl", "stim"), (Contrast("stim", "stim", "ctrl"),), samples)
+    table = contrast_chain(adata, com, arms).table
+    assert (table["n_pairs"] == 2).all()
+    own = table[(table["pathway"] == "IFN-I") & (table["step"] == "response")]
+    assert set(own["group"]) == set(com.groups)
+    assert (own["ci_low"] > 0).all()
+    # Nothing else answers so much, in any type of cell; interferon gamma, which shares half its genes, comes next.
+    for _, every in table[table["step"] == "response"].groupby("group"):
+        assert list(every.sort_values("effect")["pathway"])[-2:] == ["IFN-II", "IFN-I"]

@@ -61,7 +61,7 @@ def signal_chain(
     """Ligands, receptors and response of each pathway in each group and sample: pathway, step, group, sample, value.
 
     `ligand` and `receptor` are mean levels over the genes of the pathway's ligands (receptors) that are measured with
-    all their subunits, links above zero or not; where no receptor is, that step has no rows. `response` is the weighted
+    all their subunits, links above zero or not; where none is, that step has no rows. `response` is the weighted
     mean of the response's genes in units of their standard deviation between cells. Genes that are themselves ligand or
     receptor of the pathway are left out of its response.
 
@@ -79,7 +79,7 @@ def signal_chain(
     Raises
     ------
     RefusedError
-        Where no pathway has a ligand and a response that are measured.
+        Where no pathway has a response that is measured.
     """
     measured = set(pd.Index(adata.var_names).astype(str))
     given = responses() if weights is None else weights
@@ -111,7 +111,7 @@ def signal_chain(
 def _chain_genes(
     given: Mapping[str, Mapping[str, float]], table: LigandReceptorTable, measured: set[str]
 ) -> dict[tuple[str, str], dict[str, float]]:
-    """Genes and weights of every pathway and step; a pathway without a ligand or a response is left out."""
+    """Genes and weights of every pathway and step; one without a response is left out."""
     rows = table.interactions
     plan: dict[tuple[str, str], dict[str, float]] = {}
     for pathway, response in given.items():
@@ -121,7 +121,7 @@ def _chain_genes(
         whole = {step: sorted({g for genes in units if measured.issuperset(genes) for g in genes})
                  for step, units in sides.items()}  # fmt: skip
         answer = {g: w for g, w in response.items() if g in measured and g not in taking_part}
-        if not whole["ligand"] or len(answer) < max(LEAST_GENES, LEAST_SHARE * len(response)):
+        if own.empty or len(answer) < max(LEAST_GENES, LEAST_SHARE * len(response)):
             continue
         for step, genes in whole.items():
             if genes:
