@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from scresist.candidates import COLUMNS, elsewhere, rank, sensitivity, technical
-from scresist.candidates.ranking import WEIGHTS
+from scresist.candidates.ranking import TRUST, WEIGHTS
 from scresist.design import Contrast, Design
 from scresist.results import Result
 
@@ -71,7 +71,7 @@ def test_the_score_is_the_weighted_mean_of_the_lines_less_the_doubts():
     row = table.loc["MEMBER"]
     change = 5 / 7 * 0.9 / 1.9
     module = 4 / 6 * (0.6 / 0.9) ** 2 * 0.8
-    expected = (2 * change + 2 * module + 0.8 + 0.9) / 6 * (1 - 0.05)
+    expected = (change + module) / 2 * (1 - 0.5 * 0.2) * (1 - 0.5 * 0.1) * (1 - 0.05)
     assert row["score"] == pytest.approx(expected)
     assert list(rank(expression().query("cell_type == 'malignant'"), provenance()).table.columns) == list(COLUMNS)
     assert table["rank"].is_monotonic_increasing
@@ -138,7 +138,7 @@ def test_sensitivity_of_unchanged_weights_is_none_and_a_lost_line_moves_genes():
     own = expression().query("cell_type == 'malignant'")
     result = rank(own, provenance(), modules=MODULES, module_contrasts=TESTED)
     table = sensitivity(result, top=2).table
-    assert set(table["line"]) == set(WEIGHTS)
+    assert set(table["line"]) == {*WEIGHTS, *TRUST}
     assert table["kept"].between(0, 2).all()
     without = table[(table["line"] == "module") & (table["factor"] == 0)].iloc[0]
     assert without["first_becomes"] == 1  # the hub leads by its change and its specificity too

@@ -1,11 +1,12 @@
 """Evidence per gene and contrast, its score, and a verdict in words; every line of evidence is a column."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from scresist import resources
+from scresist.candidates.doubts import doubts, doubts_said
 from scresist.checks import require_columns
 from scresist.results import Result
 
@@ -18,12 +19,9 @@ COLUMNS = (
     "evidence_change", "evidence_module", "evidence_specific", "evidence_robust", "doubt_ambient", "doubt_elsewhere",
     "doubt_technical", "verdict", "why",
 )  # fmt: skip
-WEIGHTS = {"change": 2.0, "module": 2.0, "specific": 1.0, "robust": 1.0}
+WEIGHTS = {"change": 1.0, "module": 1.0}
+TRUST = {"specific": 0.5, "robust": 0.5}  # share of the score that each can take away
 HALF = 2.0  # -log10 p at which the evidence of a change is one half
-MAX_DOUBT = 0.5  # share of a change, or of counts, that may come from elsewhere before nothing is called
-SHARED, OWN = 0.6, 0.7  # preference up to which a change seen in all cells is theirs; from which it is not
-LEAST_ELSEWHERE = 3  # populations, two thirds of which must move the same way
-TECHNICAL_P = 0.01  # within arms, of the variable that explains most, for their number
 
 
 def rank(
@@ -42,12 +40,13 @@ def rank(
 ) -> Result:
     """Rank genes of the focus compartment by patient-level evidence, per contrast.
 
-    score = (1 - each doubt) x weighted mean of: change, L / (L + 2) with L = -log10 p of the gene's contrast, times
-    S / (S + 1) with S its shrunken absolute log2 fold change (weight 2); module, the same of the module's own
-    contrast times the square of the gene's kME over the hub's, where both move one way, and the share of patient
-    resamplings in which the gene is there (2); specific, the preference of the gene for the compartment (1); robust,
-    1 - influence of the most influential patient, at least 0 (1). A line that was not measured (no network) is left
-    out of the mean, not counted 0.
+    score = evidence x trust x (1 - each doubt). Evidence is the mean of two lines: change, L / (L + 2) with L = -log10 p
+    of the gene's contrast, times S / (S + 1) with S its shrunken absolute log2 fold change; module, the same of the
+    module's own contrast times the square of the gene's kME over the hub's, where both move one way, and the share of
+    patient resamplings in which the gene is there. A line that was not measured (no network) is left out of the mean,
+    not counted 0. Trust halves the score at worst for each of two: specific, the preference of the gene for the
+    compartment, and robust, 1 - influence of the most influential patient, at least 0. Neither is evidence of a change,
+    so neither can stand in for it.
 
     The doubts, each in [0, 1] and 0 where it was not measured: ambient, the share of the compartment's counts that may
     be ambient; elsewhere, the median change of the other populations over that of the compartment, where at least three
@@ -115,7 +114,11 @@ def rank(
     table["rank"] = table.groupby("contrast", sort=False).cumcount() + 1
     kept = table["gene"].isin([*routes.index, *keep_genes]) | (table["rank"] <= top)
     table = table.reindex(columns=list(COLUMNS))[kept.to_numpy()]
-    return Result(table.reset_index(drop=True), "weighted evidence at patient level", {"weights": WEIGHTS, "top": top})
+    return Result(
+        table.reset_index(drop=True),
+        "weighted evidence at patient level",
+        {"weights": WEIGHTS, "trust": TRUST, "top": top},
+    )
 
 
 def _join_modules(
@@ -163,62 +166,36 @@ def _score(table: pd.DataFrame) -> pd.DataFrame:
     module = module * table["stability"].astype(float).fillna(1.0)
     module = np.where(in_no_module | module.isna(), 0.0 if has_network else np.nan, module)
     influence = table["influence"] if "influence" in table else pd.Series(np.nan, index=table.index)
-    lines = {
-        "change": change,
-        "module": module,
-        "specific": table["preference"].to_numpy(dtype=float),
-        "robust": np.clip(1 - influence.to_numpy(dtype=float), 0, 1),
-    }
+    table["evidence_change"], table["evidence_module"] = change, module
+    table["evidence_specific"] = table["preference"].astype(float)
     # Influence is computed for genes with p < 0.05 only: the others have no finding that could be robust.
-    lines["robust"] = np.where(np.isnan(lines["robust"]), 0.0, lines["robust"])
-    total, weight = np.zeros(len(table)), np.zeros(len(table))
-    for name, values in lines.items():
-        known = np.isfinite(values)
-        total += np.where(known, values, 0) * WEIGHTS[name]
-        weight += known * WEIGHTS[name]
-        table[f"evidence_{name}"] = values
-    table["score"] = total / weight
-    for name, doubt in _doubts(table).items():
+    table["evidence_robust"] = np.nan_to_num(np.clip(1 - influence.to_numpy(dtype=float), 0, 1))
+    table["score"] = weighted(table, WEIGHTS, TRUST)
+    for name, doubt in doubts(table).items():
         table[f"doubt_{name}"] = doubt
         table["score"] *= 1 - doubt
     return table
 
 
-def _doubts(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """What may explain a change away, each in [0, 1]; 0 where it was not measured."""
-    doubts = {"ambient": table["ambient_risk"].fillna(0.0).to_numpy(dtype=float)}
-    if "change_elsewhere" in table:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            alike = np.clip(table["change_elsewhere"] / table["log2fc"], 0, 1)
-        theirs = np.clip((OWN - table["preference"]) / (OWN - SHARED), 0, 1)
-        enough = (table["n_elsewhere"] >= LEAST_ELSEWHERE) & (table["same_elsewhere"] >= 2 / 3)
-        doubts["elsewhere"] = np.where(enough, (alike * theirs).fillna(0.0), 0.0)
-    if "change_kept" in table:
-        lost = np.clip(1 - table["change_kept"].astype(float), 0, 1).fillna(0.0)
-        # Any variable takes a little of any change; only one that takes half of it explains it.
-        told = (table["technical_p"].astype(float) < TECHNICAL_P) & (lost >= MAX_DOUBT)
-        doubts["technical"] = np.where(told, lost, 0.0)
-    return doubts
+def weighted(table: pd.DataFrame, weights: Mapping[str, float], trust: Mapping[str, float]) -> np.ndarray:
+    """Mean of the lines of evidence by weight, less what each line of trust takes away; unknown lines are left out."""
+    lines = np.column_stack([table[f"evidence_{name}"].astype(float) for name in weights])
+    known, size = np.isfinite(lines), np.array(list(weights.values()))
+    whole = known @ size
+    score = np.divide(np.where(known, lines, 0.0) @ size, whole, out=np.zeros(len(table)), where=whole > 0)
+    for name, share in trust.items():
+        score = score * (1 - share * (1 - table[f"evidence_{name}"].astype(float).fillna(1.0).to_numpy()))
+    return np.asarray(score)
 
 
 def _verdict(row: dict[str, object], weak: str, level: float) -> tuple[str, str]:
     p, q = float(row["p_value"]), float(row["q_value"])  # type: ignore[arg-type]
     if np.isnan(p):
         return "refused", str(row.get("reason") or "no test")
-    doubts = []
-    if row.get("rests_on_one"):
-        doubts.append(f"rests on patient {row.get('influence_patient')}")
-    said = {
-        "ambient": "{:.0%} of its counts may be ambient",
-        "elsewhere": "{:.0%} of its change is seen in all other cells too, which hold as much of it",
-        "technical": f"{{:.0%}} of its change goes with {row.get('technical_source')}",
-    }
-    for name, sentence in said.items():
-        doubt = float(row.get(f"doubt_{name}", 0.0))  # type: ignore[arg-type]
-        if doubt >= MAX_DOUBT:
-            doubts.append(sentence.format(doubt))
+    against = [f"rests on patient {row.get('influence_patient')}"] if row.get("rests_on_one") else []
+    against += doubts_said(row)
     floor = float(row["p_floor"])  # type: ignore[arg-type]
-    if p < 0.05 and not doubts:
+    if p < 0.05 and not against:
         if not q < 0.05:
             return "suggestive", "p < 0.05, not after correction for all genes"
         if floor > 0.05:
@@ -228,4 +205,4 @@ def _verdict(row: dict[str, object], weak: str, level: float) -> tuple[str, str]
         if not q <= level:
             return "suggestive", f"q = {q:.2g} over the genes, but not over the whole study"
         return "supported", f"q = {q:.2g}, no single patient carries it"
-    return "not supported", "; ".join(doubts) if p < 0.05 else "p >= 0.05"
+    return "not supported", "; ".join(against) if p < 0.05 else "p >= 0.05"

@@ -3,19 +3,19 @@
 import numpy as np
 import pandas as pd
 
-from scresist.candidates.ranking import WEIGHTS
+from scresist.candidates.ranking import TRUST, WEIGHTS, weighted
 from scresist.results import Result
 
 _FACTORS = (0.0, 0.5, 2.0)
 
 
 def sensitivity(ranked: Result, *, top: int = 10) -> Result:
-    """What is left of the first genes when the weight of one line of evidence is halved, doubled or taken away.
+    """What is left of the first genes when the weight of one line is halved, doubled or taken away.
 
     Parameters
     ----------
     ranked
-        From `rank`; the genes it kept are ranked again by their lines of evidence.
+        From `rank`; the genes it kept are ranked again by their lines of evidence and trust.
     top
         How many of the first genes are followed.
 
@@ -31,10 +31,11 @@ def sensitivity(ranked: Result, *, top: int = 10) -> Result:
         trust = np.prod([1 - own[c].astype(float).fillna(0.0) for c in doubts], axis=0)
         first = set(own.loc[own["rank"] <= top, "gene"])
         leader = own.loc[own["rank"].idxmin(), "gene"]
-        for line in WEIGHTS:
+        for line in (*WEIGHTS, *TRUST):
             for factor in _FACTORS:
-                weights = {**WEIGHTS, line: WEIGHTS[line] * factor}
-                score = _score(own, weights) * trust
+                weights = {name: w * (factor if name == line else 1.0) for name, w in WEIGHTS.items()}
+                shares = {name: min(w * (factor if name == line else 1.0), 1.0) for name, w in TRUST.items()}
+                score = weighted(own, weights, shares) * trust
                 order = np.lexsort((genes, own["p_value"].fillna(1.0), -np.nan_to_num(score)))
                 again = list(genes[order])
                 rows.append({
@@ -43,11 +44,3 @@ def sensitivity(ranked: Result, *, top: int = 10) -> Result:
                 })  # fmt: skip
     names = ["contrast", "line", "factor", "kept", "first_becomes"]
     return Result(pd.DataFrame(rows, columns=names), f"ranking with one weight changed, first {top}", {"top": top})
-
-
-def _score(table: pd.DataFrame, weights: dict[str, float]) -> np.ndarray:
-    lines = np.column_stack([table[f"evidence_{name}"].astype(float) for name in weights])
-    known = np.isfinite(lines)
-    size = np.array(list(weights.values()))
-    whole = known @ size
-    return np.divide(np.where(known, lines, 0.0) @ size, whole, out=np.zeros(len(table)), where=whole > 0)

@@ -1,0 +1,50 @@
+"""What may explain a gene's change away: soup, a change of all cells, batch, depth or cycle."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+MAX_DOUBT = 0.5  # share of a change, or of counts, that may come from elsewhere before nothing is called
+SHARED, OWN = 0.6, 0.7  # preference up to which a change seen in all cells is theirs; from which it is not
+LEAST_ELSEWHERE = 3  # populations, two thirds of which must move the same way
+TECHNICAL_P = 0.01  # within arms, of the variable that explains most, for their number
+
+
+def doubts(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What may explain a change away, each in [0, 1]; 0 where it was not measured.
+
+    Parameters
+    ----------
+    table
+        One row per gene and contrast: `ambient_risk`, `preference`, `log2fc`, and the columns of `elsewhere` and
+        `technical` where they were computed.
+
+    Returns
+    -------
+    By name (ambient, elsewhere, technical), one value per row.
+    """
+    found = {"ambient": table["ambient_risk"].fillna(0.0).to_numpy(dtype=float)}
+    if "change_elsewhere" in table:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            alike = np.clip(table["change_elsewhere"] / table["log2fc"], 0, 1)
+        theirs = np.clip((OWN - table["preference"]) / (OWN - SHARED), 0, 1)
+        enough = (table["n_elsewhere"] >= LEAST_ELSEWHERE) & (table["same_elsewhere"] >= 2 / 3)
+        found["elsewhere"] = np.where(enough, (alike * theirs).fillna(0.0), 0.0)
+    if "change_kept" in table:
+        lost = np.clip(1 - table["change_kept"].astype(float), 0, 1).fillna(0.0)
+        # Any variable takes a little of any change; only one that takes half of it explains it.
+        told = (table["technical_p"].astype(float) < TECHNICAL_P) & (lost >= MAX_DOUBT)
+        found["technical"] = np.where(told, lost, 0.0)
+    return found
+
+
+def doubts_said(row: Mapping[str, object]) -> list[str]:
+    """The doubts of a row that reach one half, in words."""
+    said = {
+        "ambient": "{:.0%} of its counts may be ambient",
+        "elsewhere": "{:.0%} of its change is seen in all other cells too, which hold as much of it",
+        "technical": f"{{:.0%}} of its change goes with {row.get('technical_source')}",
+    }
+    sizes = {name: float(row.get(f"doubt_{name}", 0.0)) for name in said}  # type: ignore[arg-type]
+    return [said[name].format(size) for name, size in sizes.items() if size >= MAX_DOUBT]
