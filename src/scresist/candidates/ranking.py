@@ -41,12 +41,12 @@ def rank(
     """Rank genes of the focus compartment by patient-level evidence, per contrast.
 
     score = evidence x trust x (1 - each doubt). Evidence is the mean of two lines: change, L / (L + 2) with L = -log10
-    of the p-value of the gene's contrast, times S / (S + 1) with S its shrunken absolute log2 fold change; module, the same of the
-    module's own contrast times the square of the gene's kME over the hub's, where both move one way, and the share of
-    patient resamplings in which the gene is there. A line that was not measured (no network) is left out of the mean,
-    not counted 0. Trust halves the score at worst for each of two: specific, the preference of the gene for the
-    compartment, and robust, 1 - influence of the most influential patient, at least 0. Neither is evidence of a change,
-    so neither can stand in for it.
+    of the p-value of the gene's contrast, times S / (S + 1) with S its shrunken absolute log2 fold change; module, the
+    same of the module's own contrast times the square of the gene's kME over the hub's, where both move one way, and
+    the share of patient resamplings in which the gene is there. A line that was not measured (no network) is left out
+    of the mean, not counted 0. Trust halves the score at worst for each of two: specific, the preference of the gene
+    for the compartment, and robust, 1 - influence of the most influential patient, at least 0. Neither is evidence of a
+    change, so neither can stand in for it.
 
     The doubts, each in [0, 1] and 0 where it was not measured: ambient, the share of the compartment's counts that may
     be ambient; elsewhere, the median change of the other populations over that of the compartment, where at least three
