@@ -6,11 +6,17 @@ PYTHON beside_pycellchat.py cells.h5ad PERMUTATIONS
 import contextlib
 import io
 import json
+import os
 import sys
 import time
 import warnings
 
 warnings.simplefilter("ignore")
+
+
+def spent() -> float:
+    """CPU seconds of this process and of those it started."""
+    return sum(os.times()[:4])
 
 
 def main() -> None:
@@ -29,9 +35,9 @@ def main() -> None:
 
     cells, n = ad.read_h5ad(sys.argv[1]), int(sys.argv[2])
     run(cells[:300].copy(), 2)  # load what is loaded late
-    cpu, wall = time.process_time(), time.perf_counter()
+    cpu, wall = spent(), time.perf_counter()
     run(cells, n)
-    print(json.dumps({"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}))
+    print(json.dumps({"cpu": spent() - cpu, "wall": time.perf_counter() - wall}))
 
 
 if __name__ == "__main__":

@@ -85,9 +85,7 @@ def signal_chain(
     given = responses() if weights is None else weights
     plan = _chain_genes(given, read_resource(resource, organism), measured)
     if not plan:
-        raise RefusedError(
-            f"no pathway has a ligand and a response that are measured; responses are known for {', '.join(given)}"
-        )
+        raise RefusedError(f"no pathway has a response that is measured; responses are known for {', '.join(given)}")
     genes = pd.Index(sorted({g for own in plan.values() for g in own}))
     means = levels(adata, com, genes, sample=sample)
     sd = _spread(adata, genes)
