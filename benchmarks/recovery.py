@@ -4,7 +4,7 @@
 
 Every cohort is simulated, written as 10x files and run through the same `run` as a user's; beside it `usual_chain.py`
 reads the same files. A cohort's rows are kept in DIR as it finishes, and a second call goes on where the first stopped;
-the tables are printed from what is kept.
+the tables are printed from what is kept. With --keep the cohorts and results stay, and a run goes on from its steps.
 """
 
 import argparse
@@ -38,9 +38,10 @@ BESIDE = 10  # null cohorts that the usual chain reads too
 
 def study_of(plan: Plan, folder: Path, bootstraps: int = 8) -> tuple[Path, dict]:
     """Simulate, write, run; the results folder and the truth. Resampling modules orders candidates, and calls none."""
-    path = write_cohort(simulate(plan), folder / "cohort")
-    text = path.read_text()
-    path.write_text(text.replace("bootstraps = 8", f"bootstraps = {bootstraps}"))
+    path = folder / "cohort" / "study.toml"
+    if not path.exists():
+        write_cohort(simulate(plan), folder / "cohort")
+        path.write_text(path.read_text().replace("bootstraps = 8", f"bootstraps = {bootstraps}"))
     with patch("scresist.report.rebuild"):  # the page is drawn from the tables and decides nothing
         results = run(read_study(path), folder / "results")
     return results, json.loads((folder / "cohort" / "truth.json").read_text())

@@ -78,6 +78,24 @@ def test_the_score_is_the_weighted_mean_of_the_lines_less_the_doubts():
     assert table.index[0] == "HUB"
 
 
+def test_a_gene_that_no_module_holds_takes_a_stricter_level():
+    own = expression().query("cell_type == 'malignant'").assign(q_value=0.03)
+    with_network = rank(own, provenance(), modules=MODULES, module_contrasts=TESTED).table.set_index("gene")["verdict"]
+    assert with_network[["HUB", "MEMBER"]].eq("supported").all()
+    assert with_network[["LONER", "HOUSE"]].eq("suggestive").all()
+    assert rank(own, provenance()).table.set_index("gene").loc["LONER", "verdict"] == "supported"
+    still = rank(own, provenance(), modules=MODULES, module_contrasts=TESTED.assign(q_value=0.2)).table
+    assert set(still.set_index("gene").loc[["HUB", "MEMBER"], "verdict"]) == {"suggestive"}
+
+
+def test_genes_of_technical_lists_are_doubted():
+    own = expression().query("cell_type == 'malignant'").replace({"gene": {"HOUSE": "TOP2A"}})
+    table = rank(own, provenance().rename(index={"HOUSE": "TOP2A"})).table.set_index("gene")
+    assert table.loc["TOP2A", "verdict"] == "not supported"
+    assert "G2/M phase" in table.loc["TOP2A", "why"]
+    assert table["doubt_listed"].drop("TOP2A").eq(0).all()
+
+
 def cohort() -> tuple[ad.AnnData, Design]:
     """Twelve samples of 20 cells; BATCH goes with a batch that is nearly the arm, HUB with the arm alone."""
     rng = np.random.default_rng(4)

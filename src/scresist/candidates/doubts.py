@@ -1,12 +1,15 @@
-"""What may explain a gene's change away: soup, a change of all cells, batch, depth or cycle."""
+"""What may explain a gene's change away: soup, a change of all cells, batch, depth or cycle, a technical list."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
+from scresist import resources
+
 MAX_DOUBT = 0.5  # share of a change, or of counts, that may come from elsewhere before nothing is called
 SHARED, OWN = 0.6, 0.7  # preference up to which a change seen in all cells is theirs; from which it is not
+LISTED = 0.5  # doubt of a gene whose level is known to follow cycling cells, red cells or dissociation
 LEAST_ELSEWHERE = 3  # populations, two thirds of which must move the same way
 TECHNICAL_P = 0.01  # within arms, of the variable that explains most, for their number
 
@@ -17,13 +20,14 @@ def doubts(table: pd.DataFrame) -> dict[str, np.ndarray]:
     Parameters
     ----------
     table
-        One row per gene and contrast: `ambient_risk`, `preference`, `log2fc`, and the columns of `elsewhere` and
-        `technical` where they were computed.
+        One row per gene and contrast: `gene`, `ambient_risk`, `preference`, `log2fc`, and the columns of
+        `elsewhere` and `technical` where they were computed.
 
     Returns
     -------
-    By name (ambient, elsewhere, technical), one value per row.
+    By name (ambient, elsewhere, technical, listed), one value per row.
     """
+    listed = {gene for genes in resources.gene_lists().values() for gene in genes}
     found = {"ambient": table["ambient_risk"].fillna(0.0).to_numpy(dtype=float)}
     if "change_elsewhere" in table:
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -36,6 +40,7 @@ def doubts(table: pd.DataFrame) -> dict[str, np.ndarray]:
         # Any variable takes a little of any change; only one that takes half of it explains it.
         told = (table["technical_p"].astype(float) < TECHNICAL_P) & (lost >= MAX_DOUBT)
         found["technical"] = np.where(told, lost, 0.0)
+    found["listed"] = np.where(table["gene"].astype(str).str.upper().isin(listed), LISTED, 0.0)
     return found
 
 
@@ -45,6 +50,12 @@ def doubts_said(row: Mapping[str, object]) -> list[str]:
         "ambient": "{:.0%} of its counts may be ambient",
         "elsewhere": "{:.0%} of its change is seen in all other cells too, which hold as much of it",
         "technical": f"{{:.0%}} of its change goes with {row.get('technical_source')}",
+        "listed": f"a gene of {_list_of(str(row.get('gene', '')))}, whose level says who was sampled and how",
     }
     sizes = {name: float(row.get(f"doubt_{name}", 0.0)) for name in said}  # type: ignore[arg-type]
     return [said[name].format(size) for name, size in sizes.items() if size >= MAX_DOUBT]
+
+
+def _list_of(gene: str) -> str:
+    """The shipped technical list that holds a gene."""
+    return next((name for name, genes in resources.gene_lists().items() if gene.upper() in genes), "no list")

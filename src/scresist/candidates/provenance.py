@@ -15,9 +15,9 @@ def provenance(cohort: "AnnData", inside: np.ndarray) -> pd.DataFrame:
     """Per gene, how much of it the cells `inside` make and how much of what they hold may be ambient.
 
     `compartment_share`: counts of the gene in the compartment over its counts in all cells, per patient, averaged over
-    patients (each patient one vote). `ambient_risk`: counts expected from contamination (estimated share of ambient
-    counts x counts of the compartment x the gene's share of the sample's ambient profile) over the counts observed in
-    the compartment, at most 1; NaN where contamination could not be estimated. `cells_share`: share of the
+    patients (each patient one vote). `ambient_risk`: counts expected from contamination (upper estimate of the share of
+    ambient counts x counts of the compartment x the gene's share of the sample's ambient profile) over the counts
+    observed in the compartment, at most 1; NaN where contamination could not be estimated. `cells_share`: share of the
     compartment's cells, in the average patient, in which the gene is detected. `preference`: its share of counts in the
     compartment over that plus its share in all other cells, averaged over patients: 0.5 where both hold it alike,
     whatever the purity of the biopsy; NaN without other cells.
@@ -72,7 +72,7 @@ def _ambient_risk(cohort: "AnnData", inside: np.ndarray) -> np.ndarray:
     codes = np.array([names.index(str(c)) for c in samples.categories])[samples.codes.to_numpy()]
     sums = sum_by_group(cohort.layers["counts"], np.where(inside, codes, -1), len(names))
     rate = np.full(len(names), np.nan)
-    rate[codes] = cohort.obs["contamination"].to_numpy(dtype=float)
+    rate[codes] = cohort.obs["contamination_high"].to_numpy(dtype=float)
     known = np.isfinite(rate) & (sums.sum(axis=1) > 0)
     if not known.any():
         return np.full(cohort.n_vars, np.nan)

@@ -17,10 +17,12 @@ COLUMNS = (
     "influence", "influence_patient", "rests_on_one", "stability", "kme_low", "kme_high", "module_effect",
     "module_p_value", "module_q_value", "hr", "survival_q", "mechanism", "direction_expected", "bench",
     "evidence_change", "evidence_module", "evidence_specific", "evidence_robust", "doubt_ambient", "doubt_elsewhere",
-    "doubt_technical", "verdict", "why",
+    "doubt_technical", "doubt_listed", "verdict", "why",
 )  # fmt: skip
 WEIGHTS = {"change": 1.0, "module": 1.0}
 TRUST = {"specific": 0.5, "robust": 0.5}  # share of the score that each can take away
+ALPHA = 0.05
+LONE = 0.2  # share of the level for a gene that no moving module holds
 HALF = 2.0  # -log10 p at which the evidence of a change is one half
 
 
@@ -53,12 +55,14 @@ def rank(
     have it, two thirds move the same way and the compartment holds no more of the gene than they do (preference up to
     0.6; from 0.7 on the others hold it because of the soup, not the other way round); technical, the part of the change
     that goes when the batch, depth or cycle is in the model, where that is one half or more and the gene goes with it
-    within arms (p < 0.01).
+    within arms (p < 0.01); listed, one half for the shipped genes of the cell cycle, red cells and dissociation, whose
+    level says who was sampled and how.
 
     Verdict: `supported` when q < 0.05 and at most the level that the study holds its family to, an exact test of the
-    design could reach 0.05, the contrast is not weak, no single patient carries it and no doubt reaches one half;
-    `suggestive` when p < 0.05 and the last two hold; `not supported` otherwise; `refused` where there is no test. Known
-    escape routes and `keep_genes` stay in the table whatever their rank.
+    design could reach 0.05, the contrast is not weak, no single patient carries it and no doubt reaches one half; where
+    there is a network, a gene that no module with q < 0.05 holds and moves with stands alone, and takes a fifth of that
+    level. `suggestive` when p < 0.05 and neither a patient nor a doubt stands against it; `not supported` otherwise;
+    `refused` where there is no test. Known escape routes and `keep_genes` stay in the table whatever their rank.
 
     Parameters
     ----------
@@ -170,6 +174,8 @@ def _score(table: pd.DataFrame) -> pd.DataFrame:
     table["evidence_specific"] = table["preference"].astype(float)
     # Influence is computed for genes with p < 0.05 only: the others have no finding that could be robust.
     table["evidence_robust"] = np.nan_to_num(np.clip(1 - influence.to_numpy(dtype=float), 0, 1))
+    held = ~in_no_module & (table["module_q_value"] < ALPHA) & agree
+    table["alone"] = ~held & has_network
     table["score"] = weighted(table, WEIGHTS, TRUST)
     for name, doubt in doubts(table).items():
         table[f"doubt_{name}"] = doubt
@@ -204,5 +210,7 @@ def _verdict(row: dict[str, object], weak: str, level: float) -> tuple[str, str]
             return "suggestive", weak
         if not q <= level:
             return "suggestive", f"q = {q:.2g} over the genes, but not over the whole study"
+        if row["alone"] and not q <= LONE * level:
+            return "suggestive", f"q = {q:.2g}, and no module that moves holds it: alone it takes {LONE * level:.2g}"
         return "supported", f"q = {q:.2g}, no single patient carries it"
     return "not supported", "; ".join(against) if p < 0.05 else "p >= 0.05"
