@@ -157,6 +157,11 @@ def test_links_are_named_by_both_ends():
            "ci_low": 0.004, "ci_high": 0.02, "p_value": 0.01, "p_floor": 0.002, "q_value": 0.2, "n_test": 6,
            "n_reference": 6, "n_pairs": 0, "rests_on_one": False}  # fmt: skip
     all_sent = {**row, "level": "outgoing", "target": "", "ligand": "", "receptor": "", "pathway": "MIF"}
+    answer = {**row, "level": "", "pathway": "TGFb", "step": "response", "group": "fibroblast", "effect": -0.4,
+              "ci_low": -0.7, "ci_high": -0.1}  # fmt: skip
+    chain = sc.register_claims({"responses": pd.DataFrame([answer])}, two_arms()).table
+    assert chain["statement"].iloc[1] == ("TGFb response is lower in fibroblast in resistant than in naive "
+                                          "(difference -0.40, 95 % interval -0.70 to -0.10).")  # fmt: skip
     claims = sc.register_claims({"communication": pd.DataFrame([row, all_sent])}, two_arms()).table
     said = list(claims["statement"])[1:]
     assert said[0] == ("TGFB1 to TGFbR1_R2 from macrophage to T cell is stronger in resistant than in naive "
@@ -182,6 +187,9 @@ def test_a_finding_that_rests_on_one_patient_is_not_called():
     table = sc.register_claims({"modules": pd.DataFrame([row])}, design).table
     assert table.iloc[1]["verdict"] == "not supported"
     assert table.iloc[1]["why"] == "rests on patient t0"
+    soup = {**row, "rests_on_one": False, "doubts": "80% of its counts may be ambient"}
+    table = sc.register_claims({"modules": pd.DataFrame([soup])}, design).table
+    assert (table.iloc[1]["verdict"], table.iloc[1]["why"]) == ("not supported", "80% of its counts may be ambient")
 
 
 def test_survival_claims():

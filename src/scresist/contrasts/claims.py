@@ -38,7 +38,8 @@ def register_claims(
     results
         Tables by kind, their index the number of the row: candidates, expression, modules, composition, signatures,
         communication, module resistance, gene resistance, survival; any other name is taken as values that differ
-        between arms. Columns as their functions give them. Candidates bring their verdict.
+        between arms. Columns as their functions give them. Candidates bring their verdict; a column
+        `doubts` says in words what may explain a finding away, which is then not supported.
     design
         Arms, contrasts, sheet of samples.
         Its contrasts are judged first.
@@ -95,7 +96,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, object]]:
 
 def _chosen(kind: str, table: pd.DataFrame, top: int, keep: frozenset[str]) -> Sequence[int]:
     """Rows that are stated: the first of each contrast (or method) and level, and those asked for."""
-    group = [c for c in ("contrast", "method", "level") if c in table.columns]
+    group = [c for c in ("contrast", "method", "level", "step") if c in table.columns]
     by = "rank" if "rank" in table else "p_value"
     ordered = table.sort_values(by, kind="stable", na_position="last")
     if kind in WHOLE:
@@ -159,6 +160,8 @@ def _verdict(row: Mapping[str, object], judged: tuple[str, str], alpha: float, l
         return "not supported", f"p = {p:.2g}"
     if row.get("rests_on_one"):
         return "not supported", f"rests on patient {row.get('influence_patient')}"
+    if row.get("doubts"):
+        return "not supported", str(row["doubts"])
     doubts = []
     if not q < alpha:
         doubts.append(f"q = {q:.2g} over its family")

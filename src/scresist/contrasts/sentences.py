@@ -42,6 +42,8 @@ def about_arms(kind: str, row: Row, contrast: Contrast, effect: float) -> str:
     where = f" in {cells}" if cells not in ("", "all", "nan", feature) else ""
     if kind == "communication":
         feature = _link(row)
+    if kind == "responses":
+        feature, where = f"{row.get('pathway')} {row.get('step')}", f" in {row.get('group')}"
     if np.isnan(effect):
         return f"{feature}{where} could not be compared between {contrast.test} and {contrast.reference}."
     more, what, sides = effect > 0, size(effect, row), f"{contrast.test} than in {contrast.reference}"

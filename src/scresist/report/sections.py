@@ -8,8 +8,10 @@ import pandas as pd
 
 from scresist.plots.composition import shares
 from scresist.plots.effects import forest
+from scresist.plots.power import power_figure
 from scresist.plots.style import colours, new_axes, to_svg
 from scresist.report.blocks import Column, Section, bullets, cell_map, figures, heading, interval, table, text, write
+from scresist.report.communication import communication
 from scresist.report.comparisons import TEST, VERDICT, WHY, strip
 from scresist.report.modules import modules
 
@@ -24,6 +26,11 @@ def summary(folder: "Folder", cells: Any) -> Section:
     if len(design):
         blocks += [heading("What the design can answer"),
                    bullets([(str(r["verdict"]), str(r["sentence"])) for r in design.to_dict("records")])]  # fmt: skip
+    curves = folder.table("power")
+    if len(curves):
+        drawn = to_svg(power_figure(curves))
+        blocks.append(figures([(drawn, "Chance to find an effect of each size with this design: full lines after "
+                                "correction for all tests, thin ones before.")]))  # fmt: skip
     claims = folder.claims
     if len(claims):
         claims = claims[claims["p_value"].notna()]
@@ -45,6 +52,17 @@ def _claim(row: dict[str, Any]) -> str:
     floor = f"p floor {write(row['p_floor'], 'p')}, " if np.isfinite(row["p_floor"]) else ""
     numbers = f"p {write(row['p_value'], 'p')}, {floor}q {write(row['q_value'], 'p')}, n = {row['n']}"
     return f"{row['statement']} ({numbers})"
+
+
+def planted(folder: "Folder", cells: Any) -> Section | None:
+    """What was planted in a simulated cohort, beside what was found."""
+    known = folder.table("planted")
+    if not len(known):
+        return None
+    lead = "This cohort was simulated. The truth was kept apart from the run and is laid beside its results here."
+    return Section("planted", "What was planted, and what was found", lead, [table(known, [
+        Column("what", "what"), Column("where", "where"), Column("planted", "planted"), Column("found", "found"),
+    ], file="tables/planted.csv")])  # fmt: skip
 
 
 def who(folder: "Folder", cells: Any) -> Section:
@@ -196,50 +214,6 @@ def resistance(folder: "Folder", cells: Any) -> Section | None:
     return Section("resistance", "Primary against acquired", lead, blocks) if blocks else None
 
 
-def communication(folder: "Folder", cells: Any) -> Section | None:
-    """How signals between populations differ between arms."""
-    tested = folder.stated("communication_contrasts")
-    if not len(tested):
-        return None
-    blocks: list[dict[str, Any]] = []
-    for level, title in (
-        ("pathway", "Pathways"),
-        ("outgoing", "Outgoing, by population"),
-        ("incoming", "Incoming, by population"),
-        ("pair", "Ligand-receptor pairs"),
-    ):
-        own = tested[(tested["level"] == level) & tested["p_value"].notna()].sort_values("p_value", kind="stable")
-        if not len(own):
-            continue
-        blocks += [
-            heading(title),
-            table(
-                own,
-                [
-                    Column("contrast", "contrast"),
-                    Column("source", "source"),
-                    Column("target", "target"),
-                    Column("ligand", "ligand"),
-                    Column("receptor", "receptor"),
-                    Column("pathway", "pathway"),
-                    VERDICT,
-                    Column("effect", "effect", "+.4f", "difference of the probability of communication"),
-                    Column("ci_low", "95 % low", "+.4f"),
-                    Column("ci_high", "high", "+.4f"),
-                    *TEST[2:],
-                    WHY,
-                ],
-                file="tables/communication_contrasts.csv",
-            ),
-        ]
-    blocks += [bullets(folder.notes("communication"))] if folder.notes("communication") else []
-    lead = (
-        "Inferred from expression in every sample by itself, on one scale; a population missing from a biopsy is "
-        "missing here, not silent."
-    )
-    return Section("communication", "Communication", lead, blocks)
-
-
 def over_cells(folder: "Folder", cells: Any) -> Section | None:
     """What tests over cells would have claimed, and what patients say to it; error rates on shuffled patients."""
     calibrated = folder.table("calibration")
@@ -356,6 +330,6 @@ def claims(folder: "Folder", cells: Any) -> Section | None:
 
 
 ORDER: tuple[Callable[["Folder", Any], Section | None], ...] = (
-    summary, candidates, modules, resistance, microenvironment, communication, survival, over_cells, who, quality,
-    claims, methods,
+    summary, planted, candidates, modules, resistance, microenvironment, communication, survival, over_cells, who,
+    quality, claims, methods,
 )  # fmt: skip

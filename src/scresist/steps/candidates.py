@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 _KME_DRAWS = 60
+FOUND = 0.05
 
 
 def candidates(run: Run, study: Study, context: "Context") -> None:
@@ -29,10 +30,14 @@ def candidates(run: Run, study: Study, context: "Context") -> None:
     levels = _levels(run, study)
     if len(levels.table):
         publish(run, context, "families", levels)
+    inside: np.ndarray | None = None
     try:
         inside = in_compartment(run.cells, focus.compartment)
     except RefusedError as refusal:
         run.refuse("candidates", f"compartment {focus.compartment}", refusal)
+    if len(tested):
+        publish(run, context, "gene_doubts", _doubts(run, study, tested, inside))
+    if inside is None:
         return
     if not len(tested):
         run.refuse("candidates", "ranking", "no comparison of arms was made, so no candidate is ranked")
@@ -72,6 +77,28 @@ def _modules(run: Run, context: "Context") -> pd.DataFrame:
     place = pd.Index(net.modules["gene"]).get_indexer(table["gene"])
     own = np.array([list(net.names).index(name) for name in table["module"]])
     return table.assign(kme_low=low[place, own], kme_high=high[place, own])
+
+
+def _doubts(run: Run, study: Study, tested: pd.DataFrame, focused: np.ndarray | None) -> Result:
+    """Soup, and a change of all cells alike, for the genes with p < 0.05 of every population that has a finding."""
+    import scresist.candidates as stage
+
+    focus, cells = focus_population(run, study), run.cells
+    found = tested[tested["q_value"] < FOUND]
+    parts = []
+    for name in dict.fromkeys([focus, *found["cell_type"]]):
+        inside = focused if name == focus and focused is not None else (cells.obs["population"] == name).to_numpy()
+        own = tested[(tested["cell_type"] == name) & (tested["p_value"] < FOUND)]
+        if not inside.any() or own.empty:
+            continue
+        table = own.join(stage.provenance(cells, inside), on="gene")
+        table = table.join(stage.elsewhere(tested, name), on=["gene", "contrast"])
+        table = table.assign(**{f"doubt_{what}": size for what, size in stage.doubts(table).items()})
+        table["doubts"] = ["; ".join(stage.doubts_said(row)) for row in table.to_dict("records")]
+        parts.append(table[["cell_type", "contrast", "gene", "doubt_ambient", "doubt_elsewhere", "doubts"]])
+    columns = ["cell_type", "contrast", "gene", "doubt_ambient", "doubt_elsewhere", "doubts"]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return Result(table, "share of a change that soup or all cells alike may explain")
 
 
 def _levels(run: Run, study: Study) -> Result:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def contrasts(run: Run, study: Study, context: "Context") -> None:
     """Every comparison of arms, with patients as the unit."""
     from scresist import contrasts as stage
+    from scresist.simulate.power import power_curves
 
     design = study.design
     if not design.contrasts:
@@ -25,6 +26,7 @@ def contrasts(run: Run, study: Study, context: "Context") -> None:
         return
     able = stage.estimable(design)
     publish(run, context, "design", able)
+    attempt(run, context, "power", "power", lambda: power_curves(study=study))
     for row in able.table.to_dict("records"):
         if row["verdict"] == "refused":
             run.refuse("contrasts", str(row["contrast"]), row["sentence"])

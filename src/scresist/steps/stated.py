@@ -13,7 +13,7 @@ KINDS = {
     "composition_contrasts": "composition",
     "signature_contrasts": "signatures",
     "communication_contrasts": "communication",
-    "response_contrasts": "responses",
+    "signal_chain_contrasts": "responses",
     "module_resistance": "module resistance",
     "expression_resistance": "gene resistance",
     "survival": "survival",

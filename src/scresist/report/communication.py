@@ -1,0 +1,139 @@
+"""The section on communication: who signals to whom in each arm, what changes, and whether receivers respond."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from scresist.plots import communication as draw
+from scresist.plots.style import new_axes, to_svg
+from scresist.report.blocks import Column, Section, bullets, figures, heading, table
+from scresist.report.comparisons import TEST, VERDICT, WHY
+
+if TYPE_CHECKING:
+    from scresist.report.page import Folder
+
+LEVELS = (
+    ("pathway", "Pathways between populations"), ("outgoing", "Outgoing, by population"),
+    ("incoming", "Incoming, by population"), ("pair", "Ligand-receptor pairs"),
+)  # fmt: skip
+ENDS = (Column("source", "source"), Column("target", "target"), Column("ligand", "ligand"),
+        Column("receptor", "receptor"), Column("pathway", "pathway"))  # fmt: skip
+STRIPS = 6
+STRONGEST = 25
+
+
+def communication(folder: "Folder", cells: Any) -> Section | None:
+    """Links of each arm, their differences, the chain from signal to response, and the strongest links."""
+    blocks = [*_arms(folder, cells), *_differences(folder, cells), *_responses(folder), *_strongest(folder)]
+    if not blocks:
+        return None
+    blocks += [bullets(folder.notes("communication"))] if folder.notes("communication") else []
+    lead = (
+        "Inferred from expression in every sample by itself, on one scale; a population missing from a biopsy is "
+        "missing here, not silent."
+    )
+    return Section("communication", "Communication", lead, blocks)
+
+
+def _sheet(cells: Any) -> pd.DataFrame:
+    return cells.obs.drop_duplicates("sample").set_index("sample")[["patient", "arm"]].astype(str)
+
+
+def _arms(folder: "Folder", cells: Any) -> list[dict[str, Any]]:
+    """Means over the patients of each arm: what populations send and receive, and the difference of every contrast."""
+    values = folder.table("communication_samples")
+    if not len(values):
+        return []
+    sheet = _sheet(cells)
+    values = values.join(sheet, on="sample")
+    drawn = []
+    ends = {"outgoing": "source", "incoming": "target"}
+    totals = {
+        level: _per_arm(values[values["level"] == level].rename(columns={end: "group"}), ["group"])
+        for level, end in ends.items()
+    }
+    for arm in folder.arms:
+        own = pd.DataFrame({level: t[arm] for level, t in totals.items() if arm in t}).dropna()
+        if len(own) > 1 and own.shape[1] == len(ends):
+            figure, axes = new_axes(4.6, 3.6)
+            draw.roles(own.rename_axis("group").reset_index(), axes)
+            drawn.append((to_svg(figure), f"{arm}: what each population sends and receives, mean over patients."))
+    links = _per_arm(values[values["level"] == "pathway"], ["source", "target"])
+    for name, contrast in folder.facts["settings"]["design"]["contrasts"].items():
+        if {contrast["test"], contrast["reference"]} <= set(links.columns):
+            change = (links[contrast["test"]] - links[contrast["reference"]]).unstack("target")  # noqa: PD010
+            change = change.rename_axis(columns=None)
+            if change.notna().any(axis=None):
+                figure, axes = new_axes(5.4, 4.6)
+                draw.matrix(change, axes, label="difference of summed probability")
+                drawn.append((to_svg(figure), f"{name}: {contrast['test']} less {contrast['reference']}, means over "
+                              "patients; white where a population is missing."))  # fmt: skip
+    return [heading("Means over patients, by arm"), figures(drawn)] if drawn else []
+
+
+def _per_arm(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Summed over pathways per sample, averaged over samples, then patients: keys x arms."""
+    per_sample = values.groupby([*keys, "arm", "patient", "sample"])["value"].sum(min_count=1)
+    per_patient = per_sample.groupby([*keys, "arm", "patient"]).mean()
+    return per_patient.groupby([*keys, "arm"]).mean().unstack("arm")  # noqa: PD010
+
+
+def _differences(folder: "Folder", cells: Any) -> list[dict[str, Any]]:
+    tested = folder.stated("communication_contrasts")
+    if not len(tested):
+        return []
+    blocks: list[dict[str, Any]] = []
+    values, sheet = folder.table("communication_samples"), _sheet(cells)
+    for level, title in LEVELS:
+        own = tested[tested["level"] == level]
+        if not len(own):
+            continue
+        blocks.append(heading(title))
+        if level == "pathway" and len(values):
+            blocks.append(figures(_strips(own, values, sheet, folder.arms)))
+        blocks.append(table(own, [
+            Column("contrast", "contrast"), *ENDS, VERDICT,
+            Column("effect", "effect", "+.4f", "difference of the probability of communication"),
+            Column("ci_low", "95 % low", "+.4f"), Column("ci_high", "high", "+.4f"), *TEST[2:], WHY,
+        ], file="tables/communication_contrasts.csv"))  # fmt: skip
+    return blocks
+
+
+def _strips(tested: pd.DataFrame, values: pd.DataFrame, sheet: pd.DataFrame, arms: list[str]) -> list[tuple[str, str]]:
+    """One point per patient for the links that differ most."""
+    drawn = []
+    ends = ["source", "target", "pathway"]
+    for row in tested.drop_duplicates(ends).head(STRIPS).to_dict("records"):
+        here = (values["level"] == "pathway") & (values[ends] == [row[e] for e in ends]).all(axis=1)
+        figure, axes = new_axes(max(2.9, 0.8 * len(arms)), 2.5)
+        draw.by_patient(values[here].dropna(subset="value"), sheet, axes, arms=arms, unit="probability")
+        drawn.append((to_svg(figure), f"{row['pathway']} from {row['source']} to {row['target']}"))
+    return drawn
+
+
+def _responses(folder: "Folder") -> list[dict[str, Any]]:
+    tested = folder.stated("signal_chain_contrasts")
+    if not len(tested):
+        return []
+    return [heading("From signal to response"), table(tested, [
+        Column("contrast", "contrast"), Column("pathway", "pathway"),
+        Column("step", "step", "", "ligand in the sender, receptor and response in the receiver"),
+        Column("group", "population"), VERDICT, Column("effect", "effect", "+.2f"), *TEST, WHY,
+    ], file="tables/signal_chain_contrasts.csv")]  # fmt: skip
+
+
+def _strongest(folder: "Folder") -> list[dict[str, Any]]:
+    """The links that several scores agree on, with what they rest on; a description, not a test of arms."""
+    scores, evidence = folder.table("communication_scores"), folder.table("communication_evidence")
+    if not len(scores):
+        return []
+    best = scores.sort_values(["aggregate", "probability"], ascending=[True, False], kind="stable").head(STRONGEST)
+    if len(evidence):
+        best = best.merge(evidence, on=["source", "target", "interaction"], how="left")
+    return [heading("The strongest links, whatever the arm"), table(best, [
+        *ENDS, Column("probability", "probability", ".3f"), Column("n_high", "scores that agree"),
+        Column("specificity", "specificity", ".3f"), Column("log_fold", "log fold", "+.2f"),
+        Column("n_samples", "samples"), Column("share_significant", "significant in", "%"),
+        Column("ligand_cells", "cells with ligand", "%"), Column("receptor_cells", "cells with receptor", "%"),
+        Column("ambient_risk", "ambient, ligand", "%"),
+    ], file="tables/communication_scores.parquet")]  # fmt: skip
