@@ -225,3 +225,16 @@ def test_a_study_is_judged_by_its_own_pairs_and_events(tmp_path):
     assert pairs["primary", "module"] == 0
     assert table.loc[table["question"] == "hazard", "design"].tolist() == ["survival"]
     assert table.loc[table["question"] == "hazard", "events"].iloc[0] == study.patients["pfs_event"].sum()
+
+
+def test_the_figure_has_a_panel_per_question_and_a_curve_per_design():
+    from scresist.plots.power import power_figure
+
+    table = power_curves(patients=[5, 7], questions=["module", "gene"], points=3).table
+    figure = power_figure(table)
+    assert [axes.get_title() for axes in figure.axes] == ["module", "gene"]
+    drawn = figure.axes[0].get_lines()[1:]  # the first is the target
+    assert len(drawn) == 4
+    own = table[(table["question"] == "module") & (table["design"] == "5 per arm")]
+    np.testing.assert_allclose(drawn[1].get_ydata(), own["power_q"])
+    assert len(power_figure(table, after_correction=False).axes[0].get_lines()) == 3
