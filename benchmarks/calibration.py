@@ -6,7 +6,9 @@ patients shuffled (needs ../shared); and seconds for the sizes that matter. Noth
 """
 
 import argparse
+import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -167,11 +169,22 @@ def deseq2(counts: pd.DataFrame, design: Design) -> pd.Series:
     return result.results_df["pvalue"]
 
 
-def power(rng: np.random.Generator, cohorts: int, genes: int) -> pd.DataFrame:
+def in_r(rscript: str, counts: pd.DataFrame, design: Design) -> pd.DataFrame:
+    """p-values of edgeR's quasi-likelihood test and of R's limma-voom, by gene."""
+    with tempfile.TemporaryDirectory() as folder:
+        counts.to_csv(Path(folder) / "counts.csv")
+        design.samples.to_csv(Path(folder) / "samples.csv")
+        script = Path(__file__).with_name("beside_edger.R")
+        subprocess.run([rscript, str(script), folder], check=True, capture_output=True)
+        return pd.read_csv(Path(folder) / "p.csv").set_index("gene")
+
+
+def power(rng: np.random.Generator, cohorts: int, genes: int, rscript: str | None = None) -> pd.DataFrame:
     """False discovery and power at q < 0.05, and power where the true false discovery proportion is 0.05."""
     rows = []
     for name, layout in {"5 v 5": (5, 5, 0), "8 v 6": (8, 6, 0), "6 pairs": (0, 0, 6)}.items():
-        found: dict[str, list[tuple[float, float, float, float]]] = {"scresist": [], "PyDESeq2": []}
+        programs = ["scresist", "PyDESeq2", *(["edgeR", "limma"] if rscript else [])]
+        found: dict[str, list[tuple[float, float, float, float]]] = {program: [] for program in programs}
         for _ in range(cohorts):
             counts, design, truth = planted(rng, layout, genes)
             started = time.perf_counter()
@@ -182,6 +195,10 @@ def power(rng: np.random.Generator, cohorts: int, genes: int) -> pd.DataFrame:
             real = pd.Series(truth != 0, index=counts.columns)[table.index]
             found["scresist"].append((*score(table["p_value"], real), middle - started))
             found["PyDESeq2"].append((*score(other.reindex(table.index), real), ended - middle))
+            if rscript:
+                theirs = in_r(rscript, counts[table.index], design)
+                for program in ("edgeR", "limma"):
+                    found[program].append((*score(theirs[program].reindex(table.index), real), np.nan))
         for program, scores in found.items():
             mean = np.mean(scores, axis=0)
             names = ("false discovery at q < 0.05", "power at q < 0.05", "power at 5 % true false discovery", "seconds")
@@ -268,6 +285,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few draws: a minute instead of an hour")
     parser.add_argument("--only", choices=["type1", "power", "shuffled", "speed"], help="one table only")
     parser.add_argument("--draws", type=int, help="null draws per row of the first table (2,000; quick: 100)")
+    parser.add_argument("--beside-r", help="Rscript of an R that has edgeR (Debian: r-bioc-edger), for the power")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     rng = np.random.default_rng(asked.seed)
@@ -276,7 +294,7 @@ def main() -> None:
         show(f"Type I error at 0.05, {draws} null draws a row", type_one(rng, draws))
     if asked.only in (None, "power"):
         cohorts, genes = (1, 1_000) if asked.quick else (10, 5_000)
-        show(f"Planted effects, {cohorts} cohorts of {genes} genes", power(rng, cohorts, genes))
+        show(f"Planted effects, {cohorts} cohorts of {genes} genes", power(rng, cohorts, genes, asked.beside_r))
     if asked.only in (None, "shuffled"):
         if SHARED.exists():
             show("Real data, patients shuffled", shuffled_real(20 if asked.quick else 200, rng))

@@ -180,3 +180,17 @@ def test_edges_of_curves():
         restricted_mean(curve, 5)
     assert np.isnan(log_rank(np.array([1.0, 2]), np.array([1, 1]), np.array([0, 0])).p_value)
     assert np.isnan(best_cut(np.ones(10), np.arange(10.0), np.ones(10)).statistic)
+
+
+def test_data_that_say_nothing_give_a_reason_and_no_warning():
+    rng = np.random.default_rng(0)
+    reasons = set()
+    for _ in range(200):
+        n = int(rng.integers(4, 14))
+        x = (rng.normal(size=(n, 2)) > 0).astype(float)
+        time = np.argsort(np.argsort(-x[:, 0])) + 1.0
+        fit = cox_regression(time, rng.random(n) < 0.7, x)
+        reasons.add(fit.reason)
+        assert fit.reason or np.isfinite(fit.se).all()
+        assert not fit.reason or np.isnan(fit.coef).all()
+    assert any("perfectly" in reason for reason in reasons)

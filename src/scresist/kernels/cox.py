@@ -210,7 +210,7 @@ def _maximise(
     """Newton's steps, halved while the likelihood falls."""
     beta, now = np.zeros(data.x.shape[1]), start
     for _ in range(_ITERATIONS):
-        if np.linalg.matrix_rank(now[2], hermitian=True) < beta.size:
+        if _flat(now[2], data):
             return beta, now, "covariates cannot be told apart, or order the events perfectly"
         step = np.linalg.solve(now[2], now[1])
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -222,11 +222,18 @@ def _maximise(
                 halvings += 1
         beta, now = beta + step, new
         # Covariates are standardised: a hazard ratio of e^15 per standard deviation is a likelihood without maximum.
-        if np.abs(beta).max() > 15:
+        # And so is one that has nothing left to gain: its logarithm cannot exceed 0.
+        if np.abs(beta).max() > 15 or now[0] > -1e-6:
             return beta, now, "a covariate orders the events perfectly: the hazard ratio has no finite estimate"
         if np.abs(step).max() < 1e-10 * (1 + np.abs(beta).max()):
-            return beta, now, ""
+            flat = _flat(now[2], data)
+            return beta, now, "the likelihood is flat where it is largest" if flat else ""
     return beta, now, "the likelihood did not converge"
+
+
+def _flat(information: np.ndarray, data: _Data) -> bool:
+    """Whether the events say nothing in some direction: covariates are standardised, an event tells of order one."""
+    return bool(np.linalg.eigvalsh(information).min() <= 1e-9 * data.death_order.size)
 
 
 def _score_residuals(data: _Data, beta: np.ndarray) -> np.ndarray:

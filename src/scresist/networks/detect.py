@@ -84,10 +84,15 @@ def find_modules(X: np.ndarray, recipe: Recipe, *, n_neighbours: int = 0) -> Det
     return cut_modules(X, dissimilarity(correlations(X, recipe), recipe), recipe, n_neighbours=n_neighbours)
 
 
-def cut_modules(X: np.ndarray, D: np.ndarray, recipe: Recipe, *, n_neighbours: int = 0) -> Detected:
-    """Modules from a dissimilarity: tree, hybrid cut, trimming by kME, merging by eigengene, renumbering by size."""
+def cut_modules(
+    X: np.ndarray, D: np.ndarray, recipe: Recipe, *, n_neighbours: int = 0, tree: np.ndarray | None = None
+) -> Detected:
+    """Modules from a dissimilarity: tree, hybrid cut, trimming by kME, merging by eigengene, renumbering by size.
+
+    A `tree` of the same D, where it is cut more than once, is taken as it is.
+    """
     size = min(recipe.min_module_size, X.shape[1] // 2)
-    Z = average_linkage(D)
+    Z = average_linkage(D) if tree is None else tree
     # WGCNA's blockwise functions keep the height they were given as the reach of the PAM stage.
     cut = cut_tree_hybrid(
         Z, D, recipe.cut_height, recipe.deep_split, size, recipe.pam, max_pam_distance=recipe.cut_height

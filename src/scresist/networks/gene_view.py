@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import InputError, suggestion
+from scresist.kernels.linkage import average_linkage
 from scresist.networks.detect import correlations, cut_modules, dissimilarity
 from scresist.networks.naming import UNASSIGNED
 from scresist.networks.network import Network
@@ -179,9 +180,9 @@ def settings_view(
     X = net.expression.to_numpy()
     recipe = recipe_of(net)
     D = dissimilarity(correlations(X, recipe), recipe)
-    rows = []
+    rows, tree = [], average_linkage(D)
     for changes in grid:
-        made = cut_modules(X, D, recipe_of(net, **changes))
+        made = cut_modules(X, D, recipe_of(net, **changes), tree=tree)
         jaccard, best = match_modules(made.labels, net.labels)
         setting = ", ".join(f"{name} {value}" for name, value in changes.items())
         for gene, place in zip(genes, places, strict=True):
