@@ -71,7 +71,7 @@ def test_the_score_is_the_weighted_mean_of_the_lines_less_the_doubts():
     row = table.loc["MEMBER"]
     change = 5 / 7 * 0.9 / 1.9
     module = 4 / 6 * (0.6 / 0.9) ** 2 * 0.8
-    expected = (change + module) / 2 * (1 - 0.5 * 0.2) * (1 - 0.5 * 0.1) * (1 - 0.05)
+    expected = (change + module) / 2 * (1 - 0.25 * 0.2) * (1 - 0.5 * 0.1) * (1 - 0.05)
     assert row["score"] == pytest.approx(expected)
     assert list(rank(expression().query("cell_type == 'malignant'"), provenance()).table.columns) == list(COLUMNS)
     assert table["rank"].is_monotonic_increasing

@@ -20,7 +20,7 @@ COLUMNS = (
     "doubt_technical", "doubt_listed", "verdict", "why",
 )  # fmt: skip
 WEIGHTS = {"change": 1.0, "module": 1.0}
-TRUST = {"specific": 0.5, "robust": 0.5}  # share of the score that each can take away
+TRUST = {"specific": 0.25, "robust": 0.5}  # share of the score that each can take away
 ALPHA = 0.05
 LONE = 0.2  # share of the level for a gene that no moving module holds
 HALF = 2.0  # -log10 p at which the evidence of a change is one half
@@ -46,9 +46,9 @@ def rank(
     of the p-value of the gene's contrast, times S / (S + 1) with S its shrunken absolute log2 fold change; module, the
     same of the module's own contrast times the square of the gene's kME over the hub's, where both move one way, and
     the share of patient resamplings in which the gene is there. A line that was not measured (no network) is left out
-    of the mean, not counted 0. Trust halves the score at worst for each of two: specific, the preference of the gene
-    for the compartment, and robust, 1 - influence of the most influential patient, at least 0. Neither is evidence of a
-    change, so neither can stand in for it.
+    of the mean, not counted 0. Trust takes away at most a quarter for want of preference for the compartment (specific:
+    a factor may be made by other cells too, and what comes from them is a doubt already) and a half for the influence of
+    the most influential patient (robust). Neither is evidence of a change, so neither can stand in for it.
 
     The doubts, each in [0, 1] and 0 where it was not measured: ambient, the share of the compartment's counts that may
     be ambient; elsewhere, the median change of the other populations over that of the compartment, where at least three
