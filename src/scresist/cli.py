@@ -176,7 +176,7 @@ def demo(
     cohort = out / "cohort"
     if not (cohort / "study.toml").exists():
         say("simulating 18 samples of 15 patients")
-        write_cohort(simulate(Plan(seed=seed)), cohort)
+        write_cohort(simulate(Plan(cells=220, n_genes=4000, seed=seed)), cohort)
     folder = run_pipeline(read_study(cohort / "study.toml"), out / "results", workers=2, say=say)
     found = compare(folder, cohort)
     write_table(found, folder / "tables" / "planted.csv")
@@ -212,9 +212,7 @@ def simulate(
     groupby: Annotated[str, typer.Option(help="with --from: column of the cell types")] = "cell_type",
     patient: Annotated[str, typer.Option(help="with --from: column of the patients")] = "patient",
     malignant: Annotated[str | None, typer.Option(help="with --from: the type that carries the programmes")] = None,
-    add: Annotated[
-        str, typer.Option(help="with --from: copy number,ambient,doublets, what the real cells lack")
-    ] = "",
+    add: Annotated[str, typer.Option(help="with --from: copy number,ambient,doublets, what the real cells lack")] = "",
     module_size: Annotated[int, typer.Option(min=5, help="genes of a programme")] = 60,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:

@@ -47,8 +47,8 @@ def rank(
     same of the module's own contrast times the square of the gene's kME over the hub's, where both move one way, and
     the share of patient resamplings in which the gene is there. A line that was not measured (no network) is left out
     of the mean, not counted 0. Trust takes away at most a quarter for want of preference for the compartment (specific:
-    a factor may be made by other cells too, and what comes from them is a doubt already) and a half for the influence of
-    the most influential patient (robust). Neither is evidence of a change, so neither can stand in for it.
+    a factor may be made by other cells too, and what comes from them is a doubt already) and a half for the influence
+    of the most influential patient (robust). Neither is evidence of a change, so neither can stand in for it.
 
     The doubts, each in [0, 1] and 0 where it was not measured: ambient, the share of the compartment's counts that may
     be ambient; elsewhere, the median change of the other populations over that of the compartment, where at least three
