@@ -13,6 +13,7 @@ from scresist.checks import InputError, RefusedError
 from scresist.embed import leiden, markers
 from scresist.microenvironment import by_sample, count_cells, score, usable_sets
 from scresist.populations import in_compartment, populations
+from scresist.quality.ambient import EXCLUSIVE, estimate_ambient
 from scresist.quality.filter import REASONS
 from simulated import drawn, embedded
 
@@ -56,6 +57,23 @@ def test_contamination_is_near_the_truth(measured):
     error = (table["contamination"] - truth).abs()
     assert error.median() < 0.03
     np.testing.assert_allclose(np.asarray(measured.varm["ambient"]).sum(axis=0), 1.0, rtol=1e-5)
+
+
+def test_lineages_that_make_the_same_genes_give_no_estimate_of_soup(measured):
+    cohort = measured.copy()
+    genes = cohort.var_names.isin([g for genes in EXCLUSIVE.values() for g in genes])
+    counts = cohort.layers["counts"].tolil()
+    rng, at = np.random.default_rng(0), np.flatnonzero(genes)
+    order = np.arange(cohort.n_obs)
+    for rows in cohort.obs.groupby("sample", observed=True).indices.values():
+        order[rows] = rng.permutation(rows)
+    counts[:, at] = counts[:, at][order]
+    cohort.layers["counts"] = counts.tocsr()
+    notes = estimate_ambient(cohort, np.ones(cohort.n_obs, dtype=bool))
+    given = cohort.obs.groupby("sample", observed=True)["contamination"].first()
+    assert given.isna().mean() > 0.5
+    assert not (given > 0.5).any()
+    assert any("as in cell lines" in note for note in notes)
 
 
 def test_empty_droplets_give_the_ambient_profile():

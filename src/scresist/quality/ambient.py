@@ -24,6 +24,7 @@ EXCLUSIVE = {
 SHARED = (("B", "plasma"), ("plasma", "B"), ("fibroblast", "mural"))  # lineages that may share a set's transcripts
 MIN_EXPECTED = 50.0
 MIN_CELLS = 10
+MOST = 0.5  # a barcode that passes as a cell is not mostly soup: a larger share says that the cells make these genes
 
 
 def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
@@ -31,7 +32,7 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
 
     The profile comes from empty droplets where ingest found them (`varm["empty_droplets"]`), otherwise from all usable
     cells of the sample. The share is estimated from lineage-exclusive genes, see `kernels.ambient.contamination`; it is
-    NaN where fewer than two lineages can be told apart.
+    NaN where fewer than two lineages can be told apart, or where it would exceed one half.
     """
     counts = cohort.layers["counts"]
     names = [str(s) for s in cohort.uns["samples"]]
@@ -63,6 +64,8 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
         foreign = np.array([[g != k and (k, g) not in SHARED for k in sets] for g in groups])
         foreign &= (size >= MIN_CELLS)[:, None]  # a few misplaced cells are no lineage
         estimates[s] = contamination(of_set, sums.sum(axis=1), share, foreign, MIN_EXPECTED)
+    absurd = estimates[:, 0] > MOST
+    estimates[absurd] = np.nan
     for k, name in enumerate(("contamination", "contamination_low", "contamination_high")):
         cohort.obs[name] = estimates[codes, k]
     notes = []
@@ -70,7 +73,10 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
         notes.append(f"the ambient profile comes from empty droplets in {len(from_empty)} samples")
     if len(from_empty) < len(names):
         notes.append(f"the ambient profile is estimated from all cells in {len(names) - len(from_empty)} samples")
-    unknown = int(np.isnan(estimates[:, 0]).sum())
+    if absurd.any():
+        alike = "what stands for lineages there makes the same genes, as in cell lines"
+        notes.append(f"contamination cannot be estimated in {int(absurd.sum())} samples: {alike}")
+    unknown = int((np.isnan(estimates[:, 0]) & ~absurd).sum())
     if unknown:
         notes.append(f"contamination cannot be estimated in {unknown} samples: too few lineages or counts")
     return notes
