@@ -1,0 +1,65 @@
+"""The step of the run: what it publishes, and what it adds where more is asked."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import networks_cohort
+import scresist as sr
+from scresist.pipeline import Context
+from scresist.results import read_table
+from scresist.run_state import Run
+from scresist.settings import Settings
+from scresist.steps.networks import MEANING, networks
+from scresist.study import Study
+
+ASKED = {
+    "study": {"name": "x", "samples": "s.csv", "patients": "p.csv"},
+    "design": {"arms": ["baseline", "primary"]},
+    "focus": {"compartment": "malignant", "keep_genes": ["G5", "NOPE"]},
+    "networks": {"min_module_size": 15, "bootstraps": 2, "consensus": True, "fraction": 0.0, "n_genes": 5000},
+}
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    out = tmp_path_factory.mktemp("results")
+    cells = networks_cohort.cohort()
+    cells.obs["population"] = cells.obs["cell_type"]
+    run = Run(cohort=cells)
+    study = Study(Path("study.toml"), Settings.model_validate(ASKED), None, pd.DataFrame(), pd.DataFrame())
+    networks(run, study, Context(1, 1, None, "sound", out))
+    return run, out
+
+
+def test_the_step_leaves_what_modules_rest_on(published):
+    run, out = published
+    names = {"modules", "module_scores", "module_catalogue", "hub_genes", "metacells", "network_genes", "power_table"}
+    assert names <= set(run.results)
+    assert all((out / file).exists() for file in run.published.values())
+    net = sr.networks.load(out / "network.zip")
+    catalogue = read_table(out / "tables" / "module_catalogue.csv")
+    assert catalogue["module"].tolist() == net.names
+    assert {"carried_by", "technical", "recurrence", "consensus_jaccard"} <= set(catalogue)
+    genes = read_table(out / "tables" / "network_genes.csv")
+    assert genes["kept"].sum() == len(net.genes)
+
+
+def test_consensus_is_laid_beside_the_modules(published):
+    run, out = published
+    agreed = run.table("consensus_modules")
+    mine = run.table("modules")
+    for row in read_table(out / "tables" / "module_catalogue.csv").itertuples():
+        genes = set(mine.loc[mine["module"] == row.module, "gene"])
+        theirs = [set(g["gene"]) for name, g in agreed.groupby("module") if name != "unassigned"]
+        np.testing.assert_allclose(row.consensus_jaccard, max(len(genes & g) / len(genes | g) for g in theirs))
+
+
+def test_only_genes_that_were_measured_are_looked_up(published):
+    run, _ = published
+    assert run.table("gene_views")["gene"].tolist() == ["G5"]
+    # The genes of the example have no real names: every collection is refused by name, and none is left silent.
+    said = {r["what"] for r in run.refusals}
+    assert {f"gene sets {name}" for name in MEANING} <= said
