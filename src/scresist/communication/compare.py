@@ -76,7 +76,7 @@ def contrast_communication(com: Communication, design: Design, *, rng: int | np.
         if tidy.empty:
             notes.append(f"no link is above zero in {MIN_SAMPLES} samples at the level of {level}")
             continue
-        tested = contrast_arms(tidy, design, influence=level != "pair", rng=rng)
+        tested = contrast_arms(tidy, design, rng=rng)
         table = tested.table.rename(columns={"group": "source" if level == "outgoing" else "target"})
         parts.append(table.assign(level=level))
         notes += list(tested.notes)
