@@ -134,8 +134,11 @@ def candidates(folder: "Folder", cells: Any) -> Section | None:
             ]
     compartment = folder.facts["settings"]["focus"]["compartment"]
     focus = "all cells" if compartment == "all" else f"the {compartment} compartment"
-    lead = (f"Genes of {focus} by patient-level evidence. Supported: q < 0.05, no single patient "
-            "carries it, less than half of its counts may be ambient.")  # fmt: skip
+    lead = (
+        f"Genes of {focus} by patient-level evidence. Supported: found over patients at the level that keeps the rate of "
+        "the whole study, not resting on one patient, and not explained by soup, by what all cells show alike, or by "
+        "batch, depth or cycle; the last column says why not."
+    )
     return Section("candidates", "Candidates", lead, blocks)
 
 
