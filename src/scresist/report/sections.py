@@ -136,8 +136,8 @@ def candidates(folder: "Folder", cells: Any) -> Section | None:
     focus = "all cells" if compartment == "all" else f"the {compartment} compartment"
     lead = (
         f"Genes of {focus} by patient-level evidence. Supported: found over patients at the level that keeps the rate "
-        "of the whole study, not resting on one patient, and not explained by soup, by what all cells show alike, or by "
-        "batch, depth or cycle; the last column says why not."
+        "of the whole study, not resting on one patient, and not explained by soup, by what all cells show alike, or "
+        "by batch, depth or cycle; the last column says why not."
     )
     return Section("candidates", "Candidates", lead, blocks)
 
