@@ -222,7 +222,7 @@ def _draw(simulation: FittedSimulation, name: str, rng: np.random.Generator) -> 
         counts = _contaminate(counts, share, rng)
     twin = rng.random(n) < plan.doublets
     if twin.any():
-        counts = sparse.csr_array(counts + sparse.diags_array(twin.astype(counts.dtype)) @ counts[rng.permutation(n)])
+        counts = sparse.csr_array(counts + counts[rng.permutation(n)].multiply(twin[:, None]))
     cells = pd.DataFrame({
         "sample": name, "barcode": draw_barcodes(n, rng),
         "cell_type": np.array(profiles.types, dtype=object)[kinds], "doublet": twin, "low_quality": False,
