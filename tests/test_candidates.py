@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from scresist.candidates import COLUMNS, elsewhere, rank, sensitivity, technical
+from scresist.candidates import COLUMNS, doubts, elsewhere, rank, sensitivity, technical
 from scresist.candidates.ranking import TRUST, WEIGHTS
 from scresist.design import Contrast, Design
 from scresist.results import Result
@@ -64,6 +64,12 @@ def test_what_all_cells_show_is_doubted_and_a_gene_of_the_compartment_is_not():
     for gene in ("HUB", "HOUSE", "LONER"):  # the hub's soup moves with it in all cells
         assert table.loc[gene, "verdict"] == "supported"
         assert table.loc[gene, "score"] == pytest.approx(plain.loc[gene, "score"])
+
+
+def test_a_little_of_a_change_in_all_cells_is_no_doubt_and_one_half_is():
+    row = {"gene": "A", "ambient_risk": 0.0, "preference": 0.5, "log2fc": 2.0, "n_elsewhere": 4, "same_elsewhere": 1.0}
+    table = pd.DataFrame([{**row, "change_elsewhere": c} for c in (0.0, 0.9, 1.0, 2.0, 3.0)])
+    assert doubts(table)["elsewhere"].tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
 
 
 def test_the_score_is_the_weighted_mean_of_the_lines_less_the_doubts():

@@ -34,7 +34,9 @@ def doubts(table: pd.DataFrame) -> dict[str, np.ndarray]:
             alike = np.clip(table["change_elsewhere"] / table["log2fc"], 0, 1)
         theirs = np.clip((OWN - table["preference"]) / (OWN - SHARED), 0, 1)
         enough = (table["n_elsewhere"] >= LEAST_ELSEWHERE) & (table["same_elsewhere"] >= 2 / 3)
-        found["elsewhere"] = np.where(enough, (alike * theirs).fillna(0.0), 0.0)
+        explained = (alike * theirs).fillna(0.0)
+        # Soup carries a little of what the compartment makes into every cell; only one half of a change explains it.
+        found["elsewhere"] = np.where(enough & (explained >= MAX_DOUBT), explained, 0.0)
     if "change_kept" in table:
         lost = np.clip(1 - table["change_kept"].astype(float), 0, 1).fillna(0.0)
         # Any variable takes a little of any change; only one that takes half of it explains it.
