@@ -55,8 +55,8 @@ def rank(
     have it, two thirds move the same way and the compartment holds no more of the gene than they do (preference up to
     0.6; from 0.7 on the others hold it because of the soup, not the other way round), where that is one half or more;
     technical, the part of the change that goes when the batch, depth or cycle is in the model, where that is one half
-    or more and the gene goes with it within arms (p < 0.01); listed, one half for the shipped genes of the cell cycle, red cells and dissociation, whose
-    level says who was sampled and how.
+    or more and the gene goes with it within arms (p < 0.01); listed, one half for the shipped genes of the cell cycle,
+    red cells and dissociation, whose level says who was sampled and how.
 
     Verdict: `supported` when q < 0.05 and at most the level that the study holds its family to, an exact test of the
     design could reach 0.05, the contrast is not weak, no single patient carries it and no doubt reaches one half; where
