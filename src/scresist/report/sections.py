@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from scresist.report.page import Folder
 
 
+FIRST = 3  # claims of each kind and contrast that the summary names
+
+
 def summary(folder: "Folder", cells: Any) -> Section:
     """What the study says and what it cannot."""
     blocks = []
@@ -37,8 +40,10 @@ def summary(folder: "Folder", cells: Any) -> Section:
         called = claims[claims["verdict"] == "supported"]
         blocks.append(heading(f"Claims supported: {len(called)} of {len(claims)} tested and stated"))
         if len(called):
-            shown = called.sort_values("q_value", kind="stable").head(12)
+            shown = called.groupby(["kind", "contrast"], sort=False, dropna=False).head(FIRST)
             blocks.append(bullets([("supported", _claim(r)) for r in shown.to_dict("records")]))
+            if len(shown) < len(called):
+                blocks.append(text(f"The first {FIRST} of each kind and contrast; all are in the register below."))
         else:
             blocks.append(text("No claim passes: nothing below is more than a lead."))
     refusals = folder.facts["refusals"]
