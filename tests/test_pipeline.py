@@ -304,3 +304,15 @@ def test_every_test_that_the_page_shows_is_a_claim_with_the_same_numbers(results
     ranked = read_table(results / "tables" / "candidates.csv").set_index(["contrast", "gene"])["verdict"]
     own = claims[claims["kind"] == "candidates"].set_index(["contrast", "feature"])["verdict"]
     assert own.equals(ranked.loc[own.index].rename_axis(own.index.names))
+
+
+def test_calibration_asks_each_kind_that_the_study_could_make(results, cohort, tmp_path):
+    import shutil
+
+    out = tmp_path / "results"
+    shutil.copytree(results, out)
+    run(read_study(cohort), out, until="contrasts", calibrate=2)
+    table = read_table(out / "tables" / "calibration.csv")
+    assert set(table["claim"]) == {"expression", "composition", "communication", "signatures", "modules"}
+    assert (table.groupby("claim")["contrast"].nunique() == 2).all()
+    assert table["false_positive_rate"].between(0, 1).all()

@@ -68,7 +68,7 @@ STEPS = (
         s.settings.networks.model_dump(), s.settings.focus.model_dump()]),
     Step("communication", steps.communication, ("microenvironment",), lambda s: [
         s.settings.communication.model_dump(), s.design.contrasts, s.design.covariates, _sheet(s, *s.samples.columns)]),
-    Step("contrasts", steps.contrasts, ("microenvironment", "networks"), lambda s: [
+    Step("contrasts", steps.contrasts, ("microenvironment", "networks", "communication"), lambda s: [
         s.design.contrasts, s.design.covariates, s.design.samples.reset_index().astype(str).to_numpy().tolist(),
         s.settings.focus.model_dump()]),
     Step("survival", steps.survival, ("contrasts",), lambda s: [

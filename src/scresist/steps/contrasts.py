@@ -105,16 +105,21 @@ def _count_flips(run: Run, study: Study, context: "Context") -> None:
 
 
 def _calibrate(run: Run, study: Study, context: "Context") -> Result:
-    """The chain from the contrasts on, with the patients shuffled."""
+    """The chain from the contrasts on, with the patients shuffled: each kind of claim that the study could make."""
     from scresist import contrasts as stage
     from scresist.design import Design
 
     counted = run.table("composition").set_index("sample")
     sums = _only(stage.pseudobulk(run.cells, groupby="population"), focus_population(run, study))
     claims: dict[str, Callable[[Design], pd.DataFrame]] = {
-        "composition": lambda d: stage.composition(counted, d).table,
         "expression": lambda d: stage.expression(sums, d, influence=False).table,
     }
+    if "composition_contrasts" in run.results:
+        claims["composition"] = lambda d: stage.composition(counted, d).table
+    links = run.table("communication_samples")
+    if "communication_contrasts" in run.results and len(links):
+        flows = links.loc[links["level"] == "pathway", ["sample", "source", "target", "pathway", "value"]]
+        claims["communication"] = lambda d: stage.contrast_arms(flows, d, influence=False, rng=context.seed).table
     scores = run.table("signature_scores")
     if len(scores):
         tidy = scores[["sample", "signature", "cell_type", "value"]]
