@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 FLOAT_FORMAT = "%.10g"
@@ -24,6 +25,11 @@ class Result:
     method: str = ""
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
+
+
+def number(value: object) -> float:
+    """The value as a float; NaN where it is none."""
+    return float(value) if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else float("nan")
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

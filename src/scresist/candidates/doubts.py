@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scresist import resources
+from scresist.results import number
 
 MAX_DOUBT = 0.5  # share of a change, or of counts, that may come from elsewhere before nothing is called
 SHARED, OWN = 0.6, 0.7  # preference up to which a change seen in all cells is theirs; from which it is not
@@ -54,7 +55,7 @@ def doubts_said(row: Mapping[str, object]) -> list[str]:
         "technical": f"{{:.0%}} of its change goes with {row.get('technical_source')}",
         "listed": f"a gene of {_list_of(str(row.get('gene', '')))}, whose level says who was sampled and how",
     }
-    sizes = {name: float(row.get(f"doubt_{name}", 0.0)) for name in said}  # type: ignore[arg-type]
+    sizes = {name: number(row.get(f"doubt_{name}")) for name in said}  # NaN where it was not measured: no doubt
     return [said[name].format(size) for name, size in sizes.items() if size >= MAX_DOUBT]
 
 

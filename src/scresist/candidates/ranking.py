@@ -8,7 +8,7 @@ import pandas as pd
 from scresist import resources
 from scresist.candidates.doubts import doubts, doubts_said
 from scresist.checks import require_columns
-from scresist.results import Result
+from scresist.results import Result, number
 
 COLUMNS = (
     "contrast", "rank", "gene", "score", "module", "kme", "log2fc", "ci_low", "ci_high", "p_value", "p_floor",
@@ -195,12 +195,11 @@ def weighted(table: pd.DataFrame, weights: Mapping[str, float], trust: Mapping[s
 
 
 def _verdict(row: dict[str, object], weak: str, level: float) -> tuple[str, str]:
-    p, q = float(row["p_value"]), float(row["q_value"])  # type: ignore[arg-type]
+    p, q, floor = (number(row[c]) for c in ("p_value", "q_value", "p_floor"))
     if np.isnan(p):
         return "refused", str(row.get("reason") or "no test")
     against = [f"rests on patient {row.get('influence_patient')}"] if row.get("rests_on_one") else []
     against += doubts_said(row)
-    floor = float(row["p_floor"])  # type: ignore[arg-type]
     if p < 0.05 and not against:
         if not q < 0.05:
             return "suggestive", "p < 0.05, not after correction for all genes"

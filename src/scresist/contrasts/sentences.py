@@ -5,14 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from scresist.design import Contrast
+from scresist.results import number
 
 FEATURES = ("gene", "module", "signature", "interaction", "pathway", "feature", "cell_type", "population")
 Row = Mapping[str, object]
-
-
-def number(value: object) -> float:
-    """The value as a float; NaN where it is none."""
-    return float(value) if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else float("nan")
 
 
 def feature_of(row: Row) -> tuple[str, str]:
