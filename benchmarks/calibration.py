@@ -20,9 +20,9 @@ from scipy import stats
 from scresist import contrasts
 from scresist.contrasts.engine import evaluate_contrast
 from scresist.contrasts.units import Units
-from scresist.design import Contrast, Design
 from scresist.kernels import exact_permutation_test
 from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.study.design import Contrast, Design
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 # name: patients in the test arm only, in the reference only, in both

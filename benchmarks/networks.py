@@ -169,7 +169,7 @@ def standard_cells(path: Path) -> None:
     import pandas as pd
     from scipy import sparse
 
-    from scresist.networks.cells import log_normalised, principal_components
+    from scresist.cells.network_cells import log_normalised, principal_components
 
     counts = simulated_cells(20_000, 5_000)
     X = log_normalised(sparse.csr_array(counts))

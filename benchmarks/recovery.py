@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 
 import usual_chain
-from scresist.pipeline import run
 from scresist.results import read_table
+from scresist.run import run_study as run
 from scresist.simulate import Plan, simulate, write_cohort
 from scresist.simulate.recovery import truth_per_cell
 from scresist.study import read_study

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scresist.design import Contrast, Design
 from scresist.simulate import Plan, simulate
+from scresist.study.design import Contrast, Design
 
 PLAN = Plan(patients={"baseline": 4, "primary": 4, "acquired": 4}, pairs=2, cells=160, n_genes=3000, seed=11)
 

@@ -9,10 +9,10 @@ from sklearn.metrics import adjusted_rand_score
 import scresist as sr
 from scresist import resources
 from scresist.annotate import shipped_markers
+from scresist.cells.populations import in_compartment, populations
 from scresist.checks import InputError, RefusedError
-from scresist.embed import leiden, markers
+from scresist.embedding.space import leiden, markers
 from scresist.microenvironment import by_sample, count_cells, score, usable_sets
-from scresist.populations import in_compartment, populations
 from scresist.quality.ambient import EXCLUSIVE, estimate_ambient
 from scresist.quality.filter import REASONS
 from simulated import drawn, embedded

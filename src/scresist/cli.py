@@ -70,14 +70,14 @@ def _options(
 @app.command()
 def check(study: Study, as_json: Json = False) -> None:
     """Validate everything, compute nothing: every problem with file, row, column, value and remedy."""
-    from scresist.problems import Problem
     from scresist.study import examine_study
+    from scresist.study.problems import Problem
 
     found, problems = examine_study(study)
     facts: list[dict[str, Any]] = []
     if found is not None:
         from scresist.contrasts import estimable
-        from scresist.ingest import inspect
+        from scresist.reading import inspect
 
         inspection = inspect(found)
         problems = (*problems, *inspection.problems)
@@ -116,7 +116,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study; killed and started again, it goes on at the first unfinished step."""
-    from scresist.pipeline import run as run_pipeline
+    from scresist.run import run_study as run_pipeline
     from scresist.study import read_study
 
     read = read_study(study)
@@ -166,9 +166,9 @@ def demo(
     show_page: Annotated[bool, typer.Option("--open/--no-open", help="open the report in a browser")] = False,
 ) -> None:
     """Simulate a small cohort with planted truth, run the study on it, and compare."""
-    from scresist.pipeline import run as run_pipeline
     from scresist.report import rebuild
     from scresist.results import write_table
+    from scresist.run import run_study as run_pipeline
     from scresist.simulate import Plan, simulate, write_cohort
     from scresist.simulate.recovery import compare
     from scresist.study import read_study
@@ -275,10 +275,10 @@ def power(
     as_json: Json = False,
 ) -> None:
     """What a design can and cannot find: chance to find an effect, and the smallest effect found 8 times in 10."""
-    from scresist.simulate import Assumptions, pilot_assumptions
-    from scresist.simulate.assumptions import change
-    from scresist.simulate.power import power as judge
-    from scresist.simulate.power import power_text
+    from scresist.power import Assumptions, pilot_assumptions
+    from scresist.power.assumptions import change
+    from scresist.power.detection import power as judge
+    from scresist.power.detection import power_text
     from scresist.study import read_study
 
     if (study is None) == (patients is None):

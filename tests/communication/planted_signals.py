@@ -6,7 +6,7 @@ import pandas as pd
 from scipy import sparse
 
 from scresist.communication import cellchatdb
-from scresist.design import Contrast, Design
+from scresist.study.design import Contrast, Design
 
 TYPES = ("B", "fibroblast", "macrophage", "malignant")
 PANEL = (

@@ -17,8 +17,8 @@ from scresist.communication import (
     score_links,
     signal_chain,
 )
-from scresist.design import Contrast, Design
 from scresist.kernels.link_scores import link_scores, robust_rank_aggregate
+from scresist.study.design import Contrast, Design
 
 
 def test_scores_are_their_definitions():

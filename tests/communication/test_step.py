@@ -10,9 +10,9 @@ from planted_signals import cohort, design
 from scipy import sparse
 
 from scresist.communication import responses
-from scresist.run_state import Run
-from scresist.settings import CommunicationSection
-from scresist.steps.communication import communication
+from scresist.run.bodies.communication import communication
+from scresist.run.store import Run
+from scresist.study.settings import CommunicationSection
 
 TESTED = {
     "contrast",

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from scresist.design import Contrast, Design
+from scresist.study.design import Contrast, Design
 
 
 def two_arms(n_test=4, n_reference=4, n_pairs=0, pairing="auto", **columns):

@@ -10,7 +10,7 @@ from scipy import stats
 import scresist as sr
 from scresist.checks import DesignError, InputError, MissingColumnError
 from scresist.contrasts import contrast_arms
-from scresist.design import Contrast
+from scresist.study.design import Contrast
 from studies import noise, three_arms, two_arms
 
 

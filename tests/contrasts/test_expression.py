@@ -9,10 +9,11 @@ import pytest
 from scipy import sparse
 
 from oracle import SHARED, needs_shared
+from scresist.cells import pseudobulk
 from scresist.checks import InputError, MissingColumnError
-from scresist.contrasts import composition, expression, modules, primary_against_acquired, pseudobulk
-from scresist.design import Contrast, Design
+from scresist.contrasts import composition, expression, modules, primary_against_acquired
 from scresist.results import Result
+from scresist.study.design import Contrast, Design
 from studies import three_arms, two_arms
 
 GOLDEN = SHARED / "oracle" / "pseudobulk"

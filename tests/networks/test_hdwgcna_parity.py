@@ -16,7 +16,7 @@ from scresist.networks.detect import Recipe, correlations, cut_modules, dissimil
 from scresist.networks.meaning import label_overlap, list_overlap
 from scresist.networks.naming import colours_of
 from scresist.networks.selection import detection
-from scresist.networks.traits import average_expression, cell_membership, module_differences, module_traits
+from scresist.usual_tools.traits import average_expression, cell_membership, module_differences, module_traits
 
 pytestmark = needs_shared
 # What ConstructNetwork was told: the network, the overlap, the power (None: the one it chose).

@@ -8,12 +8,12 @@ import pytest
 
 import networks_cohort
 import scresist as sr
-from scresist.pipeline import Context
 from scresist.results import read_table
-from scresist.run_state import Run
-from scresist.settings import Settings
-from scresist.steps.networks import MEANING, networks
+from scresist.run.bodies.networks import MEANING, networks
+from scresist.run.pipeline import Context
+from scresist.run.store import Run
 from scresist.study import Study
+from scresist.study.settings import Settings
 
 ASKED = {
     "study": {"name": "x", "samples": "s.csv", "patients": "p.csv"},

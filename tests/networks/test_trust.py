@@ -211,6 +211,6 @@ def test_cell_eigengenes_are_written_to_their_slot(net, adata):
     sr.networks.cell_eigengenes(net, cells)
     table = cells.obsm["module_eigengenes"]
     assert table.columns.tolist() == net.names
-    traits = sr.networks.module_traits(table, cells.obs, ["arm"], groupby="patient").table
+    traits = sr.usual_tools.module_traits(table, cells.obs, ["arm"], groupby="patient").table
     assert traits.loc[traits["group"] != "all_cells", "r"].isna().all()
     assert traits.loc[traits["group"] == "all_cells", "p_value"].between(0, 1).all()

@@ -6,7 +6,7 @@ import pytest
 
 import scresist as sr
 from scresist.checks import DesignError, InputError, MissingColumnError
-from scresist.design import Contrast, Design
+from scresist.study.design import Contrast, Design
 from scresist.survival import candidates, cox, kaplan_meier
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from scresist import resources
 from scresist.checks import InputError, RefusedError, require_columns
-from scresist.problems import Problems, StudyError
-from scresist.sheets import LINE, read_sheet
+from scresist.study.problems import Problems, StudyError
+from scresist.study.sheets import LINE, read_sheet
 
 MIN_MARKERS = 3
 

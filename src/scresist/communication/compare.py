@@ -6,8 +6,8 @@ import pandas as pd
 from scresist.checks import InputError
 from scresist.communication.result import Communication
 from scresist.contrasts import contrast_arms
-from scresist.design import Design
 from scresist.results import Result
+from scresist.study.design import Design
 
 MIN_SAMPLES = 3  # in which a link must be above zero to be compared
 

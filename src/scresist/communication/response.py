@@ -16,8 +16,8 @@ from scresist.communication.levels import levels
 from scresist.communication.resource import LigandReceptorTable, read_resource
 from scresist.communication.result import Communication
 from scresist.contrasts import contrast_arms
-from scresist.design import Design
 from scresist.results import Result
+from scresist.study.design import Design
 
 TOP_GENES = 100  # of a PROGENy pathway, those it is used with
 LEAST_SHARE, LEAST_GENES = 0.25, 10  # of the genes of a response that must be measured

@@ -1,19 +1,16 @@
 """Comparisons of arms with the patient as the unit: tests, intervals, influence, and what a design can carry."""
 
-from scresist.contrasts.aggregation import Pseudobulk, pseudobulk
 from scresist.contrasts.arms import contrast_arms
 from scresist.contrasts.cell_shares import composition
 from scresist.contrasts.claims import register_claims
 from scresist.contrasts.difference import primary_against_acquired
 from scresist.contrasts.estimability import estimable
 from scresist.contrasts.families import family_names, study_levels
-from scresist.contrasts.flips import cell_level_expression, cell_level_values, compare_claims
 from scresist.contrasts.genes import expression
 from scresist.contrasts.module_tests import modules
 from scresist.contrasts.shuffling import calibrate, shuffle_arms
 
 __all__ = [
-    "Pseudobulk", "calibrate", "cell_level_expression", "cell_level_values", "compare_claims", "composition",
-    "contrast_arms", "estimable", "expression", "family_names", "modules", "primary_against_acquired", "pseudobulk",
-    "register_claims", "shuffle_arms", "study_levels",
+    "calibrate", "composition", "contrast_arms", "estimable", "expression", "family_names", "modules",
+    "primary_against_acquired", "register_claims", "shuffle_arms", "study_levels",
 ]  # fmt: skip

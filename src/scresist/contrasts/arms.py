@@ -11,9 +11,9 @@ from scresist.contrasts.engine import METHODS, Tested, describe, evaluate_contra
 from scresist.contrasts.estimability import confounding
 from scresist.contrasts.influence import Influence, leave_one_patient_out
 from scresist.contrasts.units import check_design, contrast_units, feature_table
-from scresist.design import Contrast, Design
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
+from scresist.study.design import Contrast, Design
 
 COLUMNS = (
     "contrast", "effect", "ci_low", "ci_high", "p_value", "p_floor", "q_value", "n_test", "n_reference", "n_pairs",

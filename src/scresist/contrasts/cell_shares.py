@@ -9,8 +9,8 @@ import pandas as pd
 from scresist.checks import InputError, require_choice, require_positive
 from scresist.contrasts.arms import contrast_arms
 from scresist.contrasts.units import feature_table
-from scresist.design import Design
 from scresist.results import Result
+from scresist.study.design import Design
 
 
 def composition(

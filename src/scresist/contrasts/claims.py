@@ -9,8 +9,8 @@ import pandas as pd
 from scresist.contrasts.estimability import estimable
 from scresist.contrasts.families import family_names, study_levels
 from scresist.contrasts.sentences import about_arms, about_hazard, about_resistance, feature_of, sizes
-from scresist.design import Design
 from scresist.results import Result, number
+from scresist.study.design import Design
 
 COLUMNS = (
     "kind", "statement", "unit", "n", "test", "effect", "ci_low", "ci_high", "p_value", "p_floor", "q_value", "level",

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from scresist.cells.sums import Pseudobulk
 from scresist.checks import DesignError, InputError, suggestion
-from scresist.contrasts.aggregation import Pseudobulk
 from scresist.contrasts.shared import (
     LEAST_MODERATED,
     WORKING_CORRELATION,
@@ -21,12 +21,12 @@ from scresist.contrasts.shared import (
     within_patient_correlation,
 )
 from scresist.contrasts.units import Units, check_design, contrast_units, feature_table
-from scresist.design import Contrast, Design
 from scresist.kernels.counts import enough_counts, tmm_factors, voom
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.patient_model import fit_patient_model
 from scresist.kernels.precision import cell_precision
 from scresist.results import Result
+from scresist.study.design import Contrast, Design
 
 CLASSES = ("shared", "opposite", "primary only", "acquired only", "undecided")
 

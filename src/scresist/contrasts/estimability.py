@@ -9,10 +9,10 @@ from scipy.optimize import brentq
 
 from scresist.checks import InputError
 from scresist.contrasts.units import Units, check_design, contrast_units
-from scresist.design import Contrast, Design
 from scresist.kernels.patient_model import effect_variance, fit_patient_model
 from scresist.kernels.permutation import n_relabellings, permutation_detail
 from scresist.results import Result
+from scresist.study.design import Contrast, Design
 
 _ENUMERATED = 5_000
 

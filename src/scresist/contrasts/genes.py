@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scresist.cells.sums import as_pseudobulk
 from scresist.checks import require_choice
-from scresist.contrasts.aggregation import as_pseudobulk
 from scresist.contrasts.arms import contrast_table, q_values, unshared
 from scresist.contrasts.engine import Tested, evaluate_contrast
 from scresist.contrasts.estimability import exact_floor
 from scresist.contrasts.influence import Influence, leave_one_patient_out
 from scresist.contrasts.units import Units, check_design, contrast_units
-from scresist.design import Contrast, Design
 from scresist.kernels.counts import enough_counts, tmm_factors, voom
 from scresist.kernels.shrinkage import shrink_effects
 from scresist.results import Result
+from scresist.study.design import Contrast, Design
 
 _HEADLINES = 300  # genes per cell type and contrast whose influence is computed: those with the smallest p
 

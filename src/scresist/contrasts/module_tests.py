@@ -7,8 +7,8 @@ import pandas as pd
 
 from scresist.checks import InputError
 from scresist.contrasts.arms import contrast_arms
-from scresist.design import Design
 from scresist.results import Result
+from scresist.study.design import Design
 
 
 def modules(

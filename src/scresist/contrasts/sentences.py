@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scresist.design import Contrast
 from scresist.results import number
+from scresist.study.design import Contrast
 
 FEATURES = ("gene", "module", "signature", "interaction", "pathway", "feature", "cell_type", "population")
 Row = Mapping[str, object]

@@ -9,9 +9,9 @@ import pandas as pd
 
 from scresist.checks import InputError, RefusedError, require_columns, require_positive
 from scresist.contrasts.units import check_design
-from scresist.design import Design
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
+from scresist.study.design import Design
 
 _TRIES = 1_000
 Claims = Callable[[Design], Result | pd.DataFrame]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import DesignError, InputError, MissingColumnError, require_columns, suggestion
-from scresist.design import Contrast, Design
+from scresist.study.design import Contrast, Design
 
 VALUE_COLUMNS = ("value", "score")
 

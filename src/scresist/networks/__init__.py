@@ -11,7 +11,6 @@ from scresist.networks.pooling import Pooling
 from scresist.networks.power import PowerWarning
 from scresist.networks.robustness import Stability, hub_genes, stability, with_stability
 from scresist.networks.scores import cell_eigengenes, module_scores, wide_scores
-from scresist.networks.traits import average_expression, cell_membership, module_differences, module_traits
 from scresist.networks.transfer import preservation, project
 
 __all__ = [
@@ -20,5 +19,4 @@ __all__ = [
     "stability", "with_stability", "Stability", "hub_genes", "consensus", "module_agreement",
     "preservation", "project", "over_representation", "list_overlap", "label_overlap",
     "gene_view", "gene_views", "settings_view", "GeneView", "edges", "write_edges", "lay_out_genes",
-    "module_traits", "module_differences", "cell_membership", "average_expression",
 ]  # fmt: skip

@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scresist.checks import InputError, RefusedError, require_choice, require_columns, require_positive
-from scresist.kernels.modules import eigengenes, signed_kme
-from scresist.kernels.r_random import RStream
-from scresist.kernels.similarity import NETWORKS
-from scresist.networks.cells import (
+from scresist.cells.network_cells import (
     check_genes,
     compartment_mask,
     group_names,
@@ -20,6 +16,10 @@ from scresist.networks.cells import (
     neighbour_space,
     raw_counts,
 )
+from scresist.checks import InputError, RefusedError, require_choice, require_columns, require_positive
+from scresist.kernels.modules import eigengenes, signed_kme
+from scresist.kernels.r_random import RStream
+from scresist.kernels.similarity import NETWORKS
 from scresist.networks.covariates import with_covariates, with_flags
 from scresist.networks.detect import Detected, Recipe, correlations, cut_modules, dissimilarity
 from scresist.networks.naming import GREY, UNASSIGNED, colours_of, module_catalogue

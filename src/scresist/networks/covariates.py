@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scresist.networks.cells import log_normalised
+from scresist.cells.network_cells import log_normalised
 from scresist.networks.network import Network
 from scresist.networks.pooling import Metacells
 from scresist.networks.scores import wide_scores

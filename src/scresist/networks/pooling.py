@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scresist.cells.network_cells import group_names
 from scresist.checks import InputError, RefusedError, require_positive
 from scresist.kernels.metacells import aggregate_members, choose_metacells, overlap_summary
 from scresist.kernels.r_random import RStream
-from scresist.networks.cells import group_names
 
 NOTHING_SHARED = {"max_shared": np.nan, "mean_shared": np.nan, "median_shared": np.nan}
 SMALLEST_POOL = 5  # cells; an average over fewer is mostly noise, and a group of fewer is left out by name

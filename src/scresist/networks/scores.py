@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scresist.cells.network_cells import check_genes, compartment_mask, log_normalised, raw_counts
 from scresist.checks import InputError, require_columns, require_positive
 from scresist.kernels.components import cell_component
 from scresist.kernels.metacells import aggregate_members
-from scresist.networks.cells import check_genes, compartment_mask, log_normalised, raw_counts
 from scresist.networks.network import Network
 from scresist.results import Result
 

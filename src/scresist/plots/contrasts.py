@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import require_columns
-from scresist.design import Contrast, Design
+from scresist.study.design import Contrast, Design
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -69,7 +69,7 @@ def measure(
     mitochondrial genes: their share is not judged.
     """
     if "counts" not in cohort.layers:
-        raise InputError('the cohort has no layers["counts"]; make it with scresist.ingest')
+        raise InputError('the cohort has no layers["counts"]; make it with scresist.reading')
     counts = cohort.layers["counts"]
     mito = cohort.var_names.str.upper().str.startswith("MT-")
     total = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import InputError, require_choice
-from scresist.design import Design
 from scresist.kernels.cut_points import best_cut
 from scresist.kernels.survival_curves import kaplan_meier as curve_of
 from scresist.kernels.survival_curves import log_rank, median_survival, restricted_mean
 from scresist.results import Result
+from scresist.study.design import Design
 from scresist.survival.endpoint import Endpoint, gather
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from scresist.checks import DesignError, InputError, require_columns, suggestion
 from scresist.contrasts.units import feature_table
-from scresist.design import Design
+from scresist.study.design import Design
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ import pandas as pd
 from scipy import stats
 
 from scresist.checks import InputError, require_choice, require_positive
-from scresist.design import Design
 from scresist.kernels.cox import cox_regression
 from scresist.kernels.cut_points import best_cut
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
+from scresist.study.design import Design
 from scresist.survival.endpoint import Endpoint, gather
 
 _LEAST = 5

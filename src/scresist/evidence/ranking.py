@@ -1,0 +1,215 @@
+"""Evidence per gene and contrast, its score, and a verdict in words; every line of evidence is a column."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from scresist import resources
+from scresist.checks import require_columns
+from scresist.evidence.doubts import doubts, doubts_said
+from scresist.results import Result, number
+
+COLUMNS = (
+    "contrast", "rank", "gene", "score", "module", "kme", "log2fc", "ci_low", "ci_high", "p_value", "p_floor",
+    "q_value", "n_test", "n_reference", "n_pairs", "malignant_share", "cells_share", "preference", "ambient_risk",
+    "change_elsewhere", "n_elsewhere", "same_elsewhere", "technical", "technical_source", "technical_p", "change_kept",
+    "influence", "influence_patient", "rests_on_one", "stability", "kme_low", "kme_high", "module_effect",
+    "module_p_value", "module_q_value", "hr", "survival_q", "mechanism", "direction_expected", "bench",
+    "evidence_change", "evidence_module", "evidence_specific", "evidence_robust", "doubt_ambient", "doubt_elsewhere",
+    "doubt_technical", "doubt_listed", "verdict", "why",
+)  # fmt: skip
+WEIGHTS = {"change": 1.0, "module": 1.0}
+TRUST = {"specific": 0.25, "robust": 0.5}  # share of the score that each can take away
+ALPHA = 0.05
+LONE = 0.2  # share of the level for a gene that no moving module holds
+HALF = 2.0  # -log10 p at which the evidence of a change is one half
+
+
+def rank(
+    expression: pd.DataFrame,
+    provenance: pd.DataFrame,
+    *,
+    modules: pd.DataFrame | None = None,
+    module_contrasts: pd.DataFrame | None = None,
+    survival: pd.DataFrame | None = None,
+    judged: pd.DataFrame | None = None,
+    levels: pd.DataFrame | None = None,
+    elsewhere: pd.DataFrame | None = None,
+    technical: pd.DataFrame | None = None,
+    keep_genes: Sequence[str] = (),
+    top: int = 200,
+) -> Result:
+    """Rank genes of the focus compartment by patient-level evidence, per contrast.
+
+    score = evidence x trust x (1 - each doubt). Evidence is the mean of two lines: change, L / (L + 2) with L = -log10
+    of the p-value of the gene's contrast, times S / (S + 1) with S its shrunken absolute log2 fold change; module, the
+    same of the module's own contrast times the square of the gene's kME over the hub's, where both move one way, and
+    the share of patient resamplings in which the gene is there. A line that was not measured (no network) is left out
+    of the mean, not counted 0. Trust takes away at most a quarter for want of preference for the compartment (specific:
+    a factor may be made by other cells too, and what comes from them is a doubt already) and a half for the influence
+    of the most influential patient (robust). Neither is evidence of a change, so neither can stand in for it.
+
+    The doubts, each in [0, 1] and 0 where it was not measured: ambient, the share of the compartment's counts that may
+    be ambient; elsewhere, the median change of the other populations over that of the compartment, where at least three
+    have it, two thirds move the same way and the compartment holds no more of the gene than they do (preference up to
+    0.6; from 0.7 on the others hold it because of the soup, not the other way round), where that is one half or more;
+    technical, the part of the change that goes when the batch, depth or cycle is in the model, where that is one half
+    or more and the gene goes with it within arms (p < 0.01); listed, one half for the shipped genes of the cell cycle,
+    red cells and dissociation, whose level says who was sampled and how.
+
+    Verdict: `supported` when q < 0.05 and at most the level that the study holds its family to, an exact test of the
+    design could reach 0.05, the contrast is not weak, no single patient carries it and no doubt reaches one half; where
+    there is a network, a gene that no module with q < 0.05 holds and moves with stands alone, and takes a fifth of that
+    level. `suggestive` when p < 0.05 and neither a patient nor a doubt stands against it; `not supported` otherwise;
+    `refused` where there is no test. Known escape routes and `keep_genes` stay in the table whatever their rank.
+
+    Parameters
+    ----------
+    expression
+        Contrasts of the compartment's genes: gene, contrast, log2fc, p_value, ... as `contrasts.expression` gives.
+    provenance
+        From `provenance`, indexed by gene.
+    modules, module_contrasts
+        gene, module, kme (and stability, kme_low, kme_high); module, contrast, effect, p_value, q_value.
+    survival
+        feature, hr, q_value, as `survival.cox` gives.
+    judged
+        contrast, verdict (ok | weak | refused), sentence, as `contrasts.estimable` gives; None takes all as ok.
+    levels
+        kind, family, level, as `contrasts.study_levels` gives, with the kind `candidates` and contrasts as families;
+        None holds each family to 0.05.
+    elsewhere, technical
+        From the functions of those names, indexed by gene and contrast; None leaves these doubts out.
+    keep_genes
+        Genes to keep whatever their rank.
+    top
+        How many of the best stay in the table, per contrast.
+
+    Returns
+    -------
+    Result with COLUMNS.
+    """
+    require_columns(expression, ["gene", "contrast", "log2fc", "p_value"], "the expression contrasts")
+    if expression.empty:
+        return Result(pd.DataFrame(columns=list(COLUMNS)), "no gene was tested in the compartment")
+    table = expression.reset_index(drop=True).join(provenance, on="gene")
+    table = table.rename(columns={"compartment_share": "malignant_share"})
+    table = _join_modules(table, modules, module_contrasts)
+    table = _join_survival(table, survival)
+    for beside in (elsewhere, technical):
+        if beside is not None:
+            table = table.join(beside, on=["gene", "contrast"])
+    routes = resources.known_escape().set_index("gene")
+    table["mechanism"] = table["gene"].map(routes["mechanism"]).fillna("")
+    table["direction_expected"] = table["gene"].map(routes["direction"]).fillna("")
+    table["bench"] = table["gene"].map(routes["bench"]).fillna("")
+    table = _score(table)
+    weak = {} if judged is None else judged[judged["verdict"] == "weak"].set_index("contrast")["sentence"].to_dict()
+    held = {} if levels is None else levels[levels["kind"] == "candidates"].set_index("family")["level"].to_dict()
+    table[["verdict", "why"]] = [
+        _verdict(row, weak.get(row["contrast"], ""), held.get(row["contrast"], 0.05))
+        for row in table.to_dict("records")
+    ]
+    place = {name: i for i, name in enumerate(dict.fromkeys(table["contrast"]))}  # the order of the design
+    order = ["place", "score", "p_value", "gene"]
+    table = table.assign(place=table["contrast"].map(place))
+    table = table.sort_values(order, ascending=[True, False, True, True], kind="stable").reset_index(drop=True)
+    table["rank"] = table.groupby("contrast", sort=False).cumcount() + 1
+    kept = table["gene"].isin([*routes.index, *keep_genes]) | (table["rank"] <= top)
+    table = table.reindex(columns=list(COLUMNS))[kept.to_numpy()]
+    return Result(
+        table.reset_index(drop=True),
+        "weighted evidence at patient level",
+        {"weights": WEIGHTS, "trust": TRUST, "top": top},
+    )
+
+
+def _join_modules(
+    table: pd.DataFrame, modules: pd.DataFrame | None, module_contrasts: pd.DataFrame | None
+) -> pd.DataFrame:
+    if modules is None or modules.empty:
+        return table.assign(module="", kme=np.nan, stability=np.nan, module_effect=np.nan, module_p_value=np.nan,
+                            module_q_value=np.nan)  # fmt: skip
+    own = modules.drop_duplicates("gene").set_index("gene")
+    table = table.assign(module=table["gene"].map(own["module"]).fillna(""), kme=table["gene"].map(own["kme"]))
+    for name in ("stability", "kme_low", "kme_high"):
+        table[name] = table["gene"].map(own[name]) if name in own else np.nan
+    if module_contrasts is None or module_contrasts.empty:
+        return table.assign(module_effect=np.nan, module_p_value=np.nan, module_q_value=np.nan)
+    of = module_contrasts.set_index(["module", "contrast"])[["effect", "p_value", "q_value"]]
+    of.columns = pd.Index(["module_effect", "module_p_value", "module_q_value"])
+    return table.join(of, on=["module", "contrast"])
+
+
+def _join_survival(table: pd.DataFrame, survival: pd.DataFrame | None) -> pd.DataFrame:
+    if survival is None or survival.empty:
+        return table.assign(hr=np.nan, survival_q=np.nan)
+    own = survival.drop_duplicates("feature").set_index("feature")
+    return table.assign(hr=table["gene"].map(own["hr"]), survival_q=table["gene"].map(own["q_value"]))
+
+
+def _strength(p_values: pd.Series) -> np.ndarray:
+    level = -np.log10(np.maximum(p_values.to_numpy(dtype=float), 1e-300))
+    return np.asarray(level / (level + HALF))
+
+
+def _score(table: pd.DataFrame) -> pd.DataFrame:
+    change = np.nan_to_num(_strength(table["p_value"]))
+    if "shrunken_log2fc" in table:
+        # What is large can be seen at the bench; shrunken, so that a noisy gene is not large by chance.
+        size = table["shrunken_log2fc"].abs().fillna(0.0).to_numpy(dtype=float)
+        change = change * size / (size + 1.0)
+    agree = np.sign(table["module_effect"]) == np.sign(table["log2fc"])
+    hub = table.groupby("module")["kme"].transform("max")
+    module = _strength(table["module_p_value"]) * np.clip(table["kme"] / hub, 0, 1) ** 2 * agree
+    in_no_module = (table["module"] == "") | table["module"].str.startswith(("grey", "unassigned"))
+    has_network = bool((~in_no_module).any())
+    # A gene in no module has no support from one; without any network the line is not measured at all.
+    # Where patients were resampled, a place in the module counts as far as it recurs.
+    module = module * table["stability"].astype(float).fillna(1.0)
+    module = np.where(in_no_module | module.isna(), 0.0 if has_network else np.nan, module)
+    influence = table["influence"] if "influence" in table else pd.Series(np.nan, index=table.index)
+    table["evidence_change"], table["evidence_module"] = change, module
+    table["evidence_specific"] = table["preference"].astype(float)
+    # Influence is computed for genes with p < 0.05 only: the others have no finding that could be robust.
+    table["evidence_robust"] = np.nan_to_num(np.clip(1 - influence.to_numpy(dtype=float), 0, 1))
+    held = ~in_no_module & (table["module_q_value"] < ALPHA) & agree
+    table["alone"] = ~held & has_network
+    table["score"] = weighted(table, WEIGHTS, TRUST)
+    for name, doubt in doubts(table).items():
+        table[f"doubt_{name}"] = doubt
+        table["score"] *= 1 - doubt
+    return table
+
+
+def weighted(table: pd.DataFrame, weights: Mapping[str, float], trust: Mapping[str, float]) -> np.ndarray:
+    """Mean of the lines of evidence by weight, less what each line of trust takes away; unknown lines are left out."""
+    lines = np.column_stack([table[f"evidence_{name}"].astype(float) for name in weights])
+    known, size = np.isfinite(lines), np.array(list(weights.values()))
+    whole = known @ size
+    score = np.divide(np.where(known, lines, 0.0) @ size, whole, out=np.zeros(len(table)), where=whole > 0)
+    for name, share in trust.items():
+        score = score * (1 - share * (1 - table[f"evidence_{name}"].astype(float).fillna(1.0).to_numpy()))
+    return np.asarray(score)
+
+
+def _verdict(row: dict[str, object], weak: str, level: float) -> tuple[str, str]:
+    p, q, floor = (number(row[c]) for c in ("p_value", "q_value", "p_floor"))
+    if np.isnan(p):
+        return "refused", str(row.get("reason") or "no test")
+    against = [f"rests on patient {row.get('influence_patient')}"] if row.get("rests_on_one") else []
+    against += doubts_said(row)
+    if p < 0.05 and not against:
+        if not q < 0.05:
+            return "suggestive", "p < 0.05, not after correction for all genes"
+        if floor > 0.05:
+            return "suggestive", f"an exact test of so few patients reaches p = {floor:.2g} at best"
+        if weak:
+            return "suggestive", weak
+        if not q <= level:
+            return "suggestive", f"q = {q:.2g} over the genes, but not over the whole study"
+        if row["alone"] and not q <= LONE * level:
+            return "suggestive", f"q = {q:.2g}, and no module that moves holds it: alone it takes {LONE * level:.2g}"
+        return "supported", f"q = {q:.2g}, no single patient carries it"
+    return "not supported", "; ".join(against) if p < 0.05 else "p >= 0.05"

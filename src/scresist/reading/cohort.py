@@ -1,0 +1,234 @@
+"""The cohort: every sample read, checked, mapped to symbols and joined to the sheets."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from scresist.reading.formats import open_matrix
+from scresist.reading.matrix import CountMatrix, check_values, unique_barcodes
+from scresist.reading.symbols import Mapping, looks_like_mouse, map_symbols
+from scresist.study import Study
+from scresist.study.problems import Problem, Problems, StudyError, merged
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+EMPTY_BELOW = 100  # counts: barcodes below hold ambient RNA only (Lun ATL 2019 Genome Biol 20:63 takes the same bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What reading every matrix found: `table` has one row per sample (cells, genes, counts, mapped share)."""
+
+    table: pd.DataFrame
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class _Sample:
+    name: str
+    counts: sparse.csr_array
+    barcodes: np.ndarray
+    symbols: np.ndarray
+    names: np.ndarray
+    empty: np.ndarray | None = None
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+def inspect(study: Study) -> Inspection:
+    """Read and check every matrix of the study; compute and keep nothing."""
+    problems = Problems()
+    rows = []
+    names: list[set[str]] = []
+    for sample in study.samples.index:
+        loaded = _load(study, str(sample), problems)
+        rows.append({"sample": sample, **(loaded.facts if loaded else {})})
+        if loaded is not None:
+            names.append(set(loaded.symbols))
+    if names:
+        common = set.intersection(*names)
+        _check_common(study, len(common), [len(n) for n in names], common, problems)
+    return Inspection(pd.DataFrame(rows), merged(problems))
+
+
+def ingest(study: Study) -> "AnnData":
+    """Read every sample of a study into one cohort of raw counts.
+
+    Returns
+    -------
+    AnnData, cells x genes common to all samples, `layers["counts"]` int32; obs has sample, patient, arm, barcode. What
+    was settled openly (names mapped, features left out) stands in `uns["ingest_notes"]`, one sentence each.
+
+    Raises
+    ------
+    StudyError
+        With every problem of every matrix.
+    """
+    import anndata
+
+    problems = Problems()
+    # One order whatever the order of the sheet and of the files: clusters must not depend on it.
+    order = sorted(str(name) for name in study.samples.index)
+    loaded = [_in_order(s) for s in (_load(study, name, problems) for name in order) if s is not None]
+    others = [set(s.symbols) for s in loaded[1:]]
+    common = [g for g in loaded[0].symbols if all(g in other for other in others)] if loaded else []
+    if loaded:
+        _check_common(study, len(common), [len(s.symbols) for s in loaded], set(common), problems)
+    if problems.errors:
+        raise StudyError(problems)
+    index = pd.Index(common)
+    positions = [pd.Index(s.symbols).get_indexer(index) for s in loaded]
+    counts = sparse.vstack([s.counts[:, p] for s, p in zip(loaded, positions, strict=True)], format="csr")
+    of = np.repeat([s.name for s in loaded], [s.counts.shape[0] for s in loaded])
+    barcodes = np.concatenate([s.barcodes for s in loaded])
+    sheet = study.samples
+    obs = pd.DataFrame(
+        {
+            "sample": pd.Categorical(of, categories=[s.name for s in loaded]),
+            "patient": pd.Categorical(sheet["patient"].reindex(of), categories=sorted(set(sheet["patient"]))),
+            "arm": pd.Categorical(sheet["arm"].reindex(of), categories=list(study.design.arms)),
+            "barcode": barcodes.astype(str),
+        },
+        index=pd.Index([f"{s}:{b}" for s, b in zip(of, barcodes, strict=True)], name="cell"),
+    )
+    var = pd.DataFrame({"gene_name": loaded[0].names[positions[0]].astype(str)}, index=pd.Index(common, name="gene"))
+    cohort = anndata.AnnData(X=None, obs=obs, var=var, layers={"counts": sparse.csr_matrix(counts)})
+    if any(s.empty is not None for s in loaded):
+        none = np.full(len(common), np.nan, dtype=np.float32)
+        columns = [none if s.empty is None else s.empty[p] for s, p in zip(loaded, positions, strict=True)]
+        cohort.varm["empty_droplets"] = np.column_stack(columns).astype(np.float32)
+    cohort.uns["samples"] = np.array([s.name for s in loaded], dtype=object)
+    cohort.uns["ingest_notes"] = np.array([str(p) for p in merged(problems)], dtype=object)
+    return cohort
+
+
+def _in_order(sample: _Sample) -> _Sample:
+    rows = np.argsort(sample.barcodes.astype(str), kind="stable")
+    sample.counts, sample.barcodes = sample.counts[rows], sample.barcodes[rows]
+    return sample
+
+
+def _load(study: Study, sample: str, problems: Problems) -> _Sample | None:
+    given = str(study.samples.loc[sample, "path"])
+    shown = given
+    before = len(problems.errors)
+    matrix = open_matrix(study.folder / given.partition("#")[0], shown, problems)
+    if matrix is None:
+        return None
+    for note in matrix.notes:
+        if not note.startswith("counts from"):
+            problems.note(shown, note)
+    if matrix.counts.shape[0] == 0 or matrix.counts.nnz == 0:
+        problems.error(shown, f"sample {sample} is empty: {matrix.counts.shape[0]} cells, no counts", "leave it out")
+        return None
+    valid = check_values(matrix.counts, shown, problems) & unique_barcodes(matrix, shown, problems)
+    organism = study.settings.study.organism
+    if organism == "human" and looks_like_mouse(matrix.genes):
+        problems.error(
+            shown,
+            "the genes are mouse genes in a human study",
+            'set organism = "mouse" in [study]',
+            value=", ".join(str(g) for g in matrix.genes[:3]),
+        )
+        valid = False
+    if not valid or len(problems.errors) > before:
+        return None
+    mapping = map_symbols(matrix.genes, matrix.gene_ids, organism=organism)
+    _note_mapping(mapping, len(matrix.genes), shown, problems)
+    if matrix.counts.shape[0] < study.settings.quality.min_cells:
+        problems.warning(
+            shown,
+            f"sample {sample} has {matrix.counts.shape[0]} cells, below quality.min_cells",
+            "it describes but weighs little; merge it or leave it out",
+            value=matrix.counts.shape[0],
+        )
+    counts = sparse.csr_array(matrix.counts.astype(np.int32))
+    counts.eliminate_zeros()
+    totals = np.asarray(counts.sum(axis=1))
+    facts = {"cells": counts.shape[0], "genes": counts.shape[1], "median_counts": float(np.median(totals))}
+    facts["mapped_share"] = _mapped_share(mapping, len(matrix.genes))
+    empty = _empty_droplets(study, sample, matrix, counts, totals, problems)
+    return _Sample(sample, counts, matrix.barcodes, mapping.symbols, matrix.genes, empty, facts)
+
+
+def _mapped_share(mapping: Mapping, n: int) -> float:
+    return 1.0 - mapping.unmapped / n
+
+
+def _note_mapping(mapping: Mapping, n: int, shown: str, problems: Problems) -> None:
+    if mapping.from_ensembl or mapping.unmapped:
+        share = mapping.from_ensembl / max(1, mapping.from_ensembl + mapping.unmapped)
+        problems.note(
+            shown, f"{mapping.from_ensembl} Ensembl ids became symbols ({share:.0%}); {mapping.unmapped} stay ids"
+        )
+        if share < 0.5 and mapping.from_ensembl + mapping.unmapped > n / 2:
+            problems.warning(shown, "fewer than half of the Ensembl ids are in the shipped table", "check the organism")
+    if mapping.renamed:
+        shown_pairs = ", ".join(f"{a}->{b}" for a, b in mapping.renamed[:8])
+        more = f" and {len(mapping.renamed) - 8} more" if len(mapping.renamed) > 8 else ""
+        problems.note(shown, f"{len(mapping.renamed)} old symbols became official ones: {shown_pairs}{more}")
+    if mapping.made_unique:
+        names = ", ".join(mapping.made_unique[:8]) + (", ..." if len(mapping.made_unique) > 8 else "")
+        problems.note(
+            shown, f"{len(mapping.made_unique)} gene names stand more than once and were made unique: {names}"
+        )
+
+
+def _empty_droplets(
+    study: Study, sample: str, matrix: CountMatrix, counts: sparse.csr_array, totals: np.ndarray, problems: Problems
+) -> np.ndarray | None:
+    """Counts of the empty droplets, from the sheet's `raw_path` or from the matrix itself when it holds them."""
+    raw_path = study.samples["raw_path"].get(sample) if "raw_path" in study.samples else None
+    if isinstance(raw_path, str) and raw_path:
+        raw = open_matrix(study.folder / raw_path.partition("#")[0], raw_path, problems)
+        if raw is None:
+            return None
+        if not np.array_equal(raw.genes, matrix.genes):
+            problems.error(raw_path, "the raw matrix has other genes than the filtered one", "export both together")
+            return None
+        of_raw = np.asarray(raw.counts.sum(axis=1))
+        chosen = (of_raw > 0) & (of_raw <= EMPTY_BELOW)
+        return np.asarray(raw.counts[np.flatnonzero(chosen)].sum(axis=0), dtype=np.float32)
+    chosen = (totals > 0) & (totals <= EMPTY_BELOW)
+    if chosen.sum() < max(200, counts.shape[0] // 4):
+        return None
+    problems.note(
+        str(study.samples.loc[sample, "path"]),
+        f"{int(chosen.sum())} of {counts.shape[0]} barcodes have at most {EMPTY_BELOW} counts: taken as empty "
+        "droplets for the ambient profile",
+    )
+    return np.asarray(counts[np.flatnonzero(chosen)].sum(axis=0), dtype=np.float32)
+
+
+def _check_common(study: Study, common: int, sizes: list[int], names: set[str], problems: Problems) -> None:
+    largest = max(sizes)
+    if common < largest:
+        problems.note(
+            study.settings.study.samples,
+            f"{common} genes are in every sample (of up to {largest}); a gene that a sample does not measure is "
+            "left out for all",
+        )
+    if common < 0.5 * min(sizes):
+        problems.error(
+            study.settings.study.samples,
+            f"the samples share only {common} genes (sizes {min(sizes)} to {largest})",
+            "quantify every sample against one reference",
+        )
+    for gene in study.settings.focus.keep_genes:
+        if gene not in names:
+            problems.warning(
+                study.path.name,
+                f"focus.keep_genes: {gene} is not measured in every sample",
+                "check the symbol",
+                column="keep_genes",
+                value=gene,
+            )
+
+
+def path_of(study: Study, sample: str) -> Path:
+    """The file or folder of a sample, without its selector."""
+    return study.folder / str(study.samples.loc[sample, "path"]).partition("#")[0]

@@ -1,0 +1,119 @@
+"""Sheets as people save them: commas, semicolons or tabs, with or without a byte-order mark, any line ends."""
+
+import csv
+import gzip
+import io
+import zlib
+from pathlib import Path
+
+import pandas as pd
+
+from scresist.checks import nearest
+from scresist.study.problems import Problems
+
+LINE = "line"  # the row of the file, kept beside the values so that every problem can name it
+
+
+def read_bytes(path: Path, shown: str, problems: Problems) -> bytes | None:
+    """The bytes of a file, unpacked when gzipped; None (and a problem) where it cannot be read."""
+    if not path.exists():
+        problems.error(
+            shown, "the file does not exist", f"put it at {shown} or correct the path (relative to study.toml)"
+        )
+        return None
+    if path.is_dir():
+        problems.error(shown, "this is a folder, not a file", "give the path of a file")
+        return None
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        problems.error(shown, f"the gzip file is truncated or damaged ({error})", "copy or download it again")
+    except OSError as error:
+        problems.error(shown, f"the file cannot be read ({error.strerror or error})", "check its permissions")
+    return None
+
+
+def read_text(path: Path, shown: str, problems: Problems) -> str | None:
+    """The text of a file as UTF-8 without a byte-order mark; None (and a problem) where it is not text."""
+    raw = read_bytes(path, shown, problems)
+    if raw is None:
+        return None
+    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        problems.error(shown, "the file is UTF-16 text", "save it as UTF-8 (in Excel: CSV UTF-8)")
+        return None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        seen = raw[max(0, error.start - 5) : error.start + 5]
+        problems.error(shown, "the file is not UTF-8 text", "save it as UTF-8", row=line, value=seen)
+    return None
+
+
+def read_sheet(path: Path, shown: str, problems: Problems, required: tuple[str, ...]) -> pd.DataFrame | None:
+    """A sheet as strings ("" where empty) with the row of the file in column `line`; None where it is no sheet."""
+    text = read_text(path, shown, problems)
+    if text is None:
+        return None
+    rows = _split(text)
+    if not rows or "\x00" in text:
+        problems.error(shown, "the file is empty or not a table", f"give a CSV with columns {', '.join(required)}")
+        return None
+    header = [name.strip() for name in rows[0][1]]
+    if len(header) < 2 and len(required) > 1:
+        problems.error(
+            shown,
+            "the file is not CSV: its first line has no separator",
+            "separate columns by commas",
+            row=1,
+            value=rows[0][1][0][:60] if rows[0][1] else "",
+        )
+        return None
+    for name in sorted({n for n in header if header.count(n) > 1}):
+        problems.error(shown, f"the column {name!r} stands twice", "remove or rename one", row=1, column=name)
+    missing = [name for name in required if name not in header]
+    for name in missing:
+        problems.error(shown, f"there is no column {name!r}", _near(name, header), row=1, column=name)
+    kept = []
+    for line, row in rows[1:]:
+        if len(row) != len(header):
+            problems.error(
+                shown,
+                f"the row has {len(row)} fields, the header {len(header)}",
+                "quote values that hold a separator, or add the missing field",
+                row=line,
+            )
+        else:
+            kept.append([cell.strip() for cell in row] + [line])
+    if missing or len(set(header)) < len(header):
+        return None
+    return pd.DataFrame(kept, columns=[*header, LINE]).astype({LINE: int}) if kept else _empty(shown, header, problems)
+
+
+def _empty(shown: str, header: list[str], problems: Problems) -> pd.DataFrame:
+    problems.error(shown, "the sheet has a header but no rows", "add one row per sample or patient")
+    return pd.DataFrame(columns=[*header, LINE])
+
+
+def _split(text: str) -> list[tuple[int, list[str]]]:
+    """Rows with the number of the line each starts on; the separator is the commonest of , ; and tab in the header."""
+    first = text.split("\n", 1)[0]
+    separator = max((",", ";", "\t"), key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    rows, line = [], 1
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            rows.append((line, row))
+        line = reader.line_num + 1
+    return rows
+
+
+def _near(name: str, header: list[str]) -> str:
+    near = nearest(name, header)
+    return f"rename {near!r} to {name!r}" if near else f"add it; the sheet has: {', '.join(header)}"
+
+
+def numeric(sheet: pd.DataFrame, column: str) -> pd.Series:
+    """A column of strings as numbers; "" and what is not a number (a decimal comma too: nothing is guessed) is NaN."""
+    return pd.to_numeric(sheet[column].replace("", None), errors="coerce").astype(float)

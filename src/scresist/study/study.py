@@ -1,0 +1,225 @@
+"""A study: the settings, the sheets and the design, read once, checked whole, and then frozen."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from pydantic import ValidationError
+
+from scresist.checks import suggestion
+from scresist.study.design import Contrast, Design
+from scresist.study.problems import Problem, Problems, StudyError
+from scresist.study.settings import Settings
+from scresist.study.sheet_checks import check_design, check_patients, check_samples, derive_arms
+from scresist.study.sheets import LINE, read_sheet, read_text
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Everything a run needs to know, checked.
+
+    `samples` is indexed by sample (patient, arm, path and what else the sheet has; patient columns joined on where the
+    names do not clash); `patients` by patient. `problems` are the warnings and notes of the reading, in order.
+    """
+
+    path: Path
+    settings: Settings
+    design: Design
+    samples: pd.DataFrame
+    patients: pd.DataFrame
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the study."""
+        return self.settings.study.name
+
+    @property
+    def seed(self) -> int:
+        """The seed every step derives its own from."""
+        return self.settings.study.seed
+
+    @property
+    def folder(self) -> Path:
+        """The folder that paths in the study are relative to."""
+        return self.path.parent
+
+
+def read_study(path: str | Path) -> Study:
+    """Read and check a study file and its sheets; the matrices are read by `ingest`.
+
+    Raises
+    ------
+    StudyError
+        With every problem found, each with file, row, column, value and remedy.
+    """
+    study, problems = examine_study(Path(path))
+    if study is None:
+        raise StudyError(problems)
+    return study
+
+
+def examine_study(path: Path) -> tuple[Study | None, tuple[Problem, ...]]:
+    """The study where it has no errors, and every problem of the settings and the sheets in one pass."""
+    problems = Problems()
+    settings = _read_settings(path, problems)
+    if settings is None:
+        return None, tuple(problems)
+    samples_file, patients_file = settings.study.samples, settings.study.patients
+    samples = read_sheet(path.parent / samples_file, samples_file, problems, ("sample", "patient", "arm", "path"))
+    patients = None
+    if patients_file is not None:
+        patients = read_sheet(path.parent / patients_file, patients_file, problems, ("patient",))
+    _check_contrast_arms(settings, path.name, problems)
+    if samples is None or (patients_file is not None and patients is None):
+        return None, tuple(problems)
+    if patients is not None:
+        check_patients(patients, patients_file or "", settings, problems)
+    samples = derive_arms(samples, patients, settings, problems)
+    check_samples(samples, patients, settings, problems, folder=path.parent)
+    joined, table = _join(samples, patients)
+    if not problems.errors:
+        check_design(joined, settings, path.name, problems)
+    _check_focus(settings, path, problems)
+    if problems.errors:
+        return None, tuple(problems)
+    contrasts = tuple(Contrast(n, c.test, c.reference, c.pairing) for n, c in settings.design.contrasts.items())
+    batches = tuple(c for c in ("batch", "site", "chemistry") if c in joined and c not in settings.design.covariates)
+    design = Design(tuple(settings.design.arms), contrasts, joined, tuple(settings.design.covariates), batches)
+    return Study(path.absolute(), settings, design, joined, table, tuple(problems)), tuple(problems)
+
+
+def _read_settings(path: Path, problems: Problems) -> Settings | None:
+    text = read_text(path, path.name, problems)
+    if text is None:
+        return None
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        problems.error(
+            path.name,
+            f"this is not TOML: {error}",
+            "compare with the example in the README",
+            row=int(line.group(1)) if line else None,
+        )
+        return None
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        for detail in error.errors():
+            _add_setting(detail, text, path.name, problems)
+        return None
+
+
+def _add_setting(detail: object, text: str, file: str, problems: Problems) -> None:
+    assert isinstance(detail, dict)
+    location = [str(part) for part in detail["loc"]]
+    where, key = ".".join(location[:-1]) or "the file", location[-1]
+    row = _line_of(text, location)
+    if detail["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        problems.error(file, f"unknown key {key!r} in [{where}]", suggestion(key, known), row=row, column=key)
+    elif detail["type"] == "missing":
+        problems.error(file, f"[{where}] lacks {key!r}", f"add {key} = ...", row=row, column=key)
+    else:
+        problems.error(
+            file,
+            f"{key}: {detail['msg'].lower()}",
+            f"correct {'.'.join(location)}",
+            row=row,
+            column=key,
+            value=detail["input"],
+        )
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    model: object = Settings
+    for part in location:
+        fields = getattr(model, "model_fields", {})
+        if part not in fields:  # a contrast's own name
+            continue
+        annotation = fields[part].annotation
+        inner = [a for a in getattr(annotation, "__args__", ()) if hasattr(a, "model_fields")]
+        model = inner[0] if inner else annotation
+    return list(getattr(model, "model_fields", {}))
+
+
+def _line_of(text: str, location: list[str]) -> int | None:
+    """The line a key stands on, searched below the header of its table; the header's own line where it is absent."""
+    lines = text.splitlines()
+    header = ".".join(location[:-1])
+    start = next((i for i, line in enumerate(lines) if line.split("#")[0].strip() == f"[{header}]"), None)
+    for i in range(0 if start is None else start + 1, len(lines)):
+        if re.match(rf"\s*(\[.*\b)?\"?{re.escape(location[-1])}\"?\s*(=|\])", lines[i]):
+            return i + 1
+        if start is not None and lines[i].lstrip().startswith("["):
+            break
+    return None if start is None else start + 1
+
+
+def _check_contrast_arms(settings: Settings, file: str, problems: Problems) -> None:
+    arms = settings.design.arms
+    for arm in sorted({a for a in arms if arms.count(a) > 1}):
+        problems.error(file, f"the arm {arm!r} stands twice in arms", "name each arm once", column="arms", value=arm)
+    for name, contrast in settings.design.contrasts.items():
+        for role in ("test", "reference"):
+            arm = getattr(contrast, role)
+            if arm not in arms:
+                problems.error(
+                    file,
+                    f"contrast {name!r} names an arm that is not in arms",
+                    suggestion(arm, arms),
+                    column=role,
+                    value=arm,
+                )
+        if contrast.test == contrast.reference:
+            problems.error(
+                file,
+                f"contrast {name!r} compares an arm with itself",
+                "name two different arms",
+                column="reference",
+                value=contrast.reference,
+            )
+
+
+def _check_focus(settings: Settings, path: Path, problems: Problems) -> None:
+    if settings.annotate.markers is not None and not (path.parent / settings.annotate.markers).exists():
+        problems.error(
+            path.name,
+            "the marker table does not exist",
+            "correct the path, relative to study.toml",
+            column="annotate.markers",
+            value=settings.annotate.markers,
+        )
+    for key in ("ihc", "mif_cells", "dose_response", "bulk"):
+        given = getattr(settings.validation, key)
+        if given is not None and not (path.parent / given).exists():
+            problems.error(
+                path.name, f"the file of validation.{key} does not exist", "correct the path", column=key, value=given
+            )
+
+
+def _join(samples: pd.DataFrame, patients: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Samples with the columns of their patient, and patients; both typed and indexed by their name."""
+    table = samples.drop(columns=LINE).drop_duplicates("sample").set_index("sample")
+    if patients is None:
+        people = pd.DataFrame(index=pd.Index(sorted(table["patient"].unique()), name="patient"))
+        return _typed(table), people
+    people = patients.drop(columns=LINE).drop_duplicates("patient").set_index("patient")
+    extra = people[[c for c in people.columns if c not in table.columns]]
+    return _typed(table.join(extra, on="patient")), _typed(people)
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns whose every given value is a number become floats; "" becomes missing."""
+    out = {}
+    for name in table.columns:
+        values = table[name].replace("", None)
+        number = pd.to_numeric(values, errors="coerce")
+        identity = name in {"patient", "arm", "path", "sample"}
+        is_number = not identity and values.notna().any() and (number.notna() == values.notna()).all()
+        out[name] = number.astype(float) if is_number else values.astype(object)
+    return pd.DataFrame(out, index=table.index)

@@ -1,0 +1,86 @@
+"""The claims that the usual tools make of the same cohort, over cells or pairs of cell types, and their fate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from scresist.cells.populations import focus_name, in_compartment
+from scresist.checks import RefusedError
+from scresist.results import Result
+from scresist.study import Study
+from scresist.usual_tools.flips import cell_level_expression, cell_level_values, compare_claims
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def gene_flips(cells: "AnnData", study: Study, over_patients: pd.DataFrame) -> Result:
+    """A Wilcoxon test over the cells of the compartment of every gene, against the test over patients."""
+    import anndata
+
+    _require(over_patients)
+    name = focus_name(cells, study.settings.focus.compartment)
+    own = over_patients[over_patients["cell_type"] == name]
+    inside = in_compartment(cells, study.settings.focus.compartment)
+    columns = np.flatnonzero(cells.var_names.isin(own["gene"]))
+    focused = anndata.AnnData(
+        X=cells.X[inside][:, columns],
+        obs=cells.obs.loc[inside, ["sample"]].assign(cell_type=name),
+        var=pd.DataFrame(index=cells.var_names[columns]),
+    )
+    tested = cell_level_expression(focused, study.design)
+    return compare_claims(tested, own, on=["cell_type", "contrast", "gene"])
+
+
+def module_flips(cells: "AnnData", study: Study, over_patients: pd.DataFrame, out: Path) -> Result:
+    """A Wilcoxon test over cells of every module's eigengene, as differential module eigengenes are tested."""
+    from scresist import networks
+
+    _require(over_patients)
+    inside = in_compartment(cells, study.settings.focus.compartment)
+    focused = cells[inside].copy()
+    networks.cell_eigengenes(networks.load(out / "network.zip"), focused)
+    values = focused.obsm["module_eigengenes"]
+    tested = cell_level_values(values, focused.obs["sample"], study.design, name="module")
+    return compare_claims(tested, over_patients, on=["module", "contrast"])
+
+
+def flow_flips(cells: "AnnData", study: Study, over_patients: pd.DataFrame, seed: int) -> Result:
+    """The ranked information flow of pooled arms, tested over pairs of cell types, against the flow per patient."""
+    from scresist import communication
+
+    _require(over_patients)
+    own = study.settings.communication
+    resource = own.resource if own.resource.startswith("cellchatdb") else study.folder / own.resource
+    pooled = {
+        arm: communication.infer(
+            cells[(cells.obs["arm"] == arm).to_numpy()], groupby="population", mode="parity", resource=resource,
+            permutations=own.permutations, min_cells=own.min_cells, rng=seed,
+            organism=study.settings.study.organism,
+        )
+        for arm in dict.fromkeys(a for c in study.design.contrasts for a in (c.reference, c.test))
+    }  # fmt: skip
+    tables = []
+    for contrast in study.design.contrasts:
+        pair = {contrast.reference: pooled[contrast.reference], contrast.test: pooled[contrast.test]}
+        ranked = communication.rank_flow(pair)
+        flow = ranked.pivot_table(index="name", columns="condition", values="flow")
+        p = ranked.drop_duplicates("name").set_index("name")["p_value"]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "pathway": flow.index,
+                    "contrast": contrast.name,
+                    "effect": (flow[contrast.test] - flow[contrast.reference]).to_numpy(),
+                    "p_value": p.reindex(flow.index).to_numpy(),
+                }
+            )
+        )
+    return compare_claims(pd.concat(tables, ignore_index=True), over_patients, on=["pathway", "contrast"])
+
+
+def _require(over_patients: pd.DataFrame) -> None:
+    if not len(over_patients):
+        raise RefusedError("there is no test over patients to compare with")
