@@ -22,12 +22,12 @@ class MissingColumnError(InputError):
     """A table lacks a column that the call needs."""
 
 
-class DesignError(InputError):
-    """A comparison is asked for that the design cannot answer."""
-
-
 class RefusedError(ScresistError):
-    """A step declines to compute because its result would mislead; the message says why."""
+    """There are not enough data for a result that would not mislead; the message gives the reason."""
+
+
+class DesignError(RefusedError, InputError):
+    """A comparison is asked for that the design cannot answer."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

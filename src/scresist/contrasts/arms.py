@@ -11,6 +11,7 @@ from scresist.contrasts.engine import METHODS, Tested, describe, evaluate_contra
 from scresist.contrasts.estimability import confounding
 from scresist.contrasts.influence import Influence, leave_one_patient_out
 from scresist.contrasts.units import check_design, contrast_units, feature_table
+from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
@@ -30,7 +31,7 @@ def contrast_arms(
     family: str | Mapping[object, str] | None = None,
     method: str = "auto",
     n_permutations: int = 10_000,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
     influence: bool = True,
     name: str = "feature",
     rng: int | np.random.Generator = 1,

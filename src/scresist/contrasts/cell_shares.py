@@ -9,6 +9,7 @@ import pandas as pd
 from scresist.checks import InputError, require_choice, require_positive
 from scresist.contrasts.arms import contrast_arms
 from scresist.contrasts.units import feature_table
+from scresist.contrasts.verdict import ALPHA
 from scresist.results import Result
 from scresist.study.design import Design
 
@@ -21,7 +22,7 @@ def composition(
     min_cells: int = 50,
     method: str = "auto",
     n_permutations: int = 10_000,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
     rng: int | np.random.Generator = 1,
 ) -> Result:
     """How the share of each cell type differs between arms, with patients as the unit.

@@ -21,6 +21,7 @@ from scresist.contrasts.shared import (
     within_patient_correlation,
 )
 from scresist.contrasts.units import Units, check_design, contrast_units, feature_table
+from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.counts import enough_counts, tmm_factors, voom
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.patient_model import fit_patient_model
@@ -38,7 +39,7 @@ def primary_against_acquired(
     primary: str = "primary",
     acquired: str = "acquired",
     weights: pd.Series | None = None,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
     name: str = "feature",
 ) -> Result:
     """Both effects of every feature from one model of all their arms, and the difference between the two.

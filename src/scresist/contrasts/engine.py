@@ -18,6 +18,7 @@ from scresist.contrasts.shared import (
     within_patient_correlation,
 )
 from scresist.contrasts.units import Units
+from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.mixed_model import mixed_model
 from scresist.kernels.patient_model import PatientFit, fit_patient_model
 from scresist.kernels.permutation import permutation_detail
@@ -77,7 +78,7 @@ def evaluate_contrast(
     *,
     method: str = "auto",
     n_permutations: int = 10_000,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
     permutation_beside: bool = True,
     weights: np.ndarray | None = None,
     covariate: np.ndarray | None = None,

@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 
 from scresist.checks import InputError
 from scresist.contrasts.units import Units, check_design, contrast_units
+from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.patient_model import effect_variance, fit_patient_model
 from scresist.kernels.permutation import n_relabellings, permutation_detail
 from scresist.results import Result
@@ -17,7 +18,7 @@ from scresist.study.design import Contrast, Design
 _ENUMERATED = 5_000
 
 
-def estimable(design: Design, *, correlation: float = 0.5, power: float = 0.8, alpha: float = 0.05) -> Result:
+def estimable(design: Design, *, correlation: float = 0.5, power: float = 0.8, alpha: float = ALPHA) -> Result:
     """What each contrast of a design can and cannot show, whatever the data.
 
     Parameters

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import require_columns
+from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.multiple_testing import family_levels
 from scresist.results import Result
 
 COLUMNS = ("kind", "family", "tests", "smallest_q", "level")
 
 
-def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = 0.05) -> Result:
+def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = ALPHA) -> Result:
     """What q-values are held to when genes, modules, cell types, signals and hazards are all asked in one study.
 
     A q-value keeps the rate of its own family. A study has dozens of families, and where no arm differs each may still

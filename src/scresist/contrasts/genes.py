@@ -14,6 +14,7 @@ from scresist.contrasts.engine import Tested, evaluate_contrast
 from scresist.contrasts.estimability import exact_floor
 from scresist.contrasts.influence import Influence, leave_one_patient_out
 from scresist.contrasts.units import Units, check_design, contrast_units
+from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.counts import enough_counts, tmm_factors, voom
 from scresist.kernels.shrinkage import shrink_effects
 from scresist.results import Result
@@ -30,7 +31,7 @@ def expression(
     keep_genes: Iterable[str] = (),
     robust: bool = False,
     influence: bool = True,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
 ) -> Result:
     """Log2 fold changes between arms of every gene in every cell type, with patients as the unit.
 

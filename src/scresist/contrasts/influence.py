@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scresist.contrasts.engine import Tested, refit
+from scresist.contrasts.verdict import ALPHA
 
 _MOST_PERMUTED = 200  # rows whose permutation test is repeated for every patient
 
@@ -19,7 +20,7 @@ class Influence:
     rests_on_one: np.ndarray
 
 
-def leave_one_patient_out(tested: Tested, *, alpha: float = 0.05, rows: np.ndarray | None = None) -> Influence:
+def leave_one_patient_out(tested: Tested, *, alpha: float = ALPHA, rows: np.ndarray | None = None) -> Influence:
     """How far each effect and its significance rest on a single patient.
 
     `influence` is the largest |effect - effect without a patient| / |effect|: 0 is nobody's, 1 is gone without that

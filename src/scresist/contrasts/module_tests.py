@@ -7,6 +7,7 @@ import pandas as pd
 
 from scresist.checks import InputError
 from scresist.contrasts.arms import contrast_arms
+from scresist.contrasts.verdict import ALPHA
 from scresist.results import Result
 from scresist.study.design import Design
 
@@ -18,7 +19,7 @@ def modules(
     weights: pd.Series | None = None,
     method: str = "auto",
     n_permutations: int = 10_000,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
     rng: int | np.random.Generator = 1,
 ) -> Result:
     """How the activity of each module differs between arms, with patients as the unit.

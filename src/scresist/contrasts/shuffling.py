@@ -9,6 +9,7 @@ import pandas as pd
 
 from scresist.checks import InputError, RefusedError, require_columns, require_positive
 from scresist.contrasts.units import check_design
+from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
 from scresist.study.design import Design
@@ -22,7 +23,7 @@ def calibrate(
     claims: Mapping[str, Claims],
     *,
     n_shuffles: int = 100,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
     moved: tuple[float, float] = (0.0, 1.0),
     rng: int | np.random.Generator = 1,
 ) -> Result:

@@ -47,7 +47,7 @@ def doubts(table: pd.DataFrame) -> dict[str, np.ndarray]:
     return found
 
 
-def doubts_said(row: Mapping[str, object]) -> list[str]:
+def doubt_sentences(row: Mapping[str, object]) -> list[str]:
     """The doubts of a row that reach one half, in words."""
     said = {
         "ambient": "{:.0%} of its counts may be ambient",

@@ -7,8 +7,9 @@ import pandas as pd
 
 from scresist import resources
 from scresist.checks import require_columns
-from scresist.evidence.doubts import doubts, doubts_said
-from scresist.results import Result, number
+from scresist.contrasts.verdict import ALPHA, Verdict, evidence_of, verdict
+from scresist.evidence.doubts import doubt_sentences, doubts
+from scresist.results import Result
 
 COLUMNS = (
     "contrast", "rank", "gene", "score", "module", "kme", "log2fc", "ci_low", "ci_high", "p_value", "p_floor",
@@ -21,9 +22,8 @@ COLUMNS = (
 )  # fmt: skip
 WEIGHTS = {"change": 1.0, "module": 1.0}
 TRUST = {"specific": 0.25, "robust": 0.5}  # share of the score that each can take away
-ALPHA = 0.05
-LONE = 0.2  # share of the level for a gene that no moving module holds
-HALF = 2.0  # -log10 p at which the evidence of a change is one half
+OUTSIDE_MODULES = 0.2  # share of the level for a gene that is in no module that changes with it
+HALF_AT = 2.0  # -log10 p at which the evidence of a change is one half
 
 
 def rank(
@@ -58,11 +58,9 @@ def rank(
     or more and the gene goes with it within arms (p < 0.01); listed, one half for the shipped genes of the cell cycle,
     red cells and dissociation, whose level says who was sampled and how.
 
-    Verdict: `supported` when q < 0.05 and at most the level that the study holds its family to, an exact test of the
-    design could reach 0.05, the contrast is not weak, no single patient carries it and no doubt reaches one half; where
-    there is a network, a gene that no module with q < 0.05 holds and moves with stands alone, and takes a fifth of that
-    level. `suggestive` when p < 0.05 and neither a patient nor a doubt stands against it; `not supported` otherwise;
-    `refused` where there is no test. Known escape routes and `keep_genes` stay in the table whatever their rank.
+    The verdict is that of `contrasts.verdict`: a doubt that reaches one half counts against the gene. Where there is a
+    network, the q-value of a gene that is in no module with q < 0.05 that changes in the same direction is compared
+    with a fifth of the level. Known routes of escape and `keep_genes` stay in the table whatever their rank.
 
     Parameters
     ----------
@@ -106,9 +104,10 @@ def rank(
     table["bench"] = table["gene"].map(routes["bench"]).fillna("")
     table = _score(table)
     weak = {} if judged is None else judged[judged["verdict"] == "weak"].set_index("contrast")["sentence"].to_dict()
-    held = {} if levels is None else levels[levels["kind"] == "candidates"].set_index("family")["level"].to_dict()
+    own = pd.DataFrame() if levels is None else levels[levels["kind"] == "candidates"]
+    levels_of = own.set_index("family")["level"].to_dict() if len(own) else {}
     table[["verdict", "why"]] = [
-        _verdict(row, weak.get(row["contrast"], ""), held.get(row["contrast"], 0.05))
+        _verdict(row, weak.get(row["contrast"], ""), ALPHA if levels is None else levels_of[row["contrast"]])
         for row in table.to_dict("records")
     ]
     place = {name: i for i, name in enumerate(dict.fromkeys(table["contrast"]))}  # the order of the design
@@ -151,7 +150,7 @@ def _join_survival(table: pd.DataFrame, survival: pd.DataFrame | None) -> pd.Dat
 
 def _strength(p_values: pd.Series) -> np.ndarray:
     level = -np.log10(np.maximum(p_values.to_numpy(dtype=float), 1e-300))
-    return np.asarray(level / (level + HALF))
+    return np.asarray(level / (level + HALF_AT))
 
 
 def _score(table: pd.DataFrame) -> pd.DataFrame:
@@ -194,22 +193,13 @@ def weighted(table: pd.DataFrame, weights: Mapping[str, float], trust: Mapping[s
     return np.asarray(score)
 
 
-def _verdict(row: dict[str, object], weak: str, level: float) -> tuple[str, str]:
-    p, q, floor = (number(row[c]) for c in ("p_value", "q_value", "p_floor"))
-    if np.isnan(p):
-        return "refused", str(row.get("reason") or "no test")
-    against = [f"rests on patient {row.get('influence_patient')}"] if row.get("rests_on_one") else []
-    against += doubts_said(row)
-    if p < 0.05 and not against:
-        if not q < 0.05:
-            return "suggestive", "p < 0.05, not after correction for all genes"
-        if floor > 0.05:
-            return "suggestive", f"an exact test of so few patients reaches p = {floor:.2g} at best"
-        if weak:
-            return "suggestive", weak
-        if not q <= level:
-            return "suggestive", f"q = {q:.2g} over the genes, but not over the whole study"
-        if row["alone"] and not q <= LONE * level:
-            return "suggestive", f"q = {q:.2g}, and no module that moves holds it: alone it takes {LONE * level:.2g}"
-        return "supported", f"q = {q:.2g}, no single patient carries it"
-    return "not supported", "; ".join(against) if p < 0.05 else "p >= 0.05"
+def _verdict(row: dict[str, object], weak: str, level: float) -> Verdict:
+    """The one verdict, with what the ranking knows beside the test: doubts, and whether a changing module has it."""
+    stricter = ""
+    if row["alone"]:
+        level *= OUTSIDE_MODULES
+        stricter = "no module that changes contains it"
+    evidence = evidence_of(
+        {**row, "doubts": "; ".join(doubt_sentences(row))}, level=level, stricter=stricter, weak=weak
+    )
+    return verdict(evidence)

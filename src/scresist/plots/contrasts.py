@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import require_columns
+from scresist.contrasts.verdict import ALPHA
 from scresist.study.design import Contrast, Design
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 COLOURS = {"supported": "#b2182b", "suggestive": "#ef8a62", "not supported": "#999999", "refused": "#cccccc"}
 
 
-def forest(table: pd.DataFrame, ax: "Axes", *, label: str, effect: str = "effect", alpha: float = 0.05) -> None:
+def forest(table: pd.DataFrame, ax: "Axes", *, label: str, effect: str = "effect", alpha: float = ALPHA) -> None:
     """Effects with their intervals, one line a row, in the order of the table; filled where q < alpha.
 
     A row without an interval (refused, or beyond what the design can bound) is drawn as an open mark.
@@ -46,7 +47,7 @@ def volcano(table: pd.DataFrame, ax: "Axes", *, effect: str = "log2fc", label: s
     require_columns(table, [effect, "p_value", "q_value", label], "the table of contrasts")
     tested = table[table["p_value"].notna()]
     level = -np.log10(tested["p_value"].to_numpy(float))
-    found = (tested["q_value"] < 0.05).to_numpy()
+    found = (tested["q_value"] < ALPHA).to_numpy()
     ax.scatter(tested[effect][~found], level[~found], s=5, color="#bbbbbb", rasterized=True)
     ax.scatter(tested[effect][found], level[found], s=9, color=COLOURS["supported"], rasterized=True)
     for k in np.argsort(-level, kind="stable")[:top]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import require_columns
+from scresist.contrasts.verdict import ALPHA
 from scresist.plots.style import arm_colours, tidy
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def forest(table: pd.DataFrame, axes: "Axes", *, label: str, effect: str = "effe
     """
     require_columns(table, [label, effect, "ci_low", "ci_high", "q_value"], "the table of effects")
     rows = np.arange(len(table))[::-1]
-    called = (table["q_value"] < 0.05).to_numpy()
+    called = (table["q_value"] < ALPHA).to_numpy()
     axes.axvline(0, color="#9aa3af", linewidth=0.8)
     axes.hlines(rows, table["ci_low"], table["ci_high"], color="#374151", linewidth=1.2)
     axes.scatter(table[effect], rows, s=34, zorder=3, edgecolors="#1f2937",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scresist.checks import InputError, require_keys, require_positive
+from scresist.contrasts.verdict import ALPHA
 
 QUESTIONS = ("module", "gene", "composition", "hazard")
 
@@ -46,8 +47,8 @@ class Assumptions:
     share: float = 0.08
     event_share: float = 0.7
     correlation: float = 0.5
-    alpha: float = 0.05
-    q: float = 0.05
+    alpha: float = ALPHA
+    q: float = ALPHA
     target: float = 0.8
 
 

@@ -11,6 +11,7 @@ from scresist.checks import InputError
 from scresist.contrasts.units import Units, contrast_units
 from scresist.power.assumptions import QUESTIONS, Assumptions
 from scresist.study.design import Contrast, Design
+from scresist.survival.endpoint import early_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,10 @@ def of_study(study: Any, plan: Assumptions) -> list[Layout]:
         units = _units(design, contrast)
         layouts.append(Layout(contrast.name, design, contrast, units, 0, 0.0, QUESTIONS[:3]))
     if survival is not None and survival.event in study.patients:
-        seen = pd.to_numeric(study.patients[survival.event], errors="coerce").dropna()
+        early = early_samples(design, survival.measured_in)
+        known = set(design.samples.loc[early, "patient"].astype(str))  # who has a sample that may predict the endpoint
+        events = study.patients.loc[study.patients.index.astype(str).isin(known), survival.event]
+        seen = pd.to_numeric(events, errors="coerce").dropna()
         none = layouts[0].units.keep(np.zeros(len(layouts[0].units.patient), bool))
         layouts.append(Layout("survival", design, design.contrasts[0], none, len(seen), float(seen.sum()), ("hazard",)))
     return layouts

@@ -92,19 +92,19 @@ def interval(row: Mapping[str, Any], effect: str = "effect") -> str:
     return f"{write(row[effect], '+.2f')} [{write(row['ci_low'], '+.2f')}, {write(row['ci_high'], '+.2f')}]"
 
 
-def cell_map(cells: Any, arms: Sequence[str], most: int = 300_000) -> dict[str, Any]:
-    """The layout of the cells, coloured by what the reader picks; a regular sample of them above `most`."""
-    step = max(1, -(-cells.n_obs // most))
-    shown = cells[::step] if step > 1 else cells
-    xy = np.asarray(shown.obsm["X_umap"], dtype=float)
+def cell_map(cells: pd.DataFrame, arms: Sequence[str], *, at_most: int = 300_000) -> dict[str, Any]:
+    """The layout of the cells, coloured by what the reader picks; a regular sample of them above `at_most`."""
+    step = max(1, -(-len(cells) // at_most))
+    shown = cells.iloc[::step]
+    xy = shown[["umap_1", "umap_2"]].to_numpy(dtype=float)
     low, high = xy.min(axis=0), xy.max(axis=0)
     scaled = np.round((xy - low) / np.maximum(high - low, 1e-9) * 65535).astype("<u2")
     scaled[:, 1] = 65535 - scaled[:, 1]
     by = {}
     for column in ("cell_type", "lineage", "malignancy", "arm", "patient", "cluster"):
-        if column not in shown.obs:
+        if column not in shown or shown[column].isna().all():
             continue
-        values = pd.Categorical(shown.obs[column].astype(str))
+        values = pd.Categorical(shown[column].astype(str))
         names = [a for a in arms if a in values.categories] if column == "arm" else list(values.categories)
         if column == "cluster":
             names = sorted(names, key=int)
@@ -117,5 +117,9 @@ def cell_map(cells: Any, arms: Sequence[str], most: int = 300_000) -> dict[str, 
             "codes": base64.b64encode(codes.tobytes()).decode(),
         }
     data = {"xy": base64.b64encode(scaled.tobytes()).decode(), "by": by}
-    # "</" would end the script element that holds the data.
-    return {"kind": "map", "names": list(by), "data": Markup(json.dumps(data).replace("</", "<\\/"))}
+    return {"kind": "map", "names": list(by), "data": Markup(embedded_json(data))}
+
+
+def embedded_json(data: Any) -> str:
+    """JSON for a script element: no `<` is left that could start or end an element there."""
+    return json.dumps(data).replace("<", "\\u003c")

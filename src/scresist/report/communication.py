@@ -1,6 +1,6 @@
 """The section on communication: who signals to whom in each arm, what changes, and whether receivers respond."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -8,9 +8,7 @@ from scresist.plots import communication as draw
 from scresist.plots.style import new_axes, to_svg
 from scresist.report.blocks import Column, Section, bullets, figures, heading, table
 from scresist.report.comparisons import TEST, VERDICT, WHY
-
-if TYPE_CHECKING:
-    from scresist.report.page import Folder
+from scresist.report.folder import Folder
 
 LEVELS = (
     ("pathway", "Pathways between populations"), ("outgoing", "Outgoing, by population"),
@@ -22,9 +20,9 @@ STRIPS = 6
 STRONGEST = 25
 
 
-def communication(folder: "Folder", cells: Any) -> Section | None:
+def communication(folder: Folder) -> Section | None:
     """Links of each arm, their differences, the chain from signal to response, and the strongest links."""
-    blocks = [*_arms(folder, cells), *_differences(folder, cells), *_responses(folder), *_strongest(folder)]
+    blocks = [*_arms(folder), *_differences(folder), *_responses(folder), *_strongest(folder)]
     if not blocks:
         return None
     blocks += [bullets(folder.notes("communication"))] if folder.notes("communication") else []
@@ -35,16 +33,12 @@ def communication(folder: "Folder", cells: Any) -> Section | None:
     return Section("communication", "Communication", lead, blocks)
 
 
-def _sheet(cells: Any) -> pd.DataFrame:
-    return cells.obs.drop_duplicates("sample").set_index("sample")[["patient", "arm"]].astype(str)
-
-
-def _arms(folder: "Folder", cells: Any) -> list[dict[str, Any]]:
+def _arms(folder: Folder) -> list[dict[str, Any]]:
     """Means over the patients of each arm: what populations send and receive, and the difference of every contrast."""
     values = folder.table("communication_samples")
     if not len(values):
         return []
-    sheet = _sheet(cells)
+    sheet = folder.sheet
     values = values.join(sheet, on="sample")
     drawn = []
     ends = {"outgoing": "source", "incoming": "target"}
@@ -78,12 +72,12 @@ def _per_arm(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return per_patient.groupby([*keys, "arm"]).mean().unstack("arm")  # noqa: PD010
 
 
-def _differences(folder: "Folder", cells: Any) -> list[dict[str, Any]]:
-    tested = folder.stated("communication_contrasts")
+def _differences(folder: Folder) -> list[dict[str, Any]]:
+    tested = folder.claimed("communication_contrasts")
     if not len(tested):
         return []
     blocks: list[dict[str, Any]] = []
-    values, sheet = folder.table("communication_samples"), _sheet(cells)
+    values, sheet = folder.table("communication_samples"), folder.sheet
     for level, title in LEVELS:
         own = tested[tested["level"] == level]
         if not len(own):
@@ -111,8 +105,8 @@ def _strips(tested: pd.DataFrame, values: pd.DataFrame, sheet: pd.DataFrame, arm
     return drawn
 
 
-def _responses(folder: "Folder") -> list[dict[str, Any]]:
-    tested = folder.stated("signal_chain_contrasts")
+def _responses(folder: Folder) -> list[dict[str, Any]]:
+    tested = folder.claimed("signal_chain_contrasts")
     if not len(tested):
         return []
     return [heading("From signal to response"), table(tested, [
@@ -122,7 +116,7 @@ def _responses(folder: "Folder") -> list[dict[str, Any]]:
     ], file="tables/signal_chain_contrasts.csv")]  # fmt: skip
 
 
-def _strongest(folder: "Folder") -> list[dict[str, Any]]:
+def _strongest(folder: Folder) -> list[dict[str, Any]]:
     """The links that several scores agree on, with what they rest on; a description, not a test of arms."""
     scores, evidence = folder.table("communication_scores"), folder.table("communication_evidence")
     if not len(scores):

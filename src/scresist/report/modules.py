@@ -8,23 +8,23 @@ from scresist.plots import networks as draw
 from scresist.plots.style import new_axes, to_svg
 from scresist.report.blocks import Column, Section, bullets, figures, heading, table
 from scresist.report.comparisons import TEST, VERDICT, WHY, strip
+from scresist.report.folder import Folder
 
 if TYPE_CHECKING:
     from scresist.networks import Network
-    from scresist.report.page import Folder
 
 DRAWN = 3  # modules whose hubs are drawn: those that differ most between arms
 GENES_DRAWN = 30
 
 
-def modules(folder: "Folder", cells: Any) -> Section | None:
+def modules(folder: Folder) -> Section | None:
     """Modules of co-expression: tests, flags, meaning, the genes asked for, the network itself."""
     members = folder.table("modules")
     if not len(members):
         return None
-    tested = folder.stated("module_contrasts")
+    tested = folder.claimed("module_contrasts")
     best = list(dict.fromkeys(tested["module"])) if len(tested) else list(dict.fromkeys(members["module"]))
-    blocks = [*_differences(folder, cells, tested), *_members(folder, members), *_meaning(folder), *_asked(folder)]
+    blocks = [*_differences(folder, tested), *_members(folder, members), *_meaning(folder), *_asked(folder)]
     net = folder.network
     if net is not None:
         blocks += _network(folder, net, best)
@@ -32,11 +32,11 @@ def modules(folder: "Folder", cells: Any) -> Section | None:
     return Section("modules", "Modules", lead, blocks)
 
 
-def _differences(folder: "Folder", cells: Any, tested: pd.DataFrame) -> list[dict[str, Any]]:
+def _differences(folder: Folder, tested: pd.DataFrame) -> list[dict[str, Any]]:
     if not len(tested):
         return []
     scores = folder.table("module_scores")
-    sheet = cells.obs.drop_duplicates("sample").set_index("sample")[["patient", "arm"]].astype(str)
+    sheet = folder.sheet
     drawn = []
     for name in list(dict.fromkeys(tested["module"]))[:6]:
         own = scores[scores["module"] == name].join(sheet, on="sample").rename(columns={"score": "value"})
@@ -49,7 +49,7 @@ def _differences(folder: "Folder", cells: Any, tested: pd.DataFrame) -> list[dic
     return [figures(drawn), table(tested, columns, file="tables/module_contrasts.csv")]
 
 
-def _members(folder: "Folder", members: pd.DataFrame) -> list[dict[str, Any]]:
+def _members(folder: Folder, members: pd.DataFrame) -> list[dict[str, Any]]:
     """One row a module: hubs, size, and what it may rest on."""
     hubs = members[members["rank"] <= 8].sort_values(["module", "rank"], kind="stable")
     listed = hubs.groupby("module", sort=False)["gene"].agg(", ".join).rename("hubs")
@@ -69,7 +69,7 @@ def _members(folder: "Folder", members: pd.DataFrame) -> list[dict[str, Any]]:
     ], file="tables/module_catalogue.csv")]  # fmt: skip
 
 
-def _meaning(folder: "Folder") -> list[dict[str, Any]]:
+def _meaning(folder: Folder) -> list[dict[str, Any]]:
     found = folder.table("module_meaning")
     if not len(found):
         return []
@@ -86,7 +86,7 @@ def _meaning(folder: "Folder") -> list[dict[str, Any]]:
     ], file="tables/module_meaning.csv")]  # fmt: skip
 
 
-def _asked(folder: "Folder") -> list[dict[str, Any]]:
+def _asked(folder: Folder) -> list[dict[str, Any]]:
     views = folder.table("gene_views")
     if not len(views):
         return []
@@ -97,7 +97,7 @@ def _asked(folder: "Folder") -> list[dict[str, Any]]:
     ], file="tables/gene_views.csv")]  # fmt: skip
 
 
-def _network(folder: "Folder", net: "Network", best: list[str]) -> list[dict[str, Any]]:
+def _network(folder: Folder, net: "Network", best: list[str]) -> list[dict[str, Any]]:
     """The tree, the fit, and the hubs of the modules that differ most."""
     from scresist.networks import edges
 

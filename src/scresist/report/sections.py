@@ -1,7 +1,7 @@
 """What each section of the page says, from the tables of a run."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,16 +13,13 @@ from scresist.plots.style import colours, new_axes, to_svg
 from scresist.report.blocks import Column, Section, bullets, cell_map, figures, heading, interval, table, text, write
 from scresist.report.communication import communication
 from scresist.report.comparisons import TEST, VERDICT, WHY, strip
+from scresist.report.folder import Folder
 from scresist.report.modules import modules
-
-if TYPE_CHECKING:
-    from scresist.report.page import Folder
-
 
 FIRST = 3  # claims of each kind and contrast that the summary names
 
 
-def summary(folder: "Folder", cells: Any) -> Section:
+def summary(folder: Folder) -> Section:
     """What the study says and what it cannot."""
     blocks = []
     design = folder.table("design")
@@ -59,7 +56,7 @@ def _claim(row: dict[str, Any]) -> str:
     return f"{row['statement']} ({numbers})"
 
 
-def planted(folder: "Folder", cells: Any) -> Section | None:
+def planted(folder: Folder) -> Section | None:
     """What was planted in a simulated cohort, beside what was found."""
     known = folder.table("planted")
     if not len(known):
@@ -70,15 +67,16 @@ def planted(folder: "Folder", cells: Any) -> Section | None:
     ], file="tables/planted.csv")])  # fmt: skip
 
 
-def who(folder: "Folder", cells: Any) -> Section:
+def who(folder: Folder) -> Section:
     """Map, composition, annotation."""
-    blocks: list[dict[str, Any]] = [cell_map(cells, folder.arms)]
+    cells = folder.cells
+    blocks: list[dict[str, Any]] = [cell_map(cells, folder.arms)] if "umap_1" in cells else []
     counted = folder.table("composition")
     if len(counted):
         counts = counted.set_index("sample")
         counts = counts.loc[:, counts.sum() > 0]
-        sheet = cells.obs.drop_duplicates("sample").set_index("sample")["arm"]
-        arm = pd.Series(pd.Categorical(sheet.astype(str), categories=folder.arms), index=sheet.index.astype(str))
+        sheet = folder.sheet["arm"]
+        arm = pd.Series(pd.Categorical(sheet, categories=folder.arms), index=sheet.index.astype(str))
         figure, axes = new_axes(max(7.0, 0.34 * len(counts) + 3.6), 4.4)
         shares(counts, axes, arm=arm, colours=colours(counts.columns))
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False)
@@ -104,9 +102,9 @@ def who(folder: "Folder", cells: Any) -> Section:
     return Section("cells", "Who the cells are", lead, blocks)
 
 
-def candidates(folder: "Folder", cells: Any) -> Section | None:
+def candidates(folder: Folder) -> Section | None:
     """The ranked genes, with one point per patient for the first of each contrast."""
-    ranked = folder.stated("candidates")
+    ranked = folder.claimed("candidates")
     if not len(ranked):
         return None
     ranked = ranked.sort_values("rank", kind="stable")
@@ -152,14 +150,14 @@ def _caption(own: pd.DataFrame, gene: str) -> str:
     return f"{gene}: log2 fold change {interval(row, 'log2fc')}, q {write(row['q_value'], 'p')}"
 
 
-def microenvironment(folder: "Folder", cells: Any) -> Section | None:
+def microenvironment(folder: Folder) -> Section | None:
     """Composition and signatures between arms."""
     blocks: list[dict[str, Any]] = []
     for name, label, unit, title in (
         ("composition_contrasts", "cell_type", "difference of log odds of the share", "Composition"),
         ("signature_contrasts", "shown", "difference, SD between cells", "Signatures"),
     ):
-        tested = folder.stated(name)
+        tested = folder.claimed(name)
         if not len(tested):
             continue
         if name == "signature_contrasts":
@@ -181,11 +179,11 @@ def microenvironment(folder: "Folder", cells: Any) -> Section | None:
     return Section("microenvironment", "Microenvironment", lead, blocks) if blocks else None
 
 
-def resistance(folder: "Folder", cells: Any) -> Section | None:
+def resistance(folder: Folder) -> Section | None:
     """Primary against acquired: both effects of every feature, and the test of their difference."""
     blocks: list[dict[str, Any]] = []
     for name, label, title in (("module_resistance", "module", "Modules"), ("expression_resistance", "gene", "Genes")):
-        tested = folder.stated(name)
+        tested = folder.claimed(name)
         if not len(tested):
             continue
         counted = folder.table(name)["class"].value_counts()
@@ -222,7 +220,7 @@ def resistance(folder: "Folder", cells: Any) -> Section | None:
     return Section("resistance", "Primary against acquired", lead, blocks) if blocks else None
 
 
-def over_cells(folder: "Folder", cells: Any) -> Section | None:
+def over_cells(folder: Folder) -> Section | None:
     """What tests over cells would have claimed, and what patients say to it; error rates on shuffled patients."""
     calibrated = folder.table("calibration")
     blocks: list[dict[str, Any]] = []
@@ -261,9 +259,9 @@ def over_cells(folder: "Folder", cells: Any) -> Section | None:
     return Section("over_cells", "What tests over cells would have said", lead, blocks) if blocks else None
 
 
-def survival(folder: "Folder", cells: Any) -> Section | None:
+def survival(folder: Folder) -> Section | None:
     """Whether candidates predict the endpoint."""
-    tested = folder.stated("survival")
+    tested = folder.claimed("survival")
     if not len(tested):
         return None
     blocks = [table(tested.sort_values("p_value", kind="stable"), [
@@ -279,7 +277,7 @@ def survival(folder: "Folder", cells: Any) -> Section | None:
     return Section("survival", "Survival", lead, blocks)
 
 
-def quality(folder: "Folder", cells: Any) -> Section:
+def quality(folder: Folder) -> Section:
     """What was removed, for which reason, and the contamination of every sample."""
     blocks = [table(folder.table("quality"), [
         Column("sample", "sample"), Column("cells_in", "barcodes"), Column("cells_kept", "kept"),
@@ -295,7 +293,7 @@ def quality(folder: "Folder", cells: Any) -> Section:
     return Section("quality", "Quality", "Thresholds adapt to each sample; the reasons are exclusive.", blocks)
 
 
-def methods(folder: "Folder", cells: Any) -> Section:
+def methods(folder: Folder) -> Section:
     """How it was made: methods of every result, settings, versions, inputs."""
     made = [f"{name}: {method}" for name, method in sorted(folder.facts.get("methods", {}).items()) if method]
     versions = ", ".join(f"{k} {v}" for k, v in folder.facts["versions"].items())
@@ -311,7 +309,7 @@ def methods(folder: "Folder", cells: Any) -> Section:
     return Section("methods", "Methods and settings", "", blocks)
 
 
-def claims(folder: "Folder", cells: Any) -> Section | None:
+def claims(folder: Folder) -> Section | None:
     """The register: every statement with its numbers."""
     register = folder.claims
     if not len(register):
@@ -337,7 +335,7 @@ def claims(folder: "Folder", cells: Any) -> Section | None:
         ], most=len(register), file="claims.csv")])  # fmt: skip
 
 
-ORDER: tuple[Callable[["Folder", Any], Section | None], ...] = (
+ORDER: tuple[Callable[[Folder], Section | None], ...] = (
     summary, planted, candidates, modules, resistance, microenvironment, communication, survival, over_cells, who,
     quality, claims, methods,
 )  # fmt: skip

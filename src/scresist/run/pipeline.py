@@ -1,13 +1,11 @@
-"""The order of the study: which step follows which, its seed, what it depends on, and where a killed run goes on."""
+"""Run a study: each step in its order, with its own seed, resumed where an earlier run stopped."""
 
 import json
 import os
 import platform
-import resource
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,69 +15,17 @@ import numpy as np
 from scresist import __version__
 from scresist.checks import InputError, require_choice
 from scresist.results import write_text
-from scresist.run import bodies as steps
-from scresist.run.store import Run, Store, fingerprint, hash_files, slot_names
+from scresist.run.bodies.report import write_page
+from scresist.run.step import Context, State, Step
+from scresist.run.steps import STEPS
+from scresist.run.store import Store, fingerprint, hash_files, locked, slot_names
 from scresist.study import Study
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step: its body, the steps it follows from, and the parts of the study that change its result."""
-
-    name: str
-    body: Callable[[Run, Study, "Context"], None]
-    after: tuple[str, ...]
-    reads: Callable[[Study], Any]
-    whole: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a step may use beside the study: its seed, workers, the mode, and where results go."""
-
-    seed: int
-    workers: int
-    scheduler: str | None
-    mode: str
-    out: Path
-    calibrate: int = 0
-
-    @property
-    def rng(self) -> np.random.Generator:
-        """A new generator of the step's own stream."""
-        return np.random.default_rng(self.seed)
-
-
-def _sheet(study: Study, *columns: str) -> Any:
-    return study.samples.reindex(columns=columns).reset_index().astype(str).to_numpy().tolist()
-
-
-STEPS = (
-    Step("ingest", steps.ingest, (), lambda s: [
-        s.settings.study.organism, _sheet(s, "patient", "arm", "path", "raw_path"), s.design.arms,
-        s.settings.focus.keep_genes, s.settings.quality.min_cells,
-    ], whole=True),
-    Step("quality", steps.quality, ("ingest",), lambda s: s.settings.quality.model_dump(), whole=True),
-    Step("embed", steps.embed, ("quality",), lambda s: s.settings.embed.model_dump()),
-    Step("annotate", steps.annotate, ("embed",), lambda s: [
-        s.settings.annotate.overrides, steps.marker_hash(s), s.settings.study.organism]),
-    Step("malignancy", steps.malignancy, ("annotate",), lambda s: s.settings.annotate.malignancy),
-    Step("microenvironment", steps.microenvironment, ("malignancy",), lambda _: None),
-    Step("networks", steps.networks, ("microenvironment",), lambda s: [
-        s.settings.networks.model_dump(), s.settings.focus.model_dump()]),
-    Step("communication", steps.communication, ("microenvironment",), lambda s: [
-        s.settings.communication.model_dump(), s.design.contrasts, s.design.covariates, _sheet(s, *s.samples.columns)]),
-    Step("contrasts", steps.contrasts, ("microenvironment", "networks", "communication"), lambda s: [
-        s.design.contrasts, s.design.covariates, s.design.samples.reset_index().astype(str).to_numpy().tolist(),
-        s.settings.focus.model_dump()]),
-    Step("survival", steps.survival, ("contrasts",), lambda s: [
-        s.settings.survival and s.settings.survival.model_dump(), s.settings.focus.model_dump(),
-        s.patients.reset_index().astype(str).to_numpy().tolist()]),
-    Step("candidates", steps.candidates, ("contrasts", "survival", "communication"), lambda s: (
-        s.settings.focus.model_dump())),
-    Step("report", steps.report, ("candidates", "communication"), lambda s: [s.name, s.settings.study.drug]),
-)  # fmt: skip
 NAMES = tuple(step.name for step in STEPS)
+MODES = ("sound", "parity")
+OWN = frozenset({".state", "report.html", "cohort.h5ad", "claims.csv", "run.json", "tables", "figures", "network.zip"})
+PACKAGES = ("anndata", "harmonypy", "igraph", "numba", "numpy", "pandas", "scanpy", "scikit-learn", "scipy",
+            "umap-learn")  # fmt: skip
 
 
 def run_study(
@@ -101,9 +47,9 @@ def run_study(
     study
         From `read_study`.
     out
-        Results folder; made where it is not there.
+        Results folder; it is made if it does not exist.
     until
-        The last step to run; None runs all.
+        The last step to run; None runs all. The folder then has the page and the cohort as far as they go.
     workers
         Threads for work that is independent per sample.
     scheduler
@@ -124,48 +70,70 @@ def run_study(
     Raises
     ------
     InputError
-        For an unknown step or mode, or an `out` that holds something else.
+        For an unknown step or mode, an `out` that contains other files, or a folder into which another run is writing.
     """
-    require_choice(mode, ("sound", "parity"), "mode")
+    require_choice(mode, MODES, "mode")
     if until is not None:
         require_choice(until, NAMES, "until")
     out = Path(out)
     _check_folder(out)
-    store = Store(out / ".state")
-    state = Run()
-    inputs = hash_files(steps.input_files(study))
-    prints = _fingerprints(study, inputs, mode, calibrate)
+    with locked(out / ".state"):
+        context = Context(0, workers, scheduler, mode, {"calibrate": calibrate})
+        return _run_locked(study, out, until, context, say, fresh=fresh)
+
+
+def _run_locked(
+    study: Study, out: Path, until: str | None, options: Context, say: Callable[[str], None], *, fresh: bool
+) -> Path:
+    store, state = Store(out / ".state"), State(out)
+    inputs = {step.name: hash_files(step.files(study)) for step in STEPS}
+    asked = {step.name: _option(step, store, options, fresh=fresh) for step in STEPS}
+    prints = _fingerprints(study, inputs, options.mode, asked)
+    for step in STEPS:  # first of all, so that no result of other settings lies beside one that is made now
+        if fresh or not store.is_done(step, prints[step.name]):
+            store.forget(step)
     timings: list[dict[str, Any]] = []
-    for step in STEPS:  # all first: what follows from other settings must not stay beside what is made now
-        if fresh or not (store.is_done(step.name, prints[step.name]) and steps.outputs_exist(step.name, out)):
-            store.forget(step.name)
-            steps.remove_outputs(step.name, out)
     for step in STEPS:
-        if store.is_done(step.name, prints[step.name]):
-            store.load(step.name, state)
-            if state.cohort is not None:
-                steps.after_load(step.name, state)
-            timings.append(store.facts(step.name))
+        _write_run(out, study, inputs, timings, state, options.mode)  # the page reads it, and a killed run leaves it
+        state.step = step.name
+        if store.is_done(step, prints[step.name]):
+            store.load(step, state)
+            if step.restore is not None and state.cohort is not None:
+                step.restore(state)
+            timings.append(store.facts(step))
             say(f"{step.name}: done before")
         else:
-            if step.name == "report":  # the page is built from the folder, which must be complete but for it
-                _write_run(out, study, inputs, timings, state, mode)
-            context = Context(_seed(study, step.name), workers, scheduler, mode, out, calibrate)
+            given = {step.option: asked[step.name]} if step.option else {}
+            context = Context(_seed(study, step.name), options.workers, options.scheduler, options.mode, given)
             timings.append(_do(step, state, study, context, store, prints[step.name]))
             say(f"{step.name}: {timings[-1]['seconds']:.1f} s, {timings[-1]['peak_gb']:.2f} GB")
         if step.name == until:
             break
-    _write_run(out, study, inputs, timings, state, mode)
+    _write_run(out, study, inputs, timings, state, options.mode)
+    if until not in (None, NAMES[-1]):
+        write_page(state, study)
     return out
 
 
-def _fingerprints(study: Study, inputs: dict[str, str], mode: str, calibrate: int) -> dict[str, str]:
-    """What identifies the result of each step: inputs, the settings it reads, the version, and the steps above it."""
+def _option(step: Step, store: Store, options: Context, *, fresh: bool) -> int:
+    """The value of the step's option: as asked now, else as of the result that is kept."""
+    if not step.option:
+        return 0
+    now = options.options.get(step.option, 0)
+    return now if now or fresh else int(store.facts(step).get("options", {}).get(step.option, 0))
+
+
+def _fingerprints(
+    study: Study, inputs: Mapping[str, dict[str, str]], mode: str, asked: Mapping[str, int]
+) -> dict[str, str]:
+    """What identifies the result of each step: all that its record names, and the steps it follows."""
     prints: dict[str, str] = {}
     for step in STEPS:
-        own = {"ingest": inputs, "contrasts": calibrate}.get(step.name)
         above = [prints[name] for name in step.after]
-        prints[step.name] = fingerprint(step.name, __version__, mode, study.seed, own, step.reads(study), above)
+        prints[step.name] = fingerprint(
+            step.name, __version__, mode if step.mode else "", study.seed, sorted(inputs[step.name].values()),
+            asked[step.name], step.reads(study), above,
+        )  # fmt: skip
     return prints
 
 
@@ -174,35 +142,33 @@ def _seed(study: Study, name: str) -> int:
     return int(np.random.default_rng([study.seed, *name.encode()]).integers(2**31))
 
 
-def _do(step: Step, state: Run, study: Study, context: Context, store: Store, print_: str) -> dict[str, Any]:
-    before, had, refused = slot_names(state.cohort), dict(state.results), len(state.refusals)
+def _do(step: Step, state: State, study: Study, context: Context, store: Store, print_: str) -> dict[str, Any]:
+    before, earlier, refused = slot_names(state.cohort), dict(state.results), len(state.refusals)
     _reset_peak()
     started = time.perf_counter()
     step.body(state, study, context)
-    seconds = time.perf_counter() - started
-    made = {name for name, result in state.results.items() if had.get(name) is not result}
     facts = {
         "step": step.name,
         "fingerprint": print_,
-        "seconds": round(seconds, 2),
+        "seconds": round(time.perf_counter() - started, 2),
         "peak_gb": round(_peak_gb(), 3),
         "refusals": state.refusals[refused:],
-        "published": {name: file for name, file in state.published.items() if name in made},
+        "tables": sorted(name for name, result in state.results.items() if earlier.get(name) is not result),
+        "options": dict(context.options),
     }
-    store.save(step.name, state, facts, before, made, whole=step.whole)
-    # Go on from what was kept: a run that was interrupted here and one that was not must see the same to the last bit.
-    store.reload(step.name, state, before)
+    store.save(step, state, facts, before)
+    # Go on from what was kept: a run that was interrupted here and one that was not must agree to the last bit.
+    store.reload(step, state)
     return facts
 
 
 def _check_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; --out names a folder")
-    known = {".state", "report.html", "cohort.h5ad", "claims.csv", "run.json", "tables", "figures", "network.zip"}
+        raise InputError(f"{out} is a file; --out needs the name of a folder")
     if out.exists() and not (out / ".state").exists():
-        foreign = sorted(p.name for p in out.iterdir() if p.name not in known)
+        foreign = sorted(p.name for p in out.iterdir() if p.name not in OWN)
         if foreign:
-            raise InputError(f"{out} holds other files ({', '.join(foreign[:5])}); name a new folder with --out")
+            raise InputError(f"{out} contains other files ({', '.join(foreign[:5])}); name a new folder with --out")
     out.mkdir(parents=True, exist_ok=True)
 
 
@@ -213,31 +179,47 @@ def _reset_peak() -> None:
 
 
 def _peak_gb() -> float:
-    """Peak memory since the last reset where the system can say (Linux), else of the whole process."""
+    """Peak memory since the last reset where the system reports it (Linux), else of the whole process."""
     status = Path("/proc/self/status")
     if status.exists():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
         if "VmHWM" in lines:
             return float(lines["VmHWM"].split()[0]) / 1e6
+    if sys.platform == "win32":
+        import psutil
+
+        return float(psutil.Process().memory_info().peak_wset) / 1e9
+    import resource
+
     scale = 1e9 if sys.platform == "darwin" else 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / scale
 
 
 def _write_run(
-    out: Path, study: Study, inputs: dict[str, str], timings: list[dict[str, Any]], state: Run, mode: str
-) -> None:
-    packages = ("anndata", "harmonypy", "igraph", "illico", "numba", "numpy", "pandas", "scanpy", "scipy", "umap-learn")
+    out: Path, study: Study, inputs: Mapping[str, dict[str, str]], timings: list[dict[str, Any]], state: State,
+    mode: str,
+) -> None:  # fmt: skip
+    read = {path: digest for files in inputs.values() for path, digest in files.items()}
     facts = {
         "scresist": __version__,
         "mode": mode,
         "seed": study.seed,
         "settings": study.settings.model_dump(),
-        "inputs": {os.path.relpath(path, study.folder): digest for path, digest in inputs.items()},
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}},
+        "inputs": {_shown(path, study.folder): digest for path, digest in read.items()},
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
         "steps": [{key: t[key] for key in ("step", "seconds", "peak_gb", "fingerprint")} for t in timings],
+        "genes": 0 if state.cohort is None else int(state.cohort.n_vars),
         "refusals": state.refusals,
         "notes": {name: list(result.notes) for name, result in sorted(state.results.items())},
         "methods": {name: result.method for name, result in sorted(state.results.items())},
         "problems": [p.as_dict() for p in study.problems],
     }
     write_text(json.dumps(facts, indent=1, default=str) + "\n", out / "run.json")
+
+
+def _shown(path: str, folder: Path) -> str:
+    """A path relative to the study, where there is one (not across drives)."""
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:
+        return path

@@ -3,44 +3,24 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from scresist import tables
+from scresist.checks import InputError
 from scresist.results import Result, write_table, write_text
+from scresist.run.step import State, Step
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-_SLOTS = ("obs", "var", "obsm", "varm", "uns")
-
-
-@dataclass(slots=True)
-class Run:
-    """The cohort and the results as they stand, passed from step to step."""
-
-    cohort: "AnnData | None" = None
-    results: dict[str, Result] = field(default_factory=dict)
-    refusals: list[dict[str, str]] = field(default_factory=list)
-    published: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def cells(self) -> "AnnData":
-        """The cohort, which the first step made."""
-        if self.cohort is None:
-            raise RuntimeError("the cohort is not made yet")  # a fault of the pipeline's order, not of a user
-        return self.cohort
-
-    def table(self, name: str) -> pd.DataFrame:
-        """A result's table; an empty one where its step made none."""
-        return self.results[name].table if name in self.results else pd.DataFrame()
-
-    def refuse(self, step: str, what: str, message: object) -> None:
-        """Note that part of a step was refused, and why."""
-        self.refusals.append({"step": step, "what": what, "reason": str(message)})
+SLOTS = ("obs", "var", "obsm", "varm", "uns")
+Names = dict[str, set[str]]
 
 
 def fingerprint(*parts: Any) -> str:
@@ -60,108 +40,163 @@ def hash_files(paths: Iterable[Path]) -> dict[str, str]:
     return out
 
 
-def slot_names(cohort: "AnnData | None") -> dict[str, set[str]]:
-    """The names in every slot, to see later what a step added."""
+def slot_names(cohort: "AnnData | None") -> Names:
+    """The names in every slot of a cohort."""
     if cohort is None:
-        return {slot: set() for slot in _SLOTS}
-    return {slot: set(getattr(cohort, slot).keys()) for slot in _SLOTS}
+        return {slot: set() for slot in SLOTS}
+    return {slot: set(getattr(cohort, slot).keys()) for slot in SLOTS}
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a results folder for as long as the block runs.
+
+    Raises
+    ------
+    InputError
+        If another run is writing into the folder.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            yield
+    except Timeout:
+        raise InputError(
+            f"another run is writing into {folder.parent}; wait until it ends, or name another folder with --out"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The folder that keeps the state of each finished step."""
+    """The folder `.state` of a results folder, which keeps the state of each finished step."""
 
     folder: Path
 
-    def is_done(self, step: str, print_: str) -> bool:
-        """Whether the step was finished with this fingerprint."""
-        done = self.folder / step / "done.json"
-        return done.exists() and json.loads(done.read_text(encoding="utf-8"))["fingerprint"] == print_
-
-    def facts(self, step: str) -> dict[str, Any]:
-        """What was noted when the step finished: fingerprint, seconds, peak memory, refusals."""
-        facts: dict[str, Any] = json.loads((self.folder / step / "done.json").read_text(encoding="utf-8"))
+    def facts(self, step: Step) -> dict[str, Any]:
+        """What was recorded when the step finished: fingerprint, seconds, peak memory, refusals, tables, options."""
+        done = self.folder / step.name / "done.json"
+        if not done.exists():
+            return {}
+        facts: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
         return facts
 
-    def forget(self, step: str) -> None:
-        """Remove the state of a step, and the tables it put into the results folder: they are of other settings."""
-        done = self.folder / step / "done.json"
-        if done.exists():
-            for file in json.loads(done.read_text(encoding="utf-8"))["published"].values():
-                (self.folder.parent / file).unlink(missing_ok=True)
-        shutil.rmtree(self.folder / step, ignore_errors=True)
+    def is_done(self, step: Step, print_: str) -> bool:
+        """Whether the step finished with this fingerprint and its other files are still there."""
+        facts = self.facts(step)
+        complete = all((self.folder.parent / name).exists() for name in step.outputs)
+        return facts.get("fingerprint") == print_ and "tables" in facts and complete
 
-    def save(
-        self, step: str, run: Run, facts: dict[str, Any], before: dict[str, set[str]], made: set[str], *, whole: bool
-    ) -> None:
-        """Keep what a step added: slots of the cohort (or all of it) and results; seen by others only when complete."""
-        part = self.folder / f".{step}.part"
+    def forget(self, step: Step) -> None:
+        """Remove the state of a step and every file it may have written: they belong to other settings."""
+        for name in (*(table.path for table in step.tables), *step.outputs, *step.optional_outputs):
+            self._inside(name).unlink(missing_ok=True)
+        shutil.rmtree(self._inside(f"{self.folder.name}/{step.name}"), ignore_errors=True)
+
+    def _inside(self, name: str) -> Path:
+        """A path below the results folder; anything that leads out of it is refused."""
+        root = self.folder.parent.resolve()
+        path = self.folder.parent / name
+        if not path.parent.resolve().is_relative_to(root):
+            raise InputError(f"{path} leads out of {self.folder.parent}; nothing was removed. Name a new folder: --out")
+        return path
+
+    def save(self, step: Step, state: State, facts: dict[str, Any], before: Names) -> None:
+        """Keep what a step made: its slots of the cohort (or all of it) and its tables; visible only when complete."""
+        part = self.folder / f".{step.name}.part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        if run.cohort is not None:
-            self._save_cohort(part, run.cohort, before, whole=whole)
-        for name in sorted(made):
-            result = run.results[name]
+        if state.cohort is not None:
+            _require_declared(step, state.cohort, before)
+            _save_cohort(part, step, state.cohort)
+        for name in facts["tables"]:
+            result = state.results[name]
             result.table.reset_index(drop=True).to_parquet(part / f"{name}.parquet")
             about = {"method": result.method, "settings": dict(result.settings), "notes": list(result.notes)}
             write_text(json.dumps(about, sort_keys=True, default=str), part / f"{name}.json")
         write_text(json.dumps(facts, sort_keys=True, default=str), part / "done.json")
-        shutil.rmtree(self.folder / step, ignore_errors=True)
-        part.replace(self.folder / step)
+        shutil.rmtree(self.folder / step.name, ignore_errors=True)
+        part.replace(self.folder / step.name)
 
-    def _save_cohort(self, part: Path, cohort: "AnnData", before: dict[str, set[str]], *, whole: bool) -> None:
-        import anndata
+    def reload(self, step: Step, state: State) -> None:
+        """Replace the slots that a step wrote in memory by what was kept of them."""
+        if state.cohort is not None and (self.folder / step.name / "slots.h5ad").exists():
+            for axis, name in _present(step, state.cohort):
+                del getattr(state.cohort, axis)[name]
+        self._load_cohort(step, state)
 
-        if whole:
-            cohort.write_h5ad(part / "cohort.h5ad", compression="lzf")
-            return
-        after = slot_names(cohort)
-        new = {slot: sorted(after[slot] - before[slot]) for slot in _SLOTS}
-        if not any(new.values()):
-            return
-        delta = anndata.AnnData(obs=cohort.obs[new["obs"]], var=cohort.var[new["var"]])
-        for slot in ("obsm", "varm", "uns"):
-            for name in new[slot]:
-                getattr(delta, slot)[name] = getattr(cohort, slot)[name]
-        delta.write_h5ad(part / "slots.h5ad", compression="lzf")
+    def load(self, step: Step, state: State) -> None:
+        """Take the state of a finished step into the run, and write again those of its tables that were removed.
 
-    def reload(self, step: str, run: Run, before: dict[str, set[str]]) -> None:
-        """Replace what a step added in memory by what was kept of it."""
-        if run.cohort is not None and (self.folder / step / "slots.h5ad").exists():
-            after = slot_names(run.cohort)
-            for slot in _SLOTS:
-                for name in after[slot] - before[slot]:
-                    del getattr(run.cohort, slot)[name]
-        self._load_cohort(self.folder / step, run)
-
-    def load(self, step: str, run: Run) -> None:
-        """Take the state of a finished step into the run."""
-        folder = self.folder / step
-        self._load_cohort(folder, run)
-        for path in sorted(folder.glob("*.parquet")):
+        Raises
+        ------
+        InputError
+            If the state lists a table that is not one of the step's.
+        """
+        facts = self.facts(step)
+        known = {table.name for table in step.tables}
+        for name in facts["tables"]:
+            if name not in known:
+                raise InputError(
+                    f"{self.folder / step.name / 'done.json'} lists a table {name!r} that the step does not make; "
+                    "run with --fresh"
+                )
+        self._load_cohort(step, state)
+        for name in facts["tables"]:
+            path = self.folder / step.name / f"{name}.parquet"
             about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            run.results[path.stem] = Result(
+            state.results[name] = Result(
                 pd.read_parquet(path), about["method"], about["settings"], tuple(about["notes"])
             )
-        facts = self.facts(step)
-        run.refusals.extend(facts["refusals"])
-        for name, file in facts["published"].items():
-            run.published[name] = file
-            target = self.folder.parent / file
+            target = self._inside(tables.TABLES[name].path)
             if not target.exists():
-                write_table(run.results[name].table, target)
+                write_table(state.results[name].table, target)
+        state.refusals.extend(facts["refusals"])
 
-    def _load_cohort(self, folder: Path, run: Run) -> None:
+    def _load_cohort(self, step: Step, state: State) -> None:
         import anndata
 
+        folder = self.folder / step.name
         if (folder / "cohort.h5ad").exists():
-            run.cohort = anndata.read_h5ad(folder / "cohort.h5ad")
+            state.cohort = anndata.read_h5ad(folder / "cohort.h5ad")
         if (folder / "slots.h5ad").exists():
-            delta = anndata.read_h5ad(folder / "slots.h5ad")
-            for name in delta.obs:
-                run.cells.obs[name] = delta.obs[name]
-            for name in delta.var:
-                run.cells.var[name] = delta.var[name]
+            kept = anndata.read_h5ad(folder / "slots.h5ad")
+            for name in kept.obs:
+                state.cells.obs[name] = kept.obs[name]
+            for name in kept.var:
+                state.cells.var[name] = kept.var[name]
             for slot in ("obsm", "varm", "uns"):
-                for name in getattr(delta, slot):
-                    getattr(run.cells, slot)[name] = getattr(delta, slot)[name]
+                for name in getattr(kept, slot):
+                    getattr(state.cells, slot)[name] = getattr(kept, slot)[name]
+
+
+def _present(step: Step, cohort: "AnnData") -> list[tuple[str, str]]:
+    """Axis and name of the step's slots that the cohort has."""
+    return [(k.axis, k.name) for k in step.slots if k.axis in SLOTS and k.name in getattr(cohort, k.axis)]
+
+
+def _require_declared(step: Step, cohort: "AnnData", before: Names) -> None:
+    """Raise where a step added a slot that `keys.py` does not list for it."""
+    listed = {(key.axis, key.name) for key in step.slots}
+    for axis, names in slot_names(cohort).items():
+        for name in names - before[axis]:
+            if (axis, name) not in listed:
+                raise RuntimeError(f"the step {step.name} wrote {axis}[{name!r}], which keys.py does not list for it")
+
+
+def _save_cohort(part: Path, step: Step, cohort: "AnnData") -> None:
+    import anndata
+
+    if step.whole:
+        cohort.write_h5ad(part / "cohort.h5ad", compression="lzf")
+        return
+    written = _present(step, cohort)
+    if not written:
+        return
+    obs, var = ([name for axis, name in written if axis == wanted] for wanted in ("obs", "var"))
+    kept = anndata.AnnData(obs=cohort.obs[obs], var=cohort.var[var])
+    for axis, name in written:
+        if axis not in ("obs", "var"):
+            getattr(kept, axis)[name] = getattr(cohort, axis)[name]
+    kept.write_h5ad(part / "slots.h5ad", compression="lzf")

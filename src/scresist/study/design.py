@@ -1,18 +1,32 @@
-"""The design of a study: which samples are compared with which, and whose they are."""
+"""The design of a study: which samples are compared with which, whose they are, and when they were taken."""
 
 from dataclasses import dataclass, field
 
 import pandas as pd
 
+RESISTANCES = ("primary", "acquired")
+ROLES = (*RESISTANCES, "none")
+BEFORE, ON, AT_PROGRESSION = "before", "on", "at progression"
+TAKEN = (BEFORE, ON, AT_PROGRESSION)
+
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """One comparison of two arms; `pairing` is auto, paired or unpaired."""
+    """One comparison of two arms; `pairing` is auto, paired or unpaired.
+
+    `role` is the resistance that it measures (primary | acquired | none); empty: that of its name, where it is one.
+    """
 
     name: str
     test: str
     reference: str
     pairing: str = "auto"
+    role: str = ""
+
+    @property
+    def resistance(self) -> str:
+        """primary, acquired, or none."""
+        return self.role or (self.name if self.name in RESISTANCES else "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +34,9 @@ class Design:
     """Arms, contrasts and covariates over a sheet of samples.
 
     `samples` has one row per sample, indexed by sample, with at least the columns `patient` and `arm`; covariates are
-    columns of it (patient columns are already joined on). `arms` are in the order of the study; `batches` are the
-    columns (batch, site, chemistry) that are checked for confounding with the arms but not adjusted for.
+    columns of it (patient columns are already joined on), and `taken` says when the sample was taken (before | on | at
+    progression; missing where it is not known). `arms` are in the order of the study; `batches` are the columns
+    (batch, site, chemistry) that are checked for confounding with the arms but not adjusted for.
     """
 
     arms: tuple[str, ...]
@@ -33,3 +48,13 @@ class Design:
     def arm_of(self, samples: pd.Index) -> pd.Series:
         """The arm of each sample."""
         return self.samples.loc[samples, "arm"]
+
+    def with_role(self, role: str) -> Contrast | None:
+        """The contrast that measures a resistance (primary | acquired); None where the design has none."""
+        return next((c for c in self.contrasts if c.resistance == role), None)
+
+    def taken(self) -> pd.Series:
+        """When each sample was taken: before | on | at progression; missing where it is not known."""
+        if "taken" not in self.samples:
+            return pd.Series(None, index=self.samples.index, dtype=object)
+        return self.samples["taken"].astype(object).where(self.samples["taken"].isin(TAKEN), None)

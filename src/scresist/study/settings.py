@@ -21,20 +21,23 @@ class StudySection(_Section):
 
 
 class ContrastSection(_Section):
-    """`[design.contrasts.NAME]`: two arms compared."""
+    """`[design.contrasts.NAME]`: two arms compared; the role is the resistance that the contrast measures."""
 
     test: str
     reference: str
     pairing: Literal["auto", "paired", "unpaired"] = "auto"
+    role: Literal["", "primary", "acquired", "none"] = ""
 
 
 class DesignSection(_Section):
-    """`[design]`: arms, covariates and contrasts."""
+    """`[design]`: arms, covariates and contrasts; when the samples of an arm were taken; words for time points."""
 
     arms: list[str] = Field(min_length=1)
     covariates: list[str] = []
     contrasts: dict[str, ContrastSection] = {}
     progression_months: float = Field(default=6.0, gt=0)
+    taken: dict[str, Literal["before", "on", "at progression"]] = {}
+    timepoints: dict[str, Literal["before", "on", "at progression"]] = {}
 
 
 class FocusSection(_Section):

@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import suggestion
+from scresist.study.design import RESISTANCES, TAKEN
 from scresist.study.problems import Problems
 from scresist.study.settings import Settings
 from scresist.study.sheets import LINE, numeric
 
 RESPONSES = ("CR", "PR", "SD", "PD", "NE")
-BEFORE = ("baseline", "pre", "pretreatment", "pre-treatment", "naive", "treatment-naive", "screening")
-AT_PROGRESSION = ("progression", "post", "posttreatment", "post-treatment", "relapse", "resistant", "eot")
 
 
 def check_patients(patients: pd.DataFrame, file: str, settings: Settings, problems: Problems) -> None:
@@ -117,79 +116,6 @@ def _check_names(sheet: pd.DataFrame, column: str, file: str, problems: Problems
                 value=name,
             )
         seen.setdefault(name, int(line))
-
-
-def derive_arms(
-    samples: pd.DataFrame, patients: pd.DataFrame | None, settings: Settings, problems: Problems
-) -> pd.DataFrame:
-    """Fill in empty arms from time point and best response, by the SITC consensus; every rule used is noted.
-
-    A sample taken before treatment is `baseline`. One taken at progression is `primary` when the best response was PD,
-    or SD for less than `design.progression_months`; it is `acquired` after CR or PR, or SD for at least that long.
-
-    References
-    ----------
-    Kluger HM et al. (2020) J Immunother Cancer 8:e000398; Rizvi N et al. (2020) J Immunother Cancer 8:e000790.
-    """
-    file, limit = settings.study.samples, settings.design.progression_months
-    people = {} if patients is None else {row["patient"]: row for _, row in patients.iterrows()}
-    arms = []
-    for _, row in samples.iterrows():
-        if row["arm"] != "":
-            arms.append(row["arm"])
-            continue
-        arm, why = _arm_of(row, people.get(row["patient"]), limit)
-        if arm is None:
-            problems.error(
-                file,
-                f"the arm is empty and cannot be derived: {why}",
-                "give the arm, or timepoint here and best_response (with pfs_months for SD) in patients",
-                row=int(row[LINE]),
-                column="arm",
-                value="",
-            )
-        elif arm not in settings.design.arms:
-            problems.error(
-                file,
-                f"the arm derived is {arm!r} ({why}), which is not in arms",
-                suggestion(arm, settings.design.arms),
-                row=int(row[LINE]),
-                column="arm",
-                value="",
-            )
-        else:
-            problems.note(
-                file,
-                f"the arm of {row['sample']} was empty and is taken as {arm!r}: {why}",
-                row=int(row[LINE]),
-                column="arm",
-            )
-        arms.append(arm or "")
-    return samples.assign(arm=arms)
-
-
-def _arm_of(sample: pd.Series, person: pd.Series | None, limit: float) -> tuple[str | None, str]:
-    timepoint = str(sample.get("timepoint", "")).lower()
-    if timepoint == "":
-        return None, "the sample has no timepoint"
-    if timepoint in BEFORE:
-        return "baseline", f"timepoint {timepoint!r} is before treatment"
-    if timepoint not in AT_PROGRESSION:
-        known = ", ".join((*BEFORE[:3], *AT_PROGRESSION[:3]))
-        return None, f"timepoint {timepoint!r} is neither before treatment nor at progression (known: {known}, ...)"
-    response = "" if person is None else str(person.get("best_response", ""))
-    if response == "PD":
-        return "primary", "best response PD: primary resistance"
-    if response in {"CR", "PR"}:
-        return "acquired", f"best response {response}, then progression: acquired resistance"
-    if response == "SD":
-        months = pd.to_numeric(pd.Series([person.get("pfs_months", "") if person is not None else ""]), errors="coerce")
-        if not np.isfinite(months.iloc[0]):
-            return None, "best response SD needs pfs_months"
-        long = months.iloc[0] >= limit
-        arm = "acquired" if long else "primary"
-        return arm, f"best response SD for {months.iloc[0]:g} months ({'at least' if long else 'less than'} {limit:g})"
-    return None, "best_response is NE, empty or absent" if response in {"", "NE"} else f"best_response {response!r}"
 
 
 def check_samples(
@@ -304,6 +230,36 @@ def check_design(samples: pd.DataFrame, settings: Settings, file: str, problems:
                 )
 
 
+def check_roles(samples: pd.DataFrame, settings: Settings, file: str, problems: Problems) -> None:
+    """Roles that occur twice, and times of samples that survival needs and nothing gives."""
+    roles: dict[str, str] = {}
+    for name, contrast in settings.design.contrasts.items():
+        role = contrast.role or (name if name in RESISTANCES else "none")
+        if role != "none" and role in roles:
+            problems.error(
+                file, f"the contrasts {roles[role]!r} and {name!r} both have the role {role!r}",
+                'give one of them role = "none"', column="role", value=role,
+            )  # fmt: skip
+        roles.setdefault(role, name)
+    named = [role for role in RESISTANCES if role in roles]
+    if len(settings.design.contrasts) > 1 and len(named) < len(RESISTANCES):
+        problems.note(
+            file, "primary and acquired resistance are not compared: that needs a contrast with each role",
+            'add role = "primary" and role = "acquired" to the contrasts', column="role",
+        )  # fmt: skip
+    if settings.survival is not None and settings.survival.measured_in is None:
+        unknown = samples.index[~samples["taken"].isin(TAKEN)]
+        late = {c.test for n, c in settings.design.contrasts.items() if (c.role or n) == "acquired"}
+        unknown = [s for s in unknown if samples.loc[s, "arm"] not in late]
+        if unknown:
+            shown = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
+            problems.warning(
+                settings.study.samples,
+                f"it is not known when {len(unknown)} samples were taken ({shown}); survival leaves them out",
+                f"add a column taken ({', '.join(TAKEN)}) or timepoint, or set survival.measured_in", column="taken",
+            )  # fmt: skip
+
+
 def _check_covariate(samples: pd.DataFrame, covariate: str, file: str, problems: Problems) -> bool:
     if covariate not in samples:
         problems.error(
@@ -314,6 +270,8 @@ def _check_covariate(samples: pd.DataFrame, covariate: str, file: str, problems:
         )
         return False
     values = samples[covariate]
+    if values.dtype != float:
+        _check_one_level(samples, covariate, file, problems)
     for sample in samples.index[values.isna()]:
         problems.error(
             file,
@@ -332,6 +290,19 @@ def _check_covariate(samples: pd.DataFrame, covariate: str, file: str, problems:
         )
         return False
     return bool(values.notna().all())
+
+
+def _check_one_level(samples: pd.DataFrame, covariate: str, file: str, problems: Problems) -> None:
+    """A patient's samples of one arm are one unit, which has one level of a categorical covariate."""
+    for (patient, arm), values in samples.groupby(["patient", "arm"], sort=False)[covariate]:
+        levels = sorted(set(values.dropna().astype(str)))
+        if len(levels) > 1:
+            problems.error(
+                file,
+                f"the samples of patient {patient} in arm {arm!r} have {len(levels)} values of the covariate "
+                f"{covariate!r}; they are one unit of every comparison",
+                "drop the covariate, or keep the samples of one value", column=covariate, value=", ".join(levels),
+            )  # fmt: skip
 
 
 def _confounded(inside: pd.DataFrame, covariate: str, test: str) -> bool:

@@ -9,19 +9,29 @@ import pandas as pd
 from pydantic import ValidationError
 
 from scresist.checks import suggestion
+from scresist.study.arms import derive_arms
 from scresist.study.design import Contrast, Design
 from scresist.study.problems import Problem, Problems, StudyError
 from scresist.study.settings import Settings
-from scresist.study.sheet_checks import check_design, check_patients, check_samples, derive_arms
+from scresist.study.sheet_checks import check_design, check_patients, check_roles, check_samples
 from scresist.study.sheets import LINE, read_sheet, read_text
+from scresist.study.timing import fill_by_arm, when_taken
+
+BATCHES = ("batch", "site", "chemistry")
+# Columns whose values name something, also where they are numbered: batch 3 is not three times batch 1.
+WORDS = frozenset({
+    "patient", "arm", "path", "raw_path", "sample", "taken", "timepoint", *BATCHES, "plate", "run", "lane", "pool",
+    "library", "centre", "center", "cohort", "sex", "operator", "flowcell", "chip",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
     """Everything a run needs to know, checked.
 
-    `samples` is indexed by sample (patient, arm, path and what else the sheet has; patient columns joined on where the
-    names do not clash); `patients` by patient. `problems` are the warnings and notes of the reading, in order.
+    `samples` is indexed by sample (patient, arm, path, `taken`, and the other columns of the sheet; patient columns are
+    joined on where the names do not clash); `patients` by patient. `problems` are the warnings and notes of the
+    reading, in order.
     """
 
     path: Path
@@ -77,16 +87,19 @@ def examine_study(path: Path) -> tuple[Study | None, tuple[Problem, ...]]:
         return None, tuple(problems)
     if patients is not None:
         check_patients(patients, patients_file or "", settings, problems)
+    samples = samples.assign(taken=when_taken(samples, patients, settings, problems))
     samples = derive_arms(samples, patients, settings, problems)
+    samples = samples.assign(taken=fill_by_arm(samples, settings, problems))
     check_samples(samples, patients, settings, problems, folder=path.parent)
     joined, table = _join(samples, patients)
     if not problems.errors:
         check_design(joined, settings, path.name, problems)
+        check_roles(joined, settings, path.name, problems)
     _check_focus(settings, path, problems)
     if problems.errors:
         return None, tuple(problems)
-    contrasts = tuple(Contrast(n, c.test, c.reference, c.pairing) for n, c in settings.design.contrasts.items())
-    batches = tuple(c for c in ("batch", "site", "chemistry") if c in joined and c not in settings.design.covariates)
+    contrasts = tuple(Contrast(n, c.test, c.reference, c.pairing, c.role) for n, c in settings.design.contrasts.items())
+    batches = tuple(c for c in BATCHES if c in joined and c not in settings.design.covariates)
     design = Design(tuple(settings.design.arms), contrasts, joined, tuple(settings.design.covariates), batches)
     return Study(path.absolute(), settings, design, joined, table, tuple(problems)), tuple(problems)
 
@@ -214,12 +227,11 @@ def _join(samples: pd.DataFrame, patients: pd.DataFrame | None) -> tuple[pd.Data
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns whose every given value is a number become floats; "" becomes missing."""
+    """Columns whose every given value is a number become floats, but for those that name things; "" becomes missing."""
     out = {}
     for name in table.columns:
         values = table[name].replace("", None)
         number = pd.to_numeric(values, errors="coerce")
-        identity = name in {"patient", "arm", "path", "sample"}
-        is_number = not identity and values.notna().any() and (number.notna() == values.notna()).all()
+        is_number = name not in WORDS and values.notna().any() and (number.notna() == values.notna()).all()
         out[name] = number.astype(float) if is_number else values.astype(object)
     return pd.DataFrame(out, index=table.index)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import InputError, require_choice
+from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.cut_points import best_cut
 from scresist.kernels.survival_curves import kaplan_meier as curve_of
 from scresist.kernels.survival_curves import log_rank, median_survival, restricted_mean
@@ -24,7 +25,7 @@ def kaplan_meier(
     design: Design | None = None,
     measured_in: Iterable[str] | None = None,
     cut: str | float = "median",
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
 ) -> Result:
     """Share of patients free of the event over time, high against low values of each feature.
 

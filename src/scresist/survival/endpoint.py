@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scresist.checks import DesignError, InputError, require_columns, suggestion
+from scresist.checks import InputError, RefusedError, require_columns, suggestion
 from scresist.contrasts.units import feature_table
-from scresist.study.design import Design
+from scresist.study.design import AT_PROGRESSION, BEFORE, ON, TAKEN, Design
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,9 @@ def gather(
 ) -> Endpoint:
     """Values and endpoint of the patients that have both.
 
-    Without a design `values` are patients x features. With one they are by sample, and only samples of the arms in
-    `measured_in` count, averaged per patient. A value measured at progression never predicts that progression: the
-    test arm of a contrast named `acquired` holds samples taken at progression, so that `measured_in` leaves it out by
-    default and may not name it. Patients whose endpoint came by the `landmark` leave; the clock starts there.
+    Without a design `values` are patients x features. With one they are by sample, and only those samples count that
+    were taken before the clock ran (see `early_samples`), averaged per patient: a value measured at progression cannot
+    predict that progression. Patients whose endpoint came by the `landmark` are left out; the clock starts there.
     """
     wanted = list(covariates)
     require_columns(patients, [time, event, *wanted], "the table of patients")
@@ -88,34 +87,71 @@ def _check(sheet: pd.DataFrame, time: str, event: str) -> None:
         )
 
 
-def allowed_arms(design: Design, measured_in: Iterable[str] | None) -> tuple[str, ...]:
-    """The arms whose samples were taken before the endpoint's clock ran."""
-    late = {c.test for c in design.contrasts if c.name == "acquired"}
+def early_samples(design: Design, measured_in: Iterable[str] | None) -> pd.Series:
+    """Whether each sample of a design may predict the endpoint: it was taken before the clock of the endpoint ran.
+
+    A sample that is known to be taken before treatment may; one taken on treatment or at progression may not. Where it
+    is not known, `measured_in` decides by arm; the test arm of a contrast with the role `acquired` is at progression.
+
+    Parameters
+    ----------
+    design
+        Arms, contrasts, sheet of samples with `taken`.
+    measured_in
+        Arms whose samples were taken before treatment; None: only those of which it is known.
+
+    Raises
+    ------
+    InputError
+        For an arm that the design does not have, or whose samples were all taken later.
+    """
+    when, arm = design.taken(), design.samples["arm"].astype(str)
+    progressed = {c.test for c in design.contrasts if c.resistance == "acquired"}
+    late = when.isin([ON, AT_PROGRESSION]) | (when.isna() & arm.isin(progressed))
     if measured_in is None:
-        return tuple(a for a in design.arms if a not in late)
+        return when == BEFORE
     arms = tuple(measured_in)
-    for arm in arms:
-        if arm not in design.arms:
-            raise DesignError(f"measured_in names arm {arm!r}; {suggestion(arm, design.arms)}")
-        if arm in late:
-            raise DesignError(
-                f"samples of arm {arm!r} were taken at progression and cannot predict it; leave it out of measured_in"
+    for name in arms:
+        if name not in design.arms:
+            raise InputError(f"measured_in names arm {name!r}; {suggestion(name, design.arms)}")
+        own = arm == name
+        if own.any() and late[own].all():
+            raise InputError(
+                f"the samples of arm {name!r} were taken at progression or on treatment and cannot predict it; "
+                "leave it out of measured_in"
             )
-    return arms
+    return arm.isin(arms) & ~late
 
 
 def _baseline(wide: pd.DataFrame, design: Design, measured_in: Iterable[str] | None) -> tuple[pd.DataFrame, list[str]]:
-    """Mean of each patient's samples in the allowed arms."""
+    """Mean of each patient's samples that were taken before the clock ran."""
     require_columns(design.samples, ["patient", "arm"], "the design's sheet of samples")
-    arms = allowed_arms(design, measured_in)
     unknown = [s for s in wide.index if s not in design.samples.index]
     if unknown:
         raise InputError(f"{len(unknown)} samples have values but no row in the design, the first {unknown[0]!r}")
-    sheet = design.samples.loc[wide.index.sort_values()]
-    usable = sheet["arm"].isin(arms)
-    late = sorted(set(sheet.loc[~usable, "arm"].astype(str)))
-    notes = (
-        [f"{int((~usable).sum())} samples of {', '.join(late)} not used: taken when the clock had run"] if late else []
-    )
+    order = wide.index.sort_values()
+    sheet, when = design.samples.loc[order], design.taken().loc[order]
+    usable = early_samples(design, measured_in).loc[order]
+    if not usable.any():
+        raise RefusedError(_no_early_sample(sheet, when))
+    notes = []
+    for reason, left in (
+        ("taken when the clock had run", when.notna() & ~usable),
+        ("it is not known when they were taken", when.isna() & ~usable),
+    ):
+        if left.any():
+            arms = ", ".join(sorted(set(sheet.loc[left, "arm"].astype(str))))
+            notes.append(f"{int(left.sum())} samples of {arms} not used: {reason}")
     used = sheet[usable]
     return wide.loc[used.index].groupby(used["patient"].astype(str)).mean(), notes
+
+
+def _no_early_sample(sheet: pd.DataFrame, when: pd.Series) -> str:
+    if when.isna().any():
+        arms = ", ".join(sorted(set(sheet.loc[when.isna(), "arm"].astype(str))))
+        return (
+            f"it is not known when the samples of {arms} were taken, and a value measured at progression cannot "
+            f"predict that progression; add a column taken ({', '.join(TAKEN)}) to the sample sheet, or set "
+            "survival.measured_in"
+        )
+    return "no sample was taken before treatment, and a value measured at progression cannot predict that progression"

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from scresist.checks import InputError, require_choice, require_positive
+from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.cox import cox_regression
 from scresist.kernels.cut_points import best_cut
 from scresist.kernels.multiple_testing import benjamini_hochberg
@@ -36,7 +37,7 @@ def cox(
     landmark: float = 0.0,
     ties: str = "efron",
     min_events: int = _LEAST,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
 ) -> Result:
     """Hazard ratio of the endpoint per standard deviation of each feature, one feature at a time.
 
@@ -52,8 +53,8 @@ def cox(
         Arms, contrasts, sheet of samples.
         It says whose each sample is and in which arm.
     measured_in
-        Arms whose samples were taken before the clock of the endpoint ran; the others are not used. None is every arm
-        but the test arm of a contrast named `acquired`: a value measured at progression never predicts it.
+        Arms whose samples were taken before the clock of the endpoint ran, where the sheet does not tell. None uses
+        only samples that are known to be taken before treatment.
     covariates
         Columns of `patients` to adjust for.
     strata
@@ -119,7 +120,7 @@ def candidates(
     measured_in: Iterable[str] | None = None,
     features: Sequence[object] | None = None,
     covariates: Sequence[str] = (),
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
 ) -> Result:
     """Continuous Cox models of the candidates first, then their best cut, its p-value corrected for the search.
 

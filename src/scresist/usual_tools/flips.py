@@ -10,6 +10,7 @@ from scipy import stats
 
 from scresist.checks import InputError, require_columns, suggestion
 from scresist.contrasts.units import check_design
+from scresist.contrasts.verdict import ALPHA, REFUSED, SUGGESTIVE, SUPPORTED
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
@@ -132,7 +133,7 @@ def cell_level_values(values: pd.DataFrame, samples: pd.Series, design: Design, 
 
 
 def compare_claims(
-    over_cells: Result | pd.DataFrame, over_patients: Result | pd.DataFrame, *, on: Sequence[str], alpha: float = 0.05
+    over_cells: Result | pd.DataFrame, over_patients: Result | pd.DataFrame, *, on: Sequence[str], alpha: float = ALPHA
 ) -> Result:
     """Every claim that a test over cells (or cell-type pairs) makes, and what patients say to it.
 
@@ -141,7 +142,8 @@ def compare_claims(
     over_cells
         Table of the tests over cells: the columns of `on`, `p_value` or `q_value`, and `effect`.
     over_patients
-        Table of the tests over patients: the same keys, `effect` (or `log2fc`), `p_value`, `q_value`.
+        Table of the tests over patients: the same keys, `effect` (or `log2fc`), `p_value`, `q_value`, and `verdict`
+        (supported, suggestive, not supported, refused), as the register of claims has it.
     on
         Columns that name a claim, such as cell_type, contrast, gene.
     alpha
@@ -151,33 +153,30 @@ def compare_claims(
     Returns
     -------
     Result whose table has one row per claim over cells: the keys, `cell_effect`, `cell_q`, `patient_effect`,
-    `patient_p`, `patient_q`, `n_test`, `n_reference`, `verdict`: stands (found over patients too, same sign) |
-    suggestive (p < alpha, same sign) | falls | reversed (found with the other sign) | no test (patients cannot say).
-    Notes count them.
+    `patient_p`, `patient_q`, `n_test`, `n_reference`, `verdict`: stands (supported over patients, same direction) |
+    suggestive (suggestive over patients, same direction) | reversed (supported with the other direction) | falls (the
+    rest) | no test (refused over patients). Notes count them.
     """
     left, right = (r.table if isinstance(r, Result) else r for r in (over_cells, over_patients))
     require_columns(left, [*on, "effect"], "the table over cells")
-    require_columns(right, [*on, "p_value", "q_value"], "the table over patients")
+    require_columns(right, [*on, "p_value", "q_value", "verdict"], "the table over patients")
     level = "q_value" if "q_value" in left else "p_value"
     claimed = left.loc[left[level] < alpha, [*on, "effect", level]]
     claimed = claimed.rename(columns={"effect": "cell_effect", level: "cell_q"})
     effect = "effect" if "effect" in right else "log2fc"
     sizes = [c for c in ("n_test", "n_reference") if c in right]
-    own = right[[*on, effect, "p_value", "q_value", *sizes]].rename(
-        columns={effect: "patient_effect", "p_value": "patient_p", "q_value": "patient_q"}
+    own = right[[*on, effect, "p_value", "q_value", *sizes, "verdict"]].rename(
+        columns={effect: "patient_effect", "p_value": "patient_p", "q_value": "patient_q", "verdict": "judged"}
     )
     table = claimed.merge(own, on=list(on), how="left", validate="one_to_one")
     same = np.sign(table["cell_effect"]) == np.sign(table["patient_effect"])
+    supported, refused = table["judged"] == SUPPORTED, table["judged"].isna() | (table["judged"] == REFUSED)
     table["verdict"] = np.select(
-        [
-            table["patient_p"].isna(),
-            (table["patient_q"] < alpha) & same,
-            (table["patient_q"] < alpha) & ~same,
-            (table["patient_p"] < alpha) & same,
-        ],
+        [refused, supported & same, supported & ~same, (table["judged"] == SUGGESTIVE) & same],
         ["no test", "stands", "reversed", "suggestive"],
         "falls",
     )
+    table = table.drop(columns="judged")
     order = table.sort_values(["verdict", "cell_q", *on], kind="stable").reset_index(drop=True)
     counts = table["verdict"].value_counts()
     stands = (

@@ -1,118 +1,111 @@
 """The ranking of the genes of the compartment in focus, and what its figures show."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
+from scresist.cells import focus_name, in_compartment
 from scresist.checks import RefusedError
+from scresist.contrasts.verdict import ALPHA
 from scresist.results import Result
-from scresist.run.bodies.stated import tables_of_claims
-from scresist.run.publishing import focus_population, publish
-from scresist.run.store import Run
+from scresist.run.bodies.register import tables_of_tests
+from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
-if TYPE_CHECKING:
-    from scresist.run.pipeline import Context
-
-
 _KME_DRAWS = 60
-FOUND = 0.05
 
 
-def candidates(run: Run, study: Study, context: "Context") -> None:
+def candidates(state: State, study: Study, context: Context) -> None:
     """Join the evidence per gene of the focus compartment."""
     import scresist.evidence as stage
-    from scresist.cells.populations import in_compartment
 
     focus = study.settings.focus
-    tested = run.table("expression_contrasts")
-    levels = _levels(run, study)
+    tested = state.table("expression_contrasts")
+    levels = _levels(state, study)
     if len(levels.table):
-        publish(run, context, "families", levels)
+        state.publish("families", levels)
     inside: np.ndarray | None = None
     try:
-        inside = in_compartment(run.cells, focus.compartment)
+        inside = in_compartment(state.cells, focus.compartment)
     except RefusedError as refusal:
-        run.refuse("candidates", f"compartment {focus.compartment}", refusal)
+        state.refuse(f"compartment {focus.compartment}", refusal)
     if len(tested):
-        publish(run, context, "gene_doubts", _doubts(run, study, tested, inside))
+        state.publish("gene_doubts", _doubts(state, study, tested, inside))
     if inside is None:
         return
     if not len(tested):
-        run.refuse("candidates", "ranking", "no comparison of arms was made, so no candidate is ranked")
+        state.refuse("ranking", "no comparison of arms was made, so no candidate is ranked")
         return
-    own = tested[tested["cell_type"] == focus_population(run, study)]
+    own = tested[tested["cell_type"] == focus_name(state.cells, study.settings.focus.compartment)]
     if own["p_value"].isna().all():
-        run.refuse("candidates", "ranking", "no gene of the compartment could be tested over patients: none is ranked")
+        state.refuse("ranking", "no gene of the compartment could be tested over patients: none is ranked")
         return
     ranked = stage.rank(
         own,
-        stage.provenance(run.cells, inside),
-        modules=_modules(run, context),
-        module_contrasts=run.table("module_contrasts"),
-        survival=run.table("survival"),
-        judged=run.table("design"),
+        stage.provenance(state.cells, inside),
+        modules=_modules(state, context),
+        module_contrasts=state.table("module_contrasts"),
+        survival=state.table("survival"),
+        judged=state.table("design"),
         levels=levels.table,
-        elsewhere=stage.elsewhere(tested, focus_population(run, study)),
-        technical=stage.technical(run.cells, inside, study.design),
+        elsewhere=stage.elsewhere(tested, focus_name(state.cells, study.settings.focus.compartment)),
+        technical=stage.technical(state.cells, inside, study.design),
         keep_genes=focus.keep_genes,
     )
-    publish(run, context, "candidates", ranked)
-    publish(run, context, "candidates_sensitivity", stage.sensitivity(ranked))
+    state.publish("candidates", ranked)
+    state.publish("candidates_sensitivity", stage.sensitivity(ranked))
     genes = list(dict.fromkeys([*ranked.table.groupby("contrast").head(12)["gene"], *focus.keep_genes]))
-    publish(run, context, "candidate_values", _values(run, inside, [g for g in genes if g in run.cells.var_names]))
+    state.publish("candidate_values", _values(state, inside, [g for g in genes if g in state.cells.var_names]))
 
 
-def _modules(run: Run, context: "Context") -> pd.DataFrame:
+def _modules(state: State, context: Context) -> pd.DataFrame:
     """The modules with the limits of each gene's kME over patients drawn again."""
     from scresist.networks import load
     from scresist.networks.robustness import kme_interval
 
-    table = run.table("modules")
+    table = state.table("modules")
     if table.empty:
         return table
-    net = load(context.out / "network.zip")
+    net = load(state.out / "network.zip")
     (low, _), (high, _) = kme_interval(net, n_bootstraps=_KME_DRAWS, rng=context.seed)
     place = pd.Index(net.modules["gene"]).get_indexer(table["gene"])
     own = np.array([list(net.names).index(name) for name in table["module"]])
     return table.assign(kme_low=low[place, own], kme_high=high[place, own])
 
 
-def _doubts(run: Run, study: Study, tested: pd.DataFrame, focused: np.ndarray | None) -> Result:
-    """Soup, and a change of all cells alike, for the genes with p < 0.05 of every population that has a finding."""
+def _doubts(state: State, study: Study, tested: pd.DataFrame, focused: np.ndarray | None) -> Result:
+    """Soup, and a change of all cells alike, for the genes found in every population."""
     import scresist.evidence as stage
 
-    focus, cells = focus_population(run, study), run.cells
-    found = tested[tested["q_value"] < FOUND]
+    focus, cells = focus_name(state.cells, study.settings.focus.compartment), state.cells
+    found = tested[tested["q_value"] < ALPHA]
     parts = []
     for name in dict.fromkeys([focus, *found["cell_type"]]):
         inside = focused if name == focus and focused is not None else (cells.obs["population"] == name).to_numpy()
-        own = tested[(tested["cell_type"] == name) & (tested["p_value"] < FOUND)]
+        own = tested[(tested["cell_type"] == name) & (tested["p_value"] < ALPHA)]
         if not inside.any() or own.empty:
             continue
         table = own.join(stage.provenance(cells, inside), on="gene")
         table = table.join(stage.elsewhere(tested, name), on=["gene", "contrast"])
         table = table.assign(**{f"doubt_{what}": size for what, size in stage.doubts(table).items()})
-        table["doubts"] = ["; ".join(stage.doubts_said(row)) for row in table.to_dict("records")]
+        table["doubts"] = ["; ".join(stage.doubt_sentences(row)) for row in table.to_dict("records")]
         parts.append(table[["cell_type", "contrast", "gene", "doubt_ambient", "doubt_elsewhere", "doubts"]])
     columns = ["cell_type", "contrast", "gene", "doubt_ambient", "doubt_elsewhere", "doubts"]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     return Result(table, "share of a change that soup or all cells alike may explain")
 
 
-def _levels(run: Run, study: Study) -> Result:
+def _levels(state: State, study: Study) -> Result:
     """What the q-values of every family are held to, so that the study as a whole keeps its rate."""
     from scresist.contrasts import study_levels
 
-    return study_levels(tables_of_claims(run, study))
+    return study_levels(tables_of_tests(state, study))
 
 
-def _values(run: Run, inside: np.ndarray, genes: list[str]) -> Result:
+def _values(state: State, inside: np.ndarray, genes: list[str]) -> Result:
     """Log2 counts per million of some genes in the compartment, per patient and arm: what the figures show."""
     from scresist.kernels.aggregate import sum_by_group
 
-    cells = run.cells
+    cells = state.cells
     key = cells.obs["patient"].astype(str) + "\t" + cells.obs["arm"].astype(str)
     units = pd.Categorical(key.where(inside))
     sums = sum_by_group(cells.layers["counts"], units.codes.astype(int), len(units.categories))
@@ -121,3 +114,13 @@ def _values(run: Run, inside: np.ndarray, genes: list[str]) -> Result:
     n = np.bincount(units.codes[units.codes >= 0], minlength=len(names))
     tables = [names.assign(gene=g, value=level[:, cells.var_names.get_loc(g)], n_cells=n) for g in genes]
     return Result(pd.concat(tables, ignore_index=True), "log2 counts per million of the summed compartment")
+
+
+STEP = Step(
+    name="candidates",
+    meaning="joins the evidence per gene of the focus, ranks the genes, and sets the level of every family of tests",
+    body=candidates,
+    after=("contrasts", "survival", "communication"),
+    settings=("focus",),
+    design=True,
+)

@@ -1,61 +1,60 @@
 """Who signals to whom in every sample, what that rests on, and how it differs between arms."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from scresist.checks import InputError, RefusedError
+from scresist.checks import RefusedError
 from scresist.results import Result
-from scresist.run.publishing import publish
-from scresist.run.store import Run
+from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
 if TYPE_CHECKING:
     from scresist.communication import Communication
-    from scresist.run.pipeline import Context
 
 MORE = 10  # times as many relabellings where few exceed a link, unless the study says how many
 
 
-def communication(run: Run, study: Study, context: "Context") -> None:
+def communication(state: State, study: Study, context: Context) -> None:
     """Who signals to whom in every sample, what that rests on, and how it differs between arms."""
     from scresist import communication as stage
 
     own, organism = study.settings.communication, study.settings.study.organism
-    resource = own.resource if own.resource.startswith("cellchatdb") else study.folder / own.resource
+    resource = _resource(study)
     most = own.permutations * MORE if own.permutations_max is None else own.permutations_max
     try:
         com = stage.infer(
-            run.cells, groupby="population", mode=context.mode, resource=resource, permutations=own.permutations,
+            state.cells, groupby="population", mode=context.mode, resource=resource, permutations=own.permutations,
             permutations_max=most if context.mode == "sound" else None, min_cells=own.min_cells, organism=organism,
             rng=context.seed,
         )  # fmt: skip
-    except (RefusedError, InputError) as refusal:  # the inputs were checked before: the cells do not suffice
-        run.refuse("communication", "ligand-receptor links", refusal)
+    except RefusedError as refusal:
+        state.refuse("ligand-receptor links", refusal)
         return
     table = com.table
     if "sample" not in table:
         table.insert(0, "sample", "all")
     links = Result(table, "CellChat's probability, per sample", com.settings, com.notes)
-    publish(run, context, "communication", links, ".parquet")
+    state.publish("communication", links)
     whole = stage.read_resource("cellchatdb:all" if own.resource.startswith("cellchatdb") else resource, organism)
-    _describe(run, context, com, whole)
+    _describe(state, com, whole)
     if context.mode == "sound":
-        _compare(run, study, context, com, whole)
+        _compare(state, study, context, com, whole)
 
 
-def _describe(run: Run, context: "Context", com: "Communication", whole: Any) -> None:
+def _describe(state: State, com: "Communication", whole: Any) -> None:
     """What every link rests on, and how other scores rank it."""
     from scresist import communication as stage
 
-    evidence = Result(stage.link_evidence(run.cells, com, resource=whole), "samples, cells and soup behind each link")
-    publish(run, context, "communication_evidence", evidence, ".parquet")
-    scores = Result(stage.score_links(run.cells, com, resource=whole), "seven scores and the rank they agree on")
-    publish(run, context, "communication_scores", scores, ".parquet")
+    evidence = Result(stage.link_evidence(state.cells, com, resource=whole), "samples, cells and soup behind each link")
+    state.publish("communication_evidence", evidence)
+    scores = Result(stage.score_links(state.cells, com, resource=whole), "seven scores and the rank they agree on")
+    state.publish("communication_scores", scores)
 
 
-def _compare(run: Run, study: Study, context: "Context", com: "Communication", whole: Any) -> None:
+def _compare(state: State, study: Study, context: Context, com: "Communication", whole: Any) -> None:
     """Values per sample, and their differences between arms."""
     from scresist import communication as stage
     from scresist.contrasts import contrast_arms
@@ -68,10 +67,10 @@ def _compare(run: Run, study: Study, context: "Context", com: "Communication", w
         for level, table in each.items()
     ]
     values = pd.concat(named, ignore_index=True)[["level", "sample", "source", "target", "pathway", "value"]]
-    publish(run, context, "communication_samples", Result(values, "summed probability per sample"), ".parquet")
-    chain = _noted(run, "from signal to response", lambda: stage.signal_chain(run.cells, com, resource=whole))
+    state.publish("communication_samples", Result(values, "summed probability per sample"))
+    chain = _noted(state, "from signal to response", lambda: stage.signal_chain(state.cells, com, resource=whole))
     if chain is not None:
-        publish(run, context, "signal_chain", Result(chain, "ligand, receptor and response per sample"), ".parquet")
+        state.publish("signal_chain", Result(chain, "ligand, receptor and response per sample"))
     if not design.contrasts:
         return
     flow = each["pathway"].groupby(["sample", "pathway"], as_index=False)["value"].mean()
@@ -84,15 +83,39 @@ def _compare(run: Run, study: Study, context: "Context", com: "Communication", w
         asked["signal_chain_contrasts"] = (
             "comparison of responses", lambda: stage.contrast_steps(chain, design, rng=seed))  # fmt: skip
     for name, (what, compute) in asked.items():
-        result = _noted(run, what, compute)
+        result = _noted(state, what, compute)
         if result is not None:
-            publish(run, context, name, result)
+            state.publish(name, result)
 
 
-def _noted(run: Run, what: str, compute: Callable[[], Any]) -> Any:
+def _noted(state: State, what: str, compute: Callable[[], Any]) -> Any:
     """What was computed, or None with the reason noted."""
     try:
         return compute()
-    except (RefusedError, InputError) as refusal:  # the inputs were checked before: the data do not suffice
-        run.refuse("communication", what, refusal)
+    except RefusedError as refusal:
+        state.refuse(what, refusal)
         return None
+
+
+def _resource(study: Study) -> str | Path:
+    """The ligand-receptor table: a shipped one by its name, or the path of the study's own."""
+    named = study.settings.communication.resource
+    return named if named.startswith("cellchatdb") else study.folder / named
+
+
+def resource_files(study: Study) -> list[Path]:
+    """The files of the study's own ligand-receptor table."""
+    resource = _resource(study)
+    return [resource] if isinstance(resource, Path) else []
+
+
+STEP = Step(
+    name="communication",
+    meaning="infers who signals to whom in every sample, and compares the arms",
+    body=communication,
+    after=("microenvironment",),
+    settings=("communication", "study.organism"),
+    design=True,
+    files=resource_files,
+    mode=True,
+)

@@ -1,145 +1,92 @@
-"""Every comparison of arms; primary against acquired; what tests over cells would have claimed."""
+"""Contrasts: every comparison of arms, with patients as the unit, and primary against acquired resistance."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import anndata
 import pandas as pd
 
-from scresist.cells import pseudobulk
+from scresist.cells import Pseudobulk, focus_name, pseudobulk
 from scresist.checks import RefusedError
 from scresist.results import Result
-from scresist.run.publishing import attempt, focus_population, publish
-from scresist.run.store import Run
+from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
-if TYPE_CHECKING:
-    from scresist.run.pipeline import Context
 
-
-def contrasts(run: Run, study: Study, context: "Context") -> None:
+def contrasts(state: State, study: Study, context: Context) -> None:
     """Every comparison of arms, with patients as the unit."""
     from scresist import contrasts as stage
-    from scresist.power import power_curves
 
     design = study.design
     if not design.contrasts:
-        run.refuse("contrasts", "all comparisons", "the study names no contrast: results describe")
+        state.refuse("all comparisons", "the study names no contrast, so the results only describe")
         return
     able = stage.estimable(design)
-    publish(run, context, "design", able)
-    attempt(run, context, "power", "power", lambda: power_curves(study=study))
+    state.publish("design", able)
     for row in able.table.to_dict("records"):
         if row["verdict"] == "refused":
-            run.refuse("contrasts", str(row["contrast"]), row["sentence"])
-    counted = run.table("composition").set_index("sample")
-    attempt(run, context, "composition_contrasts", "composition", lambda: stage.composition(counted, design))
-    scores = run.table("signature_scores")
+            state.refuse(str(row["contrast"]), row["sentence"])
+    counted = state.table("composition").set_index("sample")
+    _attempt(state, "composition_contrasts", "composition", lambda: stage.composition(counted, design))
+    scores = state.table("signature_scores")
     if len(scores):
         tidy = scores[["sample", "signature", "cell_type", "value"]]
-        attempt(
-            run,
-            context,
-            "signature_contrasts",
-            "signatures",
-            lambda: stage.contrast_arms(tidy, design, rng=context.seed),
-        )
-    attempt(run, context, "expression_contrasts", "expression", lambda: _expression(run, study))
-    if "module_scores" in run.results:
-        attempt(
-            run,
-            context,
-            "module_contrasts",
-            "modules",
-            lambda: stage.modules(run.results["module_scores"], design, rng=context.seed),
-        )
-    _compare_resistances(run, study, context)
-    _count_flips(run, study, context)
-    if context.calibrate:
-        attempt(run, context, "calibration", "calibration", lambda: _calibrate(run, study, context))
+        _attempt(state, "signature_contrasts", "signatures",
+                 lambda: stage.contrast_arms(tidy, design, rng=context.seed))  # fmt: skip
+    _attempt(state, "expression_contrasts", "expression", lambda: _expression(state, study))
+    if "module_scores" in state.results:
+        _attempt(state, "module_contrasts", "modules",
+                 lambda: stage.modules(state.results["module_scores"], design, rng=context.seed))  # fmt: skip
+    _compare_resistances(state, study)
 
 
-def _compare_resistances(run: Run, study: Study, context: "Context") -> None:
-    """Primary against acquired, where the design has both."""
+def _attempt(state: State, name: str, what: str, compute: Callable[[], Result]) -> None:
+    """Publish a result, or record why there is none."""
+    try:
+        result = compute()
+    except RefusedError as refusal:
+        state.refuse(what, refusal)
+        return
+    state.publish(name, result)
+
+
+def _compare_resistances(state: State, study: Study) -> None:
+    """Primary against acquired, where the design has a contrast of each role."""
     from scresist import contrasts as stage
 
-    if not {"primary", "acquired"} <= {c.name for c in study.design.contrasts}:
+    design = study.design
+    primary, acquired = design.with_role("primary"), design.with_role("acquired")
+    if primary is None or acquired is None:
         return
-    if "module_scores" in run.results:
-        scores = run.results["module_scores"].table[["sample", "module", "score"]].rename(columns={"score": "value"})
-        attempt(
-            run,
-            context,
-            "module_resistance",
-            "primary against acquired, modules",
-            lambda: stage.primary_against_acquired(scores, study.design, name="module"),
-        )
-    sums = pseudobulk(run.cells, groupby="population")
-    attempt(
-        run,
-        context,
-        "expression_resistance",
-        "primary against acquired, genes",
-        lambda: stage.primary_against_acquired(_only(sums, focus_population(run, study)), study.design, name="gene"),
-    )
+
+    def compare(values: Any, name: str) -> Result:
+        return stage.primary_against_acquired(values, design, name=name, primary=primary.name, acquired=acquired.name)
+
+    if "module_scores" in state.results:
+        scores = state.table("module_scores")[["sample", "module", "score"]].rename(columns={"score": "value"})
+        what = "primary against acquired, modules"
+        _attempt(state, "module_resistance", what, lambda: compare(scores, "module"))
+    what = "primary against acquired, genes"
+    _attempt(state, "expression_resistance", what, lambda: compare(focus_sums(state, study), "gene"))
 
 
-def _only(sums: Any, population: str) -> Any:
-    """The sums of one population."""
-    from scresist.cells import Pseudobulk
-
+def focus_sums(state: State, study: Study) -> Pseudobulk:
+    """The sums of the population in focus."""
+    population = focus_name(state.cells, study.settings.focus.compartment)
+    sums = pseudobulk(state.cells, groupby="population")
     inside = sums.counts.index.get_level_values("cell_type") == population
     if not inside.any():
         raise RefusedError(f"no sample has enough cells of {population}")
     return Pseudobulk(sums.counts[inside], sums.groups[sums.groups["cell_type"] == population])
 
 
-def _count_flips(run: Run, study: Study, context: "Context") -> None:
-    """What tests over cells and over pairs of cell types would have claimed, and which of it stands over patients."""
-    from scresist.usual_tools import over_cells
-
-    for name, compute in (
-        ("flips", lambda: over_cells.gene_flips(run.cells, study, run.table("expression_contrasts"))),
-        ("module_flips", lambda: over_cells.module_flips(run.cells, study, run.table("module_contrasts"), context.out)),
-        ("flow_flips", lambda: over_cells.flow_flips(run.cells, study, run.table("flow_contrasts"), context.seed)),
-    ):
-        attempt(run, context, name, name.replace("_", " "), compute)
-
-
-def _calibrate(run: Run, study: Study, context: "Context") -> Result:
-    """The chain from the contrasts on, with the patients shuffled: each kind of claim that the study could make."""
-    from scresist import contrasts as stage
-    from scresist.study.design import Design
-
-    counted = run.table("composition").set_index("sample")
-    sums = _only(pseudobulk(run.cells, groupby="population"), focus_population(run, study))
-    claims: dict[str, Callable[[Design], pd.DataFrame]] = {
-        "expression": lambda d: stage.expression(sums, d, influence=False).table,
-    }
-    if "composition_contrasts" in run.results:
-        claims["composition"] = lambda d: stage.composition(counted, d).table
-    links = run.table("communication_samples")
-    if "communication_contrasts" in run.results and len(links):
-        flows = links.loc[links["level"] == "pathway", ["sample", "source", "target", "pathway", "value"]]
-        claims["communication"] = lambda d: stage.contrast_arms(flows, d, influence=False, rng=context.seed).table
-    scores = run.table("signature_scores")
-    if len(scores):
-        tidy = scores[["sample", "signature", "cell_type", "value"]]
-        claims["signatures"] = lambda d: stage.contrast_arms(tidy, d, influence=False, rng=context.seed).table
-    if "module_scores" in run.results:
-        modules = run.results["module_scores"]
-        claims["modules"] = lambda d: stage.modules(modules, d, rng=context.seed).table
-    return stage.calibrate(study.design, claims, n_shuffles=context.calibrate, rng=context.seed)
-
-
-def _expression(run: Run, study: Study) -> Result:
+def _expression(state: State, study: Study) -> Result:
     from scresist import contrasts as stage
 
-    cells, focus = run.cells, study.settings.focus
+    cells, focus = state.cells, study.settings.focus
     sums = [pseudobulk(cells, groupby="population")]
     if focus.compartment == "all" and len(cells.obs["population"].cat.categories) > 1:
         whole = cells.obs.assign(everything="all cells")
-        import anndata
-
         sums.append(
             pseudobulk(anndata.AnnData(obs=whole, var=cells.var, layers=dict(cells.layers)), groupby="everything")
         )
@@ -147,3 +94,13 @@ def _expression(run: Run, study: Study) -> Result:
     notes = tuple(dict.fromkeys(n for r in results for n in r.notes))
     table = pd.concat([r.table for r in results], ignore_index=True)
     return Result(table, results[0].method, results[0].settings, notes)
+
+
+STEP = Step(
+    name="contrasts",
+    meaning="compares the arms: genes, modules, composition, signatures; primary against acquired resistance",
+    body=contrasts,
+    after=("microenvironment", "networks"),
+    settings=("focus",),
+    design=True,
+)

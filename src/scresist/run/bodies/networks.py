@@ -4,29 +4,27 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from scresist.checks import DesignError, InputError, RefusedError
+from scresist.cells import in_compartment
+from scresist.checks import RefusedError
 from scresist.results import Result
-from scresist.run.publishing import publish
-from scresist.run.store import Run
+from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
 if TYPE_CHECKING:
     from scresist.networks import Network
-    from scresist.run.pipeline import Context
 
 UNASSIGNED = "unassigned"
 MEANING = ("hallmark", "signatures", "go_bp")
 SETS_SHOWN = 15  # of each collection and module, by p-value
 
 
-def networks(run: Run, study: Study, context: "Context") -> None:
+def networks(state: State, study: Study, context: Context) -> None:
     """Modules of co-expression in the compartment in focus, and their scores per sample."""
     import warnings
 
     from scresist import networks as stage
-    from scresist.cells.populations import in_compartment
 
-    cells, focus, own = run.cells, study.settings.focus, study.settings.networks
+    cells, focus, own = state.cells, study.settings.focus, study.settings.networks
     try:
         in_compartment(cells, focus.compartment)
         with warnings.catch_warnings(record=True) as said:
@@ -43,40 +41,40 @@ def networks(run: Run, study: Study, context: "Context") -> None:
                 keep_genes=[g for g in focus.keep_genes if g in cells.var_names],
                 rng=context.seed,
             )
-    except (RefusedError, InputError) as refusal:  # the inputs were checked before: the cells do not suffice
-        run.refuse("networks", f"modules of {focus.compartment} cells", refusal)
+    except RefusedError as refusal:
+        state.refuse(f"modules of {focus.compartment} cells", refusal)
         return
     for warning in said:
-        run.refuse("networks", "soft threshold", warning.message)
+        state.refuse("soft threshold", warning.message)
     if own.bootstraps:
         try:
             again = stage.stability(
                 net, n_bootstraps=own.bootstraps, rng=context.seed, workers=context.workers, scheduler=context.scheduler
             )
             net = stage.with_stability(net, again)
-        except (DesignError, RefusedError) as refusal:
-            run.refuse("networks", "stability of modules", refusal)
+        except RefusedError as refusal:
+            state.refuse("stability of modules", refusal)
     if own.consensus:
-        net = _agreed(run, net, context)
-    net.save(context.out / "network.zip")
+        net = _agreed(state, net, context)
+    net.save(state.out / "network.zip")
     modules = net.modules[net.modules["module"] != UNASSIGNED].assign(compartment=focus.compartment)
     columns = ["compartment", "module", "gene", "kme", "rank"]
     table = modules[[*columns, *(c for c in modules.columns if c not in columns)]]
-    publish(run, context, "modules", Result(table, "co-expression network over metacells", notes=net.notes))
-    publish(run, context, "module_scores", stage.module_scores(net, cells))
-    _describe(run, study, context, net)
+    state.publish("modules", Result(table, "co-expression network over metacells", notes=net.notes))
+    state.publish("module_scores", stage.module_scores(net, cells))
+    _describe(state, study, context, net)
 
 
-def _agreed(run: Run, net: "Network", context: "Context") -> "Network":
+def _agreed(state: State, net: "Network", context: Context) -> "Network":
     """How much of each module the networks of separate patients agree on."""
     from scresist import networks as stage
 
     try:
         agreed = stage.consensus(net)
-    except (DesignError, RefusedError, InputError) as refusal:  # too few metacells a patient
-        run.refuse("networks", "consensus over patients", refusal)
+    except RefusedError as refusal:  # too few metacells a patient
+        state.refuse("consensus over patients", refusal)
         return net
-    publish(run, context, "consensus_modules", Result(agreed.modules, "consensus over patients", notes=agreed.notes))
+    state.publish("consensus_modules", Result(agreed.modules, "consensus over patients", notes=agreed.notes))
     overlap = stage.list_overlap(
         {name: net.members(name)["gene"] for name in net.names},
         {name: agreed.members(name)["gene"] for name in agreed.names},
@@ -87,7 +85,7 @@ def _agreed(run: Run, net: "Network", context: "Context") -> "Network":
     return net.replace(catalogue=net.catalogue.assign(consensus_jaccard=found))
 
 
-def _describe(run: Run, study: Study, context: "Context", net: "Network") -> None:
+def _describe(state: State, study: Study, context: Context, net: "Network") -> None:
     """What the modules rest on and what they are about: metacells, fit, flags, hubs, gene sets, the genes asked for."""
     from scresist import networks as stage
 
@@ -97,21 +95,32 @@ def _describe(run: Run, study: Study, context: "Context", net: "Network") -> Non
         ("power_table", net.power_table, "fit to a scale-free network, by power"),
         ("module_catalogue", net.catalogue, "modules, and what they may rest on"),
     ):
-        publish(run, context, name, Result(table, method))
+        state.publish(name, Result(table, method))
     hubs = stage.hub_genes(net, 10, n_bootstraps=100, rng=context.seed)
-    publish(run, context, "hub_genes", Result(hubs, "kME and rank with 95 % intervals over patients"))
+    state.publish("hub_genes", Result(hubs, "kME and rank with 95 % intervals over patients"))
     parts = []
     for collection in MEANING if study.settings.study.organism == "human" else ():
         try:
             found = stage.over_representation(net, collection)
-        except InputError as refusal:  # none of the sets has enough genes in this network
-            run.refuse("networks", f"gene sets {collection}", refusal)
+        except RefusedError as refusal:  # none of the sets has enough genes in this network
+            state.refuse(f"gene sets {collection}", refusal)
             continue
         best = found.table.groupby("module", sort=False).head(SETS_SHOWN)
         parts.append(best.assign(collection=collection))
     if parts:
         table = pd.concat(parts, ignore_index=True)
-        publish(run, context, "module_meaning", Result(table, "hypergeometric among the genes of the network"))
+        state.publish("module_meaning", Result(table, "hypergeometric among the genes of the network"))
     asked = [g for g in study.settings.focus.keep_genes if g in set(net.gene_report["gene"])]
     if asked:
-        publish(run, context, "gene_views", stage.gene_views(net, asked, n_bootstraps=100, rng=context.seed))
+        state.publish("gene_views", stage.gene_views(net, asked, n_bootstraps=100, rng=context.seed))
+
+
+STEP = Step(
+    name="networks",
+    meaning="finds modules of co-expression in the focus and how far they can be trusted",
+    body=networks,
+    after=("microenvironment",),
+    settings=("networks", "focus", "study.organism"),
+    mode=True,
+    optional_outputs=("network.zip",),
+)

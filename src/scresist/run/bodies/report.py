@@ -1,73 +1,63 @@
-"""The last step: the cohort, the table of cells, the claims, the page."""
-
-from typing import TYPE_CHECKING
+"""Report: the cohort, the table of cells, the register of claims, and the page that is made from the tables."""
 
 import pandas as pd
 
-from scresist.results import write_table
-from scresist.run.bodies.stated import KINDS, counted_sentences
-from scresist.run.publishing import focus_population
-from scresist.run.store import Run
+from scresist.results import Result
+from scresist.run.bodies.register import KINDS, counted_sentences, tables_of_claims
+from scresist.run.step import Context, State, Step
 from scresist.study import Study
+from scresist.tables import TABLES
 
-if TYPE_CHECKING:
-    from scresist.run.pipeline import Context
-
-
-DOUBTED = ("expression", "gene resistance")
-FOUND = 0.05
-STATED = 40  # rows of a kind and contrast that the page shows, hence claims
+CLAIMED = 40  # rows of a kind and contrast that become claims, hence are shown on the page
 
 
-def report(run: Run, study: Study, context: "Context") -> None:
+def report(state: State, study: Study, context: Context) -> None:
     """Write the cohort, the table of cells, the claims, the figures and the page."""
+    if study.design.contrasts:
+        state.publish("claims", _register(state, study))
+    write_page(state, study)
+
+
+def write_page(state: State, study: Study) -> None:
+    """Write the cohort and the page from what there is, which may be less than a whole run."""
     from scresist import report as stage
 
-    cells = run.cells
-    columns = ["sample", "patient", "arm", "cluster", "lineage", "cell_type", "confidence", "malignant_probability",
-               "malignancy", "doublet_score"]  # fmt: skip
-    table = cells.obs.reindex(columns=columns).reset_index()
-    write_table(table, context.out / "tables" / "cells.parquet")
-    part = context.out / ".cohort.h5ad.part"
+    cells = state.cells
+    state.publish("cells", Result(_cells(state), "cells that were kept"))
+    state.publish("samples", Result(study.samples.reset_index(), "the sample sheet, with the columns of the patients"))
+    part = state.out / ".cohort.h5ad.part"
     cells.write_h5ad(part, compression="lzf")
-    part.replace(context.out / "cohort.h5ad")
-    if study.design.contrasts:
-        write_table(_register(run, study), context.out / "claims.csv")
-    stage.rebuild(context.out)
+    part.replace(state.out / "cohort.h5ad")
+    stage.rebuild(state.out)
 
 
-def _register(run: Run, study: Study) -> pd.DataFrame:
+def _cells(state: State) -> pd.DataFrame:
+    """One row per cell, with the columns that the steps so far have made."""
+    cells = state.cells
+    table = cells.obs.reindex(columns=[c for c in TABLES["cells"].columns if c != "cell"]).reset_index(names="cell")
+    if "population" in cells.obs:
+        table["population"] = cells.obs["population"].to_numpy()
+    if "X_umap" in cells.obsm:
+        table["umap_1"], table["umap_2"] = cells.obsm["X_umap"][:, 0], cells.obsm["X_umap"][:, 1]
+    return table
+
+
+def _register(state: State, study: Study) -> Result:
     """The claims: what the page may state."""
     from scresist.contrasts import register_claims
 
-    tables = {kind: run.table(name) for name, kind in KINDS.items() if name in run.results}
-    ranked = run.table("candidates")
-    if len(ranked) and "expression" in tables:
-        genes = tables["expression"]
-        # Candidates speak for the compartment in focus.
-        tables["expression"] = genes[genes["cell_type"] != focus_population(run, study)]
-        tables = {"candidates": ranked, **tables}
-    doubted = run.table("gene_doubts")
-    if len(doubted):
-        tables |= {kind: _with_doubts(tables[kind], doubted) for kind in DOUBTED if kind in tables}
-    files = {kind: name for name, kind in KINDS.items()} | {"candidates": "candidates"}
-    claims = register_claims(
-        tables, study.design, top=STATED, keep=study.settings.focus.keep_genes, files=files,
-        levels=run.table("families"), said=counted_sentences(run),
+    return register_claims(
+        tables_of_claims(state, study), study.design, top=CLAIMED, keep=study.settings.focus.keep_genes,
+        files=KINDS | {"candidates": "candidates"}, levels=state.table("families"), counted=counted_sentences(state),
     )  # fmt: skip
-    return claims.table
 
 
-def _with_doubts(table: pd.DataFrame, doubted: pd.DataFrame) -> pd.DataFrame:
-    """What may explain the changes of genes away; for both resistances, in the contrast that finds it."""
-    said = doubted[doubted["doubts"].fillna("") != ""].set_index(["cell_type", "gene", "contrast"])["doubts"]
-    if "contrast" in table:
-        keys = pd.MultiIndex.from_frame(table[["cell_type", "gene", "contrast"]])
-        return table.assign(doubts=said.reindex(keys).fillna("").to_numpy())
-    found = [(c, f"{c}_q") for c in ("primary", "acquired")]
-    out = pd.Series("", index=table.index)
-    for contrast, q in found:
-        keys = pd.MultiIndex.from_arrays([table["cell_type"], table["gene"], [contrast] * len(table)])
-        own = said.reindex(keys).fillna("").to_numpy()
-        out = out.where((table[q] >= FOUND) | (own == ""), own)
-    return table.assign(doubts=out)
+STEP = Step(
+    name="report",
+    meaning="writes the cohort, the register of claims and the page",
+    body=report,
+    after=("candidates", "communication", "power", "usual_tools", "calibration"),
+    settings=("study", "design", "focus"),
+    sheet=lambda study: tuple(study.samples.columns),
+    outputs=("report.html", "cohort.h5ad"),
+)

@@ -1,75 +1,50 @@
-"""Whether genes and modules predict the endpoint."""
-
-from typing import TYPE_CHECKING, Any
+"""Survival: whether genes and modules predict the endpoint, from samples taken before its clock ran."""
 
 import numpy as np
 import pandas as pd
 
-from scresist.cells import pseudobulk
-from scresist.checks import InputError
-from scresist.run.publishing import focus_population, publish
-from scresist.run.store import Run
+from scresist.cells import focus_name, pseudobulk
+from scresist.checks import RefusedError
+from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
-if TYPE_CHECKING:
-    from scresist.run.pipeline import Context
+STRONGEST = 50  # genes of the focus, by p-value between arms
 
 
-def survival(run: Run, study: Study, context: "Context") -> None:
-    """Whether the strongest genes and the modules predict the endpoint, from samples taken before its clock ran."""
+def survival(state: State, study: Study, context: Context) -> None:
+    """Hazard ratios of the strongest genes and of the modules."""
     from scresist import survival as stage
 
     asked = study.settings.survival
     if asked is None:
         return
-    tested = run.table("expression_contrasts")
-    values = _patient_values(run, study, tested)
+    values = _values(state, study)
     if values is None:
-        run.refuse("survival", "all", "the compartment in focus has no value to test")
+        state.refuse("all", "the compartment in focus has no value to test")
         return
-    design, measured_in = _before_the_clock(study, asked.measured_in)
-    if measured_in is not None and not measured_in:
-        run.refuse(
-            "survival",
-            "all",
-            "no sample was taken before treatment: a value measured at progression never predicts that progression",
-        )
-        return
-    values = values[values.index.isin(design.samples.index)]
     people = study.patients.rename_axis("patient")
     try:
-        fitted = stage.cox(values, people, time=asked.time, event=asked.event, design=design, measured_in=measured_in)
-    except InputError as refusal:
-        run.refuse("survival", "Cox models", refusal)
+        fitted = stage.cox(
+            values, people, time=asked.time, event=asked.event, design=study.design, measured_in=asked.measured_in
+        )
+    except RefusedError as refusal:
+        state.refuse("Cox models", refusal)
         return
-    publish(run, context, "survival", fitted)
+    state.publish("survival", fitted)
 
 
-def _before_the_clock(study: Study, named: list[str] | None) -> tuple[Any, list[str] | None]:
-    """The design of the samples that may predict the endpoint, and their arms: named, or by their time point."""
-    from dataclasses import replace
-
-    from scresist.study.sheet_checks import BEFORE
-
-    design = study.design
-    if named is not None or "timepoint" not in design.samples:
-        return design, named
-    early = design.samples["timepoint"].astype(str).str.lower().isin(BEFORE)
-    kept = design.samples[early.to_numpy()]
-    return replace(design, samples=kept), [a for a in design.arms if a in set(kept["arm"])]
-
-
-def _patient_values(run: Run, study: Study, tested: pd.DataFrame) -> pd.DataFrame | None:
-    """Module scores, and log2 counts per million of the 50 strongest and the kept genes, samples x features."""
+def _values(state: State, study: Study) -> pd.DataFrame | None:
+    """Module scores, and log2 counts per million of the strongest and the kept genes, samples x features."""
     parts = []
-    if "module_scores" in run.results:
-        table = run.table("module_scores")
+    if "module_scores" in state.results:
+        table = state.table("module_scores")
         parts.append(table.pivot_table(index="sample", columns="module", values="score", observed=True))
+    tested = state.table("expression_contrasts")
     if len(tested):
-        name = focus_population(run, study)
+        name = focus_name(state.cells, study.settings.focus.compartment)
         own = tested[(tested["cell_type"] == name) & tested["p_value"].notna()].sort_values("p_value", kind="stable")
-        genes = list(dict.fromkeys([*own["gene"].head(50), *study.settings.focus.keep_genes]))
-        sums = pseudobulk(run.cells, groupby="population").counts
+        genes = list(dict.fromkeys([*own["gene"].head(STRONGEST), *study.settings.focus.keep_genes]))
+        sums = pseudobulk(state.cells, groupby="population").counts
         inside = sums.index.get_level_values("cell_type") == name
         counts = sums[inside].droplevel("cell_type")
         level = np.log2(counts.mul(1e6 / counts.sum(axis=1), axis=0) + 1)
@@ -78,3 +53,19 @@ def _patient_values(run: Run, study: Study, tested: pd.DataFrame) -> pd.DataFram
         return None
     joined = pd.concat(parts, axis=1).rename_axis(index="sample", columns="feature")
     return joined if joined.shape[1] else None
+
+
+def _endpoint(study: Study) -> tuple[str, ...]:
+    asked = study.settings.survival
+    return () if asked is None else (asked.time, asked.event)
+
+
+STEP = Step(
+    name="survival",
+    meaning="fits Cox models of the endpoint, from samples taken before its clock ran",
+    body=survival,
+    after=("contrasts",),
+    settings=("survival", "focus"),
+    sheet=lambda study: ("patient", "arm", "taken"),
+    patients=_endpoint,
+)

@@ -1,0 +1,127 @@
+"""The one verdict on a finding: every claim, candidate, hazard and comparison with other tools asks here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from scresist.results import number
+
+ALPHA = 0.05  # level of every test; intervals contain the truth in 95 of 100 studies
+PROPORTIONAL = 0.01  # below this p-value the hazards of a Cox model are not taken as proportional
+SUPPORTED, SUGGESTIVE, NOT_SUPPORTED, REFUSED = "supported", "suggestive", "not supported", "refused"
+VERDICTS = (SUPPORTED, SUGGESTIVE, NOT_SUPPORTED, REFUSED)
+
+
+class Verdict(NamedTuple):
+    """A verdict and its reason in words."""
+
+    verdict: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What speaks for and against one finding; NaN and empty text where something does not apply.
+
+    `level` is what q is compared with so that the whole study keeps its rate; `stricter` is why this finding has a
+    lower level than its family; `p_floor` the smallest p that an exact test of the design can reach; `p_permutation`
+    that test's own p-value; `p_proportional` the test of proportional hazards; `rests_on` the patient without whom the
+    finding is gone; `doubts` what may explain it; `weak` why the design is weak; `undecided` why its class is open;
+    `reason` why there is no test.
+    """
+
+    p_value: float
+    q_value: float
+    level: float = ALPHA
+    stricter: str = ""
+    p_floor: float = np.nan
+    p_permutation: float = np.nan
+    p_proportional: float = np.nan
+    rests_on: str = ""
+    doubts: str = ""
+    weak: str = ""
+    undecided: str = ""
+    reason: str = ""
+
+
+def verdict(evidence: Evidence, *, alpha: float = ALPHA) -> Verdict:
+    """Whether a finding is supported, suggestive, not supported, or could not be tested (refused).
+
+    Supported: p below alpha, q below alpha and at most its level over the whole study, an exact test of the design can
+    reach alpha and agrees where it was made, the design is not weak, the hazards are proportional, no single patient
+    carries the finding and nothing else explains it. Suggestive: p below alpha and neither a patient nor a doubt
+    stands against it. Not supported: the rest of what was tested.
+
+    Parameters
+    ----------
+    evidence
+        What speaks for and against the finding.
+    alpha
+        Level of the tests.
+    """
+    e = evidence
+    if np.isnan(e.p_value):
+        return Verdict(REFUSED, e.reason or e.weak or "there is no test")
+    if not e.p_value < alpha:
+        return Verdict(NOT_SUPPORTED, f"p = {e.p_value:.2g}")
+    against = [f"rests on patient {e.rests_on}"] if e.rests_on else []
+    if against or e.doubts:
+        return Verdict(NOT_SUPPORTED, "; ".join([*against, *([e.doubts] if e.doubts else [])]))
+    reservations = _reservations(e, alpha)
+    if reservations:
+        return Verdict(SUGGESTIVE, "; ".join(reservations))
+    return Verdict(SUPPORTED, f"q = {e.q_value:.2g}")
+
+
+def _reservations(e: Evidence, alpha: float) -> list[str]:
+    """What keeps a finding with p below alpha from being supported."""
+    found = []
+    if not e.q_value < alpha:
+        found.append(f"q = {e.q_value:.2g} over its family")
+    elif not e.q_value <= e.level:
+        held = f"{e.level:.2g}, the level that keeps the rate of the whole study"
+        found.append(f"q = {e.q_value:.2g} over its family, above {held}{f' ({e.stricter})' if e.stricter else ''}")
+    if e.p_floor > alpha:
+        found.append(f"an exact test of this design cannot go below p = {e.p_floor:.2g}")
+    elif e.weak:
+        found.append(e.weak)
+    if e.p_permutation >= alpha >= e.p_floor:
+        found.append(f"the permutation test gives p = {e.p_permutation:.2g}")
+    if e.undecided:
+        found.append(e.undecided)
+    if e.p_proportional < PROPORTIONAL:
+        found.append(f"the hazards are not proportional (p = {e.p_proportional:.2g})")
+    return found
+
+
+def evidence_of(
+    row: Mapping[str, object], *, level: float = ALPHA, stricter: str = "", weak: str = "", reason: str = ""
+) -> Evidence:
+    """The evidence of one row of any table of tests, by its column names.
+
+    Parameters
+    ----------
+    row
+        A row with `p_value` and `q_value`, and any of the other columns that tables of tests have.
+    level, stricter
+        What q is compared with over the whole study, and why it is lower than for the rest of the family.
+    weak
+        Why the design is weak; empty where it is not.
+    reason
+        Why there is no test, where the row does not give a reason itself.
+    """
+    alone = bool(row.get("rests_on_one")) and row.get("rests_on_one") == row.get("rests_on_one")
+    return Evidence(
+        p_value=number(row.get("p_value")), q_value=number(row.get("q_value")), level=level, stricter=stricter,
+        p_floor=number(row.get("p_floor")), p_permutation=number(row.get("p_permutation")),
+        p_proportional=number(row.get("zph_p")), rests_on=str(row.get("influence_patient")) if alone else "",
+        doubts=_text(row.get("doubts")), weak=weak,
+        undecided="undecided between primary and acquired" if row.get("class") == "undecided" else "",
+        reason=_text(row.get("reason")) or reason,
+    )  # fmt: skip
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

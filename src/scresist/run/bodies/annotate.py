@@ -1,0 +1,48 @@
+"""Annotate: lineage and type of every cell."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import RefusedError
+from scresist.run.step import Context, State, Step
+from scresist.study import Study
+
+UNASSIGNED = "unassigned"
+
+
+def annotate(state: State, study: Study, context: Context) -> None:
+    """Name the cells; where the measured genes do not suffice they stay unassigned, and the refusal is recorded."""
+    from scresist import annotate as stage
+
+    own, cells = study.settings.annotate, state.cells
+    try:
+        table = (
+            stage.shipped_markers(study.settings.study.organism)
+            if own.markers is None
+            else stage.read_markers(study.folder / own.markers)
+        )
+        stage.cell_types(cells, markers=table, overrides=own.overrides, rng=context.seed)
+    except RefusedError as refusal:
+        state.refuse("cell types", refusal)
+        cells.obs["lineage"] = pd.Categorical([UNASSIGNED] * cells.n_obs)
+        cells.obs["cell_type"] = pd.Categorical([UNASSIGNED] * cells.n_obs)
+        cells.obs["confidence"] = np.nan
+        return
+    state.publish("annotation", stage.evidence(cells, table))
+
+
+def _marker_table(study: Study) -> list[Path]:
+    own = study.settings.annotate.markers
+    return [] if own is None else [study.folder / own]
+
+
+STEP = Step(
+    name="annotate",
+    meaning="names lineage and cell type from marker genes, with the confidence of each call",
+    body=annotate,
+    after=("embed",),
+    settings=("annotate.overrides", "study.organism"),
+    files=_marker_table,
+)

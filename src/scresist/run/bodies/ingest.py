@@ -1,0 +1,31 @@
+"""Ingest: the matrices and the sheets become one cohort."""
+
+from pathlib import Path
+
+from scresist.run.step import Context, State, Step
+from scresist.study import Study
+
+
+def ingest(state: State, study: Study, context: Context) -> None:
+    """Read the matrices and join the sheets."""
+    import scresist.reading as stage
+
+    state.cohort = stage.ingest(study)
+
+
+def _matrices(study: Study) -> list[Path]:
+    given = list(study.samples["path"])
+    if "raw_path" in study.samples:
+        given += [p for p in study.samples["raw_path"] if isinstance(p, str)]
+    return [study.folder / str(p).partition("#")[0] for p in given]
+
+
+STEP = Step(
+    name="ingest",
+    meaning="reads the matrices, maps gene names to symbols and joins the sheets",
+    body=ingest,
+    settings=("study.organism", "design.arms", "focus.keep_genes", "quality.min_cells"),
+    sheet=lambda study: ("patient", "arm", "path", "raw_path"),
+    files=_matrices,
+    whole=True,
+)

@@ -1,0 +1,36 @@
+"""Microenvironment: the populations, their numbers, and what they do."""
+
+import pandas as pd
+
+from scresist.cells import populations
+from scresist.checks import RefusedError
+from scresist.results import Result
+from scresist.run.step import Context, State, Step
+from scresist.study import Study
+
+
+def microenvironment(state: State, study: Study, context: Context) -> None:
+    """Count the cells of each population, score signatures, average them per sample and population."""
+    from scresist import microenvironment as stage
+
+    cells = state.cells
+    cells.obs["population"] = pd.Categorical(populations(cells))
+    counted = stage.count_cells(cells, groupby="population")
+    state.publish("composition", Result(counted.reset_index(), "cells per sample and population"))
+    try:
+        stage.score(cells)
+    except RefusedError as refusal:
+        state.refuse("signatures", refusal)
+        return
+    scores = stage.by_sample(cells, groupby="population")
+    for note in scores.notes:
+        state.refuse("signatures", note)
+    state.publish("signature_scores", scores)
+
+
+STEP = Step(
+    name="microenvironment",
+    meaning="counts the cells of every population and scores signatures per sample",
+    body=microenvironment,
+    after=("malignancy",),
+)

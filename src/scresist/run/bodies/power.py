@@ -1,0 +1,33 @@
+"""Power: what this design can find, before any result is looked at."""
+
+from scresist.checks import RefusedError
+from scresist.run.step import Context, State, Step
+from scresist.study import Study
+
+
+def power(state: State, study: Study, context: Context) -> None:
+    """The chance to find an effect of each size with this design."""
+    from scresist.power import power_curves
+
+    if not study.design.contrasts:
+        return
+    try:
+        state.publish("power", power_curves(study=study))
+    except RefusedError as refusal:
+        state.refuse("power", refusal)
+
+
+def _endpoint(study: Study) -> tuple[str, ...]:
+    asked = study.settings.survival
+    return () if asked is None else (asked.time, asked.event)
+
+
+STEP = Step(
+    name="power",
+    meaning="computes the chance to find an effect of each size with this design",
+    body=power,
+    settings=("survival",),
+    design=True,
+    sheet=lambda study: ("taken",),
+    patients=_endpoint,
+)
