@@ -11,7 +11,7 @@ from scipy import sparse
 
 from scresist.communication import responses
 from scresist.run.bodies.communication import communication
-from scresist.run.store import Run
+from scresist.run.step import Context, State
 from scresist.study.settings import CommunicationSection
 
 TESTED = {
@@ -46,8 +46,8 @@ def step(adata, folder, mode="sound", **settings):
         settings=SimpleNamespace(communication=own, study=SimpleNamespace(organism="human")), design=design(adata),
         folder=Path(folder),
     )  # fmt: skip
-    run = Run(cohort=adata)
-    communication(run, study, SimpleNamespace(mode=mode, seed=1, out=Path(folder)))
+    run = State(Path(folder), cohort=adata, step="communication")
+    communication(run, study, Context(1, mode=mode))
     return run
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import scresist.contrasts as sc
+import scresist.usual_tools as su
 from scresist.checks import InputError, RefusedError
 from scresist.results import Result
 from studies import noise, three_arms, two_arms
@@ -37,7 +38,7 @@ def test_calibration_holds_for_patients_and_fails_for_cells():
 
     claims = {
         "modules": lambda d: sc.contrast_arms(means, d, influence=False),
-        "over cells": lambda d: sc.cell_level_values(cells.reset_index(drop=True), sample, d),
+        "over cells": lambda d: su.cell_level_values(cells.reset_index(drop=True), sample, d),
     }
     table = sc.calibrate(design, claims, n_shuffles=60, rng=1).table.set_index("claim")
     assert table.loc["modules", "false_positive_rate"] < 0.08
@@ -69,9 +70,9 @@ def test_claims_over_cells_that_patients_do_not_carry_fall():
     obs = pd.DataFrame({"sample": sample, "cell_type": "tumour"}, index=[f"c{i}" for i in range(len(sample))])
     var = pd.DataFrame(index=[f"g{i}" for i in range(40)])
     adata = anndata.AnnData(np.log1p(counts).astype(np.float32), obs=obs, var=var, layers={"counts": counts})
-    over_cells = sc.cell_level_expression(adata, design)
+    over_cells = su.cell_level_expression(adata, design)
     over_patients = sc.expression(sc.pseudobulk(adata), design)
-    result = sc.compare_claims(over_cells, over_patients, on=["cell_type", "contrast", "gene"])
+    result = su.compare_claims(over_cells, over_patients, on=["cell_type", "contrast", "gene"])
     verdict = result.table.set_index("gene")["verdict"]
     assert verdict["g0"] == "stands"
     assert len(verdict) > 15
@@ -79,8 +80,8 @@ def test_claims_over_cells_that_patients_do_not_carry_fall():
     assert "claimed over cells" in result.notes[0]
     few = two_arms(1, 5)
     adata = adata[adata.obs["sample"].isin(few.samples.index)].copy()
-    untested = sc.compare_claims(
-        sc.cell_level_expression(adata, few),
+    untested = su.compare_claims(
+        su.cell_level_expression(adata, few),
         sc.expression(sc.pseudobulk(adata), few),
         on=["cell_type", "contrast", "gene"],
     )
@@ -98,7 +99,7 @@ def test_wilcoxon_over_cells_is_scipys():
         {"sample": np.repeat(design.samples.index, 20), "cell_type": "T"}, index=[f"c{i}" for i in range(80)]
     )
     adata = anndata.AnnData(x.astype(np.float64), obs=obs)
-    found = sc.cell_level_expression(adata, design).table
+    found = su.cell_level_expression(adata, design).table
     expected = stats.mannwhitneyu(x[:40], x[40:], method="asymptotic").pvalue
     np.testing.assert_allclose(found["p_value"], expected, rtol=1e-3)
 

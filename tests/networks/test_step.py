@@ -10,10 +10,10 @@ import networks_cohort
 import scresist as sr
 from scresist.results import read_table
 from scresist.run.bodies.networks import MEANING, networks
-from scresist.run.pipeline import Context
-from scresist.run.store import Run
+from scresist.run.step import Context, State
 from scresist.study import Study
 from scresist.study.settings import Settings
+from scresist.tables import TABLES
 
 ASKED = {
     "study": {"name": "x", "samples": "s.csv", "patients": "p.csv"},
@@ -28,9 +28,9 @@ def published(tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
     cells = networks_cohort.cohort()
     cells.obs["population"] = cells.obs["cell_type"]
-    run = Run(cohort=cells)
+    run = State(out, cohort=cells, step="networks")
     study = Study(Path("study.toml"), Settings.model_validate(ASKED), None, pd.DataFrame(), pd.DataFrame())
-    networks(run, study, Context(1, 1, None, "sound", out))
+    networks(run, study, Context(1))
     return run, out
 
 
@@ -38,7 +38,7 @@ def test_the_step_leaves_what_modules_rest_on(published):
     run, out = published
     names = {"modules", "module_scores", "module_catalogue", "hub_genes", "metacells", "network_genes", "power_table"}
     assert names <= set(run.results)
-    assert all((out / file).exists() for file in run.published.values())
+    assert all((out / file).exists() for file in (TABLES[name].path for name in run.results))
     net = sr.networks.load(out / "network.zip")
     catalogue = read_table(out / "tables" / "module_catalogue.csv")
     assert catalogue["module"].tolist() == net.names

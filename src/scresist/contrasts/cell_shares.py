@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scresist.checks import InputError, require_choice, require_positive
+from scresist.checks import InputError, RefusedError, require_choice, require_positive
 from scresist.contrasts.arms import contrast_arms
 from scresist.contrasts.units import feature_table
 from scresist.contrasts.verdict import ALPHA
@@ -69,7 +69,7 @@ def composition(
     if (wide.to_numpy() < 0).any():
         raise InputError("numbers of cells hold negative values; give counts, zero or more")
     if wide.shape[1] < 2:
-        raise InputError(f"composition needs at least two cell types; got {list(wide.columns)}")
+        raise RefusedError(f"composition needs at least two cell types; got {list(wide.columns)}")
     total = wide.sum(axis=1)
     small = total[total < max(min_cells, 1)]
     wide, total = wide[total >= max(min_cells, 1)], total[total >= max(min_cells, 1)]

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from scresist.cells.sums import Pseudobulk
-from scresist.checks import DesignError, InputError, suggestion
+from scresist.checks import InputError, RefusedError, suggestion
 from scresist.contrasts.shared import (
     LEAST_MODERATED,
     WORKING_CORRELATION,
@@ -80,7 +80,7 @@ def primary_against_acquired(
     by_name = {c.name: c for c in design.contrasts}
     for wanted in (primary, acquired):
         if wanted not in by_name:
-            raise DesignError(f"the design has no contrast {wanted!r}; {suggestion(wanted, by_name)}")
+            raise InputError(f"the design has no contrast {wanted!r}; {suggestion(wanted, by_name)}")
     pair = (by_name[primary], by_name[acquired])
     if isinstance(values, Pseudobulk):
         table = _by_cell_type(values, design, pair, alpha)
@@ -104,7 +104,7 @@ def _by_cell_type(sums: Pseudobulk, design: Design, pair: tuple[Contrast, Contra
         table.insert(0, "cell_type", kind)
         tables.append(table)
     if not tables:
-        raise InputError("the sums hold no group with enough cells; lower min_cells or check the cell types")
+        raise RefusedError("no sample has enough cells of any population to be summed; lower min_cells")
     return pd.concat(tables, ignore_index=True)
 
 

@@ -4,14 +4,13 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from scipy.optimize import brentq
 
 from scresist.checks import InputError
 from scresist.contrasts.units import Units, check_design, contrast_units
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.patient_model import effect_variance, fit_patient_model
 from scresist.kernels.permutation import n_relabellings, permutation_detail
+from scresist.kernels.power import detectable, t_power
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
 
@@ -74,7 +73,7 @@ def _judge(design: Design, contrast: Contrast, correlation: float, power: float,
         row["n_relabellings"], row["p_floor"] = total, exact_floor(units)
     variance, df = _variance_factor(units, correlation)
     if min(n_test, n_reference) >= 2 and np.isfinite(variance) and df > 0:
-        row["detectable"] = np.sqrt(variance) * _detectable(df, power, alpha)
+        row["detectable"] = np.sqrt(variance) * detectable(lambda shift: t_power(shift, df, alpha), power)
     row["verdict"], row["sentence"] = _verdict(row, contrast, doubled, full, design, variance, alpha)
     return row
 
@@ -170,16 +169,3 @@ def _variance_factor(units: Units, correlation: float) -> tuple[float, float]:
         between = within + fit.between_trace / fit.between_df * correlation
     variance, df = effect_variance(fit, within, fit.within_df, between, fit.between_df_effective)
     return float(variance[0, 0]), float(df[0, 0])
-
-
-def _detectable(df: float, power: float, alpha: float) -> float:
-    """Noncentrality at which a two-sided t test has the power asked for."""
-    critical = stats.t.ppf(1 - alpha / 2, df)
-
-    def gap(shift: float) -> float:
-        return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)) - power
-
-    high = 4.0
-    while gap(high) < 0 and high < 1e4:
-        high *= 2
-    return float(brentq(gap, 1e-6, high)) if gap(high) > 0 else float("nan")

@@ -87,7 +87,9 @@ def _shuffled(design: Design, moved: tuple[float, float], rng: np.random.Generat
         share = float((new.samples["arm"].astype(str) != design.samples["arm"].astype(str)).mean())
         if moved[0] - 1e-9 <= share <= moved[1] + 1e-9:
             return new
-    raise InputError(f"no shuffle of this design moves between {moved[0]:g} and {moved[1]:g} of the samples; widen it")
+    raise RefusedError(
+        f"no shuffle of this design moves between {moved[0]:g} and {moved[1]:g} of the samples; widen it"
+    )
 
 
 def shuffle_arms(design: Design, *, rng: int | np.random.Generator) -> Design:

@@ -125,12 +125,12 @@ def check_design(design: Design, samples: Iterable[object]) -> None:
     for contrast in design.contrasts:
         for arm in (contrast.test, contrast.reference):
             if arm not in design.arms:
-                raise DesignError(f"contrast {contrast.name!r} names arm {arm!r}; {suggestion(arm, design.arms)}")
+                raise InputError(f"contrast {contrast.name!r} names arm {arm!r}; {suggestion(arm, design.arms)}")
         if contrast.test == contrast.reference:
-            raise DesignError(f"contrast {contrast.name!r} compares arm {contrast.test!r} with itself; name two arms")
+            raise InputError(f"contrast {contrast.name!r} compares arm {contrast.test!r} with itself; name two arms")
         if contrast.pairing not in ("auto", "paired", "unpaired"):
             got = repr(contrast.pairing)
-            raise DesignError(f"contrast {contrast.name!r}: pairing is auto, paired or unpaired; got {got}")
+            raise InputError(f"contrast {contrast.name!r}: pairing is auto, paired or unpaired; got {got}")
 
 
 def contrast_units(
@@ -224,7 +224,20 @@ def _covariates(
             spread = mean.std()
             columns.append((mean - mean.mean()) / (spread if spread > 0 else 1.0))
         else:
+            _require_one_level(sheet, name, row)
             level = pd.factorize(sheet[name].astype(str).to_numpy()[first], sort=True)[0]
             columns.extend((level == k).astype(float) for k in range(1, level.max(initial=0) + 1))
             strata = np.unique(np.column_stack([strata, level]), axis=0, return_inverse=True)[1].ravel()
     return np.column_stack(columns), strata, tuple(numeric)
+
+
+def _require_one_level(sheet: pd.DataFrame, name: str, row: np.ndarray) -> None:
+    """Raise where the samples of one unit have two values of a categorical covariate: no one of them is the unit's."""
+    levels = pd.Series(sheet[name].astype(str).to_numpy()).groupby(row).nunique()
+    if (levels > 1).any():
+        first = sheet.iloc[np.flatnonzero(row == levels.index[levels > 1][0])]
+        values = ", ".join(sorted(set(first[name].astype(str))))
+        raise DesignError(
+            f"the samples of patient {first['patient'].iloc[0]} in arm {first['arm'].iloc[0]!r} have several values of "
+            f"{name!r} ({values}); drop the covariate, or keep the samples of one value"
+        )

@@ -81,8 +81,11 @@ def _reservations(e: Evidence, alpha: float) -> list[str]:
     if not e.q_value < alpha:
         found.append(f"q = {e.q_value:.2g} over its family")
     elif not e.q_value <= e.level:
-        held = f"{e.level:.2g}, the level that keeps the rate of the whole study"
-        found.append(f"q = {e.q_value:.2g} over its family, above {held}{f' ({e.stricter})' if e.stricter else ''}")
+        passes = f"at most {e.level:.2g} passes" if e.level > 0 else "none of this family passes"
+        found.append(
+            f"q = {e.q_value:.2g} over its family; over the whole study {passes}"
+            + (f" ({e.stricter})" if e.stricter else "")
+        )
     if e.p_floor > alpha:
         found.append(f"an exact test of this design cannot go below p = {e.p_floor:.2g}")
     elif e.weak:

@@ -7,10 +7,13 @@ from scresist.contrasts.claims import Judge
 from scresist.contrasts.verdict import ALPHA
 from scresist.run.step import State
 from scresist.study import Study
-from scresist.tables import TABLES
+from scresist.tables import TABLES, of_kind
 
 CANDIDATES = "candidates"
-KINDS = {table.kind: name for name, table in TABLES.items() if table.kind and table.kind != CANDIDATES}
+# Kind of claim: its table, in the order of the register.
+ORDER = ("expression", "modules", "composition", "signatures", "communication", "responses", "module resistance",
+         "gene resistance", "survival")  # fmt: skip
+KINDS = {kind: of_kind(kind).name for kind in ORDER}
 WITH_DOUBTS = ("expression", "gene resistance")
 OVER = {
     "flips": ("cells", "genes"),
