@@ -89,7 +89,7 @@ def test_a_wrong_call_is_2(call, tmp_path):
     assert "until must be one of ingest" in err
     status, _, err = call("report", tmp_path / "r")
     assert status == 2
-    assert "holds no finished run" in err
+    assert "is no results folder" in err
     status, _, err = call("simulate", "--out", tmp_path / "s", "--patients", "baseline")
     assert status == 2
     assert "--patients takes arm=number" in err

@@ -119,11 +119,11 @@ def test_the_public_kernels_are_there(name):
 
 
 def test_stages_stay_callable_whatever_is_imported_first():
-    importlib.import_module("scresist.embedding.space")
+    importlib.import_module("scresist.embedding")
     importlib.import_module("scresist.reading.formats")
-    assert callable(scresist.embedding.space)
-    assert callable(scresist.reading)
-    assert callable(scresist.evidence)
+    assert callable(scresist.embed)
+    assert callable(scresist.ingest)
+    assert callable(scresist.candidates)
 
 
 def test_an_unknown_name_is_said():

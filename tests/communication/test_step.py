@@ -9,6 +9,7 @@ import pytest
 from planted_signals import cohort, design
 from scipy import sparse
 
+from scresist import tables
 from scresist.communication import responses
 from scresist.run.bodies.communication import communication
 from scresist.run.step import Context, State
@@ -74,7 +75,7 @@ def test_every_table_is_there_and_tidy(run, name, columns):
     table = run.results[name].table
     assert len(table)
     assert columns <= set(table.columns)
-    assert run.published[name].startswith(f"tables/{name}.")
+    tables.check(name, table)
 
 
 def test_links_scores_and_evidence_speak_of_the_same_links(run):

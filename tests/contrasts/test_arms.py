@@ -268,7 +268,7 @@ def test_what_cannot_be_read_is_an_error():
         contrast_arms(values, design, method="wilcoxon")
     with pytest.raises(InputError, match="weights lack 1 samples"):
         contrast_arms(values, design, weights=pd.Series(1.0, index=values.index[1:]))
-    with pytest.raises(DesignError, match="did you mean 'naive'"):
+    with pytest.raises(InputError, match="did you mean 'naive'"):
         contrast_arms(values, replace(design, contrasts=(Contrast("c", "resistant", "naiv"),)))
     with pytest.raises(MissingColumnError, match="no column 'arm'"):
         contrast_arms(values, replace(design, samples=design.samples.drop(columns="arm")))

@@ -6,9 +6,19 @@ import pytest
 
 import scresist.contrasts as sc
 import scresist.usual_tools as su
+from scresist.cells import pseudobulk
 from scresist.checks import InputError, RefusedError
+from scresist.contrasts.claims import Judge
+from scresist.contrasts.verdict import ALPHA
 from scresist.results import Result
 from studies import noise, three_arms, two_arms
+
+
+def judged(table, design):
+    """The table of genes with the verdict of the study, each family held to the plain level."""
+    families = pd.DataFrame({"kind": "expression", "family": sc.family_names(table).unique(), "level": ALPHA})
+    judge = Judge.of(sc.estimable(design).table, families)
+    return table.assign(verdict=judge.verdicts("expression", table))
 
 
 def test_shuffles_keep_sizes_pairs_and_strata():
@@ -71,7 +81,7 @@ def test_claims_over_cells_that_patients_do_not_carry_fall():
     var = pd.DataFrame(index=[f"g{i}" for i in range(40)])
     adata = anndata.AnnData(np.log1p(counts).astype(np.float32), obs=obs, var=var, layers={"counts": counts})
     over_cells = su.cell_level_expression(adata, design)
-    over_patients = sc.expression(sc.pseudobulk(adata), design)
+    over_patients = judged(sc.expression(pseudobulk(adata), design).table, design)
     result = su.compare_claims(over_cells, over_patients, on=["cell_type", "contrast", "gene"])
     verdict = result.table.set_index("gene")["verdict"]
     assert verdict["g0"] == "stands"
@@ -82,7 +92,7 @@ def test_claims_over_cells_that_patients_do_not_carry_fall():
     adata = adata[adata.obs["sample"].isin(few.samples.index)].copy()
     untested = su.compare_claims(
         su.cell_level_expression(adata, few),
-        sc.expression(sc.pseudobulk(adata), few),
+        judged(sc.expression(pseudobulk(adata), few).table, few),
         on=["cell_type", "contrast", "gene"],
     )
     assert set(untested.table["verdict"]) == {"no test"}
@@ -149,7 +159,7 @@ def test_what_stands_in_its_family_may_not_stand_over_the_study():
     among = sc.register_claims({"modules": table, **quiet}, design).table
     row = among[(among["kind"] == "modules") & (among["feature"] == "m0")].iloc[0]
     assert row["verdict"] == "suggestive"
-    assert "not over the whole study" in row["why"]
+    assert "over the whole study none of this family passes" in row["why"]
 
 
 def test_links_are_named_by_both_ends():
@@ -177,7 +187,7 @@ def test_a_design_that_cannot_reach_the_level_supports_nothing():
     table = sc.register_claims({"modules": sc.modules(values, design)}, design).table.set_index("feature")
     assert table.loc["m0", "q_value"] < 0.05
     assert table.loc["m0", "verdict"] == "suggestive"
-    assert "cannot go below 0.1" in table.loc["m0", "why"]
+    assert "cannot go below p = 0.1" in table.loc["m0", "why"]
 
 
 def test_a_finding_that_rests_on_one_patient_is_not_called():

@@ -1,11 +1,13 @@
 """Survival of patients: what may predict, what is refused, what comes out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import scresist as sr
-from scresist.checks import DesignError, InputError, MissingColumnError
+from scresist.checks import InputError, MissingColumnError, RefusedError
 from scresist.study.design import Contrast, Design
 from scresist.survival import candidates, cox, kaplan_meier
 
@@ -21,6 +23,7 @@ def cohort(n=60, seed=0, slope=1.0):
     )  # fmt: skip
     rows = [(f"p{i}", "baseline") for i in range(n)] + [(f"p{i}", "acquired") for i in range(0, n, 2)]
     samples = pd.DataFrame(rows, columns=["patient", "arm"], index=[f"s{i}" for i in range(len(rows))])
+    samples["taken"] = np.where(samples["arm"] == "baseline", "before", "at progression")
     design = Design(("baseline", "acquired"), (Contrast("acquired", "acquired", "baseline"),), samples)
     values = pd.DataFrame(
         {"gene": np.r_[x, rng.normal(size=n // 2)], "noise": rng.normal(size=len(rows))}, samples.index
@@ -46,10 +49,43 @@ def test_a_value_measured_at_progression_never_predicts_it():
     result = cox(values, patients, design=design)
     assert result.table.set_index("feature").loc["leak", "p_value"] > 0.01
     assert "30 samples of acquired not used" in result.notes[0]
-    with pytest.raises(DesignError, match="taken at progression"):
+    with pytest.raises(InputError, match="taken at progression"):
         cox(values, patients, design=design, measured_in=["baseline", "acquired"])
-    with pytest.raises(DesignError, match="did you mean 'baseline'"):
+    with pytest.raises(InputError, match="did you mean 'baseline'"):
         cox(values, patients, design=design, measured_in=["base"])
+
+
+def test_the_guard_does_not_depend_on_names():
+    """Renaming arms and contrasts opens nothing: what counts is when a sample was taken."""
+    values, patients, design = cohort()
+    names = {"baseline": "naive", "acquired": "relapsed"}
+    renamed = Design(
+        ("naive", "relapsed"), (Contrast("later", "relapsed", "naive"),),
+        design.samples.assign(arm=design.samples["arm"].map(names)),
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(
+        cox(values, patients, design=renamed).table, cox(values, patients, design=design).table
+    )
+    with pytest.raises(InputError, match="'relapsed' were taken at progression or on treatment"):
+        cox(values, patients, design=renamed, measured_in=["naive", "relapsed"])
+
+
+def test_what_is_not_known_is_refused_or_left_out_and_said():
+    values, patients, design = cohort()
+    blind = replace(design, samples=design.samples.drop(columns="taken"))
+    with pytest.raises(RefusedError, match="not known when the samples of acquired, baseline were taken"):
+        cox(values, patients, design=blind)
+    given = cox(values, patients, design=blind, measured_in=["baseline"])
+    pd.testing.assert_frame_equal(given.table, cox(values, patients, design=design).table)
+    with pytest.raises(InputError, match="'acquired' were taken at progression"):  # its role is known
+        cox(values, patients, design=blind, measured_in=["acquired"])
+    some = design.samples.copy()
+    some.loc["s0", "taken"] = None
+    result = cox(values, patients, design=replace(design, samples=some))
+    assert "1 samples of baseline not used: it is not known when they were taken" in result.notes
+    late = replace(design, samples=design.samples.assign(taken="on"))
+    with pytest.raises(RefusedError, match="no sample was taken before treatment"):
+        cox(values, patients, design=late)
 
 
 def test_order_changes_nothing_and_values_by_patient_are_the_same():
