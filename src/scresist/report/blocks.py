@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from scresist import tables
 from scresist.plots.style import arm_colours, colours
 
 
@@ -55,11 +56,27 @@ def figures(items: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return {"kind": "figures", "entries": [{"svg": Markup(svg), "caption": caption} for svg, caption in items]}
 
 
-def table(frame: pd.DataFrame, columns: Sequence[Column], *, most: int = 200, file: str = "") -> dict[str, Any]:
-    """A table with numbers written for reading, without its empty columns; the file that has all of it is named."""
+def table(frame: pd.DataFrame, name: str, columns: Sequence[str], *, at_most: int = 200) -> dict[str, Any]:
+    """Some columns of a table of the results folder, with the headings and formats of the register of tables.
+
+    Empty columns are left out; the file that has all rows is named.
+    """
+    entry = tables.TABLES[name]
+    return plain_table(frame, [_column(name, c) for c in columns], at_most=at_most, file=entry.path)
+
+
+def _column(name: str, source: str) -> Column:
+    entry = tables.column(name, source)
+    return Column(source, entry.label, entry.form, entry.meaning, pill=source == "verdict")
+
+
+def plain_table(
+    frame: pd.DataFrame, columns: Sequence[Column], *, at_most: int = 200, file: str = ""
+) -> dict[str, Any]:
+    """A table with numbers written for reading, without its empty columns."""
     present = [c for c in columns if c.source in frame.columns and (frame.empty or frame[c.source].notna().any())]
-    rows = [[_cell(row[c.source], c) for c in present] for row in frame.head(most).to_dict("records")]
-    shown = f"{len(frame)} rows" if len(frame) <= most else f"the first {most} of {len(frame)} rows"
+    rows = [[_cell(row[c.source], c) for c in present] for row in frame.head(at_most).to_dict("records")]
+    shown = f"{len(frame)} rows" if len(frame) <= at_most else f"the first {at_most} of {len(frame)} rows"
     more = f"{shown}; all in {file}" if file else ""
     return {"kind": "table", "columns": present, "rows": rows, "more": more}
 

@@ -6,16 +6,15 @@ import pandas as pd
 
 from scresist.plots import communication as draw
 from scresist.plots.style import new_axes, to_svg
-from scresist.report.blocks import Column, Section, bullets, figures, heading, table
-from scresist.report.comparisons import TEST, VERDICT, WHY
+from scresist.report.blocks import Section, bullets, figures, heading, table
+from scresist.report.comparisons import TEST
 from scresist.report.folder import Folder
 
 LEVELS = (
     ("pathway", "Pathways between populations"), ("outgoing", "Outgoing, by population"),
     ("incoming", "Incoming, by population"), ("pair", "Ligand-receptor pairs"),
 )  # fmt: skip
-ENDS = (Column("source", "source"), Column("target", "target"), Column("ligand", "ligand"),
-        Column("receptor", "receptor"), Column("pathway", "pathway"))  # fmt: skip
+ENDS = ("source", "target", "ligand", "receptor", "pathway")
 STRIPS = 6
 STRONGEST = 25
 
@@ -85,11 +84,11 @@ def _differences(folder: Folder) -> list[dict[str, Any]]:
         blocks.append(heading(title))
         if level == "pathway" and len(values):
             blocks.append(figures(_strips(own, values, sheet, folder.arms)))
-        blocks.append(table(own, [
-            Column("contrast", "contrast"), *ENDS, VERDICT,
-            Column("effect", "effect", "+.4f", "difference of the probability of communication"),
-            Column("ci_low", "95 % low", "+.4f"), Column("ci_high", "high", "+.4f"), *TEST[2:], WHY,
-        ], file="tables/communication_contrasts.csv"))  # fmt: skip
+        blocks.append(table(own, "communication_contrasts", [
+            "contrast", *ENDS, "verdict",
+            "effect",
+            "ci_low", "ci_high", *TEST[2:], "why",
+        ]))  # fmt: skip
     return blocks
 
 
@@ -109,11 +108,11 @@ def _responses(folder: Folder) -> list[dict[str, Any]]:
     tested = folder.claimed("signal_chain_contrasts")
     if not len(tested):
         return []
-    return [heading("From signal to response"), table(tested, [
-        Column("contrast", "contrast"), Column("pathway", "pathway"),
-        Column("step", "step", "", "ligand in the sender, receptor and response in the receiver"),
-        Column("group", "population"), VERDICT, Column("effect", "effect", "+.2f"), *TEST, WHY,
-    ], file="tables/signal_chain_contrasts.csv")]  # fmt: skip
+    return [heading("From signal to response"), table(tested, "signal_chain_contrasts", [
+        "contrast", "pathway",
+        "step",
+        "group", "verdict", "effect", *TEST, "why",
+    ])]  # fmt: skip
 
 
 def _strongest(folder: Folder) -> list[dict[str, Any]]:
@@ -124,10 +123,10 @@ def _strongest(folder: Folder) -> list[dict[str, Any]]:
     best = scores.sort_values(["aggregate", "probability"], ascending=[True, False], kind="stable").head(STRONGEST)
     if len(evidence):
         best = best.merge(evidence, on=["source", "target", "interaction"], how="left")
-    return [heading("The strongest links, whatever the arm"), table(best, [
-        *ENDS, Column("probability", "probability", ".3f"), Column("n_high", "scores that agree"),
-        Column("specificity", "specificity", ".3f"), Column("log_fold", "log fold", "+.2f"),
-        Column("n_samples", "samples"), Column("share_significant", "significant in", "%"),
-        Column("ligand_cells", "cells with ligand", "%"), Column("receptor_cells", "cells with receptor", "%"),
-        Column("ambient_risk", "ambient, ligand", "%"),
-    ], file="tables/communication_scores.parquet")]  # fmt: skip
+    return [heading("The strongest links, whatever the arm"), table(best, "communication_scores", [
+        *ENDS, "probability", "n_high",
+        "specificity", "log_fold",
+        "n_samples", "share_significant",
+        "ligand_cells", "receptor_cells",
+        "ambient_risk",
+    ])]  # fmt: skip

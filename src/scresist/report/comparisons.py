@@ -4,21 +4,9 @@ import pandas as pd
 
 from scresist.plots.effects import by_arm
 from scresist.plots.style import new_axes, to_svg
-from scresist.report.blocks import Column
 
-TEST = (
-    Column("ci_low", "95 % low", "+.2f"),
-    Column("ci_high", "high", "+.2f"),
-    Column("p_value", "p", "p", "patients as the unit"),
-    Column("p_floor", "p floor", "p", "the smallest p an exact test of this design can reach"),
-    Column("q_value", "q", "p", "Benjamini-Hochberg over the family"),
-    Column("n_test", "n test"),
-    Column("n_reference", "n ref"),
-    Column("n_pairs", "pairs"),
-    Column("influence", "influence", ".2f", "largest relative change of the effect when one patient is left out"),
-    Column("influence_patient", "of"),
-)
-VERDICT, WHY = Column("verdict", "verdict", pill=True), Column("why", "why this verdict")
+TEST = ("ci_low", "ci_high", "p_value", "p_floor", "q_value", "n_test", "n_reference", "n_pairs", "influence",
+        "influence_patient")  # fmt: skip
 
 
 def strip(points: pd.DataFrame, arms: list[str], unit: str) -> str:

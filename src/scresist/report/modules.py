@@ -6,8 +6,8 @@ import pandas as pd
 
 from scresist.plots import networks as draw
 from scresist.plots.style import new_axes, to_svg
-from scresist.report.blocks import Column, Section, bullets, figures, heading, table
-from scresist.report.comparisons import TEST, VERDICT, WHY, strip
+from scresist.report.blocks import Section, bullets, figures, heading, table
+from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
 
 if TYPE_CHECKING:
@@ -42,11 +42,8 @@ def _differences(folder: Folder, tested: pd.DataFrame) -> list[dict[str, Any]]:
         own = scores[scores["module"] == name].join(sheet, on="sample").rename(columns={"score": "value"})
         means = own.groupby(["patient", "arm"], as_index=False)["value"].mean()
         drawn.append((strip(means, folder.arms, "module score"), str(name)))
-    columns = [
-        Column("contrast", "contrast"), Column("module", "module"), VERDICT, Column("effect", "effect", "+.2f"), *TEST,
-        WHY,
-    ]  # fmt: skip
-    return [figures(drawn), table(tested, columns, file="tables/module_contrasts.csv")]
+    columns = ["contrast", "module", "verdict", "effect", *TEST, "why"]
+    return [figures(drawn), table(tested, "module_contrasts", columns)]
 
 
 def _members(folder: Folder, members: pd.DataFrame) -> list[dict[str, Any]]:
@@ -56,17 +53,17 @@ def _members(folder: Folder, members: pd.DataFrame) -> list[dict[str, Any]]:
     catalogue = folder.table("module_catalogue")
     if catalogue.empty:
         catalogue = members.groupby("module").size().rename("n_genes").reset_index()
-    return [heading("Modules and what they rest on"), table(catalogue.join(listed, on="module"), [
-        Column("module", "module"), Column("n_genes", "genes"), Column("hubs", "highest kME"),
-        Column("recurrence", "recurs", "%", "share of patient resamplings with a module that shares half its genes"),
-        Column("least_without_one", "least overlap without one patient", ".2f", "Jaccard"),
-        Column("depends_on", "that patient"),
-        Column("carried_by", "carried by", "", "a patient who makes more than half of its variance or stands alone"),
-        Column("technical", "goes with", "", "depth, mitochondrial share, cell cycle, contamination or batch"),
-        Column("technical_r", "correlation", ".2f"),
-        Column("consensus_jaccard", "in the consensus", ".2f", "Jaccard with the nearest module of the consensus"),
-        Column("variance_explained", "variance explained", "%"),
-    ], file="tables/module_catalogue.csv")]  # fmt: skip
+    return [heading("Modules and what they rest on"), table(catalogue.join(listed, on="module"), "module_catalogue", [
+        "module", "n_genes", "hubs",
+        "recurrence",
+        "least_without_one",
+        "depends_on",
+        "carried_by",
+        "technical",
+        "technical_r",
+        "consensus_jaccard",
+        "variance_explained",
+    ])]  # fmt: skip
 
 
 def _meaning(folder: Folder) -> list[dict[str, Any]]:
@@ -78,23 +75,23 @@ def _meaning(folder: Folder) -> list[dict[str, Any]]:
         none = "No gene set is over-represented in a module at q < 0.05 (tables/module_meaning.csv has the nearest)."
         return [heading("What the modules are about"), bullets([none])]
     best = found.sort_values(["module", "p_value"], kind="stable").groupby("module", sort=False).head(6)
-    return [heading("What the modules are about"), table(best, [
-        Column("module", "module"), Column("collection", "collection"), Column("gene_set", "gene set"),
-        Column("n_overlap", "shared"), Column("module_size", "of module"), Column("set_size", "of set"),
-        Column("odds_ratio", "odds ratio", ".1f"), Column("q_value", "q over modules and sets", "p"),
-        Column("genes", "genes"),
-    ], file="tables/module_meaning.csv")]  # fmt: skip
+    return [heading("What the modules are about"), table(best, "module_meaning", [
+        "module", "collection", "gene_set",
+        "n_overlap", "module_size", "set_size",
+        "odds_ratio", "q_value",
+        "genes",
+    ])]  # fmt: skip
 
 
 def _asked(folder: Folder) -> list[dict[str, Any]]:
     views = folder.table("gene_views")
     if not len(views):
         return []
-    return [heading("The genes asked for"), table(views, [
-        Column("gene", "gene"), Column("verdict", "where it stands"), Column("kme", "kME with the nearest", ".2f"),
-        Column("kme_low", "95 % low", ".2f"), Column("kme_high", "high", ".2f"),
-        Column("settings_share", "there under other settings", "%"), Column("neighbours", "nearest genes"),
-    ], file="tables/gene_views.csv")]  # fmt: skip
+    return [heading("The genes asked for"), table(views, "gene_views", [
+        "gene", "verdict", "kme",
+        "kme_low", "kme_high",
+        "settings_share", "neighbours",
+    ])]  # fmt: skip
 
 
 def _network(folder: Folder, net: "Network", best: list[str]) -> list[dict[str, Any]]:

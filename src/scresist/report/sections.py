@@ -10,9 +10,21 @@ from scresist.plots.composition import shares
 from scresist.plots.effects import forest
 from scresist.plots.power import power_figure
 from scresist.plots.style import colours, new_axes, to_svg
-from scresist.report.blocks import Column, Section, bullets, cell_map, figures, heading, interval, table, text, write
+from scresist.report.blocks import (
+    Column,
+    Section,
+    bullets,
+    cell_map,
+    figures,
+    heading,
+    interval,
+    plain_table,
+    table,
+    text,
+    write,
+)
 from scresist.report.communication import communication
-from scresist.report.comparisons import TEST, VERDICT, WHY, strip
+from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
 from scresist.report.modules import modules
 
@@ -62,9 +74,9 @@ def planted(folder: Folder) -> Section | None:
     if not len(known):
         return None
     lead = "This cohort was simulated. The truth was kept apart from the run and is laid beside its results here."
-    return Section("planted", "What was planted, and what was found", lead, [table(known, [
-        Column("what", "what"), Column("where", "where"), Column("planted", "planted"), Column("found", "found"),
-    ], file="tables/planted.csv")])  # fmt: skip
+    return Section("planted", "What was planted, and what was found", lead, [table(known, "planted", [
+        "what", "where", "planted", "found",
+    ])])  # fmt: skip
 
 
 def who(folder: Folder) -> Section:
@@ -83,20 +95,20 @@ def who(folder: Folder) -> Section:
         blocks.append(figures([(to_svg(figure), "Cells of each population in each sample, by arm.")]))
     evidence = folder.table("annotation")
     if len(evidence):
-        blocks += [heading("Evidence per cluster"), table(evidence, [
-            Column("cluster", "cluster"), Column("n_cells", "cells"), Column("n_samples", "samples"),
-            Column("cell_type", "cell type"), Column("cell_type_share", "share", "%"),
-            Column("confidence", "confidence", ".2f", "share of marker resamplings that give the same label"),
-            Column("markers_for", "markers for it"), Column("markers_against", "markers against it"),
-        ], file="tables/annotation.csv")]  # fmt: skip
+        blocks += [heading("Evidence per cluster"), table(evidence, "annotation", [
+            "cluster", "n_cells", "n_samples",
+            "cell_type", "cell_type_share",
+            "confidence",
+            "markers_for", "markers_against",
+        ])]  # fmt: skip
     calls = folder.table("malignancy")
     if len(calls):
-        blocks += [heading("Malignant cells by patient"), table(calls, [
-            Column("patient", "patient"), Column("epithelial", "epithelial"), Column("reference", "reference cells"),
-            Column("signal", "signal", ".3f", "strength of the tumour's copy-number profile"),
-            Column("reference_signal", "between reference lineages", ".3f"), Column("malignant", "malignant"),
-            Column("normal", "normal"), Column("uncertain", "uncertain"), Column("refused", "refused"),
-        ], file="tables/malignancy.csv")]  # fmt: skip
+        blocks += [heading("Malignant cells by patient"), table(calls, "malignancy", [
+            "patient", "epithelial", "reference",
+            "signal",
+            "reference_signal", "malignant",
+            "normal", "uncertain", "refused",
+        ])]  # fmt: skip
     lead = ("Cells were integrated over samples for naming and looking only; every test goes back to raw counts. The "
             "distances on the map have no unit.")  # fmt: skip
     return Section("cells", "Who the cells are", lead, blocks)
@@ -110,13 +122,8 @@ def candidates(folder: Folder) -> Section | None:
     ranked = ranked.sort_values("rank", kind="stable")
     values = folder.table("candidate_values")
     columns = [
-        Column("rank", "rank"), Column("gene", "gene"), VERDICT,
-        Column("score", "score", ".2f", "weighted evidence, 0 to 1"), Column("log2fc", "log2 fold change", "+.2f"),
-        *TEST, Column("module", "module"), Column("kme", "kME", ".2f"),
-        Column("malignant_share", "share of transcripts", "%", "that the compartment makes"),
-        Column("ambient_risk", "ambient", "%", "share of its counts that may be ambient"),
-        Column("hr", "hazard ratio", ".2f"), Column("survival_q", "q survival", "p"),
-        Column("mechanism", "known route of escape"), Column("bench", "bench"), WHY,
+        "rank", "gene", "verdict", "score", "log2fc", *TEST, "module", "kme", "malignant_share", "ambient_risk", "hr",
+        "survival_q", "mechanism", "bench", "why",
     ]  # fmt: skip
     blocks: list[dict[str, Any]] = []
     for contrast, own in ranked.groupby("contrast", sort=False):
@@ -128,12 +135,12 @@ def candidates(folder: Folder) -> Section | None:
                 drawn.append((strip(points, folder.arms, "log2 CPM"), _caption(own, str(gene))))
         if drawn:
             blocks.append(figures(drawn))
-        blocks.append(table(own[own["rank"] <= 40], columns, file="tables/candidates.csv"))
+        blocks.append(table(own[own["rank"] <= 40], "candidates", columns))
         known = own[own["mechanism"].fillna("") != ""]
         if len(known):
             blocks += [
                 heading(f"{contrast}: known routes of escape, whatever their rank"),
-                table(known, columns),
+                table(known, "candidates", columns),
             ]
     compartment = folder.facts["settings"]["focus"]["compartment"]
     focus = "all cells" if compartment == "all" else f"the {compartment} compartment"
@@ -170,11 +177,11 @@ def microenvironment(folder: Folder) -> Section | None:
             forest(best, axes, label=label, unit=unit)
             drawn.append((to_svg(figure), f"{contrast}: the {len(best)} smallest p-values; filled where q < 0.05."))
         blocks.append(figures(drawn))
-        first = [Column("signature", "signature")] if name == "signature_contrasts" else []
-        blocks.append(table(tested.sort_values("p_value", kind="stable"), [
-            Column("contrast", "contrast"), *first, Column("cell_type", "cells"), VERDICT,
-            Column("effect", "effect", "+.2f"), *TEST, WHY,
-        ], file=f"tables/{name}.csv"))  # fmt: skip
+        first = ["signature"] if name == "signature_contrasts" else []
+        blocks.append(table(tested.sort_values("p_value", kind="stable"), name, [
+            "contrast", *first, "cell_type", "verdict",
+            "effect", *TEST, "why",
+        ]))  # fmt: skip
     lead = "A cell type absent from a biopsy is a share of zero; its signatures there are missing, not zero."
     return Section("microenvironment", "Microenvironment", lead, blocks) if blocks else None
 
@@ -192,25 +199,25 @@ def resistance(folder: Folder) -> Section | None:
             heading(f"{title}: {said}"),
             table(
                 tested.sort_values("p_value", kind="stable"),
+                name,
                 [
-                    Column(label, label),
-                    VERDICT,
-                    Column("class", "class"),
-                    Column("primary_effect", "primary", "+.2f"),
-                    Column("primary_q", "q", "p"),
-                    Column("acquired_effect", "acquired", "+.2f"),
-                    Column("acquired_q", "q", "p"),
-                    Column("difference", "acquired less primary", "+.2f"),
-                    Column("ci_low", "95 % low", "+.2f"),
-                    Column("ci_high", "high", "+.2f"),
-                    Column("p_value", "p", "p"),
-                    Column("q_value", "q", "p"),
-                    Column("n_primary", "n primary"),
-                    Column("n_acquired", "n acquired"),
-                    Column("n_reference", "n ref"),
-                    WHY,
+                    label,
+                    "verdict",
+                    "class",
+                    "primary_effect",
+                    "primary_q",
+                    "acquired_effect",
+                    "acquired_q",
+                    "difference",
+                    "ci_low",
+                    "ci_high",
+                    "p_value",
+                    "q_value",
+                    "n_primary",
+                    "n_acquired",
+                    "n_reference",
+                    "why",
                 ],
-                file=f"tables/{name}.csv",
             ),
         ]
     lead = (
@@ -233,26 +240,26 @@ def over_cells(folder: Folder) -> Section | None:
             columns = [Column(str(c), str(c)) for c in counted.columns]
             blocks += [
                 heading(f"{title} claimed, and what patients say"),
-                table(counted, columns, file=f"tables/{name}.csv"),
+                plain_table(counted, columns, file=f"tables/{name}.csv"),
             ]
     if len(calibrated):
         blocks += [
             heading("Error rates with the patients of this study shuffled"),
             table(
                 calibrated,
+                "calibration",
                 [
-                    Column("claim", "claim"),
-                    Column("contrast", "contrast"),
-                    Column("n_shuffles", "shuffles"),
-                    Column("false_positive_rate", "share p < 0.05", "%"),
-                    Column("ci_low", "95 % low", "%"),
-                    Column("ci_high", "high", "%"),
-                    Column("any_discovery_rate", "shuffles with q < 0.05", "%"),
-                    Column("observed_discoveries", "discoveries, true arms"),
-                    Column("p_observed", "p", "p"),
-                    Column("verdict", "verdict"),
+                    "claim",
+                    "contrast",
+                    "n_shuffles",
+                    "false_positive_rate",
+                    "ci_low",
+                    "ci_high",
+                    "any_discovery_rate",
+                    "observed_discoveries",
+                    "p_observed",
+                    "verdict",
                 ],
-                file="tables/calibration.csv",
             ),
         ]
     lead = "Cells of one patient are not independent; a test that takes them for replicates finds what is not there."
@@ -264,13 +271,13 @@ def survival(folder: Folder) -> Section | None:
     tested = folder.claimed("survival")
     if not len(tested):
         return None
-    blocks = [table(tested.sort_values("p_value", kind="stable"), [
-        Column("feature", "gene or module"), VERDICT, Column("endpoint", "endpoint"),
-        Column("hr", "hazard ratio per SD", ".2f"),
-        Column("ci_low", "95 % low", ".2f"), Column("ci_high", "high", ".2f"), Column("p_value", "p", "p"),
-        Column("q_value", "q", "p"), Column("n", "n"), Column("events", "events"), Column("method", "method"),
-        WHY,
-    ], file="tables/survival.csv")]  # fmt: skip
+    blocks = [table(tested.sort_values("p_value", kind="stable"), "survival", [
+        "feature", "verdict", "endpoint",
+        "hr",
+        "ci_low", "ci_high", "p_value",
+        "q_value", "n", "events", "method",
+        "why",
+    ])]  # fmt: skip
     blocks += [bullets(folder.notes("survival"))] if folder.notes("survival") else []
     lead = ("Continuous values first; a value measured at progression takes no part, because it cannot predict that "
             "progression.")  # fmt: skip
@@ -279,14 +286,14 @@ def survival(folder: Folder) -> Section | None:
 
 def quality(folder: Folder) -> Section:
     """What was removed, for which reason, and the contamination of every sample."""
-    blocks = [table(folder.table("quality"), [
-        Column("sample", "sample"), Column("cells_in", "barcodes"), Column("cells_kept", "kept"),
-        Column("low_counts", "few counts"), Column("low_genes", "few genes"),
-        Column("high_mito", "high mitochondrial"), Column("doublet", "doublets"),
-        Column("median_counts", "median counts", ".0f"), Column("median_genes", "median genes", ".0f"),
-        Column("median_mito_percent", "mitochondrial %", ".1f"), Column("contamination", "ambient share", "%"),
-        Column("contamination_low", "low", "%"), Column("contamination_high", "high", "%"),
-    ], file="tables/quality.csv")]  # fmt: skip
+    blocks = [table(folder.table("quality"), "quality", [
+        "sample", "cells_in", "cells_kept",
+        "low_counts", "low_genes",
+        "high_mito", "doublet",
+        "median_counts", "median_genes",
+        "median_mito_percent", "contamination",
+        "contamination_low", "contamination_high",
+    ])]  # fmt: skip
     notes = [*folder.notes("quality"), *folder.notes("ingest")]
     if notes:
         blocks += [heading("Settled openly"), bullets(notes)]
@@ -302,8 +309,8 @@ def methods(folder: Folder) -> Section:
     listed = pd.DataFrame({"setting": settings.index, "value": [str(v) for v in settings]})
     said = [f"{p['severity']}: {p['file']}: {p['message']}" for p in folder.facts["problems"]]
     blocks = [bullets(made), heading("Settings"),
-              table(listed, [Column("setting", "setting"), Column("value", "value")]),
-              heading("Inputs"), table(inputs, [Column("file", "file"), Column("sha256", "SHA-256")]),
+              plain_table(listed, [Column("setting", "setting"), Column("value", "value")]),
+              heading("Inputs"), plain_table(inputs, [Column("file", "file"), Column("sha256", "SHA-256")]),
               text(f"Versions: {versions}.")]  # fmt: skip
     blocks += [heading("Said of the sheets"), bullets(said)] if said else []
     return Section("methods", "Methods and settings", "", blocks)
@@ -324,15 +331,15 @@ def claims(folder: Folder) -> Section | None:
         "is supported only at or below the level that keeps the rate over all families of the study."
     )
     return Section("claims", "Claims register", lead, [
-        *([table(levels, [
-            Column("kind", "kind of claim"), Column("family", "family"), Column("tests", "tests"),
-            Column("smallest_q", "smallest q", "p"), Column("level", "held to", "p"),
-        ], most=60, file="tables/families.csv")] if len(levels) else []),
-        table(register, [
-            Column("statement", "statement"), Column("verdict", "verdict", pill=True), Column("unit", "unit"),
-            Column("n", "n"), Column("test", "test"), Column("effect", "effect", "+.2f"), *TEST[:5],
-            Column("influence", "influence", ".2f"), Column("influence_patient", "of"), Column("why", "why"),
-        ], most=len(register), file="claims.csv")])  # fmt: skip
+        *([table(levels, "families", [
+            "kind", "family", "tests",
+            "smallest_q", "level",
+        ], at_most=60)] if len(levels) else []),
+        table(register, "claims", [
+            "statement", "verdict", "unit",
+            "n", "test", "effect", *TEST[:5],
+            "influence", "influence_patient", "why",
+        ], at_most=len(register))])  # fmt: skip
 
 
 ORDER: tuple[Callable[[Folder], Section | None], ...] = (
