@@ -35,7 +35,7 @@ PLAN = Plan(patients={"baseline": 4, "primary": 4, "acquired": 4}, pairs=2, cell
 def cohort(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cohort")
     path = write_cohort(simulate(PLAN), folder / "study")
-    path.write_text(path.read_text() + "\n[networks]\nbootstraps = 4\n")
+    path.write_text(path.read_text().replace("bootstraps = 8", "bootstraps = 4"))
     return path
 
 
