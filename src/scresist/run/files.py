@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from scresist.run.store import Run, hash_files
+from scresist.run.store import hash_files
 from scresist.study import Study
 
 OUTPUTS = {"report": ("report.html", "cohort.h5ad", "tables/cells.parquet")}
@@ -33,11 +33,3 @@ def remove_outputs(step: str, out: Path) -> None:
     """Remove the files a step left outside its kept state: they are of other settings."""
     for name in (*OUTPUTS.get(step, ()), *MAYBE.get(step, ())):
         (out / name).unlink(missing_ok=True)
-
-
-def after_load(step: str, run: Run) -> None:
-    """Make again what is not kept on disk: the normalised matrix, which follows from the counts."""
-    if step == "embed":
-        from scresist.embedding.space import normalise
-
-        normalise(run.cells)

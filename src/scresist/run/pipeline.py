@@ -62,9 +62,9 @@ STEPS = (
     Step("quality", steps.quality, ("ingest",), lambda s: s.settings.quality.model_dump(), whole=True),
     Step("embed", steps.embed, ("quality",), lambda s: s.settings.embed.model_dump()),
     Step("annotate", steps.annotate, ("embed",), lambda s: [
-        s.settings.annotate.overrides, steps.marker_hash(s), s.settings.study.organism]),
+        s.settings.annotate.overrides, s.settings.annotate.lineages, steps.marker_hash(s), s.settings.study.organism]),
     Step("malignancy", steps.malignancy, ("annotate",), lambda s: s.settings.annotate.malignancy),
-    Step("microenvironment", steps.microenvironment, ("malignancy",), lambda _: None),
+    Step("microenvironment", steps.microenvironment, ("malignancy",), lambda s: s.settings.focus.compartment),
     Step("networks", steps.networks, ("microenvironment",), lambda s: [
         s.settings.networks.model_dump(), s.settings.focus.model_dump()]),
     Step("communication", steps.communication, ("microenvironment",), lambda s: [
@@ -143,8 +143,6 @@ def run_study(
     for step in STEPS:
         if store.is_done(step.name, prints[step.name]):
             store.load(step.name, state)
-            if state.cohort is not None:
-                steps.after_load(step.name, state)
             timings.append(store.facts(step.name))
             say(f"{step.name}: done before")
         else:

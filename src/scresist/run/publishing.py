@@ -9,6 +9,7 @@ from scresist.run.store import Run
 from scresist.study import Study
 
 if TYPE_CHECKING:
+    from scresist.cells import Focus, Pseudobulk
     from scresist.run.pipeline import Context
 
 
@@ -29,8 +30,32 @@ def attempt(run: Run, context: "Context", name: str, what: str, compute: Callabl
     publish(run, context, name, result)
 
 
-def focus_population(run: Run, study: Study) -> str:
-    """The population that stands for the compartment in focus."""
-    from scresist.cells.populations import focus_name
+def focus_of(run: Run, study: Study) -> "Focus":
+    """The cells in focus.
 
-    return focus_name(run.cells, study.settings.focus.compartment)
+    Raises
+    ------
+    RefusedError
+        If there are none.
+    """
+    from scresist.cells import resolve_focus
+    from scresist.study.cell_names import cell_names
+
+    return resolve_focus(
+        run.cells.obs, study.settings.focus.compartment, known=cell_names(study.settings, study.folder)
+    )
+
+
+def focus_population(run: Run, study: Study) -> str:
+    """The population that stands for the compartment in focus; the name of the compartment where it has no cell."""
+    try:
+        return focus_of(run, study).population
+    except RefusedError:
+        return study.settings.focus.compartment
+
+
+def sums_of(run: Run) -> "Pseudobulk":
+    """The counts per sample and population that the microenvironment step summed."""
+    from scresist.cells import read_pseudobulk
+
+    return read_pseudobulk(run.table("pseudobulk"), run.table("pseudobulk_groups"))

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from scresist.checks import suggestion
+from scresist.study.cell_names import check_cell_names
 from scresist.study.design import Contrast, Design
 from scresist.study.problems import Problem, Problems, StudyError
 from scresist.study.settings import Settings
@@ -83,6 +84,7 @@ def examine_study(path: Path) -> tuple[Study | None, tuple[Problem, ...]]:
     if not problems.errors:
         check_design(joined, settings, path.name, problems)
     _check_focus(settings, path, problems)
+    check_cell_names(settings, path.parent, path.name, problems)
     if problems.errors:
         return None, tuple(problems)
     contrasts = tuple(Contrast(n, c.test, c.reference, c.pairing) for n, c in settings.design.contrasts.items())

@@ -7,10 +7,10 @@ from scresist.run.bodies.contrasts import contrasts
 from scresist.run.bodies.networks import networks
 from scresist.run.bodies.report import report
 from scresist.run.bodies.survival import survival
-from scresist.run.files import OUTPUTS, after_load, input_files, marker_hash, outputs_exist, remove_outputs
+from scresist.run.files import OUTPUTS, input_files, marker_hash, outputs_exist, remove_outputs
 
 __all__ = [
-    "OUTPUTS", "after_load", "annotate", "candidates", "communication", "contrasts", "embed", "ingest", "input_files",
+    "OUTPUTS", "annotate", "candidates", "communication", "contrasts", "embed", "ingest", "input_files",
     "malignancy", "marker_hash", "microenvironment", "networks", "outputs_exist", "quality", "remove_outputs",
     "report", "survival",
 ]  # fmt: skip

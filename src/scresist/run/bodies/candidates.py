@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import RefusedError
+from scresist.kernels.normalise import log2_counts_per_million
 from scresist.results import Result
 from scresist.run.bodies.stated import tables_of_claims
-from scresist.run.publishing import focus_population, publish
+from scresist.run.publishing import focus_of, focus_population, publish
 from scresist.run.store import Run
 from scresist.study import Study
 
@@ -23,7 +24,6 @@ FOUND = 0.05
 def candidates(run: Run, study: Study, context: "Context") -> None:
     """Join the evidence per gene of the focus compartment."""
     import scresist.evidence as stage
-    from scresist.cells.populations import in_compartment
 
     focus = study.settings.focus
     tested = run.table("expression_contrasts")
@@ -32,7 +32,7 @@ def candidates(run: Run, study: Study, context: "Context") -> None:
         publish(run, context, "families", levels)
     inside: np.ndarray | None = None
     try:
-        inside = in_compartment(run.cells, focus.compartment)
+        inside = focus_of(run, study).mask
     except RefusedError as refusal:
         run.refuse("candidates", f"compartment {focus.compartment}", refusal)
     if len(tested):
@@ -54,7 +54,7 @@ def candidates(run: Run, study: Study, context: "Context") -> None:
         survival=run.table("survival"),
         judged=run.table("design"),
         levels=levels.table,
-        elsewhere=stage.elsewhere(tested, focus_population(run, study)),
+        elsewhere=stage.elsewhere(tested, focus_population(run, study), apart=_sharing(run, inside)),
         technical=stage.technical(run.cells, inside, study.design),
         keep_genes=focus.keep_genes,
     )
@@ -92,13 +92,19 @@ def _doubts(run: Run, study: Study, tested: pd.DataFrame, focused: np.ndarray | 
         if not inside.any() or own.empty:
             continue
         table = own.join(stage.provenance(cells, inside), on="gene")
-        table = table.join(stage.elsewhere(tested, name), on=["gene", "contrast"])
+        apart = [*_sharing(run, inside), *([focus] if focused is not None and (inside & focused).any() else [])]
+        table = table.join(stage.elsewhere(tested, name, apart=apart), on=["gene", "contrast"])
         table = table.assign(**{f"doubt_{what}": size for what, size in stage.doubts(table).items()})
         table["doubts"] = ["; ".join(stage.doubts_said(row)) for row in table.to_dict("records")]
         parts.append(table[["cell_type", "contrast", "gene", "doubt_ambient", "doubt_elsewhere", "doubts"]])
     columns = ["cell_type", "contrast", "gene", "doubt_ambient", "doubt_elsewhere", "doubts"]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     return Result(table, "share of a change that soup or all cells alike may explain")
+
+
+def _sharing(run: Run, inside: np.ndarray) -> list[str]:
+    """The populations that have some of these cells: what they show is no evidence of other cells."""
+    return sorted(run.cells.obs["population"].astype(str)[inside].unique())
 
 
 def _levels(run: Run, study: Study) -> Result:
@@ -110,13 +116,13 @@ def _levels(run: Run, study: Study) -> Result:
 
 def _values(run: Run, inside: np.ndarray, genes: list[str]) -> Result:
     """Log2 counts per million of some genes in the compartment, per patient and arm: what the figures show."""
-    from scresist.kernels.aggregate import sum_by_group
+    from scresist.cells import sum_counts
 
     cells = run.cells
     key = cells.obs["patient"].astype(str) + "\t" + cells.obs["arm"].astype(str)
     units = pd.Categorical(key.where(inside))
-    sums = sum_by_group(cells.layers["counts"], units.codes.astype(int), len(units.categories))
-    level = np.log2(1e6 * sums / sums.sum(axis=1, keepdims=True) + 1)
+    sums = sum_counts(cells, units.codes, len(units.categories))
+    level = log2_counts_per_million(sums)
     names = pd.DataFrame([u.split("\t") for u in units.categories], columns=["patient", "arm"])
     n = np.bincount(units.codes[units.codes >= 0], minlength=len(names))
     tables = [names.assign(gene=g, value=level[:, cells.var_names.get_loc(g)], n_cells=n) for g in genes]

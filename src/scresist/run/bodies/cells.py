@@ -7,7 +7,7 @@ import pandas as pd
 
 from scresist.checks import RefusedError
 from scresist.results import Result
-from scresist.run.publishing import publish
+from scresist.run.publishing import focus_of, publish
 from scresist.run.store import Run
 from scresist.study import Study
 
@@ -61,10 +61,6 @@ def embed(run: Run, study: Study, context: "Context") -> None:
         integrate=own.integrate,
         rng=context.seed,
     )
-    for slot in ("distances", "connectivities"):
-        del run.cells.obsp[slot]
-    for name in ("neighbors", "umap", "hvg", "pca"):
-        run.cells.uns.pop(name, None)
     publish(run, context, "markers", markers(run.cells))
 
 
@@ -79,7 +75,7 @@ def annotate(run: Run, study: Study, context: "Context") -> None:
             if own.markers is None
             else stage.read_markers(study.folder / own.markers)
         )
-        stage.cell_types(cells, markers=table, overrides=own.overrides, rng=context.seed)
+        stage.cell_types(cells, markers=table, overrides=own.overrides, lineages=own.lineages, rng=context.seed)
     except RefusedError as refusal:
         run.refuse("annotate", "cell types", refusal)
         cells.obs["lineage"] = pd.Categorical([UNASSIGNED] * cells.n_obs)
@@ -115,12 +111,13 @@ def malignancy(run: Run, study: Study, context: "Context") -> None:
 def microenvironment(run: Run, study: Study, context: "Context") -> None:
     """Count the cells of each type, score signatures, average them per sample and population."""
     from scresist import microenvironment as stage
-    from scresist.cells.populations import populations
+    from scresist.cells import populations
 
     cells = run.cells
-    cells.obs["population"] = pd.Categorical(populations(cells))
+    cells.obs["population"] = pd.Categorical(populations(cells.obs))
     counted = stage.count_cells(cells, groupby="population")
     publish(run, context, "composition", Result(counted.reset_index(), "cells per sample and population"))
+    _sum_counts(run, study, context)
     try:
         stage.score(cells)
     except RefusedError as refusal:
@@ -130,3 +127,18 @@ def microenvironment(run: Run, study: Study, context: "Context") -> None:
     for note in scores.notes:
         run.refuse("microenvironment", "signatures", note)
     publish(run, context, "signature_scores", scores)
+
+
+def _sum_counts(run: Run, study: Study, context: "Context") -> None:
+    """The counts per sample and population, and per sample in the compartment in focus: every later step reads them."""
+    from scresist.cells import pseudobulk
+
+    try:
+        focus = focus_of(run, study)
+    except RefusedError as refusal:
+        run.refuse("microenvironment", f"compartment {study.settings.focus.compartment}", refusal)
+        focus = None
+    sums = pseudobulk(run.cells, groupby="population", focus=focus)
+    groups = sums.result()
+    publish(run, context, "pseudobulk", Result(sums.table(), groups.method, groups.settings, groups.notes), ".parquet")
+    publish(run, context, "pseudobulk_groups", groups)

@@ -1,14 +1,12 @@
 """Every comparison of arms; primary against acquired; what tests over cells would have claimed."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from scresist.cells import pseudobulk
-from scresist.checks import RefusedError
 from scresist.results import Result
-from scresist.run.publishing import attempt, focus_population, publish
+from scresist.run.publishing import attempt, focus_of, focus_population, publish, sums_of
 from scresist.run.store import Run
 from scresist.study import Study
 
@@ -73,24 +71,14 @@ def _compare_resistances(run: Run, study: Study, context: "Context") -> None:
             "primary against acquired, modules",
             lambda: stage.primary_against_acquired(scores, study.design, name="module"),
         )
-    sums = pseudobulk(run.cells, groupby="population")
+    population = focus_population(run, study)
     attempt(
         run,
         context,
         "expression_resistance",
         "primary against acquired, genes",
-        lambda: stage.primary_against_acquired(_only(sums, focus_population(run, study)), study.design, name="gene"),
+        lambda: stage.primary_against_acquired(sums_of(run).of(population), study.design, name="gene"),
     )
-
-
-def _only(sums: Any, population: str) -> Any:
-    """The sums of one population."""
-    from scresist.cells import Pseudobulk
-
-    inside = sums.counts.index.get_level_values("cell_type") == population
-    if not inside.any():
-        raise RefusedError(f"no sample has enough cells of {population}")
-    return Pseudobulk(sums.counts[inside], sums.groups[sums.groups["cell_type"] == population])
 
 
 def _count_flips(run: Run, study: Study, context: "Context") -> None:
@@ -98,8 +86,16 @@ def _count_flips(run: Run, study: Study, context: "Context") -> None:
     from scresist.usual_tools import over_cells
 
     for name, compute in (
-        ("flips", lambda: over_cells.gene_flips(run.cells, study, run.table("expression_contrasts"))),
-        ("module_flips", lambda: over_cells.module_flips(run.cells, study, run.table("module_contrasts"), context.out)),
+        (
+            "flips",
+            lambda: over_cells.gene_flips(run.cells, study, focus_of(run, study), run.table("expression_contrasts")),
+        ),
+        (
+            "module_flips",
+            lambda: over_cells.module_flips(
+                run.cells, study, focus_of(run, study), run.table("module_contrasts"), context.out
+            ),
+        ),
         ("flow_flips", lambda: over_cells.flow_flips(run.cells, study, run.table("flow_contrasts"), context.seed)),
     ):
         attempt(run, context, name, name.replace("_", " "), compute)
@@ -111,7 +107,7 @@ def _calibrate(run: Run, study: Study, context: "Context") -> Result:
     from scresist.study.design import Design
 
     counted = run.table("composition").set_index("sample")
-    sums = _only(pseudobulk(run.cells, groupby="population"), focus_population(run, study))
+    sums = sums_of(run).of(focus_population(run, study))
     claims: dict[str, Callable[[Design], pd.DataFrame]] = {
         "expression": lambda d: stage.expression(sums, d, influence=False).table,
     }
@@ -134,16 +130,4 @@ def _calibrate(run: Run, study: Study, context: "Context") -> Result:
 def _expression(run: Run, study: Study) -> Result:
     from scresist import contrasts as stage
 
-    cells, focus = run.cells, study.settings.focus
-    sums = [pseudobulk(cells, groupby="population")]
-    if focus.compartment == "all" and len(cells.obs["population"].cat.categories) > 1:
-        whole = cells.obs.assign(everything="all cells")
-        import anndata
-
-        sums.append(
-            pseudobulk(anndata.AnnData(obs=whole, var=cells.var, layers=dict(cells.layers)), groupby="everything")
-        )
-    results = [stage.expression(s, study.design, keep_genes=focus.keep_genes) for s in sums]
-    notes = tuple(dict.fromkeys(n for r in results for n in r.notes))
-    table = pd.concat([r.table for r in results], ignore_index=True)
-    return Result(table, results[0].method, results[0].settings, notes)
+    return stage.expression(sums_of(run), study.design, keep_genes=study.settings.focus.keep_genes)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from scresist.checks import DesignError, InputError, RefusedError
 from scresist.results import Result
-from scresist.run.publishing import publish
+from scresist.run.publishing import focus_of, publish
 from scresist.run.store import Run
 from scresist.study import Study
 
@@ -24,11 +24,10 @@ def networks(run: Run, study: Study, context: "Context") -> None:
     import warnings
 
     from scresist import networks as stage
-    from scresist.cells.populations import in_compartment
 
     cells, focus, own = run.cells, study.settings.focus, study.settings.networks
     try:
-        in_compartment(cells, focus.compartment)
+        focus_of(run, study)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", stage.PowerWarning)
             net = stage.build(

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from scresist.cells import write_cohort
 from scresist.results import write_table
 from scresist.run.bodies.stated import KINDS, counted_sentences
 from scresist.run.publishing import focus_population
@@ -28,9 +29,7 @@ def report(run: Run, study: Study, context: "Context") -> None:
                "malignancy", "doublet_score"]  # fmt: skip
     table = cells.obs.reindex(columns=columns).reset_index()
     write_table(table, context.out / "tables" / "cells.parquet")
-    part = context.out / ".cohort.h5ad.part"
-    cells.write_h5ad(part, compression="lzf")
-    part.replace(context.out / "cohort.h5ad")
+    write_cohort(cells, context.out / "cohort.h5ad")
     if study.design.contrasts:
         write_table(_register(run, study), context.out / "claims.csv")
     stage.rebuild(context.out)

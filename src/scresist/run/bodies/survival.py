@@ -2,12 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from scresist.cells import pseudobulk
 from scresist.checks import InputError
-from scresist.run.publishing import focus_population, publish
+from scresist.kernels.normalise import log2_counts_per_million
+from scresist.run.publishing import focus_population, publish, sums_of
 from scresist.run.store import Run
 from scresist.study import Study
 
@@ -69,10 +68,9 @@ def _patient_values(run: Run, study: Study, tested: pd.DataFrame) -> pd.DataFram
         name = focus_population(run, study)
         own = tested[(tested["cell_type"] == name) & tested["p_value"].notna()].sort_values("p_value", kind="stable")
         genes = list(dict.fromkeys([*own["gene"].head(50), *study.settings.focus.keep_genes]))
-        sums = pseudobulk(run.cells, groupby="population").counts
-        inside = sums.index.get_level_values("cell_type") == name
-        counts = sums[inside].droplevel("cell_type")
-        level = np.log2(counts.mul(1e6 / counts.sum(axis=1), axis=0) + 1)
+        sums = sums_of(run).counts
+        counts = sums[sums.index.get_level_values("cell_type") == name].droplevel("cell_type")
+        level = pd.DataFrame(log2_counts_per_million(counts.to_numpy()), counts.index, counts.columns)
         parts.append(level[[g for g in genes if g in level.columns]])
     if not parts:
         return None
