@@ -169,10 +169,11 @@ def standard_cells(path: Path) -> None:
     import pandas as pd
     from scipy import sparse
 
-    from scresist.cells.network_cells import log_normalised, principal_components
+    from scresist.cells.network_cells import principal_components
+    from scresist.kernels.normalise import log1p_per_10k
 
     counts = simulated_cells(20_000, 5_000)
-    X = log_normalised(sparse.csr_array(counts))
+    X = log1p_per_10k(sparse.csr_array(counts))
     obs = pd.DataFrame({"patient": np.repeat([f"P{i}" for i in range(10)], 2_000), "cell_type": "malignant"})
     obs.index = [f"c{i}" for i in range(len(obs))]
     adata = ad.AnnData(sparse.csr_matrix(X.astype(np.float32)), obs=obs)

@@ -79,6 +79,8 @@ COLUMNS = {
     "pairing": Column("pairing", "auto, paired or unpaired"),
     # counts and quality
     "n_cells": Column("cells", "number of cells"),
+    "cells": Column("cells", "number of cells"),
+    "count": Column("count", "sum of the counts"),
     "n_samples": Column("samples", "number of samples"),
     "cells_in": Column("barcodes", "barcodes that were read"),
     "cells_kept": Column("kept", "cells that were kept"),
@@ -348,6 +350,10 @@ _ALL = (
            "uncertain"), ("patient",)),
     Table("composition", "microenvironment", "cells of each population in each sample", ("sample",), ("sample",),
           one_per="population"),
+    Table("pseudobulk", "microenvironment", "counts summed per sample and population",
+          ("sample", "cell_type", "gene", "count"), ("sample", "cell_type", "gene"), suffix=".parquet"),
+    Table("pseudobulk_groups", "microenvironment", "cells of every sample and population, and whether they were summed",
+          ("sample", "cell_type", "cells", "kept", "reason"), ("sample", "cell_type")),
     Table("signature_scores", "microenvironment", "mean score of every signature per sample and population",
           ("sample", "cell_type", "signature", "value", "n_cells"), ("sample", "cell_type", "signature")),
     Table("modules", "networks", "genes of every module",
@@ -511,6 +517,7 @@ def check(name: str, frame: pd.DataFrame) -> None:
     other = [c for c in frame.columns if c not in listed and not table.one_per]
     if missing or other:
         raise RuntimeError(f"the table {name!r} lacks columns {missing} and has unlisted columns {other} (tables.py)")
-    keys = row_keys(name, frame) if table.key else pd.Series(dtype=object)
-    if keys.duplicated().any():
-        raise RuntimeError(f"two rows of the table {name!r} have the key {keys[keys.duplicated()].iloc[0]!r}")
+    twice = frame.duplicated(list(table.key)) if table.key else pd.Series(dtype=bool)
+    if twice.any():
+        key = row_keys(name, frame[twice].head(1)).iloc[0]
+        raise RuntimeError(f"two rows of the table {name!r} have the key {key!r}")

@@ -55,7 +55,7 @@ def test_the_hub_names_the_module_and_ranks_follow_kme(net):
 
 
 def test_metacells_are_pure(adata):
-    from scresist.cells.network_cells import raw_counts
+    from scresist.cells import raw_counts
     from scresist.networks.pooling import pool_cells
 
     points = np.random.default_rng(0).normal(size=(adata.n_obs, 5))

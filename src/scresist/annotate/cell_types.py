@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 
 from scresist.annotate.marker_table import MarkerTable, shipped_markers
+from scresist.cells import sum_counts
 from scresist.checks import InputError, RefusedError, suggestion
-from scresist.kernels.aggregate import sum_by_group
 from scresist.kernels.marker_scores import resampled_winners, saturated, signed_mean
+from scresist.kernels.normalise import log1p_per_10k
 from scresist.results import Result
+from scresist.study.cell_names import UNASSIGNED, lineages_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-UNASSIGNED = "unassigned"
 CELLS_PER_GROUP, MOST_GROUPS = 8, 600
 FLOOR, SHARE, PENALTY = 0.5, 0.5, 0.5  # half-saturation and the weight of contradiction, see kernels.marker_scores
 MIN_SCORE, MIN_TYPE_SCORE, MIN_CONFIDENCE = 0.15, 0.2, 0.5
@@ -29,6 +30,7 @@ def cell_types(
     *,
     markers: MarkerTable | None = None,
     overrides: Mapping[str, str] | None = None,
+    lineages: Mapping[str, str] | None = None,
     rng: int | np.random.Generator = 1,
 ) -> None:
     """Write `obs` lineage, cell_type and confidence.
@@ -48,17 +50,21 @@ def cell_types(
         A marker table; None takes the shipped one.
     overrides
         Cell type by cluster, for example {"3": "mast cell"}; its confidence is 1.
+    lineages
+        Lineage of each name in `overrides` that the marker table does not have, for example {"tumour": "epithelial"}:
+        malignancy is asked of the epithelial lineage, against the others.
     rng
-        Seed of the grouping and the resampling.
+        Seed or generator of the grouping and the resampling.
 
     Raises
     ------
     RefusedError
         Where fewer than two lineages have three markers in the data.
     InputError
-        For an override of a cluster that is not there.
+        For an override of a cluster that is not there, or with a name whose lineage is not known.
     """
     table = markers or shipped_markers()
+    given = _overridden(cohort, overrides or {}, lineages or {}, table)
     genes = pd.Index(cohort.var_names)
     names, weights = table.weights(genes, None)
     if len(names) < 2:
@@ -89,7 +95,10 @@ def cell_types(
         at = np.flatnonzero(sure & (winner == k))
         obs_label[at], share = votes[name].resolve(at)
         obs_confidence[at] *= share
-    _apply_overrides(cohort, overrides or {}, table, obs_lineage, obs_label, obs_confidence)
+    cluster = cohort.obs["cluster"].astype(str).to_numpy()
+    for name, (label, lineage) in given.items():
+        own = cluster == name
+        obs_label[own], obs_lineage[own], obs_confidence[own] = label, lineage, 1.0
     cohort.obs["lineage"] = pd.Categorical(obs_lineage)
     cohort.obs["cell_type"] = pd.Categorical(obs_label)
     cohort.obs["confidence"] = obs_confidence
@@ -112,8 +121,8 @@ def _pool(cohort: "AnnData", rng: np.random.Generator) -> tuple[np.ndarray, np.n
         )
         groups[at] = n_groups + own
         n_groups += k
-    sums = sum_by_group(cohort.layers["counts"], groups, n_groups)
-    return groups, np.log1p(1e4 * sums / np.maximum(sums.sum(axis=1, keepdims=True), 1))
+    sums = sum_counts(cohort, groups, n_groups)
+    return groups, log1p_per_10k(sums)
 
 
 @dataclass(slots=True)
@@ -187,22 +196,21 @@ def _resolve(
     return unresolved, 1.0
 
 
-def _apply_overrides(
-    cohort: "AnnData",
-    overrides: Mapping[str, str],
-    table: MarkerTable,
-    lineage: np.ndarray,
-    label: np.ndarray,
-    confidence: np.ndarray,
-) -> None:
+def _overridden(
+    cohort: "AnnData", overrides: Mapping[str, str], lineages: Mapping[str, str], table: MarkerTable
+) -> dict[str, tuple[str, str]]:
+    """Cell type and lineage of each cluster that is named by the user."""
     clusters = [str(c) for c in cohort.obs["cluster"].cat.categories]
-    lineage_of = dict(zip(table.table["cell_type"], table.table["lineage"], strict=True))
+    known = lineages_of(table.table) | dict(lineages)
     for cluster, name in overrides.items():
         if str(cluster) not in clusters:
             raise InputError(f"annotate.overrides names cluster {cluster!r}; {suggestion(str(cluster), clusters)}")
-        at = (cohort.obs["cluster"].astype(str) == str(cluster)).to_numpy()
-        label[at], confidence[at] = name, 1.0
-        lineage[at] = lineage_of.get(name, name)
+        if name not in known:
+            raise InputError(
+                f"annotate.overrides: {name!r} (cluster {cluster}) is no cell type of {table.source}; give its lineage "
+                f'(lineages, for example {{"{name}": "epithelial"}}), or correct the name: {suggestion(name, known)}'
+            )
+    return {str(cluster): (name, known[name]) for cluster, name in overrides.items()}
 
 
 def evidence(cohort: "AnnData", markers: MarkerTable | None = None) -> Result:
@@ -214,8 +222,8 @@ def evidence(cohort: "AnnData", markers: MarkerTable | None = None) -> Result:
     table = (markers or shipped_markers()).table
     genes = pd.Index(cohort.var_names)
     clusters = cohort.obs["cluster"].cat
-    sums = sum_by_group(cohort.layers["counts"], clusters.codes.to_numpy().astype(int), len(clusters.categories))
-    expression = np.log1p(1e4 * sums / np.maximum(sums.sum(axis=1, keepdims=True), 1))
+    sums = sum_counts(cohort, clusters.codes.to_numpy(), len(clusters.categories))
+    expression = log1p_per_10k(sums)
     rows = []
     for k, cluster in enumerate(clusters.categories):
         inside = cohort.obs[cohort.obs["cluster"] == cluster]

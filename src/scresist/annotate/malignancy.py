@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from scresist import resources
+from scresist.cells import count_detected, log_normalised
 from scresist.checks import RefusedError, require_columns
 from scresist.kernels.copy_number import mixture_with_known_null, project, relative_to_reference, smoothing_matrix
 from scresist.results import Result
@@ -132,7 +133,8 @@ def _positioned(cohort: "AnnData") -> pd.DataFrame:
     table = resources.genes()
     named = set(resources.markers()["gene"])
     genes = pd.Index(cohort.var_names)
-    expressed = np.asarray((cohort.layers["counts"] > 0).mean(axis=0)).ravel() >= 0.02
+    detected = count_detected(cohort, np.zeros(cohort.n_obs, dtype=int), 1)[0]
+    expressed = detected / cohort.n_obs >= 0.02
     usable = (
         genes.isin(table.index) & expressed & ~genes.isin(named) & ~genes.str.match(r"^(HLA-|IG[HKL]|TR[ABDG]|MT-)")
     )
@@ -164,7 +166,8 @@ def _profiles(
 ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Expression, reference groups with their means, and smoothed profiles of one patient's cells."""
     # Dense only for one patient and the expressed genes: cells x some 8,000 x 4 bytes.
-    expression = np.asarray(sparse.csr_matrix(cohort.X[at])[:, genes["column"].to_numpy()].todense(), dtype=np.float32)
+    values = log_normalised(cohort, cells=at, genes=genes["column"].to_numpy())
+    expression = np.asarray(values.toarray(), dtype=np.float32)
     groups = _reference_groups(lineage)
     means = np.vstack([expression[lineage_rows].mean(axis=0) for lineage_rows in groups.values()])
     profiles = np.asarray(relative_to_reference(expression, means, LIMIT) @ weights)

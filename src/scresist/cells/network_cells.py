@@ -1,4 +1,4 @@
-"""Which cells a network is made of, their counts, and their place in a space of neighbours."""
+"""What a network needs of its cells: names of genes and groups, and coordinates in which neighbours are sought."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,38 +9,7 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, svds
 
 from scresist.checks import InputError, require_columns, suggestion
-
-COMPARTMENT_COLUMNS = ("cell_type", "lineage")
-
-
-def compartment_mask(obs: pd.DataFrame, compartment: str | None) -> np.ndarray:
-    """Cells of a compartment: "malignant" by `malignancy`, else a cell type or lineage; None or "all" is every cell.
-
-    Raises
-    ------
-    InputError
-        If no cell is in it, or no column could tell.
-    """
-    if compartment is None or compartment == "all":
-        return np.ones(len(obs), dtype=bool)
-    if compartment == "malignant" and "malignancy" in obs:
-        mask = (obs["malignancy"].astype(str) == "malignant").to_numpy()
-        if not mask.any():
-            seen = obs["malignancy"].astype(str).value_counts().to_dict()
-            raise InputError(f"no cell is malignant: obs['malignancy'] has {seen}; give another compartment or 'all'")
-        return mask
-    known: list[str] = []
-    for column in COMPARTMENT_COLUMNS:
-        if column in obs:
-            values = obs[column].astype(str)
-            mask = (values == compartment).to_numpy()
-            if mask.any():
-                return mask
-            known += [value for value in values.unique().tolist() if value not in known]
-    if not known:
-        wanted = "malignancy, cell_type or lineage" if compartment == "malignant" else "cell_type or lineage"
-        raise InputError(f"compartment {compartment!r} needs a column {wanted} in obs; there is none of them")
-    raise InputError(f"no cell is in compartment {compartment!r}; {suggestion(compartment, known)}")
+from scresist.kernels.normalise import log1p_per_10k
 
 
 def check_genes(names: pd.Index) -> None:
@@ -51,47 +20,6 @@ def check_genes(names: pd.Index) -> None:
             f"{len(repeated)} gene names occur more than once, the first is {repeated[0]!r}; "
             "sum or rename them (adata.var_names_make_unique())"
         )
-
-
-def raw_counts(adata: Any) -> sparse.csr_array:
-    """Counts, cells x genes: `layers["counts"]`, else X where it holds whole numbers.
-
-    Raises
-    ------
-    InputError
-        If there are neither, or values are negative, NaN or infinite.
-    """
-    layer = adata.layers.get("counts", adata.X)
-    where = 'layers["counts"]' if "counts" in adata.layers else "X"
-    if layer is None:
-        raise InputError('adata has neither X nor layers["counts"]; networks need raw counts')
-    # A matrix on disk (backed, or Dask over zarr) is read here, when only the compartment is left of it.
-    for reader in ("to_memory", "compute"):
-        layer = getattr(layer, reader)() if hasattr(layer, reader) else layer
-    counts = sparse.csr_array(layer)
-    values = counts.data
-    if values.size and not np.isfinite(values).all():
-        raise InputError(f"{where} has {int((~np.isfinite(values)).sum())} values that are NaN or infinite; "
-                         "give raw counts")  # fmt: skip
-    if values.size and values.min() < 0:
-        raise InputError(
-            f'{where} has negative values (the least is {values.min():g}); put raw counts in layers["counts"]'
-        )
-    if where == "X" and (values != np.round(values)).any():
-        raise InputError('X holds no whole numbers and there is no layers["counts"]; put the raw counts there')
-    return counts
-
-
-def log_normalised(counts: Any) -> Any:
-    """log1p of counts per 10,000 of each row; sparse stays sparse, rows without counts stay zero."""
-    total = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-    factor = np.divide(1e4, total, out=np.zeros_like(total), where=total > 0)
-    if sparse.issparse(counts):
-        result = sparse.csr_array(counts, dtype=np.float64, copy=True)
-        result.data *= np.repeat(factor, np.diff(result.indptr))
-        np.log1p(result.data, out=result.data)
-        return result
-    return np.log1p(np.asarray(counts, dtype=np.float64) * factor[:, None])
 
 
 def group_names(obs: pd.DataFrame, groupby: Sequence[str]) -> tuple[pd.Series, pd.DataFrame]:
@@ -129,7 +57,7 @@ def neighbour_space(adata: Any, counts: sparse.csr_array, reduction: str | None)
         return points, name
     if reduction is not None:
         raise InputError(f"adata.obsm has no {reduction!r}; {suggestion(reduction, adata.obsm.keys())}")
-    return principal_components(log_normalised(counts), 2000, 30), "components of log-normalised counts"
+    return principal_components(log1p_per_10k(counts), 2000, 30), "components of log-normalised counts"
 
 
 def principal_components(X: sparse.csr_array, n_genes: int, n_components: int) -> np.ndarray:

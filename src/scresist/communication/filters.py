@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, RefusedError, require_columns, require_positive
 from scresist.communication.levels import group_codes
 from scresist.communication.pairs import genes_of_pairs
@@ -81,7 +82,8 @@ def _shown(
     if len(inside) < len(needed):
         raise RefusedError("genes of the result's interactions are not among the cells' genes")
     plan = genes_of_pairs(table, com.interactions, names[inside])
-    X, of_group = sparse.csr_array(adata.X[:, inside], dtype=np.float64), group_codes(adata, com)
+    X = sparse.csr_array(log_normalised(adata, genes=inside), dtype=np.float64)
+    of_group = group_codes(adata, com)
     n, average, trim = len(com.groups), com.settings["average"], com.settings["trim"]
     shown, rare = np.zeros(com.probability.shape, dtype=np.int64), np.zeros(n, dtype=bool)
     for s in range(n_samples):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, require_choice, require_columns, suggestion
 from scresist.communication.over_expression import gene_statistics
 from scresist.communication.resource import LigandReceptorTable, read_resource
@@ -129,7 +130,8 @@ def condition_gene_changes(
     labels = adata.obs[groupby].astype("category").cat.remove_unused_categories()
     names = pd.Index(adata.var_names).astype(str)
     inside = np.flatnonzero(names.isin(read_resource(resource, organism).signalling_genes()))
-    X, codes = sparse.csr_array(adata.X[:, inside], dtype=np.float64), (of_condition != test).astype(np.int64)
+    X = sparse.csr_array(log_normalised(adata, genes=inside), dtype=np.float64)
+    codes = (of_condition != test).astype(np.int64)
     parts = []
     for group in [None] if pooled else list(labels.cat.categories):
         cells = np.arange(adata.n_obs) if group is None else np.flatnonzero((labels == group).to_numpy())

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, RefusedError
 from scresist.communication.resource import LigandReceptorTable
 from scresist.kernels.averages import Sorted, sort_values
@@ -70,8 +71,6 @@ def groups_of(labels: pd.Series, mode: str) -> tuple[pd.Index, np.ndarray]:
 
 def signalling_values(adata: Any, table: LigandReceptorTable, organism: str) -> SignallingValues:
     """The values of the signalling genes, sorted once, and the largest of them: the scale."""
-    if adata.X is None:
-        raise InputError("the cells have no X; communication takes log-normalised values there")
     genes = pd.Index(adata.var_names).astype(str)
     if genes.has_duplicates:
         raise InputError(f"gene names must be unique; {genes[genes.duplicated()][0]!r} stands more than once")
@@ -81,15 +80,9 @@ def signalling_values(adata: Any, table: LigandReceptorTable, organism: str) -> 
             f"none of the genes of {table.name} is among the {len(genes)} given (such as {genes[0]!r}): "
             f"another organism (organism={organism!r} was asked for), or ids in place of symbols"
         )
-    values = sparse.csc_array(adata.X[:, inside], dtype=np.float64)
+    values = sparse.csc_array(log_normalised(adata, genes=inside), dtype=np.float64)
     order = sort_values(values)
     largest = float(values.data.max(initial=0))
-    some = values.data[: min(len(values.data), 100_000)]
-    if largest > 0 and (some == np.floor(some)).all():
-        raise InputError(
-            f"X holds whole numbers up to {largest:g}: counts; communication takes log-normalised values (log1p of "
-            "counts per 10,000)"
-        )
     if largest > LARGEST_LOG:
         raise InputError(f"X has values up to {largest:g}: not log-transformed; take log1p of normalised counts")
     if largest == 0:

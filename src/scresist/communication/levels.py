@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
+from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, require_columns
 from scresist.communication.result import Communication
 from scresist.kernels.aggregate import mean_by_group
@@ -43,7 +43,7 @@ def levels(
     of_group = group_codes(adata, com)
     of_sample, samples = sample_codes(adata, com, sample)
     n = len(com.groups)
-    X = sparse.csr_array(adata.X[:, at]).astype(np.float64)
+    X = log_normalised(adata, genes=at).astype(np.float64)
     if above_zero:
         X.data = (X.data > 0).astype(np.float64)
     codes = of_sample * n + of_group

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, require_choice, require_columns
 from scresist.communication.resource import LigandReceptorTable, read_resource
 from scresist.kernels.aggregate import mean_by_group
@@ -53,7 +54,7 @@ def over_expressed_genes(
     require_columns(adata.obs, [groupby], "the cells' table (adata.obs)")
     names = pd.Index(adata.var_names).astype(str)
     inside = np.flatnonzero(names.isin(read_resource(resource, organism).signalling_genes()))
-    genes, X = names[inside], sparse.csc_array(adata.X[:, inside], dtype=np.float64)
+    genes, X = names[inside], sparse.csc_array(log_normalised(adata, genes=inside), dtype=np.float64)
     if method == "expressed":
         n_cells = np.asarray((X > 0).sum(axis=0)).ravel()
         kept = n_cells >= min_cells

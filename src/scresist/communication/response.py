@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from scresist import resources
+from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, RefusedError
 from scresist.communication.levels import levels
 from scresist.communication.resource import LigandReceptorTable, read_resource
@@ -167,7 +168,8 @@ def contrast_steps(chain: pd.DataFrame, design: Design, *, rng: int | np.random.
 
 
 def _spread(adata: Any, genes: pd.Index) -> np.ndarray:
-    X = sparse.csc_array(adata.X[:, pd.Index(adata.var_names).astype(str).get_indexer(genes)], dtype=np.float64)
+    at = pd.Index(adata.var_names).astype(str).get_indexer(genes)
+    X = sparse.csc_array(log_normalised(adata, genes=at), dtype=np.float64)
     mean = np.asarray(X.mean(axis=0)).ravel()
     square = np.asarray(X.multiply(X).mean(axis=0)).ravel()
     return np.asarray(np.maximum(np.sqrt(np.maximum(square - mean**2, 0)), SD_FLOOR))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scresist.cells.normalise import mean_log_normalised
 from scresist.communication.levels import levels, over_samples
 from scresist.communication.resource import LigandReceptorTable, read_resource
 from scresist.communication.result import Communication
@@ -49,7 +50,7 @@ def score_links(
     fold = np.log2(known + OFFSET) - np.log2(others + OFFSET)
     level = {s: _lowest(known, genes, units) for s, units in sides.items()}
     change = {s: _lowest(fold, genes, units) for s, units in sides.items()}
-    overall = float(np.asarray(adata.X.mean()))
+    overall = mean_log_normalised(adata)
     made = link_scores(level["ligand"], level["receptor"], change["ligand"], change["receptor"], level=overall)
     probability = np.nan_to_num(com.probability)
     source, target, pair = np.nonzero(probability > 0)

@@ -16,6 +16,7 @@ from scresist.contrasts.influence import Influence, leave_one_patient_out
 from scresist.contrasts.units import Units, check_design, contrast_units
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.counts import enough_counts, tmm_factors, voom
+from scresist.kernels.normalise import log2_counts_per_million
 from scresist.kernels.shrinkage import shrink_effects
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
@@ -137,7 +138,7 @@ def _cell_type(
     table["p_floor"] = np.where(table["p_value"].notna(), exact_floor(tested.setup.units), np.nan)
     asked = ~kept & counts.columns.isin(keep)
     if asked.any():
-        values = _log_counts(units.values[:, asked], library)
+        values = log2_counts_per_million(units.values[:, asked], library, prior=0.5)
         few = evaluate_contrast(units.with_values(values), method="t", permutation_beside=False)
         few.p_value[:], few.ci_low[:], few.ci_high[:], few.reason[:] = np.nan, np.nan, np.nan, "too few counts"
         rows = _rows(few, counts.columns[asked], contrast, design, None, values.mean(axis=0))
@@ -190,15 +191,10 @@ def _weighted_test(units: Units, library: np.ndarray, *, robust: bool, alpha: fl
         precise = voom(units.values, model, library)
         values, weights = precise.values, precise.weights
     else:  # nothing left to learn the precision from: effects only
-        values = _log_counts(units.values, library)
+        values = log2_counts_per_million(units.values, library, prior=0.5)
         weights = np.ones(values.shape)
     tested = evaluate_contrast(
         units.with_values(values), weights=weights, robust=robust, independent_features=True, alpha=alpha,
         permutation_beside=False,
     )  # fmt: skip
     return tested, values.mean(axis=0)
-
-
-def _log_counts(counts: np.ndarray, library: np.ndarray) -> np.ndarray:
-    """Log2 counts per million, half a count added."""
-    return np.log2((counts + 0.5) / (library + 1)[:, None] * 1e6)

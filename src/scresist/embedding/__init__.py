@@ -1,5 +1,5 @@
 """From counts to clusters and a layout: for naming cells and looking at them; every test goes back to the counts."""
 
-from scresist.embedding.space import embed, leiden, markers, normalise
+from scresist.embedding.space import embed, leiden, markers
 
-__all__ = ["embed", "leiden", "markers", "normalise"]
+__all__ = ["embed", "leiden", "markers"]

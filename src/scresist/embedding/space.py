@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scresist.checks import InputError, require_columns
+from scresist.cells import count_detected, log_normalised, log_normalised_by_gene
+from scresist.checks import RefusedError, ScresistError, require_columns
+from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
 from scresist.usual_tools.rank_sum import rank_sum_over_cells
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0)
 EXACT_NEIGHBOURS_BELOW = 50_000  # cells; above, approximate neighbours are faster than they are wrong
 STABLE = 0.85  # adjusted Rand index between a clustering and those of 80 % of the cells
+MIN_CELLS, MIN_GENES = 20, 50
 BATCH_MIN_CELLS = 50  # a smaller sample cannot rank genes by itself
 TECHNICAL = r"^(MT-|RP[LS]\d|IG[HKL][VDJ]|TR[ABDG][VDJ]|HB[ABDEGMQZ]\d?$|MALAT1$|NEAT1$)"
 
@@ -32,70 +35,111 @@ def embed(
     integrate: bool = True,
     rng: int | np.random.Generator = 1,
 ) -> None:
-    """Normalise, select genes, reduce, integrate over samples, and write clusters and a layout (slots in `keys.py`).
+    """Clusters of like cells and a layout in two dimensions, from log-normalised counts integrated over samples.
 
-    `resolution` None takes the finest of RESOLUTIONS whose clusters return in 80 % of the cells (adjusted Rand index at
-    least 0.85, mean of five draws); the choice and its curve are in `uns["resolution_stability"]`.
+    Writes `var["highly_variable"]`, `obsm` X_pca, X_integrated and X_umap, `obs["cluster"]`, and `uns` resolution and
+    resolution_stability. For naming and looking at cells only: every test goes back to the counts.
+
+    Parameters
+    ----------
+    cohort
+        After quality control, with `obs["sample"]`.
+    n_genes
+        Genes that vary most within samples.
+    n_components
+        Principal components.
+    n_neighbors
+        Neighbours of each cell in the graph that is clustered.
+    resolution
+        Of the Leiden clustering. None takes the finest of RESOLUTIONS whose clusters return in 80 % of the cells
+        (adjusted Rand index at least 0.85, mean of five draws).
+    integrate
+        Whether Harmony aligns the samples.
+    rng
+        Seed or generator.
 
     Raises
     ------
-    InputError
+    MissingColumnError
+        If `obs` has no column sample.
+    RefusedError
         With fewer than 20 cells or 50 genes.
+
+    References
+    ----------
+    Traag et al. (2019) Sci Rep 9:5233 (Leiden); Korsunsky et al. (2019) Nat Methods 16:1289 (Harmony).
     """
     require_columns(cohort.obs, ["sample"], "the cohort")
-    if cohort.n_obs < 20 or cohort.n_vars < 50:
-        raise InputError(f"{cohort.n_obs} cells x {cohort.n_vars} genes are too few to embed; it takes 20 x 50")
+    if cohort.n_obs < MIN_CELLS or cohort.n_vars < MIN_GENES:
+        raise RefusedError(
+            f"{cohort.n_obs} cells x {cohort.n_vars} genes are too few for an embedding; at least {MIN_CELLS} x "
+            f"{MIN_GENES} are needed"
+        )
     seed = int(rng if isinstance(rng, (int, np.integer)) else rng.integers(2**31))
-    normalise(cohort)
     _select_genes(cohort, n_genes)
     _reduce(cohort, n_components, seed)
     _integrate(cohort, seed, wanted=integrate)
-    graph = _neighbours(cohort, n_neighbors, seed)
+    neighbours = _neighbours(cohort, n_neighbors, seed)
+    graph = sparse.csr_matrix(neighbours.obsp["connectivities"])
     if resolution is None:
         table, resolution = _stable_resolution(graph, seed)
         cohort.uns["resolution_stability"] = {c: table[c].to_numpy() for c in table}
     cohort.uns["resolution"] = float(resolution)
     labels = leiden(graph, resolution, seed)
     cohort.obs["cluster"] = pd.Categorical(labels.astype(str), categories=[str(i) for i in range(labels.max() + 1)])
-    _layout(cohort, seed)
-
-
-def normalise(cohort: "AnnData") -> None:
-    """Write X: log1p of counts per 10,000 (float32, sparse). A cell without counts stays zero."""
-    counts = sparse.csr_matrix(cohort.layers["counts"])
-    totals = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1)
-    values = np.log1p(counts.data * np.repeat(1e4 / totals, np.diff(counts.indptr)))
-    cohort.X = sparse.csr_matrix((values.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
+    cohort.obsm["X_umap"] = _layout(neighbours, seed)
 
 
 def _select_genes(cohort: "AnnData", n_genes: int) -> None:
     """Genes variable within samples, by how many samples agree; antigen receptors and technical genes take no part."""
+    detected = count_detected(cohort, np.zeros(cohort.n_obs, dtype=int), 1)[0]
+    eligible = np.flatnonzero(~cohort.var_names.str.match(TECHNICAL) & (detected >= 3))
+    wanted = min(n_genes, len(eligible))
+    samples = cohort.obs["sample"].astype("category").cat
+    size = np.bincount(samples.codes[samples.codes >= 0], minlength=len(samples.categories))
+    large = np.flatnonzero(size >= BATCH_MIN_CELLS)
+    if len(large) >= 2:
+        parts = [_variable_genes(cohort, eligible, wanted, (samples.codes == code).to_numpy()) for code in large]
+        chosen = _agreed(pd.concat(parts), wanted)
+    else:
+        table = _variable_genes(cohort, eligible, wanted, None)
+        chosen = pd.Index(table.index[table["highly_variable"].to_numpy(dtype=bool)])
+    cohort.var["highly_variable"] = cohort.var_names.isin(chosen)
+
+
+def _variable_genes(cohort: "AnnData", genes: np.ndarray, wanted: int, cells: np.ndarray | None) -> pd.DataFrame:
+    """Dispersion of each gene given its mean, and the `wanted` of highest, within some cells (None: all).
+
+    Within a sample, genes that none of its cells express take no part in its bins, and have dispersion 0.
+    """
+    import anndata
     import scanpy as sc
 
-    eligible = ~cohort.var_names.str.match(TECHNICAL) & (cohort.X.getnnz(axis=0) >= 3)
-    sub = cohort[:, eligible].copy()
-    wanted = min(n_genes, sub.n_vars)
-    sizes = cohort.obs["sample"].value_counts()
-    large = sizes.index[sizes >= BATCH_MIN_CELLS]
-    if len(large) >= 2:
-        sub = sub[sub.obs["sample"].isin(large)].copy()
-        sub.obs["sample"] = sub.obs["sample"].cat.remove_unused_categories()
-    sc.pp.highly_variable_genes(
-        sub, n_top_genes=wanted, flavor="seurat", batch_key="sample" if len(large) >= 2 else None
-    )
-    chosen = np.zeros(cohort.n_vars, dtype=bool)
-    chosen[np.flatnonzero(eligible)] = sub.var["highly_variable"].to_numpy()
-    cohort.var["highly_variable"] = chosen
+    names = cohort.var_names[genes]
+    values = log_normalised(cohort, cells=cells, genes=genes)
+    seen = np.ones(len(names), dtype=bool) if cells is None else values.count_nonzero(axis=0) >= 1
+    part = anndata.AnnData(X=sparse.csr_matrix(values[:, np.flatnonzero(seen)]), var=pd.DataFrame(index=names[seen]))
+    table = sc.pp.highly_variable_genes(part, n_top_genes=wanted, flavor="seurat", inplace=False)
+    table = table.set_axis(names[seen], axis=0)[["dispersions_norm", "highly_variable"]]
+    return table.astype({"highly_variable": int}).reindex(names, fill_value=0)
+
+
+def _agreed(tables: pd.DataFrame, wanted: int) -> pd.Index:
+    """The genes that most samples select; of as many, those of higher mean normalised dispersion."""
+    over = tables.groupby(tables.index).agg({"dispersions_norm": "mean", "highly_variable": "sum"})
+    ordered = over.sort_values(["highly_variable", "dispersions_norm"], ascending=False, na_position="last")
+    return ordered.index[:wanted]
 
 
 def _reduce(cohort: "AnnData", n_components: int, seed: int) -> None:
+    import anndata
     import scanpy as sc
 
-    genes = int(cohort.var["highly_variable"].sum())
-    n = min(n_components, genes - 1, cohort.n_obs - 1)
-    sub = cohort[:, cohort.var["highly_variable"].to_numpy()].copy()
-    sc.pp.pca(sub, n_comps=n, svd_solver="arpack", random_state=seed)
-    cohort.obsm["X_pca"] = np.asarray(sub.obsm["X_pca"], dtype=np.float32)
+    genes = np.flatnonzero(cohort.var["highly_variable"])
+    n = min(n_components, len(genes) - 1, cohort.n_obs - 1)
+    part = anndata.AnnData(X=sparse.csr_matrix(log_normalised(cohort, genes=genes)))
+    sc.pp.pca(part, n_comps=n, svd_solver="arpack", random_state=seed)
+    cohort.obsm["X_pca"] = np.asarray(part.obsm["X_pca"], dtype=np.float32)
 
 
 def _integrate(cohort: "AnnData", seed: int, *, wanted: bool) -> None:
@@ -113,18 +157,23 @@ def _integrate(cohort: "AnnData", seed: int, *, wanted: bool) -> None:
     if corrected.shape != components.shape:  # versions of harmonypy differ in orientation
         corrected = corrected.T
     if corrected.shape != components.shape:
-        raise InputError(f"harmonypy returned {corrected.shape} for {components.shape}; use harmonypy 2.1")
+        raise ScresistError(f"harmonypy returned {corrected.shape} for {components.shape}; use harmonypy 2.1")
     cohort.obsm["X_integrated"] = corrected.astype(np.float32)
 
 
-def _neighbours(cohort: "AnnData", n_neighbors: int, seed: int) -> sparse.csr_matrix:
+def _neighbours(cohort: "AnnData", n_neighbors: int, seed: int) -> "AnnData":
+    """The graph of nearest neighbours in the integrated space, in an object of its own: it is not kept."""
+    import anndata
     import scanpy as sc
 
     exact = cohort.n_obs < EXACT_NEIGHBOURS_BELOW
     k = min(n_neighbors, cohort.n_obs - 1)
     options = {"transformer": "sklearn"} if exact else {}
-    sc.pp.neighbors(cohort, n_neighbors=k, use_rep="X_integrated", random_state=seed, **options)
-    return sparse.csr_matrix(cohort.obsp["connectivities"])
+    found = anndata.AnnData(
+        obs=pd.DataFrame(index=cohort.obs_names), obsm={"X_integrated": cohort.obsm["X_integrated"]}
+    )
+    sc.pp.neighbors(found, n_neighbors=k, use_rep="X_integrated", random_state=seed, **options)
+    return found
 
 
 def leiden(graph: sparse.csr_matrix, resolution: float, seed: int) -> np.ndarray:
@@ -180,17 +229,17 @@ def _stable_resolution(
     return table, float(best.loc[best["stability"].idxmax(), "resolution"])
 
 
-def _layout(cohort: "AnnData", seed: int) -> None:
+def _layout(neighbours: "AnnData", seed: int) -> np.ndarray:
     import warnings
 
     import scanpy as sc
 
     with warnings.catch_warnings():
-        # umap says at every call that a fixed seed makes it single-threaded, which is what is wanted.
+        # umap warns at every call that a fixed seed makes it single-threaded, which is what is wanted.
         warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
         warnings.filterwarnings("ignore", category=FutureWarning)
-        sc.tl.umap(cohort, random_state=seed)
-    cohort.obsm["X_umap"] = np.asarray(cohort.obsm["X_umap"], dtype=np.float32)
+        sc.tl.umap(neighbours, random_state=seed)
+    return np.asarray(neighbours.obsm["X_umap"], dtype=np.float32)
 
 
 def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Result:
@@ -204,26 +253,17 @@ def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Re
     groups = [str(g) for g in cohort.obs[groupby].cat.categories if sizes.get(g, 0) >= 3]
     if len(groups) < 2:
         return Result(pd.DataFrame(columns=MARKER_COLUMNS), "not computed", notes=("fewer than two clusters",))
-    import anndata
-
-    sub = anndata.AnnData(
-        X=sparse.csc_matrix(cohort.X),
-        obs=pd.DataFrame({"group": cohort.obs[groupby].astype(str).to_numpy()}, index=cohort.obs_names),
-        var=pd.DataFrame(index=cohort.var_names),
-    )
-    tested = rank_sum_over_cells(sub, group_keys="group", groups=groups)
+    codes = cohort.obs[groupby].cat.codes.to_numpy()
+    shares = _shares(cohort, codes, len(cohort.obs[groupby].cat.categories))
+    tested = _rank_sums(cohort, cohort.obs[groupby].astype(str).to_numpy(), groups)
     tables = []
-    detected = (sub.X > 0).astype(np.float64)
     for group in groups:
-        inside = (sub.obs["group"] == group).to_numpy()
-        rows = tested.xs(group, level=0)
-        share_in = np.asarray(detected[inside].mean(axis=0)).ravel()
-        share_out = np.asarray(detected[~inside].mean(axis=0)).ravel()
+        at = cohort.obs[groupby].cat.categories.get_loc(group)
+        rows = tested.xs(group, level=0).reindex(cohort.var_names)
         table = pd.DataFrame({"cluster": group, "gene": rows.index, "p_value": rows["p_value"].to_numpy()})
-        position = pd.Index(cohort.var_names).get_indexer(pd.Index(table["gene"]))
         table["log2_fold_change"] = np.log2(np.maximum(rows["fold_change"].to_numpy(dtype=float), 1e-12))
-        table["share_in"], table["share_out"] = share_in[position], share_out[position]
-        table["q_value"] = _bh(table["p_value"].to_numpy(dtype=float))
+        table["share_in"], table["share_out"] = shares[0][at], shares[1][at]
+        table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy(dtype=float))
         keep = table[(table["log2_fold_change"] > 0) & (table["share_in"] >= 0.1)]
         keep = keep.sort_values(["p_value", "log2_fold_change", "gene"], ascending=[True, False, True]).head(top)
         tables.append(keep.assign(rank=np.arange(1, len(keep) + 1), use="descriptive"))
@@ -239,7 +279,22 @@ MARKER_COLUMNS = [
 ]  # fmt: skip
 
 
-def _bh(p_values: np.ndarray) -> np.ndarray:
-    from scipy.stats import false_discovery_control
+def _shares(cohort: "AnnData", codes: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the cells with a count of each gene, in each group and outside it: two arrays (groups, genes)."""
+    found = count_detected(cohort, codes, n_groups)
+    size = np.bincount(codes[codes >= 0], minlength=n_groups).astype(float)
+    outside = count_detected(cohort, np.zeros(cohort.n_obs, dtype=int), 1)[0] - found
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return found / size[:, None], outside / (cohort.n_obs - size)[:, None]
 
-    return np.asarray(false_discovery_control(np.nan_to_num(p_values, nan=1.0)))
+
+def _rank_sums(cohort: "AnnData", of: np.ndarray, groups: list[str]) -> pd.DataFrame:
+    """The rank-sum test of every gene, by group and gene in the order of the cohort; one block of genes at a time."""
+    import anndata
+
+    obs = pd.DataFrame({"group": of}, index=cohort.obs_names)
+    parts = []
+    for genes, values in log_normalised_by_gene(cohort):
+        block = anndata.AnnData(X=sparse.csc_matrix(values), obs=obs, var=pd.DataFrame(index=cohort.var_names[genes]))
+        parts.append(rank_sum_over_cells(block, group_keys="group", groups=groups))
+    return pd.concat(parts)

@@ -1,12 +1,14 @@
 """What the other cells do: a change that all of them show alike is no factor of the compartment."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from scresist.checks import require_columns
 
 
-def elsewhere(expression: pd.DataFrame, population: str) -> pd.DataFrame:
+def elsewhere(expression: pd.DataFrame, population: str, *, apart: Iterable[str] = ()) -> pd.DataFrame:
     """How a gene changes in the other populations, per contrast.
 
     Soup, a batch, or a response of all cells moves a gene in every population; a factor of the compartment does not.
@@ -17,6 +19,8 @@ def elsewhere(expression: pd.DataFrame, population: str) -> pd.DataFrame:
         Contrasts of all populations: cell_type, contrast, gene, log2fc.
     population
         The one that stands for the compartment.
+    apart
+        Populations that share cells with the compartment: they are not among the others.
 
     Returns
     -------
@@ -28,7 +32,7 @@ def elsewhere(expression: pd.DataFrame, population: str) -> pd.DataFrame:
     known = expression[expression["log2fc"].notna()]
     inside = known["cell_type"] == population
     own = known[inside].drop_duplicates(["gene", "contrast"]).set_index(["gene", "contrast"])["log2fc"]
-    others = known[~inside].join(own.rename("own"), on=["gene", "contrast"])
+    others = known[~known["cell_type"].isin([population, *apart])].join(own.rename("own"), on=["gene", "contrast"])
     others = others.assign(same=np.sign(others["log2fc"]) == np.sign(others["own"]))
     grouped = others.groupby(["gene", "contrast"])
     found = pd.DataFrame({

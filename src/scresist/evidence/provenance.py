@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scresist.kernels.aggregate import sum_by_group
+from scresist.cells import count_detected, sum_counts
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -33,16 +33,15 @@ def provenance(cohort: "AnnData", inside: np.ndarray) -> pd.DataFrame:
     -------
     Indexed by gene: compartment_share, ambient_risk, cells_share, preference.
     """
-    counts = cohort.layers["counts"]
     patients = cohort.obs["patient"].cat
     codes, n = patients.codes.to_numpy().astype(int), len(patients.categories)
-    within = sum_by_group(counts, np.where(inside, codes, -1), n)
-    whole = sum_by_group(counts, codes, n)
+    within = sum_counts(cohort, np.where(inside, codes, -1), n)
+    whole = sum_counts(cohort, codes, n)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(whole > 0, within / whole, np.nan)
     has = np.bincount(codes[inside], minlength=n) > 0
     size = np.maximum(np.bincount(codes[inside], minlength=n), 1)
-    detected = sum_by_group(counts > 0, np.where(inside, codes, -1), n) / size[:, None]
+    detected = count_detected(cohort, np.where(inside, codes, -1), n) / size[:, None]
     return pd.DataFrame(
         {
             "compartment_share": _mean(share[has]),
@@ -70,7 +69,7 @@ def _ambient_risk(cohort: "AnnData", inside: np.ndarray) -> np.ndarray:
     samples = cohort.obs["sample"].cat
     names = [str(s) for s in cohort.uns["samples"]]
     codes = np.array([names.index(str(c)) for c in samples.categories])[samples.codes.to_numpy()]
-    sums = sum_by_group(cohort.layers["counts"], np.where(inside, codes, -1), len(names))
+    sums = sum_counts(cohort, np.where(inside, codes, -1), len(names))
     rate = np.full(len(names), np.nan)
     rate[codes] = cohort.obs["contamination_high"].to_numpy(dtype=float)
     known = np.isfinite(rate) & (sums.sum(axis=1) > 0)

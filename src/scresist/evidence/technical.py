@@ -7,7 +7,8 @@ import pandas as pd
 from scipy import stats
 
 from scresist import resources
-from scresist.kernels.aggregate import sum_by_group
+from scresist.cells import sum_counts
+from scresist.kernels.normalise import log2_counts_per_million
 from scresist.study.design import Contrast, Design
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def _of_contrast(cohort: "AnnData", inside: np.ndarray, design: Design, contrast
     arm = np.array([name.split("\t")[1] == contrast.test for name in names], dtype=float)
     if len(names) < 5 or min(arm.sum(), (1 - arm).sum()) < 2:
         return blank
-    sums = sum_by_group(cohort.layers["counts"], units.codes.astype(int), len(units.categories))[kept]
+    sums = sum_counts(cohort, units.codes, len(units.categories))[kept]
     total = sums.sum(axis=1)
-    values = np.log2((sums + 0.5) / (total + 1)[:, None] * 1e6)
+    values = log2_counts_per_million(sums, total, prior=0.5)
     variables = _measured(cohort, sums, total / n_cells[kept]) | _labels(sheet, unit, names)
     base = np.column_stack([np.ones(len(names)), arm])
     best = blank.assign(technical_source=blank["technical_source"].astype(object))

@@ -1,6 +1,7 @@
 """Sums and means of rows within groups, sparse or dense, without densifying."""
 
 import numpy as np
+from numba import njit
 from scipy import sparse
 
 
@@ -20,11 +21,39 @@ def sum_by_group(values: np.ndarray | sparse.sparray, codes: np.ndarray, n_group
     -------
     Shape (n_groups, columns), float64.
     """
-    rows = np.flatnonzero(codes >= 0)
-    ones = np.ones(len(rows))
-    indicator = sparse.csr_array((ones, (codes[rows], rows)), shape=(n_groups, len(codes)))
-    sums = indicator @ values
-    return np.asarray(sums.todense() if sparse.issparse(sums) else sums, dtype=float)
+    codes = np.asarray(codes, dtype=np.int64)
+    sums = np.zeros((n_groups, values.shape[1]))
+    if isinstance(values, np.ndarray):
+        rows = np.flatnonzero(codes >= 0)
+        indicator = sparse.csr_array((np.ones(len(rows)), (codes[rows], rows)), shape=(n_groups, len(codes)))
+        sums += indicator @ values
+    elif values.format == "csc":
+        _add_columns(values.data, values.indices, values.indptr, codes, sums)
+    else:
+        by_row = values.tocsr()
+        _add_rows(by_row.data, by_row.indices, by_row.indptr, codes, sums)
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def _add_rows(
+    data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, codes: np.ndarray, sums: np.ndarray
+) -> None:  # pragma: no cover
+    for row in range(len(codes)):
+        if codes[row] >= 0:
+            group = sums[codes[row]]
+            for k in range(indptr[row], indptr[row + 1]):
+                group[indices[k]] += data[k]
+
+
+@njit(cache=True, nogil=True)
+def _add_columns(
+    data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, codes: np.ndarray, sums: np.ndarray
+) -> None:  # pragma: no cover
+    for column in range(len(indptr) - 1):
+        for k in range(indptr[column], indptr[column + 1]):
+            if codes[indices[k]] >= 0:
+                sums[codes[indices[k]], column] += data[k]
 
 
 def mean_by_group(values: np.ndarray | sparse.sparray, codes: np.ndarray, n_groups: int) -> np.ndarray:

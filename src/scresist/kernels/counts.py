@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from scipy.stats import rankdata
 
+from scresist.kernels.normalise import log2_counts_per_million
+
 
 def enough_counts(
     counts: np.ndarray,
@@ -114,8 +116,7 @@ def log_cpm(counts: np.ndarray, library: np.ndarray, *, prior_count: float = 0.5
     ----------
     Law et al. (2014) Genome Biol 15:R29, section on limma-trend.
     """
-    prior = prior_count * library / library.mean()
-    return np.log2((counts + prior[:, None]) / (library + 2 * prior)[:, None] * 1e6)
+    return log2_counts_per_million(counts, library, prior=prior_count * library / library.mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def voom(counts: np.ndarray, design: np.ndarray, library: np.ndarray, *, span: f
     ----------
     Law et al. (2014) Genome Biol 15:R29, sections "Log-counts per million" and "Voom variance modeling".
     """
-    values = np.log2((counts + 0.5) / (library + 1)[:, None] * 1e6)
+    values = log2_counts_per_million(counts, library, prior=0.5)
     basis, _ = np.linalg.qr(design)
     fitted = basis @ (basis.T @ values)
     sigma = np.sqrt(np.sum((values - fitted) ** 2, axis=0) / (len(design) - design.shape[1]))

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from scresist import resources
+from scresist.cells import log_normalised
 from scresist.checks import RefusedError, require_columns
 from scresist.kernels.aggregate import mean_by_group
 from scresist.results import Result
@@ -51,9 +52,8 @@ def score(cohort: "AnnData", *, sets: Mapping[str, Sequence[str]] | None = None)
     kept, notes = usable_sets(pd.Index(cohort.var_names), sets)
     if not kept:
         raise RefusedError("no signature is scored: " + "; ".join(notes))
-    X = sparse.csc_array(cohort.X)
     used = np.unique(np.concatenate(list(kept.values())))
-    part = X[:, used]
+    part = sparse.csc_array(log_normalised(cohort, genes=used))
     mean = np.asarray(part.mean(axis=0)).ravel()
     square = np.asarray(part.multiply(part).mean(axis=0)).ravel()
     sd = np.maximum(np.sqrt(np.maximum(square - mean**2, 0)), SD_FLOOR)

@@ -8,16 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scresist.cells.network_cells import (
-    check_genes,
-    compartment_mask,
-    group_names,
-    log_normalised,
-    neighbour_space,
-    raw_counts,
-)
+from scresist.cells.counts import raw_counts
+from scresist.cells.focus import resolve_focus
+from scresist.cells.network_cells import check_genes, group_names, neighbour_space
 from scresist.checks import InputError, RefusedError, require_choice, require_columns, require_positive
 from scresist.kernels.modules import eigengenes, signed_kme
+from scresist.kernels.normalise import log1p_per_10k
 from scresist.kernels.r_random import RStream
 from scresist.kernels.similarity import NETWORKS
 from scresist.networks.covariates import with_covariates, with_flags
@@ -133,9 +129,9 @@ def build(
     keep_genes = [keep_genes] if isinstance(keep_genes, str) else list(keep_genes)
     require_columns(adata.obs, groupby, "adata.obs")
     pooling = pooling or (Pooling(target=1000, small_groups=False) if parity else Pooling())
-    inside = compartment_mask(adata.obs, compartment)
+    inside = resolve_focus(adata.obs, compartment).mask
     # hdWGCNA makes the metacells of every group from one stream and then keeps those of one group.
-    pooled_first = parity and "cell_type" in groupby and bool((adata.obs["cell_type"].astype(str) == compartment).any())
+    pooled_first = parity and "cell_type" in groupby and _is_cell_type(adata.obs, compartment, inside)
     cells = adata if pooled_first or inside.all() else adata[inside]
     _check_patients(adata.obs[inside], groupby, min_patients if min_patients is not None else (1 if parity else 2))
     counts = raw_counts(cells)
@@ -152,7 +148,7 @@ def build(
             f"{metacells.counts.shape[0]} metacells are too few for correlations (at least {least}); "
             "lower k or min_cells of the pooling, or take a wider compartment"
         )
-    expression = log_normalised(metacells.counts)
+    expression = log1p_per_10k(metacells.counts)
     selected = np.flatnonzero(inside) if pooled_first else np.arange(cells.n_obs)
     codes = _group_codes(cells.obs.iloc[selected], within_columns, per_group=not parity)
     gene_report = select_genes(
@@ -215,6 +211,11 @@ def _check_patients(obs: pd.DataFrame, groupby: Sequence[str], least: int) -> No
             f"the cells come from {found} patients and {least} are needed: what one patient's genes do together cannot "
             "be told from that patient; set min_patients=1 to go on all the same"
         )
+
+
+def _is_cell_type(obs: pd.DataFrame, compartment: str | None, inside: np.ndarray) -> bool:
+    """Whether the compartment is one group of cell_type."""
+    return bool(inside.any()) and np.array_equal(obs["cell_type"].astype(str) == compartment, inside)
 
 
 def _of_cell_type(metacells: Metacells, cell_type: str) -> Metacells:

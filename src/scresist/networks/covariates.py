@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scresist.cells.network_cells import log_normalised
+from scresist.kernels.normalise import log1p_per_10k
 from scresist.networks.network import Network
 from scresist.networks.pooling import Metacells
 from scresist.networks.scores import wide_scores
@@ -40,7 +40,7 @@ def with_covariates(metacells: Metacells, cells: Any) -> Metacells:
         table["mito_share"] = counts[:, mito].sum(axis=1) / np.maximum(total, 1)
     cycling = np.flatnonzero(names.str.upper().isin(CYCLING))
     if len(cycling) >= 5:
-        table["cell_cycle"] = log_normalised(counts)[:, cycling].mean(axis=1)
+        table["cell_cycle"] = log1p_per_10k(counts)[:, cycling].mean(axis=1)
     if "contamination" in cells.obs:
         values = cells.obs["contamination"].to_numpy(dtype=float)
         table["contamination"] = [float(np.nanmean(values[pool])) if np.isfinite(values[pool]).any() else np.nan

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scresist.cells.network_cells import check_genes, compartment_mask, log_normalised, raw_counts
+from scresist.cells.counts import raw_counts, row_sums, sum_counts
+from scresist.cells.focus import resolve_focus
+from scresist.cells.network_cells import check_genes
 from scresist.checks import InputError, require_columns, require_positive
 from scresist.kernels.components import cell_component
-from scresist.kernels.metacells import aggregate_members
+from scresist.kernels.normalise import log1p_per_10k
 from scresist.networks.network import Network
 from scresist.results import Result
 
@@ -52,12 +54,12 @@ def module_scores(
     require_positive(min_cells, "min_cells")
     check_genes(adata.var_names)
     chosen = net.settings.get("compartment") if compartment == "of the network" else compartment
-    inside = compartment_mask(adata.obs, chosen)
+    inside = resolve_focus(adata.obs, chosen).mask
     samples = adata.obs[by].astype("category").cat
     names = samples.categories
     codes = np.where(inside, samples.codes.to_numpy(), -1)
-    pooled, n_cells = sum_by_group(raw_counts(adata), codes, len(names))
-    scores, notes = score_profiles(net, log_normalised(pooled), adata.var_names)
+    pooled, n_cells = sum_counts(adata, codes, len(names)), np.bincount(codes[codes >= 0], minlength=len(names))
+    scores, notes = score_profiles(net, log1p_per_10k(pooled), adata.var_names)
     few = n_cells < min_cells
     scores[few] = np.nan
     if few.any():
@@ -81,12 +83,6 @@ def wide_scores(scores: "Result | pd.DataFrame") -> pd.DataFrame:
         index="sample", columns="module", values="score", sort=False, dropna=False, aggfunc="first"
     )
     return wide.reindex(index=table["sample"].unique(), columns=table["module"].unique())
-
-
-def sum_by_group(counts: sparse.csr_array, codes: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """Counts summed over the cells of each group (code -1: none), dense (groups, genes), and cells per group."""
-    members = [np.flatnonzero(codes == group) for group in range(n_groups)]
-    return aggregate_members(counts, members, average=False), np.array([len(cells) for cells in members])
 
 
 def score_profiles(net: Network, profiles: np.ndarray, names: pd.Index) -> tuple[np.ndarray, list[str]]:
@@ -139,12 +135,14 @@ def cell_eigengenes(net: Network, adata: Any) -> None:
     Morabito et al. (2023) Cell Rep Methods 3:100498.
     """
     check_genes(adata.var_names)
-    X = sparse.csc_array(log_normalised(raw_counts(adata)))
+    counts = raw_counts(adata)
+    members = {module: adata.var_names.get_indexer(net.members(module)["gene"]) for module in net.names}
+    used = np.unique(np.concatenate([*members.values(), [-1]]))[1:]
+    X = sparse.csc_array(log1p_per_10k(counts[:, used], row_sums(counts)))
     table = pd.DataFrame(index=adata.obs_names)
-    for module in net.names:
-        places = adata.var_names.get_indexer(net.members(module)["gene"])
+    for module, places in members.items():
         if (places >= 0).sum() < 0.5 * len(places):
             table[module] = np.nan
             continue
-        table[module] = cell_component(X[:, np.sort(places[places >= 0])])
+        table[module] = cell_component(X[:, np.searchsorted(used, np.sort(places[places >= 0]))])
     adata.obsm["module_eigengenes"] = table

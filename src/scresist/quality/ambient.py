@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scresist.cells import raw_counts, sum_counts
 from scresist.kernels.aggregate import sum_by_group
 from scresist.kernels.ambient import contamination
 from scresist.quality.lineage import UNKNOWN, lineage_markers
@@ -34,10 +35,9 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
     cells of the sample. The share is estimated from lineage-exclusive genes, see `kernels.ambient.contamination`; it is
     NaN where fewer than two lineages can be told apart, or where it would exceed one half.
     """
-    counts = cohort.layers["counts"]
     names = [str(s) for s in cohort.uns["samples"]]
     codes = cohort.obs["sample"].cat.codes.to_numpy().astype(int)
-    profile = sum_by_group(counts, np.where(usable, codes, -1), len(names))
+    profile = sum_counts(cohort, np.where(usable, codes, -1), len(names))
     from_empty = []
     if "empty_droplets" in cohort.varm:
         empty = np.asarray(cohort.varm["empty_droplets"], dtype=float).T
@@ -57,7 +57,7 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
             break
         inside = np.flatnonzero(usable & (codes == s))
         group = np.array([groups.index(x) if x in groups else -1 for x in lineage[inside]], dtype=int)
-        sums = sum_by_group(counts[inside], group, len(groups))
+        sums = sum_by_group(raw_counts(cohort, cells=inside), group, len(groups))
         of_set = np.column_stack([sums[:, at].sum(axis=1) for at in sets.values()])
         share = np.array([profile[s, at].sum() for at in sets.values()])
         size = np.bincount(group[group >= 0], minlength=len(groups))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from scresist.cells import raw_counts
 from scresist.parallel import map_tasks
 
 if TYPE_CHECKING:
@@ -48,11 +49,13 @@ def score_doublets(
     groups = cohort.obs.groupby("sample", observed=True).indices
     inside = {str(name): at[usable[at]] for name, at in groups.items()}
     large = [name for name, at in inside.items() if len(at) >= MIN_CELLS]
-    counts = cohort.layers["counts"]
-    tasks = [(counts[inside[name]], seed) for name in large]
-    for name, (scores, threshold) in zip(
-        large, map_tasks(_scrublet, tasks, workers=workers, scheduler=scheduler), strict=True
-    ):
+    found: list[tuple[np.ndarray, float]] = []
+    # The counts of a few samples at a time: all at once would be a second cohort.
+    at_once = len(large) if scheduler is not None else 2 * workers
+    for start in range(0, len(large), max(at_once, 1)):
+        tasks = [(raw_counts(cohort, cells=inside[name]), seed) for name in large[start : start + at_once]]
+        found += map_tasks(_scrublet, tasks, workers=workers, scheduler=scheduler)
+    for name, (scores, threshold) in zip(large, found, strict=True):
         at = inside[name]
         score[at] = scores
         most = min(1.0, 2 * RATE_PER_THOUSAND * len(at) / 1000)

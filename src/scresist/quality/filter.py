@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scresist.cells import genes_per_cell, total_counts
 from scresist.checks import InputError
 from scresist.kernels.aggregate import median_and_mad
 from scresist.quality.ambient import estimate_ambient
@@ -68,14 +69,11 @@ def measure(
     sample, see `score_doublets`. Panels below 2,000 genes: floors in proportion; fewer than 5
     mitochondrial genes: their share is not judged.
     """
-    if "counts" not in cohort.layers:
-        raise InputError('the cohort has no layers["counts"]; make it with scresist.reading')
-    counts = cohort.layers["counts"]
     mito = cohort.var_names.str.upper().str.startswith("MT-")
-    total = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
+    total = total_counts(cohort).astype(np.int64)
     cohort.obs["n_counts"] = total
-    cohort.obs["n_genes"] = np.diff(counts.tocsr().indptr).astype(np.int64)
-    mito_counts = np.asarray(counts[:, np.flatnonzero(mito)].sum(axis=1)).ravel()
+    cohort.obs["n_genes"] = genes_per_cell(cohort)
+    mito_counts = total_counts(cohort, genes=np.flatnonzero(mito))
     cohort.obs["mito_percent"] = 100.0 * mito_counts / np.maximum(total, 1)
     call_coarse_lineage(cohort)
     panel = cohort.n_vars < WHOLE_TRANSCRIPTOME

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from scresist import resources
+from scresist.cells import count_blocks, row_sums
+from scresist.kernels.normalise import log1p_per_10k
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -35,13 +36,11 @@ def call_coarse_lineage(cohort: "AnnData") -> None:
     if len(markers) < 2:
         cohort.obs["coarse_lineage"] = pd.Categorical([UNKNOWN] * cohort.n_obs, categories=[UNKNOWN])
         return
-    counts = cohort.layers["counts"]
-    totals = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1)
     scores = np.zeros((cohort.n_obs, len(markers)))
-    for k, at in enumerate(markers.values()):
-        some = sparse.csr_array(counts[:, at], dtype=float)
-        some.data = np.log1p(some.data * np.repeat(1e4 / totals, np.diff(some.indptr)))
-        scores[:, k] = np.asarray(some.sum(axis=1)).ravel() / len(at)
+    for here, block in count_blocks(cohort):
+        totals = row_sums(block)
+        for k, at in enumerate(markers.values()):
+            scores[here, k] = row_sums(log1p_per_10k(block[:, at], totals)) / len(at)
     order = np.sort(scores, axis=1)
     best = scores.argmax(axis=1)
     sure = (order[:, -1] >= 0.3) & (order[:, -1] >= 1.1 * order[:, -2])

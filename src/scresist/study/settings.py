@@ -87,10 +87,11 @@ class EmbedSection(_Section):
 
 
 class AnnotateSection(_Section):
-    """`[annotate]`: an own marker table, own labels, own malignancy calls."""
+    """`[annotate]`: an own marker table, cell types by cluster, the lineages of own names, malignancy calls."""
 
     markers: str | None = None
     overrides: dict[str, str] = {}
+    lineages: dict[str, str] = {}  # lineage of each cell type in `overrides` that the marker table does not have
     malignancy: Literal["copy_number", "all", "none"] = "copy_number"
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from scresist.checks import suggestion
 from scresist.study.arms import derive_arms
+from scresist.study.cell_names import check_cell_names
 from scresist.study.design import Contrast, Design
 from scresist.study.problems import Problem, Problems, StudyError
 from scresist.study.settings import Settings
@@ -96,6 +97,7 @@ def examine_study(path: Path) -> tuple[Study | None, tuple[Problem, ...]]:
         check_design(joined, settings, path.name, problems)
         check_roles(joined, settings, path.name, problems)
     _check_focus(settings, path, problems)
+    check_cell_names(settings, path.parent, path.name, problems)
     if problems.errors:
         return None, tuple(problems)
     contrasts = tuple(Contrast(n, c.test, c.reference, c.pairing, c.role) for n, c in settings.design.contrasts.items())

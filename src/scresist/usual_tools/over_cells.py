@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from scresist.cells.populations import focus_name, in_compartment
+from scresist.cells import Focus, log_normalised, raw_counts
 from scresist.checks import RefusedError
 from scresist.results import Result
 from scresist.study import Study
@@ -16,31 +17,33 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def gene_flips(cells: "AnnData", study: Study, over_patients: pd.DataFrame) -> Result:
+def gene_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.DataFrame) -> Result:
     """A Wilcoxon test over the cells of the compartment of every gene, against the test over patients."""
     import anndata
 
     _require(over_patients)
-    name = focus_name(cells, study.settings.focus.compartment)
-    own = over_patients[over_patients["cell_type"] == name]
-    inside = in_compartment(cells, study.settings.focus.compartment)
+    own = over_patients[over_patients["cell_type"] == focus.population]
     columns = np.flatnonzero(cells.var_names.isin(own["gene"]))
     focused = anndata.AnnData(
-        X=cells.X[inside][:, columns],
-        obs=cells.obs.loc[inside, ["sample"]].assign(cell_type=name),
+        X=sparse.csr_matrix(log_normalised(cells, cells=focus.mask, genes=columns)),
+        obs=cells.obs.loc[focus.mask, ["sample"]].assign(cell_type=focus.population),
         var=pd.DataFrame(index=cells.var_names[columns]),
     )
     tested = cell_level_expression(focused, study.design)
     return compare_claims(tested, own, on=["cell_type", "contrast", "gene"])
 
 
-def module_flips(cells: "AnnData", study: Study, over_patients: pd.DataFrame, out: Path) -> Result:
+def module_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.DataFrame, out: Path) -> Result:
     """A Wilcoxon test over cells of every module's eigengene, as differential module eigengenes are tested."""
+    import anndata
+
     from scresist import networks
 
     _require(over_patients)
-    inside = in_compartment(cells, study.settings.focus.compartment)
-    focused = cells[inside].copy()
+    focused = anndata.AnnData(
+        obs=cells.obs.loc[focus.mask, ["sample"]], var=pd.DataFrame(index=cells.var_names),
+        layers={"counts": sparse.csr_matrix(raw_counts(cells, cells=focus.mask))},
+    )  # fmt: skip
     networks.cell_eigengenes(networks.load(out / "network.zip"), focused)
     values = focused.obsm["module_eigengenes"]
     tested = cell_level_values(values, focused.obs["sample"], study.design, name="module")

@@ -23,7 +23,7 @@ def annotate(state: State, study: Study, context: Context) -> None:
             if own.markers is None
             else stage.read_markers(study.folder / own.markers)
         )
-        stage.cell_types(cells, markers=table, overrides=own.overrides, rng=context.seed)
+        stage.cell_types(cells, markers=table, overrides=own.overrides, lineages=own.lineages, rng=context.seed)
     except RefusedError as refusal:
         state.refuse("cell types", refusal)
         cells.obs["lineage"] = pd.Categorical([UNASSIGNED] * cells.n_obs)
@@ -43,6 +43,6 @@ STEP = Step(
     meaning="names lineage and cell type from marker genes, with the confidence of each call",
     body=annotate,
     after=("embed",),
-    settings=("annotate.overrides", "study.organism"),
+    settings=("annotate.overrides", "annotate.lineages", "study.organism"),
     files=_marker_table,
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from scresist.checks import RefusedError
-from scresist.run.bodies.contrasts import focus_sums
+from scresist.run.bodies.focus import focus_population, sums_of
 from scresist.run.step import Context, State, Step
 from scresist.study import Design, Study
 
@@ -30,7 +30,7 @@ def _claims(state: State, study: Study, context: Context) -> dict[str, Callable[
     from scresist import contrasts as stage
 
     counted = state.table("composition").set_index("sample")
-    sums = focus_sums(state, study)
+    sums = sums_of(state).of(focus_population(state, study))
     claims: dict[str, Callable[[Design], pd.DataFrame]] = {
         "expression": lambda d: stage.expression(sums, d, influence=False).table,
     }

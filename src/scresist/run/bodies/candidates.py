@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from scresist.cells import focus_name, in_compartment
 from scresist.checks import RefusedError
 from scresist.contrasts.verdict import ALPHA
+from scresist.kernels.normalise import log2_counts_per_million
 from scresist.results import Result
+from scresist.run.bodies.focus import focus_of, focus_population
 from scresist.run.bodies.register import tables_of_tests
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
@@ -25,7 +26,7 @@ def candidates(state: State, study: Study, context: Context) -> None:
         state.publish("families", levels)
     inside: np.ndarray | None = None
     try:
-        inside = in_compartment(state.cells, focus.compartment)
+        inside = focus_of(state, study).mask
     except RefusedError as refusal:
         state.refuse(f"compartment {focus.compartment}", refusal)
     if len(tested):
@@ -35,7 +36,7 @@ def candidates(state: State, study: Study, context: Context) -> None:
     if not len(tested):
         state.refuse("ranking", "no comparison of arms was made, so no candidate is ranked")
         return
-    own = tested[tested["cell_type"] == focus_name(state.cells, study.settings.focus.compartment)]
+    own = tested[tested["cell_type"] == focus_population(state, study)]
     if own["p_value"].isna().all():
         state.refuse("ranking", "no gene of the compartment could be tested over patients: none is ranked")
         return
@@ -47,7 +48,7 @@ def candidates(state: State, study: Study, context: Context) -> None:
         survival=state.table("survival"),
         judged=state.table("design"),
         levels=levels.table,
-        elsewhere=stage.elsewhere(tested, focus_name(state.cells, study.settings.focus.compartment)),
+        elsewhere=stage.elsewhere(tested, focus_population(state, study), apart=_sharing(state, inside)),
         technical=stage.technical(state.cells, inside, study.design),
         keep_genes=focus.keep_genes,
     )
@@ -76,7 +77,7 @@ def _doubts(state: State, study: Study, tested: pd.DataFrame, focused: np.ndarra
     """Soup, and a change of all cells alike, for the genes found in every population."""
     import scresist.evidence as stage
 
-    focus, cells = focus_name(state.cells, study.settings.focus.compartment), state.cells
+    focus, cells = focus_population(state, study), state.cells
     found = tested[tested["q_value"] < ALPHA]
     parts = []
     for name in dict.fromkeys([focus, *found["cell_type"]]):
@@ -85,13 +86,19 @@ def _doubts(state: State, study: Study, tested: pd.DataFrame, focused: np.ndarra
         if not inside.any() or own.empty:
             continue
         table = own.join(stage.provenance(cells, inside), on="gene")
-        table = table.join(stage.elsewhere(tested, name), on=["gene", "contrast"])
+        apart = [*_sharing(state, inside), *([focus] if focused is not None and (inside & focused).any() else [])]
+        table = table.join(stage.elsewhere(tested, name, apart=apart), on=["gene", "contrast"])
         table = table.assign(**{f"doubt_{what}": size for what, size in stage.doubts(table).items()})
         table["doubts"] = ["; ".join(stage.doubt_sentences(row)) for row in table.to_dict("records")]
         parts.append(table[["cell_type", "contrast", "gene", "doubt_ambient", "doubt_elsewhere", "doubts"]])
     columns = ["cell_type", "contrast", "gene", "doubt_ambient", "doubt_elsewhere", "doubts"]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     return Result(table, "share of a change that soup or all cells alike may explain")
+
+
+def _sharing(state: State, inside: np.ndarray) -> list[str]:
+    """The populations that have some of these cells: what they show is no evidence of other cells."""
+    return sorted(state.cells.obs["population"].astype(str)[inside].unique())
 
 
 def _levels(state: State, study: Study) -> Result:
@@ -103,13 +110,13 @@ def _levels(state: State, study: Study) -> Result:
 
 def _values(state: State, inside: np.ndarray, genes: list[str]) -> Result:
     """Log2 counts per million of some genes in the compartment, per patient and arm: what the figures show."""
-    from scresist.kernels.aggregate import sum_by_group
+    from scresist.cells import sum_counts
 
     cells = state.cells
     key = cells.obs["patient"].astype(str) + "\t" + cells.obs["arm"].astype(str)
     units = pd.Categorical(key.where(inside))
-    sums = sum_by_group(cells.layers["counts"], units.codes.astype(int), len(units.categories))
-    level = np.log2(1e6 * sums / sums.sum(axis=1, keepdims=True) + 1)
+    sums = sum_counts(cells, units.codes, len(units.categories))
+    level = log2_counts_per_million(sums)
     names = pd.DataFrame([u.split("\t") for u in units.categories], columns=["patient", "arm"])
     n = np.bincount(units.codes[units.codes >= 0], minlength=len(names))
     tables = [names.assign(gene=g, value=level[:, cells.var_names.get_loc(g)], n_cells=n) for g in genes]

@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import anndata
-import pandas as pd
-
-from scresist.cells import Pseudobulk, focus_name, pseudobulk
 from scresist.checks import RefusedError
 from scresist.results import Result
+from scresist.run.bodies.focus import focus_population, sums_of
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
@@ -66,34 +63,14 @@ def _compare_resistances(state: State, study: Study) -> None:
         scores = state.table("module_scores")[["sample", "module", "score"]].rename(columns={"score": "value"})
         what = "primary against acquired, modules"
         _attempt(state, "module_resistance", what, lambda: compare(scores, "module"))
-    what = "primary against acquired, genes"
-    _attempt(state, "expression_resistance", what, lambda: compare(focus_sums(state, study), "gene"))
-
-
-def focus_sums(state: State, study: Study) -> Pseudobulk:
-    """The sums of the population in focus."""
-    population = focus_name(state.cells, study.settings.focus.compartment)
-    sums = pseudobulk(state.cells, groupby="population")
-    inside = sums.counts.index.get_level_values("cell_type") == population
-    if not inside.any():
-        raise RefusedError(f"no sample has enough cells of {population}")
-    return Pseudobulk(sums.counts[inside], sums.groups[sums.groups["cell_type"] == population])
+    what, population = "primary against acquired, genes", focus_population(state, study)
+    _attempt(state, "expression_resistance", what, lambda: compare(sums_of(state).of(population), "gene"))
 
 
 def _expression(state: State, study: Study) -> Result:
     from scresist import contrasts as stage
 
-    cells, focus = state.cells, study.settings.focus
-    sums = [pseudobulk(cells, groupby="population")]
-    if focus.compartment == "all" and len(cells.obs["population"].cat.categories) > 1:
-        whole = cells.obs.assign(everything="all cells")
-        sums.append(
-            pseudobulk(anndata.AnnData(obs=whole, var=cells.var, layers=dict(cells.layers)), groupby="everything")
-        )
-    results = [stage.expression(s, study.design, keep_genes=focus.keep_genes) for s in sums]
-    notes = tuple(dict.fromkeys(n for r in results for n in r.notes))
-    table = pd.concat([r.table for r in results], ignore_index=True)
-    return Result(table, results[0].method, results[0].settings, notes)
+    return stage.expression(sums_of(state), study.design, keep_genes=study.settings.focus.keep_genes)
 
 
 STEP = Step(

@@ -19,18 +19,7 @@ def embed(state: State, study: Study, context: Context) -> None:
         integrate=own.integrate,
         rng=context.seed,
     )
-    for slot in ("distances", "connectivities"):
-        del cells.obsp[slot]
-    for name in ("neighbors", "umap", "hvg", "pca"):
-        cells.uns.pop(name, None)
     state.publish("markers", markers(cells))
-
-
-def _normalise_again(state: State) -> None:
-    """The normalised matrix follows from the counts and is not kept on disk."""
-    from scresist.embedding import normalise
-
-    normalise(state.cells)
 
 
 STEP = Step(
@@ -39,5 +28,4 @@ STEP = Step(
     body=embed,
     after=("quality",),
     settings=("embed",),
-    restore=_normalise_again,
 )

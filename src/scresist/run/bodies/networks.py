@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from scresist.cells import in_compartment
 from scresist.checks import RefusedError
 from scresist.results import Result
+from scresist.run.bodies.focus import focus_of
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
@@ -26,7 +26,7 @@ def networks(state: State, study: Study, context: Context) -> None:
 
     cells, focus, own = state.cells, study.settings.focus, study.settings.networks
     try:
-        in_compartment(cells, focus.compartment)
+        focus_of(state, study)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", stage.PowerWarning)
             net = stage.build(

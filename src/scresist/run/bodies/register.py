@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from scresist.cells import focus_name
 from scresist.contrasts.claims import Judge
 from scresist.contrasts.verdict import ALPHA
+from scresist.run.bodies.focus import focus_population
 from scresist.run.step import State
 from scresist.study import Study
 from scresist.tables import TABLES, of_kind
@@ -34,7 +34,7 @@ def tables_of_tests(state: State, study: Study) -> dict[str, pd.DataFrame]:
     tables = {kind: state.table(name) for kind, name in KINDS.items() if len(state.table(name))}
     if "expression" in tables:
         genes = tables["expression"]
-        focused = genes["cell_type"] == focus_name(state.cells, study.settings.focus.compartment)
+        focused = genes["cell_type"] == focus_population(state, study)
         tables["expression"] = genes[~focused]
         columns = ["contrast", "gene", "p_value", "q_value"]
         tables = {CANDIDATES: genes.loc[focused, columns], **tables}
@@ -82,7 +82,7 @@ def verdicts_of(state: State, study: Study, name: str) -> pd.DataFrame:
         table = with_doubts(table, doubted, study)
     if kind != "expression":
         return table.assign(verdict=judge.verdicts(kind, table))
-    focus = table["cell_type"] == focus_name(state.cells, study.settings.focus.compartment)
+    focus = table["cell_type"] == focus_population(state, study)
     own = table[focus].drop(columns=["family", "cell_type"])
     verdicts = pd.concat([judge.verdicts(CANDIDATES, own), judge.verdicts(kind, table[~focus])]).sort_index()
     ranked = state.table("candidates")

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from scresist.cells import write_cohort
 from scresist.results import Result
 from scresist.run.bodies.register import KINDS, counted_sentences, tables_of_claims
 from scresist.run.step import Context, State, Step
@@ -25,9 +26,7 @@ def write_page(state: State, study: Study) -> None:
     cells = state.cells
     state.publish("cells", Result(_cells(state), "cells that were kept"))
     state.publish("samples", Result(study.samples.reset_index(), "the sample sheet, with the columns of the patients"))
-    part = state.out / ".cohort.h5ad.part"
-    cells.write_h5ad(part, compression="lzf")
-    part.replace(state.out / "cohort.h5ad")
+    write_cohort(cells, state.out / "cohort.h5ad")
     stage.rebuild(state.out)
 
 

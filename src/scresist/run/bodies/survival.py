@@ -1,10 +1,10 @@
 """Survival: whether genes and modules predict the endpoint, from samples taken before its clock ran."""
 
-import numpy as np
 import pandas as pd
 
-from scresist.cells import focus_name, pseudobulk
 from scresist.checks import RefusedError
+from scresist.kernels.normalise import log2_counts_per_million
+from scresist.run.bodies.focus import focus_population, sums_of
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
@@ -41,13 +41,12 @@ def _values(state: State, study: Study) -> pd.DataFrame | None:
         parts.append(table.pivot_table(index="sample", columns="module", values="score", observed=True))
     tested = state.table("expression_contrasts")
     if len(tested):
-        name = focus_name(state.cells, study.settings.focus.compartment)
+        name = focus_population(state, study)
         own = tested[(tested["cell_type"] == name) & tested["p_value"].notna()].sort_values("p_value", kind="stable")
         genes = list(dict.fromkeys([*own["gene"].head(STRONGEST), *study.settings.focus.keep_genes]))
-        sums = pseudobulk(state.cells, groupby="population").counts
-        inside = sums.index.get_level_values("cell_type") == name
-        counts = sums[inside].droplevel("cell_type")
-        level = np.log2(counts.mul(1e6 / counts.sum(axis=1), axis=0) + 1)
+        sums = sums_of(state).counts
+        counts = sums[sums.index.get_level_values("cell_type") == name].droplevel("cell_type")
+        level = pd.DataFrame(log2_counts_per_million(counts.to_numpy()), counts.index, counts.columns)
         parts.append(level[[g for g in genes if g in level.columns]])
     if not parts:
         return None

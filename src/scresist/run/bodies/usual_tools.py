@@ -6,6 +6,7 @@ from functools import partial
 from scresist.checks import RefusedError
 from scresist.results import Result
 from scresist.run.bodies.communication import resource_files
+from scresist.run.bodies.focus import focus_of
 from scresist.run.bodies.register import verdicts_of
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
@@ -17,8 +18,10 @@ def usual_tools(state: State, study: Study, context: Context) -> None:
 
     judged = partial(verdicts_of, state, study)
     tasks: dict[str, Callable[[], Result]] = {
-        "flips": lambda: stage.gene_flips(state.cells, study, judged("expression_contrasts")),
-        "module_flips": lambda: stage.module_flips(state.cells, study, judged("module_contrasts"), state.out),
+        "flips": lambda: stage.gene_flips(state.cells, study, focus_of(state, study), judged("expression_contrasts")),
+        "module_flips": lambda: stage.module_flips(
+            state.cells, study, focus_of(state, study), judged("module_contrasts"), state.out
+        ),
         "flow_flips": lambda: stage.flow_flips(state.cells, study, judged("flow_contrasts"), context.seed),
     }
     for name, compute in tasks.items():
