@@ -177,7 +177,13 @@ def demo(
     if not (cohort / "study.toml").exists():
         say("simulating 18 samples of 15 patients")
         write_cohort(simulate(Plan(cells=220, n_genes=4000, seed=seed)), cohort)
-    folder = run_pipeline(read_study(cohort / "study.toml"), out / "results", workers=2, say=say)
+    study = read_study(cohort / "study.toml")
+    if study.seed != seed:
+        raise InputError(
+            f"{cohort} has the cohort of seed {study.seed}, not {seed}; name another folder: "
+            f"scresist demo --seed {seed} --out {out}-{seed}"
+        )
+    folder = run_pipeline(study, out / "results", workers=2, say=say)
     found = compare(folder, cohort)
     write_table(found, folder / "tables" / "planted.csv")
     rebuild(folder)  # the page shows what was planted beside what was found
