@@ -42,6 +42,7 @@ def networks(run: Run, study: Study, context: "Context") -> None:
                 n_genes=own.n_genes,
                 keep_genes=[g for g in focus.keep_genes if g in cells.var_names],
                 rng=context.seed,
+                samples=study.design.samples,
             )
     except (RefusedError, InputError) as refusal:  # the inputs were checked before: the cells do not suffice
         run.refuse("networks", f"modules of {focus.compartment} cells", refusal)
