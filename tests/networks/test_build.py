@@ -1,5 +1,9 @@
 """Building, saving and scoring networks on a cohort with planted modules."""
 
+import re
+from dataclasses import fields
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +15,8 @@ from scresist.checks import InputError, MissingColumnError, RefusedError
 from scresist.networks import Pooling, PowerWarning, module_scores, wide_scores
 from scresist.networks.construct import _modules
 from scresist.networks.detect import Recipe
-from scresist.networks.power import POWERS, choose_power
+from scresist.networks.modes import PARITY, SOUND
+from scresist.networks.power import POWERS, PowerChoice, choose_power
 
 SETTINGS = {"compartment": "malignant", "min_module_size": 15, "power": 12}
 
@@ -176,12 +181,12 @@ def test_a_fit_in_a_network_that_has_vanished_does_not_count():
     table = pd.DataFrame(
         {"power": [4, 6, 12, 24], "sft_r2": [0.2, 0.7, 0.5, 0.9], "slope": [-1.0] * 4, "mean_k": [9, 3, 0.5, 0.01]}
     )
-    with pytest.warns(PowerWarning, match="where the network has vanished"):
-        assert choose_power(table, 100, "signed", strict=True)[0] == 6
-    assert choose_power(table, 100, "signed", strict=False)[0] == 24
+    with pytest.warns(PowerWarning, match="where the network has almost no edges"):
+        assert choose_power(table, 100, "signed", living_fit=True)[0] == 6
+    assert choose_power(table, 100, "signed", living_fit=False)[0] == 24
     rising = table.assign(sft_r2=[0.9, 0.9, 0.9, 0.9], slope=[1.0, -1.0, -1.0, -1.0])
-    assert choose_power(rising, 100, "signed", strict=True)[0] == 6
-    assert choose_power(rising, 100, "signed", strict=False)[0] == 4
+    assert choose_power(rising, 100, "signed", living_fit=True)[0] == 6
+    assert choose_power(rising, 100, "signed", living_fit=False)[0] == 4
 
 
 def test_a_module_size_that_nothing_reaches_is_lowered_openly():
@@ -189,12 +194,14 @@ def test_a_module_size_that_nothing_reaches_is_lowered_openly():
     blocks = [rng.normal(size=(100, 1)) + 0.5 * rng.normal(size=(100, 40)) for _ in range(2)]
     X = np.column_stack([*blocks, rng.normal(size=(100, 200))])
     recipe = Recipe(min_module_size=62, power=6)
-    made, _, found, notes = _modules(X, recipe, 6, POWERS, "pearson", strict=True)
-    assert made.min_module_size == 31
-    assert "there is no module of 62 genes; min_module_size was lowered to 31" in notes
-    assert len(np.unique(found.labels[:40])) == len(np.unique(found.labels[40:80])) == 1
+    choice = PowerChoice(6, POWERS, "pearson")
+    found = _modules(X, recipe, choice, SOUND)
+    labels = found.detected.labels
+    assert found.recipe.min_module_size == 31
+    assert "there is no module of 62 genes; min_module_size was lowered to 31" in found.notes
+    assert len(np.unique(labels[:40])) == len(np.unique(labels[40:80])) == 1
     with pytest.raises(RefusedError, match="no module of 62"):
-        _modules(X, recipe, 6, POWERS, "pearson", strict=False)
+        _modules(X, recipe, choice, PARITY)
 
 
 def test_within_samples_differences_between_them_make_no_module(net):
@@ -220,6 +227,20 @@ def test_gene_selection_is_reported(adata):
     assert report.loc["G299", "kept"]
     assert report.loc["ABSENT", "reason"] == "not in the data"
     assert 100 <= report["kept"].sum() <= 101
+
+
+def test_the_modes_differ_in_every_field_and_in_nothing_else():
+    """A field that is equal in both belongs in no mode; a difference outside the record would be an `if`."""
+    for field in fields(SOUND):
+        assert getattr(SOUND, field.name) != getattr(PARITY, field.name), field.name
+    for path in Path(sr.networks.__file__).parent.glob("*.py"):
+        code = path.read_text()
+        assert path.name == "modes.py" or not re.search(r"(if|and|not|or) (parity|mode ==|.*== \"parity\")", code), path
+
+
+def test_draws_to_replay_must_name_every_group(adata):
+    with pytest.raises(InputError, match=r"draws has no positions for group 'P0#epithelial'"):
+        sr.networks.build(adata, **SETTINGS, mode="parity", draws={"P1#epithelial": np.arange(150)[::-1]})
 
 
 def test_bad_input_is_named(adata):

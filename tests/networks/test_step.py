@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 import networks_cohort
 import scresist as sr
@@ -12,6 +13,7 @@ from scresist.results import read_table
 from scresist.run.bodies.networks import MEANING, networks
 from scresist.run.step import Context, State
 from scresist.study import Study
+from scresist.study.design import Design
 from scresist.study.settings import Settings
 from scresist.tables import TABLES
 
@@ -29,7 +31,14 @@ def published(tmp_path_factory):
     cells = networks_cohort.cohort()
     cells.obs["population"] = cells.obs["cell_type"]
     run = State(out, cohort=cells, step="networks")
-    study = Study(Path("study.toml"), Settings.model_validate(ASKED), None, pd.DataFrame(), pd.DataFrame())
+    sheet = cells.obs[["sample", "patient", "arm"]].drop_duplicates().astype(str).set_index("sample")
+    sheet["batch"] = ["B1", "B1", "B1", "B2", "B2", "B2"]
+    third = [f"G{i}" for i in np.flatnonzero(networks_cohort.planted_labels() == 3)]
+    raised = (cells.obs["sample"].astype(str).map(sheet["batch"]) == "B1").to_numpy()
+    factor = np.where(np.outer(raised, cells.var_names.isin(third)), 3, 1)
+    cells.layers["counts"] = sparse.csr_matrix(cells.layers["counts"].toarray() * factor)
+    design = Design(("baseline", "primary"), (), sheet, batches=("batch",))
+    study = Study(Path("study.toml"), Settings.model_validate(ASKED), design, sheet, pd.DataFrame())
     networks(run, study, Context(1))
     return run, out
 
@@ -45,6 +54,15 @@ def test_the_step_leaves_what_modules_rest_on(published):
     assert {"carried_by", "technical", "recurrence", "consensus_jaccard"} <= set(catalogue)
     genes = read_table(out / "tables" / "network_genes.csv")
     assert genes["kept"].sum() == len(net.genes)
+
+
+def test_a_batch_of_the_sheet_reaches_the_modules(published):
+    """Ingest writes no batch to the cells: the sheet is where a batch is known."""
+    run, out = published
+    assert "batch" not in run.cells.obs
+    catalogue = read_table(out / "tables" / "module_catalogue.csv").set_index("module")
+    module = run.table("modules").set_index("gene").loc["G80", "module"]
+    assert catalogue.loc[module, "technical"] == "batch"
 
 
 def test_consensus_is_laid_beside_the_modules(published):

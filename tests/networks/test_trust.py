@@ -77,6 +77,46 @@ def test_a_module_of_cycling_cells_is_flagged(adata):
     assert net.catalogue.set_index("module").loc[module, "technical"] == "cell_cycle"
 
 
+def with_a_batch(adata, module_genes):
+    """The cohort with the counts of some genes tripled in the samples of batch B1, and its sheet of samples."""
+    moved = adata.copy()
+    sheet = adata.obs[["sample", "patient", "arm"]].drop_duplicates().astype(str).set_index("sample")
+    sheet["batch"] = ["B1", "B1", "B1", "B2", "B2", "B2"]
+    rows = np.flatnonzero(adata.obs["sample"].astype(str).map(sheet["batch"]) == "B1")
+    genes = adata.var_names.get_indexer(module_genes)
+    counts = moved.layers["counts"].tolil()
+    counts[np.ix_(rows, genes)] = counts[np.ix_(rows, genes)].toarray() * 3
+    moved.layers["counts"] = counts.tocsr()
+    return moved, sheet
+
+
+def test_a_module_of_one_batch_is_flagged_from_the_sheet_or_from_the_cells(adata, net):
+    moved, sheet = with_a_batch(adata, net.members(planted(net, 3))["gene"])
+    assert "batch" not in moved.obs
+    found = {"neither": sr.networks.build(moved, **SETTINGS)}
+    found["sheet"] = sr.networks.build(moved, **SETTINGS, samples=sheet)
+    moved.obs["batch"] = moved.obs["sample"].astype(str).map(sheet["batch"])
+    found["cells"] = sr.networks.build(moved, **SETTINGS)
+    flags = {name: net.catalogue.set_index("module")["technical"] for name, net in found.items()}
+    assert "batch" not in set(flags["neither"])
+    for name in ("sheet", "cells"):
+        assert flags[name][planted(found[name], 3)] == "batch"
+        assert flags[name][planted(found[name], 2)] == ""
+    agreed = sr.networks.consensus(found["neither"], moved, samples=sheet)
+    assert agreed.catalogue.set_index("module")["technical"][planted(agreed, 3)] == "batch"
+
+
+def test_an_unknown_batch_is_no_batch_and_a_mixed_sample_is_named(adata, net):
+    moved, sheet = with_a_batch(adata, net.members(planted(net, 1))["gene"])
+    sheet["batch"] = ["B1", "", "", "", "", ""]
+    built = sr.networks.build(moved, **SETTINGS, samples=sheet)
+    assert "batch" not in set(built.catalogue["technical"])
+    moved.obs["batch"] = np.resize(["B1", "B2"], moved.n_obs)
+    built = sr.networks.build(moved, **SETTINGS)
+    assert "batch" not in set(built.catalogue["technical"])
+    assert any("batch has several values within a sample" in note for note in built.notes)
+
+
 def test_hubs_have_intervals(net):
     hubs = sr.networks.hub_genes(net, 3, n_bootstraps=40)
     assert len(hubs) == 3 * len(net.names)
@@ -102,7 +142,7 @@ def test_consensus_keeps_what_patients_share(net, adata):
 
 def test_consensus_needs_two(net):
     with pytest.raises(DesignError, match="two are needed"):
-        sr.networks.consensus(net, least=10_000)
+        sr.networks.consensus(net, min_metacells=10_000)
 
 
 def test_preservation_in_another_cohort(net):

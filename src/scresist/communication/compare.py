@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from scresist.checks import InputError
+from scresist.checks import InputError, RefusedError
 from scresist.communication.result import Communication
 from scresist.contrasts import contrast_arms
 from scresist.results import Result
@@ -81,7 +81,7 @@ def contrast_communication(com: Communication, design: Design, *, rng: int | np.
         parts.append(table.assign(level=level))
         notes += list(tested.notes)
     if not parts:
-        raise InputError("no link is above zero in three samples; nothing can be compared")
+        raise RefusedError("no link is above zero in three samples; nothing can be compared")
     table = pd.concat(parts, ignore_index=True)
     first = ["level", "source", "target", "ligand", "receptor", "pathway", "interaction"]
     table = table.reindex(columns=[*first, *(c for c in table.columns if c not in first)])

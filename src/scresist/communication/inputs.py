@@ -63,7 +63,7 @@ def groups_of(labels: pd.Series, mode: str) -> tuple[pd.Index, np.ndarray]:
         labels.astype(str).astype("category"))  # fmt: skip
     names = pd.Index([str(c) for c in kept.cat.categories], name="group")
     if len(names) < 2:
-        raise InputError(f"communication takes two groups at least; {labels.name!r} has {len(names)}")
+        raise RefusedError(f"communication needs at least two groups; {labels.name!r} has {len(names)}")
     if mode == "parity" and "0" in names:
         raise InputError(f"a group of {labels.name!r} is named '0', which CellChat refuses; rename it")
     return names, kept.cat.codes.to_numpy().astype(np.int64)

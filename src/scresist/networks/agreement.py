@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import DesignError, InputError, RefusedError, require_columns
-from scresist.networks.construct import assemble, with_network_scores
+from scresist.networks.construct import described, with_network_scores
 from scresist.networks.detect import correlations, cut_modules, dissimilarity
+from scresist.networks.modes import SOUND
 from scresist.networks.network import Network
 from scresist.networks.robustness import recipe_of
-
-LEAST = 15  # metacells: correlations over fewer would be noise
 
 
 def consensus(
@@ -25,38 +24,44 @@ def consensus(
     by: str = "patient",
     quantile: float = 0.25,
     scale_at: float = 0.95,
-    least: int = LEAST,
+    min_metacells: int = SOUND.minimum_metacells,
     min_module_size: int | None = None,
     deep_split: int | None = None,
+    samples: pd.DataFrame | None = None,
 ) -> Network:
     """Modules that the networks of separate patients (or arms) agree on.
 
-    A topological overlap is made of each patient's metacells alone; each is raised to the power that puts its
-    `scale_at` quantile where the first patient's is, so that none is stronger only for having fewer cells; the
-    consensus overlap of two genes is their `quantile` over patients (0 the smallest). Modules are cut from it as from
-    any other, trimmed and merged on all metacells centred within patients.
+    A topological overlap is computed from the metacells of each patient alone. Each is raised to the power that moves
+    its `scale_at` quantile to that of the first patient, so that a patient with fewer cells does not count as more
+    strongly connected. The consensus overlap of two genes is the `quantile` of their overlaps over patients (0 is the
+    smallest). Modules are cut from it as from any other overlap, then trimmed and merged on all metacells, centred
+    within patients.
 
     Parameters
     ----------
     net
         A network: its metacells, genes and settings are used.
     adata
-        Cells to score the modules in, as `build` does; None leaves the scores empty.
+        Cells in which the modules are scored, as in `build`; None leaves the scores empty.
     by
-        Column of the metacells: patient, arm (where pooled by it), sample.
+        Column of the metacells: patient, arm (where cells were pooled by it) or sample.
     quantile, scale_at
-        As above.
-    least
-        Fewest metacells of a patient; others are left out and named.
+        See above.
+    min_metacells
+        Fewest metacells of a patient; patients with fewer are left out and named in the notes.
     min_module_size, deep_split
-        Of the cut; None takes the network's.
+        Settings of the cut; None uses those of the network.
+    samples
+        Batches of the samples, as in `build`.
 
     Returns
     -------
-    A `Network` with the consensus modules; its settings name the patients used.
+    A `Network` with the consensus modules; its notes name the patients used.
 
     Raises
     ------
+    InputError
+        If `quantile` or `scale_at` is out of range, or `by` is no column of the metacells.
     DesignError
         If fewer than two patients have enough metacells.
     RefusedError
@@ -68,16 +73,18 @@ def consensus(
     """
     require_columns(net.metacells, [by], "the network's metacells")
     if not 0 <= quantile <= 1 or not 0 < scale_at < 1:
-        raise InputError(f"quantile must be from 0 to 1 and scale_at between; got {quantile!r} and {scale_at!r}")
+        raise InputError(
+            f"quantile must be from 0 to 1, and scale_at above 0 and below 1; got {quantile!r} and {scale_at!r}"
+        )
     given = {"min_module_size": min_module_size, "deep_split": deep_split}
     changes = {name: value for name, value in given.items() if value is not None}
     recipe = recipe_of(net, **changes)
     values = net.metacells[by].astype(str).to_numpy()
     names, counts = np.unique(values, return_counts=True)
-    used, out = names[counts >= least], names[counts < least]
+    used, out = names[counts >= min_metacells], names[counts < min_metacells]
     if len(used) < 2:
         raise DesignError(
-            f"{len(used)} of {len(names)} values of {by!r} have {least} metacells or more; two are needed"
+            f"{len(used)} of {len(names)} values of {by!r} have {min_metacells} metacells or more; two are needed"
         )
     X = net.expression.to_numpy(dtype=np.float64)
     centred = np.vstack([X[values == name] - X[values == name].mean(axis=0) for name in names])
@@ -94,15 +101,16 @@ def consensus(
         )
     notes = [f"consensus over {len(used)} values of {by}: {', '.join(used)}"]
     if len(out):
-        notes.append(f"{len(out)} values of {by} have fewer than {least} metacells and took no part: {', '.join(out)}")
+        left_out = f"{len(out)} values of {by} have fewer than {min_metacells} metacells and are left out"
+        notes.append(f"{left_out}: {', '.join(out)}")
     if not moving.all():
-        notes.append(f"{int((~moving).sum())} genes are constant in some {by} and took no part")
+        notes.append(f"{int((~moving).sum())} genes are constant in some {by} and are left out")
     settings = {**net.settings, **changes, "consensus": by, "quantile": quantile, "within": by}
-    made = assemble(
-        restored[:, moving], net.genes[moving], detected, net.metacells, net.metacell_report, net.power_table,
-        net.gene_report, MappingProxyType(settings), tuple(notes),
+    made = net.replace(
+        **described(restored[:, moving], net.genes[moving], net.metacells, detected),
+        settings=MappingProxyType(settings), notes=tuple(notes),
     )  # fmt: skip
-    return made if adata is None else with_network_scores(made, adata)
+    return made if adata is None else with_network_scores(made, adata, samples)
 
 
 def _agreed(parts: Mapping[str, np.ndarray], recipe: Any, quantile: float, scale_at: float) -> np.ndarray:

@@ -1,35 +1,33 @@
-"""Build a network from cells: metacells, genes, power, modules, and what a reader must know about each."""
+"""Build a network from cells: metacells, genes, power, modules, and what they may rest on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from scresist.cells.counts import raw_counts
 from scresist.cells.focus import resolve_focus
 from scresist.cells.network_cells import check_genes, group_names, neighbour_space
-from scresist.checks import InputError, RefusedError, require_choice, require_columns, require_positive
+from scresist.checks import RefusedError, require_columns
 from scresist.kernels.modules import eigengenes, signed_kme
 from scresist.kernels.normalise import log1p_per_10k
-from scresist.kernels.r_random import RStream
-from scresist.kernels.similarity import NETWORKS
 from scresist.networks.covariates import with_covariates, with_flags
-from scresist.networks.detect import Detected, Recipe, correlations, cut_modules, dissimilarity
+from scresist.networks.detect import Detected, Recipe, check_recipe, correlations, cut_modules, dissimilarity
+from scresist.networks.modes import SOUND, NetworkMode, mode_named
 from scresist.networks.naming import GREY, UNASSIGNED, colours_of, module_catalogue
 from scresist.networks.network import Network
 from scresist.networks.pooling import Metacells, Pooling, pool_cells
-from scresist.networks.power import POWERS, check_given, choose_power, power_table
+from scresist.networks.power import POWERS, PowerChoice, choose_power, power_table
 from scresist.networks.scores import module_scores
-from scresist.networks.selection import select_genes
+from scresist.networks.selection import GeneChoice, select_genes
 
-MIN_METACELLS = 15
 MIN_GENES = 20
 SMALLEST_MODULE = 20  # genes; below, eigengenes of chance modules are as tight as those of real ones
 N_NEIGHBOURS = 50
-MIN_DETECTED = 5  # cells: a share of a small group would be no cell at all
 
 
 def build(
@@ -59,53 +57,59 @@ def build(
     pam: bool = False,
     draws: Mapping[str, np.ndarray] | None = None,
     min_patients: int | None = None,
+    samples: pd.DataFrame | None = None,
 ) -> Network:
-    """Modules of genes that move together in the cells of a compartment.
+    """Modules of genes whose expression rises and falls together in the cells of a compartment.
 
-    Cells are pooled into metacells within a group only; genes are correlated over metacells; correlation becomes
-    adjacency, topological overlap, a tree, modules.
+    Cells are pooled into metacells, each within one group of cells; genes are correlated over metacells; correlations
+    become adjacencies, then topological overlaps, then a tree; branches of the tree are the modules.
 
     Parameters
     ----------
     adata
         Cells x genes with raw counts (`layers["counts"]`, else a whole-numbered X). It is not changed.
     groupby
-        Columns of obs: no metacell mixes cells of two of their combinations. In sound mode cells of two samples are
-        not mixed either, where obs has a column `sample`.
+        Columns of obs: the cells of a metacell share their values. In sound mode they share the sample too, where obs
+        has a column `sample`.
     compartment
-        Which cells: "malignant" (by obs["malignancy"]), a cell type or a lineage; None or "all" takes every cell.
+        Which cells: "malignant" (by obs["malignancy"]), a cell type or a lineage; None or "all" is every cell.
     mode
-        "sound": small groups give smaller metacells, no group gives more than 150, one correlation serves threshold
-        and network, the power must come with a falling line and a network that is still there, single precision.
-        "parity": what hdWGCNA 0.4 does, with its random stream, its bicor for the threshold, double precision, and
-        groups below 100 cells dropped.
+        "sound": small groups give smaller metacells; no group gives more than 150; the fit table uses the correlation
+        of the network; the fit must fall and leave a mean connectivity of 1; gene x gene matrices are in single
+        precision. "parity": what hdWGCNA 0.4 does, with R's random stream, bicor for the fit table, double precision,
+        and no metacells from groups below 100 cells. `networks.modes` lists every difference.
     network, tom, correlation
         "signed", "unsigned" or "signed hybrid"; "signed", "unsigned" or "signed Nowick"; "pearson" or "bicor".
     power
-        Soft-threshold power, 1 to 30; None chooses it from the fit table. Where no power fits, the one recommended by
-        WGCNA's authors for the number of metacells is used, with a warning and a note.
+        Soft-threshold power, 1 to 30; None chooses it from the fit table. Where no power fits, the power that WGCNA's
+        authors recommend for the number of metacells is used, with a warning and a note.
     deep_split, min_module_size, merge_height, pam
-        Of the tree cut and the merging. `min_module_size` is lowered to half the genes where it exceeds that; and in
-        sound mode, where no module is that large, it is halved down to no less than 20; notes and settings say so.
+        Settings of the tree cut and of the merging. `min_module_size` is lowered to half the genes where it exceeds
+        that; in sound mode, where no module is that large, it is halved to no less than 20. Notes and settings report
+        the size that was used.
     rng
-        Seed or generator of the metacells. In parity a seed is R's.
+        Seed or generator of the metacells. In parity mode a seed is R's.
     pooling
-        Sizes and limits of metacells; None takes those of the mode.
+        Sizes and limits of metacells; None uses those of the mode.
     reduction
-        Slot of obsm in which neighbours are sought; None takes X_pca, else computes components.
+        Slot of obsm in which neighbours are sought; None uses X_pca where it exists, else computes components.
     genes, select, fraction, n_genes, keep_genes
-        Which genes; see `select_genes`.
+        Which genes; see `GeneChoice`.
     within
-        Column whose group means are taken out of the metacells first: modules then hold genes that move together
-        inside its groups, and what merely differs between tumours (their copy numbers, their handling) makes none;
-        whether a module differs between patients is asked afterwards, of its scores. "auto" is `sample`, else
-        `patient`, in sound mode and None in parity; None pools everything.
+        Column of obs. The mean of each of its groups is subtracted from the metacells first, so that modules contain
+        genes that vary together inside the groups; a difference between tumours (copy number, handling) makes no
+        module. Contrasts of the scores test afterwards whether a module differs between patients. "auto" is `sample`,
+        else `patient`, in sound mode, and None in parity mode; None subtracts nothing.
     powers, threshold_correlation
-        Powers of the fit table, and the correlation it uses (None: that of the mode).
+        Powers of the fit table, and the correlation that it uses; None uses that of the mode.
     draws
-        Per group, the positions of a metacell run to replay.
+        Positions of a stored metacell run, by group, to be replayed.
     min_patients
-        Fewest patients; None is 2 in sound mode (one patient's modules cannot be told from the patient), else 1.
+        Fewest patients; None is 2 in sound mode (modules of one patient may be specific to that patient) and 1 in
+        parity mode.
+    samples
+        Table with one row per sample, indexed by its name. Its columns batch, site and chemistry are compared with the
+        module scores; None uses these columns of obs.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def build(
     Raises
     ------
     InputError
-        If columns, counts, genes or settings are wrong; the message says which and what to do.
+        If columns, counts, genes or settings are wrong.
     RefusedError
         If there are too few patients or metacells, or no module of the size asked for.
 
@@ -122,100 +126,129 @@ def build(
     ----------
     Morabito et al. (2023) Cell Rep Methods 3:100498; Langfelder & Horvath (2008) BMC Bioinformatics 9:559.
     """
-    parity = mode == "parity"
-    _check_settings(mode, network, tom, correlation, min_module_size, merge_height, deep_split)
-    check_genes(adata.var_names)
-    groupby = [groupby] if isinstance(groupby, str) else list(groupby)
-    keep_genes = [keep_genes] if isinstance(keep_genes, str) else list(keep_genes)
-    require_columns(adata.obs, groupby, "adata.obs")
-    pooling = pooling or (Pooling(target=1000, small_groups=False) if parity else Pooling())
-    inside = resolve_focus(adata.obs, compartment).mask
-    # hdWGCNA makes the metacells of every group from one stream and then keeps those of one group.
-    pooled_first = parity and "cell_type" in groupby and _is_cell_type(adata.obs, compartment, inside)
-    cells = adata if pooled_first or inside.all() else adata[inside]
-    _check_patients(adata.obs[inside], groupby, min_patients if min_patients is not None else (1 if parity else 2))
-    counts = raw_counts(cells)
-    within_columns = groupby + (["sample"] if not parity and "sample" in cells.obs and "sample" not in groupby else [])
-    points, space = neighbour_space(cells, counts, reduction)
-    source = draws if draws is not None else (RStream(rng) if parity and isinstance(rng, int) else
-                                              np.random.default_rng(rng))  # fmt: skip
-    metacells = pool_cells(cells.obs, counts, points, within_columns, pooling, source)
-    if pooled_first:
-        metacells = _of_cell_type(metacells, str(compartment))
-    least = 4 if parity else MIN_METACELLS
-    if metacells.counts.shape[0] < least:
-        raise RefusedError(
-            f"{metacells.counts.shape[0]} metacells are too few for correlations (at least {least}); "
-            "lower k or min_cells of the pooling, or take a wider compartment"
-        )
-    expression = log1p_per_10k(metacells.counts)
-    selected = np.flatnonzero(inside) if pooled_first else np.arange(cells.n_obs)
-    codes = _group_codes(cells.obs.iloc[selected], within_columns, per_group=not parity)
-    gene_report = select_genes(
-        counts[selected], cells.var_names, codes, expression,
-        select=select, fraction=fraction, n_genes=n_genes, genes=genes, keep_genes=keep_genes,
-        least=0 if parity else MIN_DETECTED,
-    )  # fmt: skip
-    kept = gene_report["kept"].to_numpy()[: adata.n_vars].copy()
-    if kept.sum() < MIN_GENES:
-        raise InputError(f"{int(kept.sum())} genes are left of {adata.n_vars} (at least {MIN_GENES}); "
-                         "lower fraction, or see the reasons in gene_report")  # fmt: skip
-    X, names = expression[:, kept], adata.var_names[kept].astype(str)
-    if within == "auto":
-        within = None if parity else next((c for c in ("sample", "patient") if c in adata.obs), None)
-    values = metacell_values(metacells, cells.obs, within)
-    if values is not None:
-        X = centre_within(X, values)
-        moving = ~(X.var(axis=0) <= (1e-10 * np.abs(X).max()) ** 2)
-        kept[np.flatnonzero(kept)[~moving]] = False
-        gene_report.loc[np.flatnonzero(~kept & gene_report["kept"].to_numpy()[: len(kept)]), ["kept", "reason"]] = (
-            False, f"constant within every {within}")  # fmt: skip
-        X, names = X[:, moving], names[moving]
+    rules = mode_named(mode)
     recipe = Recipe(
         network=network, tom=tom, correlation=correlation, deep_split=deep_split, min_module_size=min_module_size,
-        merge_height=merge_height, pam=pam, single=not parity,
+        merge_height=merge_height, pam=pam, single=rules.single_precision,
     )  # fmt: skip
-    recipe, table, detected, notes = _modules(
-        X, recipe, power, powers, threshold_correlation or ("bicor" if parity else correlation), strict=not parity
-    )
+    check_recipe(recipe)
+    choice = GeneChoice(select, fraction, n_genes, genes, keep_genes)
+    threshold = PowerChoice(power, tuple(powers), threshold_correlation or rules.threshold_correlation or correlation)
+    check_genes(adata.var_names)
+    columns = [groupby] if isinstance(groupby, str) else list(groupby)
+    require_columns(adata.obs, columns, "adata.obs")
+    pooling = pooling or rules.pooling
+    where = _cells_of(adata, columns, compartment, rules)
+    _check_patients(where.obs, rules.minimum_patients if min_patients is None else min_patients)
+    source = draws if draws is not None else rules.random(rng)
+    pooled = _pooled(where, columns, rules, pooling, reduction, source)
+    matrix = _matrix(pooled, choice, rules, within)
+    found = _modules(matrix.X, recipe, threshold, rules)
     settings = {
-        "mode": mode, "groupby": within_columns, "compartment": compartment, "network": network, "tom": tom,
-        "correlation": correlation, "power": recipe.power, "deep_split": deep_split, "merge_height": merge_height,
-        "min_module_size": recipe.min_module_size, "pam": pam, "within": within, "fraction": fraction, "space": space,
-        "select": "given" if genes is not None else select, "rng": rng if isinstance(rng, int) else "generator",
-        "k": pooling.k, "max_shared": pooling.max_shared, "target": pooling.target, "min_cells": pooling.min_cells,
+        "mode": mode, "groupby": pooled.columns, "compartment": compartment, "network": network, "tom": tom,
+        "correlation": correlation, "power": found.recipe.power, "deep_split": deep_split, "merge_height": merge_height,
+        "min_module_size": found.recipe.min_module_size, "pam": pam, "within": matrix.within, "fraction": fraction,
+        "space": pooled.space, "select": "given" if genes is not None else select,
+        "rng": rng if isinstance(rng, int) else "generator", "k": pooling.k, "max_shared": pooling.max_shared,
+        "target": pooling.target, "min_cells": pooling.min_cells,
     }  # fmt: skip
-    metacells = with_covariates(metacells, cells)
-    net = assemble(X, names, detected, metacells.table, metacells.report, table, gene_report, settings,
-                   (*metacells.notes, *notes))  # fmt: skip
-    return with_network_scores(net, adata)
+    metacells = with_covariates(pooled.metacells, where.cells)
+    net = Network(
+        **described(matrix.X, matrix.genes, metacells.table, found.detected), power_table=found.table,
+        metacells=metacells.table, metacell_report=metacells.report, gene_report=matrix.report,
+        settings=MappingProxyType(settings), notes=(*metacells.notes, *found.notes),
+    )  # fmt: skip
+    return with_network_scores(net, adata, samples)
 
 
-def _check_settings(mode: str, network: str, tom: str, correlation: str, size: int, merge: float, split: int) -> None:
-    require_choice(mode, ("sound", "parity"), "mode")
-    require_choice(network, NETWORKS, "network")
-    require_choice(tom, ("signed", "unsigned", "signed Nowick"), "tom")
-    require_choice(correlation, ("pearson", "bicor"), "correlation")
-    require_positive(size, "min_module_size")
-    require_positive(merge, "merge_height", allow_zero=True)
-    if split not in range(5):
-        raise InputError(f"deep_split must be a whole number from 0 to 4; got {split!r}")
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The cells that metacells are drawn from, and which of them are in the compartment.
+
+    `cell_type` is the one whose metacells are kept, where those of all types are drawn first.
+    """
+
+    cells: Any
+    inside: np.ndarray
+    cell_type: str | None
+
+    @property
+    def obs(self) -> pd.DataFrame:
+        """The table of the compartment's cells."""
+        return self.cells.obs[self.inside]
 
 
-def _check_patients(obs: pd.DataFrame, groupby: Sequence[str], least: int) -> None:
-    if "patient" not in obs or least < 2:
-        return
-    found = obs["patient"].dropna().nunique()
-    if found < least:
-        raise RefusedError(
-            f"the cells come from {found} patients and {least} are needed: what one patient's genes do together cannot "
-            "be told from that patient; set min_patients=1 to go on all the same"
-        )
+@dataclass(frozen=True, slots=True)
+class _Pooled:
+    """Metacells of the compartment, with the cells' counts, the columns cells were pooled within, and the space."""
+
+    where: _Cells
+    counts: sparse.csr_array
+    metacells: Metacells
+    columns: list[str]
+    space: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Matrix:
+    """Expression of the selected genes over metacells, and the report on every gene."""
+
+    X: np.ndarray
+    genes: pd.Index
+    report: pd.DataFrame
+    within: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The modules, the recipe and the fit table they were found with, and notes for the reader."""
+
+    recipe: Recipe
+    table: pd.DataFrame
+    detected: Detected
+    notes: tuple[str, ...]
+
+
+def _cells_of(adata: Any, columns: Sequence[str], compartment: str | None, rules: NetworkMode) -> _Cells:
+    inside = resolve_focus(adata.obs, compartment).mask
+    if rules.every_type_first and "cell_type" in columns and _is_cell_type(adata.obs, compartment, inside):
+        return _Cells(adata, inside, str(compartment))
+    return _Cells(adata if inside.all() else adata[inside], np.ones(int(inside.sum()), dtype=bool), None)
 
 
 def _is_cell_type(obs: pd.DataFrame, compartment: str | None, inside: np.ndarray) -> bool:
     """Whether the compartment is one group of cell_type."""
     return bool(inside.any()) and np.array_equal(obs["cell_type"].astype(str) == compartment, inside)
+
+
+def _check_patients(obs: pd.DataFrame, minimum: int) -> None:
+    if "patient" not in obs or minimum < 2:
+        return
+    found = obs["patient"].dropna().nunique()
+    if found < minimum:
+        raise RefusedError(
+            f"the cells come from {found} patients and {minimum} are needed: modules of so few may be specific to "
+            f"them; set min_patients={found} to build the network anyway"
+        )
+
+
+def _pooled(
+    where: _Cells, columns: list[str], rules: NetworkMode, pooling: Pooling, reduction: str | None, source: Any
+) -> _Pooled:
+    """Metacells of the compartment's cells."""
+    cells, counts = where.cells, raw_counts(where.cells)
+    columns = [*columns, *(c for c in rules.pooled_apart if c in cells.obs and c not in columns)]
+    points, space = neighbour_space(cells, counts, reduction)
+    metacells = pool_cells(cells.obs, counts, points, columns, pooling, source)
+    if where.cell_type is not None:
+        metacells = _of_cell_type(metacells, where.cell_type)
+    made = metacells.counts.shape[0]
+    if made < rules.minimum_metacells:
+        raise RefusedError(
+            f"{made} metacells are too few for correlations (at least {rules.minimum_metacells} are needed); "
+            "lower k or min_cells of the pooling, or choose a wider compartment"
+        )
+    return _Pooled(where, counts, metacells, columns, space)
 
 
 def _of_cell_type(metacells: Metacells, cell_type: str) -> Metacells:
@@ -225,6 +258,30 @@ def _of_cell_type(metacells: Metacells, cell_type: str) -> Metacells:
     return Metacells(metacells.counts[keep], members, table, metacells.report, metacells.notes)
 
 
+def _matrix(pooled: _Pooled, choice: GeneChoice, rules: NetworkMode, within: str | None) -> _Matrix:
+    """Log-normalised metacells of the selected genes, the means of groups subtracted where asked."""
+    obs, inside = pooled.where.cells.obs, pooled.where.inside
+    names = pooled.where.cells.var_names
+    expression = log1p_per_10k(pooled.metacells.counts)
+    codes = _group_codes(obs[inside], pooled.columns, per_group=rules.detection_by_group)
+    report = select_genes(pooled.counts[inside], names, codes, expression, choice, minimum_cells=rules.minimum_cells)
+    kept = report["kept"].to_numpy()[: len(names)].copy()
+    if kept.sum() < MIN_GENES:
+        raise RefusedError(f"{int(kept.sum())} genes are left of {len(names)} (at least {MIN_GENES} are needed); "
+                         "lower fraction, or see the reasons in gene_report")  # fmt: skip
+    X = expression[:, kept]
+    if within == "auto":
+        within = next((c for c in rules.centred_within if c in obs), None)
+    values = _metacell_values(pooled.metacells, obs, within)
+    if values is None:
+        return _Matrix(X, names[kept].astype(str), report, within)
+    X = _centred_within(X, values)
+    moving = ~(X.var(axis=0) <= (1e-10 * np.abs(X).max()) ** 2)
+    still = np.flatnonzero(kept)[~moving]
+    report.loc[still, ["kept", "reason"]] = (False, f"constant within every {within}")
+    return _Matrix(X[:, moving], names[kept][moving].astype(str), report, within)
+
+
 def _group_codes(obs: pd.DataFrame, columns: Sequence[str], *, per_group: bool) -> np.ndarray:
     """Groups in which detection is asked for: those of the metacells, or one of all cells."""
     if not per_group:
@@ -232,7 +289,7 @@ def _group_codes(obs: pd.DataFrame, columns: Sequence[str], *, per_group: bool) 
     return np.asarray(pd.factorize(group_names(obs, columns)[0], use_na_sentinel=False)[0])
 
 
-def metacell_values(metacells: Metacells, obs: pd.DataFrame, column: str | None) -> np.ndarray | None:
+def _metacell_values(metacells: Metacells, obs: pd.DataFrame, column: str | None) -> np.ndarray | None:
     """The value of a column for every metacell: its own column, else that of the cell it was drawn around."""
     if column is None:
         return None
@@ -242,19 +299,14 @@ def metacell_values(metacells: Metacells, obs: pd.DataFrame, column: str | None)
     return obs[column].astype(str).to_numpy()[[pool[-1] for pool in metacells.members]]
 
 
-def centre_within(X: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Expression with the mean of each group of rows replaced by the overall mean.
-
-    Raises
-    ------
-    RefusedError
-        If fewer than 15 rows are left once each group has given its mean.
-    """
-    groups = np.unique(values)
-    if len(X) - len(groups) < MIN_METACELLS:
+def _centred_within(X: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Expression with the mean of each group of rows replaced by the overall mean."""
+    groups, minimum = np.unique(values), SOUND.minimum_metacells
+    left = len(X) - len(groups)
+    if left < minimum:
         raise RefusedError(
-            f"{len(X)} metacells of {len(groups)} samples leave {len(X) - len(groups)} to correlate within samples "
-            f"(at least {MIN_METACELLS}); lower k or min_cells of the pooling, or pool everything with within=None"
+            f"{len(X)} metacells of {len(groups)} samples leave {left} to correlate within samples (at least {minimum} "
+            "are needed); lower k or min_cells of the pooling, or subtract no means with within=None"
         )
     X = X.copy()
     overall = X.mean(axis=0)
@@ -264,27 +316,22 @@ def centre_within(X: np.ndarray, values: np.ndarray) -> np.ndarray:
     return X
 
 
-def _modules(
-    X: np.ndarray, recipe: Recipe, power: float | None, powers: Sequence[float], threshold: str, *, strict: bool
-) -> tuple[Recipe, pd.DataFrame, Detected, list[str]]:
-    """The fit table, the power, and the modules; what must be said of them."""
+def _modules(X: np.ndarray, recipe: Recipe, choice: PowerChoice, rules: NetworkMode) -> _Found:
+    """The fit table, the power and the modules."""
     R = correlations(X, recipe)
-    fitted = R if threshold == recipe.correlation else correlations(X, replace(recipe, correlation=threshold))
-    table = power_table(fitted, recipe.network, tuple(powers))
+    other = choice.correlation != recipe.correlation
+    fitted = correlations(X, replace(recipe, correlation=choice.correlation)) if other else R
+    table = power_table(fitted, recipe.network, choice.powers)
     del fitted
-    if power is None:
-        value, said = choose_power(table, len(X), recipe.network, strict=strict)
-    else:
-        value, said = check_given(power), f"power {power:g} was given"
-    recipe = replace(recipe, power=value)
-    notes = [said]
+    power, note = choose_power(table, len(X), recipe.network, given=choice.power, living_fit=rules.living_fit)
+    recipe, notes = replace(recipe, power=power), [note]
     if recipe.min_module_size > X.shape[1] // 2:
         notes.append(f"min_module_size was lowered from {recipe.min_module_size} to half of {X.shape[1]} genes")
     D = dissimilarity(R, recipe)
     del R
     detected = cut_modules(X, D, recipe, n_neighbours=N_NEIGHBOURS)
     asked = recipe.min_module_size
-    while strict and not detected.labels.any() and recipe.min_module_size // 2 >= SMALLEST_MODULE:
+    while rules.smaller_modules and not detected.labels.any() and recipe.min_module_size // 2 >= SMALLEST_MODULE:
         recipe = replace(recipe, min_module_size=recipe.min_module_size // 2)
         detected = cut_modules(X, D, recipe, n_neighbours=N_NEIGHBOURS)
     if recipe.min_module_size < asked and detected.labels.any():
@@ -292,46 +339,30 @@ def _modules(
     if not detected.labels.any():
         raise RefusedError(
             f"no module of {recipe.min_module_size} genes or more was found among {X.shape[1]} genes over {len(X)} "
-            "metacells; lower min_module_size, raise deep_split, or look at the fit table with another power"
+            "metacells; lower min_module_size, raise deep_split, or choose another power from the fit table"
         )
-    return recipe, table, detected, notes
+    return _Found(recipe, table, detected, tuple(notes))
 
 
-def assemble(
-    X: np.ndarray,
-    names: pd.Index,
-    detected: Detected,
-    metacells: pd.DataFrame,
-    metacell_report: pd.DataFrame,
-    table: pd.DataFrame,
-    gene_report: pd.DataFrame,
-    settings: Mapping[str, Any],
-    notes: tuple[str, ...],
-) -> Network:
-    """A network from detected modules: eigengenes, kME, names."""
+def described(X: np.ndarray, genes: pd.Index, metacells: pd.DataFrame, detected: Detected) -> dict[str, Any]:
+    """The attributes of a `Network` that follow from its expression and modules; scores are empty."""
     labels = detected.labels
     E, explained = eigengenes(X, labels)
     kme = signed_kme(X, E)
-    catalogue = module_catalogue(names, labels, kme, explained)
+    catalogue = module_catalogue(genes, labels, kme, explained)
     index = pd.Index(metacells["metacell"].astype(str), name="metacell")
     columns = pd.Index(catalogue["module"], name="module")
-    return Network(
-        modules=module_table(names, labels, kme, catalogue["module"].tolist()),
-        catalogue=catalogue,
-        eigengenes=pd.DataFrame(E, index, columns),
-        kme=pd.DataFrame(kme, names.rename("gene"), columns),
-        power_table=table,
-        scores=pd.DataFrame({"sample": [], "module": [], "score": [], "n_cells": []}),
-        metacells=metacells,
-        metacell_report=metacell_report,
-        gene_report=gene_report,
-        expression=pd.DataFrame(X.astype(np.float32), index, names.rename("gene")),
-        linkage=detected.Z,
-        neighbours=detected.neighbours,
-        overlaps=detected.overlaps.astype(np.float32),
-        settings=MappingProxyType(dict(settings)),
-        notes=notes,
-    )
+    return {
+        "modules": module_table(genes, labels, kme, catalogue["module"].tolist()),
+        "catalogue": catalogue,
+        "eigengenes": pd.DataFrame(E, index, columns),
+        "kme": pd.DataFrame(kme, genes.rename("gene"), columns),
+        "scores": pd.DataFrame({"sample": [], "module": [], "score": [], "n_cells": []}),
+        "expression": pd.DataFrame(X.astype(np.float32), index, genes.rename("gene")),
+        "linkage": detected.Z,
+        "neighbours": detected.neighbours,
+        "overlaps": detected.overlaps.astype(np.float32),
+    }
 
 
 def module_table(genes: pd.Index, labels: np.ndarray, kme: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
@@ -349,11 +380,11 @@ def module_table(genes: pd.Index, labels: np.ndarray, kme: np.ndarray, names: Se
     return table
 
 
-def with_network_scores(net: Network, adata: Any) -> Network:
+def with_network_scores(net: Network, adata: Any, samples: pd.DataFrame | None = None) -> Network:
     """The network with its score in every sample (in every patient, where obs has no samples), and its flags."""
     by = next((column for column in ("sample", "patient") if column in adata.obs), None)
     if by is not None:
         scored = module_scores(net, adata, by=by)
-        said = () if by == "sample" else (f"obs has no column sample: scores are per {by}",)
-        net = net.replace(scores=scored.table, notes=(*net.notes, *scored.notes, *said))
-    return with_flags(net, adata.obs)
+        note = () if by == "sample" else (f"obs has no column sample: scores are per {by}",)
+        net = net.replace(scores=scored.table, notes=(*net.notes, *scored.notes, *note))
+    return with_flags(net, adata.obs, samples)

@@ -1,4 +1,4 @@
-"""What else a module may be: depth, dying cells, the cell cycle, ambient transcripts, a batch, or one patient."""
+"""What else may explain a module: depth, dying cells, the cell cycle, ambient transcripts, a batch, or one patient."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,17 +48,28 @@ def with_covariates(metacells: Metacells, cells: Any) -> Metacells:
     return replace(metacells, table=table)
 
 
-def with_flags(net: Network, obs: pd.DataFrame) -> Network:
+def with_flags(net: Network, obs: pd.DataFrame, samples: pd.DataFrame | None = None) -> Network:
     """The network with `carried_by`, `carried_share`, `technical` and `technical_r` in its catalogue, and notes.
 
-    `carried_by` is the patient whose metacells make more than half of the eigengene's variance, or whose score stands
+    `carried_by` is the patient whose metacells make more than half of the eigengene's variance, or whose score lies
     more than five deviations (1.4826 times the median absolute one) from the patients' median and twice as far as any
     other's. `technical` is the covariate with the largest |r| with the eigengene over metacells, or the batch that
     explains most of the variance of the scores over samples, where that exceeds 0.5 (0.75 for a batch); else empty.
+
+    Parameters
+    ----------
+    net
+        The network, with its scores.
+    obs
+        The table of the cells that were scored.
+    samples
+        One row per sample, indexed by its name: its columns batch, site and chemistry are the batches. None uses these
+        columns of `obs`, where each has one value per sample.
     """
-    catalogue, notes = net.catalogue.copy(), []
+    catalogue = net.catalogue.copy()
+    batches, notes = _batches(obs, samples)
     carried, shares = _carriers(net, obs)
-    technical, strength = _technical(net, obs)
+    technical, strength = _technical(net, batches)
     catalogue["carried_by"], catalogue["carried_share"] = carried, shares
     catalogue["technical"], catalogue["technical_r"] = technical, strength
     for _, row in catalogue.iterrows():
@@ -67,6 +78,23 @@ def with_flags(net: Network, obs: pd.DataFrame) -> Network:
         if row["technical"]:
             notes.append(f"{row['module']} goes with {row['technical']} (r {row['technical_r']:.2f})")
     return net.replace(catalogue=catalogue, notes=(*net.notes, *notes))
+
+
+def _batches(obs: pd.DataFrame, samples: pd.DataFrame | None) -> tuple[pd.DataFrame, list[str]]:
+    """Batch columns of every sample, missing where unknown, and a note on each column that cannot be used."""
+    if samples is not None:
+        table = samples[[column for column in BATCHES if column in samples]]
+        return table.set_axis(table.index.astype(str)).replace("", np.nan), []
+    table, notes = pd.DataFrame(), []
+    for column in BATCHES if "sample" in obs else ():
+        if column in obs:
+            pairs = obs[["sample", column]].astype(object).replace("", np.nan).dropna().drop_duplicates()
+            own = pairs.set_index(pairs["sample"].astype(str))[column]
+            if own.index.has_duplicates:
+                notes.append(f"{column} has several values within a sample and is not compared with the scores")
+            else:
+                table = table.join(own, how="outer")
+    return table, notes
 
 
 def _carriers(net: Network, obs: pd.DataFrame) -> tuple[list[str], np.ndarray]:
@@ -107,7 +135,8 @@ def _patient_scores(net: Network, obs: pd.DataFrame) -> pd.DataFrame:
     return wide.groupby(owner.reindex(wide.index).to_numpy()).mean()
 
 
-def _technical(net: Network, obs: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+def _technical(net: Network, batches: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+    """The covariate or batch that each module goes with, and how closely."""
     table, E = net.metacells, net.eigengenes.to_numpy()
     found: list[dict[str, float]] = [{} for _ in net.names]
     columns = [c for c in ("log_depth", "mito_share", "cell_cycle", "contamination") if c in table]
@@ -120,10 +149,9 @@ def _technical(net: Network, obs: pd.DataFrame) -> tuple[list[str], np.ndarray]:
         if known.sum() > 3 and np.ptp(values[known]) > 1e-12:
             for m in range(len(net.names)):
                 found[m] = {**found[m], column: float(np.corrcoef(values[known], E[known, m])[0, 1])}
-    for batch in BATCHES:
-        if batch in obs and "sample" in obs and not net.scores.empty:
-            for m, root in enumerate(_explained_by(net, obs, batch)):
-                found[m] = {**found[m], batch: root}
+    for batch in () if net.scores.empty else batches.columns:
+        for m, root in enumerate(_explained_by(net, batches[batch])):
+            found[m] = {**found[m], batch: root}
     names, r = [], np.full(len(net.names), np.nan)
     for m, of_module in enumerate(found):
         known = {name: value for name, value in of_module.items() if np.isfinite(value)}
@@ -133,14 +161,14 @@ def _technical(net: Network, obs: pd.DataFrame) -> tuple[list[str], np.ndarray]:
     return names, r
 
 
-def _explained_by(net: Network, obs: pd.DataFrame, batch: str) -> Sequence[float]:
-    """Root of the adjusted share of the variance of sample scores that lies between batches; 0 where it cannot be."""
-    owner = obs[["sample", batch]].astype(str).drop_duplicates("sample").set_index("sample")[batch]
+def _explained_by(net: Network, batch: pd.Series) -> Sequence[float]:
+    """Root of the adjusted share of the variance of sample scores that lies between batches; 0 where undefined."""
     wide = wide_scores(net.scores)
     result = []
     for module in net.names:
         values = wide[module].dropna()
-        group = owner.reindex(values.index)
+        group = batch.reindex(values.index).dropna()
+        values = values[group.index]
         n, k = len(values), group.nunique()
         total = float(((values - values.mean()) ** 2).sum())
         if k < 2 or n - k < 3 or total == 0:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from scresist.checks import InputError, require_choice, require_positive
 from scresist.kernels._blocks import nearest_columns, over_rows
 from scresist.kernels.linkage import average_linkage
 from scresist.kernels.modules import merge_modules, trim_modules
 from scresist.kernels.overlap import topological_overlap
 from scresist.kernels.pairwise import correlation
-from scresist.kernels.similarity import adjacency_into
+from scresist.kernels.similarity import NETWORKS, adjacency_into
 from scresist.kernels.tree_cut import cut_tree_hybrid
 from scresist.networks.naming import alphabetical_codes, colours_of
 
@@ -37,6 +38,17 @@ class Recipe:
     min_core_kme: float = 0.5
     min_kme_to_stay: float = 0.2
     single: bool = True
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raise InputError for a setting of a recipe that does not exist or lies outside its range."""
+    require_choice(recipe.network, NETWORKS, "network")
+    require_choice(recipe.tom, ("signed", "unsigned", "signed Nowick"), "tom")
+    require_choice(recipe.correlation, ("pearson", "bicor"), "correlation")
+    require_positive(recipe.min_module_size, "min_module_size")
+    require_positive(recipe.merge_height, "merge_height", allow_zero=True)
+    if recipe.deep_split not in range(5):
+        raise InputError(f"deep_split must be a whole number from 0 to 4; got {recipe.deep_split!r}")
 
 
 @dataclass(frozen=True, slots=True)

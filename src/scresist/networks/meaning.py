@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import sparse, stats
 from scipy.stats.contingency import odds_ratio
 
-from scresist.checks import InputError, require_positive
+from scresist.checks import InputError, RefusedError, require_positive
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.networks.network import Network
 from scresist.resources import gene_sets as shipped_sets
@@ -112,7 +112,7 @@ def _membership(
             sizes.append(len(places))
             rows.append(places)
     if not names:
-        raise InputError(
+        raise RefusedError(
             f"none of {len(sets)} gene sets has {least} to {most} genes among the {len(universe)} of the background; "
             "check that the names are of one kind (symbols), or change min_size and max_size"
         )

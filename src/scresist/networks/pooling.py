@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from scresist.cells.network_cells import group_names
-from scresist.checks import InputError, RefusedError, require_positive
+from scresist.checks import InputError, RefusedError, require_positive, suggestion
 from scresist.kernels.metacells import aggregate_members, choose_metacells, overlap_summary
 from scresist.kernels.r_random import RStream
 
@@ -84,7 +84,7 @@ def pool_cells(
     Raises
     ------
     InputError
-        If a column is missing or k exceeds a group that must be pooled.
+        If a column is missing, `draw` has no positions for a group, or k exceeds a group that must be pooled.
     RefusedError
         If no group gives a metacell.
     """
@@ -94,11 +94,11 @@ def pool_cells(
     positions = names.groupby(names, sort=False).indices
     for name, values in groups.to_dict(orient="index").items():
         cells = np.asarray(positions[name])
-        source = draw[str(name)] if isinstance(draw, Mapping) else draw
+        how, k, shared = _plan(len(cells), pooling)
+        source = _source_of(draw, str(name), how)
         if isinstance(source, np.random.Generator):
             # By name, so that the order of the rows does not decide who is drawn; R's draws are by row.
             cells = cells[np.argsort(obs.index[cells].astype(str), kind="stable")]
-        how, k, shared = _plan(len(cells), pooling)
         found = _pools(points[cells], how, k, shared, pooling, source)
         members += [cells[pool] for pool in found]
         named = {str(column): value for column, value in values.items()}
@@ -117,6 +117,15 @@ def pool_cells(
         )
     pooled = aggregate_members(counts, members, average=False)
     return Metacells(pooled, tuple(members), table, told, _notes(told, names, pooling))
+
+
+def _source_of(draw: Any, group: str, how: str) -> Any:
+    """Where the positions of a group's metacells come from: the generator, the stream, or the positions to replay."""
+    if not isinstance(draw, Mapping):
+        return draw
+    if group not in draw and "metacells" in how:
+        raise InputError(f"draws has no positions for group {group!r}; {suggestion(group, draw)}")
+    return draw.get(group)
 
 
 def _arm_of(obs: pd.DataFrame, cells: np.ndarray, named: Mapping[str, Any]) -> dict[str, str]:

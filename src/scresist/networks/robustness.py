@@ -10,6 +10,7 @@ import pandas as pd
 
 from scresist.checks import DesignError, InputError, require_positive
 from scresist.networks.detect import Recipe, find_modules
+from scresist.networks.modes import MODES
 from scresist.networks.network import Network
 from scresist.parallel import map_tasks
 
@@ -39,7 +40,7 @@ def recipe_of(net: Network, **changes: Any) -> Recipe:
     """The recipe a network was made by, with some settings changed."""
     names = ("network", "tom", "correlation", "power", "deep_split", "min_module_size", "merge_height", "pam")
     given = {name: net.settings[name] for name in names}
-    return Recipe(**{**given, "single": net.settings.get("mode") != "parity", **changes})
+    return Recipe(**{**given, "single": MODES[net.settings["mode"]].single_precision, **changes})
 
 
 def stability(

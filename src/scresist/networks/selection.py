@@ -1,6 +1,7 @@
 """Which genes enter a network, and why the others do not."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,20 +16,48 @@ REASON_CONSTANT = "constant over metacells"
 REASON_NOT_LISTED = "not in the list given"
 
 
+@dataclass(frozen=True, slots=True)
+class GeneChoice:
+    """Which genes enter a network.
+
+    Attributes
+    ----------
+    select
+        "fraction": genes detected in that share of the cells (rounded half to even, as R does) of some group;
+        "variable": of those the `n_genes` whose variance over metacells most exceeds that of genes of similar mean;
+        "all": every gene.
+    fraction, n_genes
+        The share and the number.
+    genes
+        A list to use instead.
+    keep_genes
+        Genes that are kept whatever their detection, if they vary at all.
+    """
+
+    select: str = "fraction"
+    fraction: float = 0.05
+    n_genes: int = 5000
+    genes: Sequence[str] | None = None
+    keep_genes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        require_choice(self.select, ("fraction", "variable", "all"), "select")
+        if not 0 <= self.fraction <= 1:
+            raise InputError(f"fraction must be from 0 to 1; got {self.fraction!r}")
+        if isinstance(self.keep_genes, str):
+            object.__setattr__(self, "keep_genes", (self.keep_genes,))
+
+
 def select_genes(
     counts: sparse.csr_array,
     names: pd.Index,
     groups: np.ndarray,
     metacells: np.ndarray,
+    choice: GeneChoice,
     *,
-    select: str = "fraction",
-    fraction: float = 0.05,
-    n_genes: int = 5000,
-    genes: Sequence[str] | None = None,
-    least: int = 0,
-    keep_genes: Sequence[str] = (),
+    minimum_cells: int = 0,
 ) -> pd.DataFrame:
-    """Which genes are used: a table of `gene`, `kept`, `reason` (why not, or why although), `detected`.
+    """Which genes are used: a table of `gene`, `kept`, `reason` (for exclusion, or kept by request), `detected`.
 
     Parameters
     ----------
@@ -40,40 +69,32 @@ def select_genes(
         Code of each cell's group, (cells,): a gene detected in enough cells of one group is enough.
     metacells
         Log-normalised expression of the metacells, (metacells, genes), sparse or dense: constant genes are dropped.
-    select
-        "fraction": detected in that share of cells (rounded half to even, as R does) of some group; "variable": of
-        those the `n_genes` whose variance over metacells most exceeds that of genes of like mean; "all".
-    genes
-        A list to use instead.
-    least
-        Fewest cells of a group, whatever the share.
-    keep_genes
-        Genes kept whatever their detection, if they vary at all.
+    choice
+        What is asked for.
+    minimum_cells
+        Fewest cells of a group in which a gene is detected, whatever the share.
 
     Raises
     ------
     InputError
-        If a listed gene is not there, or a choice is not known.
+        If a listed gene is not in the data.
     """
-    require_choice(select, ("fraction", "variable", "all"), "select")
-    if not 0 <= fraction <= 1:
-        raise InputError(f"fraction must be from 0 to 1; got {fraction!r}")
-    detected, found = detection(counts, groups, fraction, least)
+    detected, found = detection(counts, groups, choice.fraction, minimum_cells)
     reason = np.full(len(names), "", dtype=object)
-    if genes is not None:
-        listed = _places(names, genes, "genes")
+    if choice.genes is not None:
+        listed = _places(names, choice.genes, "genes")
         found = np.zeros(len(names), dtype=bool)
         found[listed] = True
         reason[~found] = REASON_NOT_LISTED
-    elif select == "all":
+    elif choice.select == "all":
         found = np.ones(len(names), dtype=bool)
     else:
         reason[~found] = REASON_FEW_CELLS
-    if genes is None and select == "variable":
-        chosen = most_variable(metacells, found, n_genes)
+    if choice.genes is None and choice.select == "variable":
+        chosen = most_variable(metacells, found, choice.n_genes)
         reason[found & ~chosen] = REASON_NOT_VARIABLE
         found = chosen
-    must = _places(names, [gene for gene in keep_genes if gene in names], "keep_genes")
+    must = _places(names, [gene for gene in choice.keep_genes if gene in names], "keep_genes")
     forced = [i for i in must if not found[i]]
     reason[forced] = [f"kept by request although {reason[i]}" for i in forced]
     found[forced] = True
@@ -81,19 +102,19 @@ def select_genes(
     reason[found & constant] = REASON_CONSTANT
     kept = found & ~constant
     table = pd.DataFrame({"gene": names.astype(str), "kept": kept, "reason": reason, "detected": detected})
-    absent = [gene for gene in keep_genes if gene not in names]
+    absent = [gene for gene in choice.keep_genes if gene not in names]
     lost = pd.DataFrame({"gene": absent, "kept": False, "reason": "not in the data", "detected": 0.0})
     return pd.concat([table, lost], ignore_index=True) if absent else table
 
 
 def detection(
-    counts: sparse.csr_array, groups: np.ndarray, fraction: float, least: int = 0
+    counts: sparse.csr_array, groups: np.ndarray, fraction: float, minimum_cells: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share of cells in which each gene has a count, and whether it reaches `fraction` of the cells of some group."""
     n_groups = int(groups.max()) + 1
     rows = sparse.csr_array(counts)
     seen = count_detected(rows.data, rows.indices, rows.indptr, np.asarray(groups), (n_groups, rows.shape[1]))
-    needed = np.maximum(np.round(fraction * np.bincount(groups, minlength=n_groups)), least)
+    needed = np.maximum(np.round(fraction * np.bincount(groups, minlength=n_groups)), minimum_cells)
     return seen.sum(axis=0) / max(len(groups), 1), np.asarray((seen >= needed[:, None]).any(axis=0))
 
 

@@ -61,7 +61,7 @@ def preservation(
     small = [name for i, name in enumerate(net.names, start=1) if sizes[i] < 3]
     labels = np.where(sizes[labels] < 3, 0, labels)
     found = module_preservation(
-        X[:, moving], Y[:, moving], labels, n_permutations, np.random.default_rng(rng),
+        X[:, moving], Y[:, moving], labels, n_permutations, rng,
         network=network or str(net.settings["network"]),
     )  # fmt: skip
     table = pd.DataFrame(found)

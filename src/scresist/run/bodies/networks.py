@@ -40,6 +40,7 @@ def networks(state: State, study: Study, context: Context) -> None:
                 n_genes=own.n_genes,
                 keep_genes=[g for g in focus.keep_genes if g in cells.var_names],
                 rng=context.seed,
+                samples=study.design.samples,
             )
     except RefusedError as refusal:
         state.refuse(f"modules of {focus.compartment} cells", refusal)

@@ -1,0 +1,111 @@
+"""The differences between the two modes of a network, as data: one record per mode, which `build` reads."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from scresist.checks import require_choice
+from scresist.kernels.r_random import RStream
+from scresist.networks.pooling import Pooling
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkMode:
+    """One way of building a network.
+
+    Attributes
+    ----------
+    name
+        "sound" or "parity".
+    pooling
+        Sizes and limits of the metacells, where the call gives none.
+    pooled_apart
+        Columns that the cells of a metacell must share besides those of `groupby`, where obs has them.
+    centred_within
+        What `within="auto"` means: the first of these columns that obs has; none pools everything.
+    minimum_patients, minimum_metacells
+        Below these numbers no network is built.
+    minimum_cells
+        Cells of a group in which a gene must be detected, however small the share that is asked for.
+    detection_by_group
+        Whether a gene may be detected in one group of the metacells alone, or must be in all cells together.
+    every_type_first
+        Whether metacells of all cell types are drawn from one stream before those of one type are kept.
+    threshold_correlation
+        The correlation of the fit table; None is that of the network.
+    single_precision
+        Whether matrices of genes x genes are in single precision.
+    living_fit
+        Whether the fit must fall, and leave a mean connectivity of 1, to count.
+    smaller_modules
+        Whether the smallest module size is halved where no module is that large.
+    r_stream
+        Whether a seed is R's.
+    """
+
+    name: str
+    pooling: Pooling
+    pooled_apart: tuple[str, ...]
+    centred_within: tuple[str, ...]
+    minimum_patients: int
+    minimum_metacells: int
+    minimum_cells: int
+    detection_by_group: bool
+    every_type_first: bool
+    threshold_correlation: str | None
+    single_precision: bool
+    living_fit: bool
+    smaller_modules: bool
+    r_stream: bool
+
+    def random(self, rng: int | np.random.Generator) -> "np.random.Generator | RStream":
+        """Where the positions of metacells are drawn from."""
+        return RStream(rng) if self.r_stream and isinstance(rng, int) else np.random.default_rng(rng)
+
+
+SOUND = NetworkMode(
+    name="sound",
+    pooling=Pooling(),
+    pooled_apart=("sample",),
+    centred_within=("sample", "patient"),
+    minimum_patients=2,  # what the genes of one patient do together cannot be told from that patient
+    minimum_metacells=15,  # correlations over fewer are mostly noise
+    minimum_cells=5,  # a share of a small group would be no cell at all
+    detection_by_group=True,
+    every_type_first=False,
+    threshold_correlation=None,
+    single_precision=True,
+    living_fit=True,
+    smaller_modules=True,
+    r_stream=False,
+)
+PARITY = NetworkMode(
+    name="parity",
+    pooling=Pooling(target=1000, small_groups=False),
+    pooled_apart=(),
+    centred_within=(),
+    minimum_patients=1,
+    minimum_metacells=4,
+    minimum_cells=0,
+    detection_by_group=False,
+    every_type_first=True,
+    threshold_correlation="bicor",
+    single_precision=False,
+    living_fit=False,
+    smaller_modules=False,
+    r_stream=True,
+)
+MODES = MappingProxyType({mode.name: mode for mode in (SOUND, PARITY)})
+
+
+def mode_named(name: str) -> NetworkMode:
+    """The record of a mode.
+
+    Raises
+    ------
+    InputError
+        If it is neither "sound" nor "parity".
+    """
+    require_choice(name, MODES, "mode")
+    return MODES[name]
