@@ -21,7 +21,7 @@ def parity(adata, **options):
 
 def test_one_group_is_refused(adata):
     adata.obs["cell_type"] = "all"
-    with pytest.raises(RefusedError, match="two groups at least; 'cell_type' has 1"):
+    with pytest.raises(RefusedError, match="at least two groups; 'cell_type' has 1"):
         parity(adata)
 
 
