@@ -42,7 +42,7 @@ def study_of(plan: Plan, folder: Path, bootstraps: int = 8) -> tuple[Path, dict]
     if not path.exists():
         write_cohort(simulate(plan), folder / "cohort")
         path.write_text(path.read_text().replace("bootstraps = 8", f"bootstraps = {bootstraps}"))
-    with patch("scresist.report.rebuild"):  # the page is drawn from the tables and decides nothing
+    with patch("scresist.report.write"):  # the page is drawn from the tables and decides nothing
         results = run(read_study(path), folder / "results")
     return results, json.loads((folder / "cohort" / "truth.json").read_text())
 

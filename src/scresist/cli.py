@@ -154,9 +154,9 @@ def _conclude(folder: Path, *, as_json: bool) -> None:
 @app.command()
 def report(results: Annotated[Path, typer.Argument(help="results folder")]) -> None:
     """Rebuild the page from the tables."""
-    from scresist.report import rebuild
+    from scresist.report import write
 
-    show(str(rebuild(results)))
+    show(str(write(results)))
 
 
 @app.command()
@@ -166,7 +166,7 @@ def demo(
     show_page: Annotated[bool, typer.Option("--open/--no-open", help="open the report in a browser")] = False,
 ) -> None:
     """Simulate a small cohort with planted truth, run the study on it, and compare."""
-    from scresist.report import rebuild
+    from scresist.report import write
     from scresist.results import write_table
     from scresist.run import run_study as run_pipeline
     from scresist.simulate import Plan, simulate, write_cohort
@@ -186,7 +186,7 @@ def demo(
     folder = run_pipeline(study, out / "results", workers=2, say=say)
     found = compare(folder, cohort)
     write_table(found, folder / "tables" / "planted.csv")
-    rebuild(folder)  # the page shows what was planted beside what was found
+    write(folder)  # the page shows what was planted beside what was found
     show(found.to_string(index=False))
     page = (folder / "report.html").resolve()
     show(f"report: {page}")

@@ -16,8 +16,9 @@ import pytest
 
 from scresist.checks import InputError
 from scresist.keys import KEYS, NAMES
-from scresist.report import rebuild, sections
-from scresist.report.blocks import write
+from scresist.report import sections
+from scresist.report import write as write_page
+from scresist.report.blocks import written
 from scresist.report.folder import Folder
 from scresist.results import read_table, write_table
 from scresist.run import pipeline
@@ -270,7 +271,7 @@ def test_the_page_is_made_from_tables_alone(results, tmp_path):
     for path in ("cohort.h5ad", "report.html"):
         (out / path).unlink()
     shutil.rmtree(out / ".state")
-    rebuild(out)
+    write_page(out)
     assert (out / "report.html").read_bytes() == (results / "report.html").read_bytes()
 
 
@@ -378,7 +379,7 @@ def test_every_test_that_the_page_shows_is_a_claim_with_the_same_numbers(results
             np.testing.assert_allclose(table[column].to_numpy(float), own[column].to_numpy(float), rtol=1e-8)
     folder = Folder(results)
     stated = set(claims["statement"])
-    tests = claims["p_value"].map(lambda p: write(p, "p"))
+    tests = claims["p_value"].map(lambda p: written(p, "p"))
     for build in sections.ORDER:
         section = build(folder)
         for block in section.blocks if section else []:

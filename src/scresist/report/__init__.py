@@ -1,5 +1,5 @@
 """One self-contained page from a results folder: it reads the tables, and states nothing that is not in them."""
 
-from scresist.report.page import rebuild
+from scresist.report.page import write
 
-__all__ = ["rebuild"]
+__all__ = ["write"]

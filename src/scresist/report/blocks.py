@@ -83,11 +83,11 @@ def plain_table(
 
 def _cell(value: Any, column: Column) -> dict[str, Any]:
     number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    shown = write(value, column.form)
+    shown = written(value, column.form)
     return {"text": shown, "number": number, "pill": column.pill, "wide": len(shown) > 30}
 
 
-def write(value: Any, form: str = "") -> str:
+def written(value: Any, form: str = "") -> str:
     """A value for reading: p as 0.012 or 1.2e-05, missing as a dash, a percentage where the form is `%`."""
     if value is None or (isinstance(value, (float, np.floating)) and not np.isfinite(value)):
         return "–" if value is None or np.isnan(value) else ("∞" if value > 0 else "-∞")
@@ -106,7 +106,7 @@ def write(value: Any, form: str = "") -> str:
 
 def interval(row: Mapping[str, Any], effect: str = "effect") -> str:
     """An effect with its interval, in words for a list."""
-    return f"{write(row[effect], '+.2f')} [{write(row['ci_low'], '+.2f')}, {write(row['ci_high'], '+.2f')}]"
+    return f"{written(row[effect], '+.2f')} [{written(row['ci_low'], '+.2f')}, {written(row['ci_high'], '+.2f')}]"
 
 
 def cell_map(cells: pd.DataFrame, arms: Sequence[str], *, at_most: int = 300_000) -> dict[str, Any]:

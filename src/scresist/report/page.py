@@ -9,7 +9,7 @@ from scresist.report.folder import Folder
 from scresist.results import write_text
 
 
-def rebuild(results: Path) -> Path:
+def write(results: Path) -> Path:
     """Build `report.html` (and figures/) from the tables of a results folder; returns its path.
 
     Raises

@@ -21,7 +21,7 @@ from scresist.report.blocks import (
     plain_table,
     table,
     text,
-    write,
+    written,
 )
 from scresist.report.communication import communication
 from scresist.report.comparisons import TEST, strip
@@ -63,8 +63,8 @@ def summary(folder: Folder) -> Section:
 
 
 def _claim(row: dict[str, Any]) -> str:
-    floor = f"p floor {write(row['p_floor'], 'p')}, " if np.isfinite(row["p_floor"]) else ""
-    numbers = f"p {write(row['p_value'], 'p')}, {floor}q {write(row['q_value'], 'p')}, n = {row['n']}"
+    floor = f"p floor {written(row['p_floor'], 'p')}, " if np.isfinite(row["p_floor"]) else ""
+    numbers = f"p {written(row['p_value'], 'p')}, {floor}q {written(row['q_value'], 'p')}, n = {row['n']}"
     return f"{row['statement']} ({numbers})"
 
 
@@ -154,7 +154,7 @@ def candidates(folder: Folder) -> Section | None:
 
 def _caption(own: pd.DataFrame, gene: str) -> str:
     row = own[own["gene"] == gene].iloc[0]
-    return f"{gene}: log2 fold change {interval(row, 'log2fc')}, q {write(row['q_value'], 'p')}"
+    return f"{gene}: log2 fold change {interval(row, 'log2fc')}, q {written(row['q_value'], 'p')}"
 
 
 def microenvironment(folder: Folder) -> Section | None:

@@ -27,7 +27,7 @@ def write_page(state: State, study: Study) -> None:
     state.publish("cells", Result(_cells(state), "cells that were kept"))
     state.publish("samples", Result(study.samples.reset_index(), "the sample sheet, with the columns of the patients"))
     write_cohort(cells, state.out / "cohort.h5ad")
-    stage.rebuild(state.out)
+    stage.write(state.out)
 
 
 def _cells(state: State) -> pd.DataFrame:
