@@ -92,7 +92,7 @@ def test_a_wrong_call_is_2(call, tmp_path):
     assert "is no results folder" in err
     status, _, err = call("simulate", "--out", tmp_path / "s", "--patients", "baseline")
     assert status == 2
-    assert "--patients takes arm=number" in err
+    assert "--patients needs arm=number" in err
 
 
 def test_simulate_writes_a_study_that_passes_check(call, tmp_path):

@@ -1,4 +1,4 @@
-"""What can be wrong, said once: the exceptions, and the guards that raise them on the first lines of a step."""
+"""What can be wrong: the exceptions, and the guards that raise them on the first lines of a step."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ class ScresistError(Exception):
 
 
 class InputError(ScresistError, ValueError):
-    """An input (a file, a table, an argument) is wrong; the message says where, what was seen and what to do."""
+    """An input (a file, a table, an argument) is wrong; the message gives the place, the value and the remedy."""
 
 
 class MissingColumnError(InputError):
@@ -27,7 +27,7 @@ class RefusedError(ScresistError):
 
 
 class DesignError(RefusedError, InputError):
-    """A comparison is asked for that the design cannot answer."""
+    """The design cannot answer a comparison."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -255,7 +255,7 @@ def _h5ad(path: Path) -> Any:
 def _counts(text: str) -> dict[str, int]:
     pairs = [part.partition("=") for part in text.split(",")]
     if not all(name.strip() and number.strip().isdigit() for name, _, number in pairs):
-        raise InputError(f"--patients takes arm=number, separated by commas; got {text!r}")
+        raise InputError(f"--patients needs arm=number pairs separated by commas; got {text!r}")
     return {name.strip(): int(number) for name, _, number in pairs}
 
 
@@ -267,13 +267,13 @@ def power(
     patients: Annotated[str | None, typer.Option(help="per arm, one design each: 4,6,8,12")] = None,
     pairs: Annotated[int, typer.Option(min=0, help="patients with a sample in both arms")] = 0,
     cells: Annotated[float | None, typer.Option(min=1, help="cells per sample")] = None,
-    effect: Annotated[str, typer.Option(help="sought: module=1,gene=1,composition=1,hazard=2")] = "",
+    effect: Annotated[str, typer.Option(help="effect to find: module=1,gene=1,composition=1,hazard=2")] = "",
     patient_sd: Annotated[str, typer.Option(help="between patients: module=0.4,gene=0.6,composition=0.6")] = "",
     family: Annotated[
         str, typer.Option(help="tests that q is over: module=12,gene=5000,composition=14,hazard=12")
     ] = "",
     correlation: Annotated[float | None, typer.Option(help="of two samples of one patient")] = None,
-    pilot: Annotated[Path | None, typer.Option(help="annotated h5ad; what it tells is taken from it")] = None,
+    pilot: Annotated[Path | None, typer.Option(help="annotated h5ad from which the assumptions are estimated")] = None,
     groupby: Annotated[str, typer.Option(help="with --pilot: column of the cell types")] = "cell_type",
     malignant: Annotated[str, typer.Option(help="with --pilot: the malignant type")] = "malignant",
     simulations: Annotated[int, typer.Option("--simulate", min=0, help="cohorts to check the formulas with")] = 0,
@@ -288,7 +288,7 @@ def power(
     from scresist.study import read_study
 
     if (study is None) == (patients is None):
-        raise InputError("scresist power takes a study.toml or --patients (4,6,8,12), one of the two")
+        raise InputError("scresist power needs a study.toml or --patients 4,6,8,12, one of the two")
     start = Assumptions()
     if pilot is not None:
         start = pilot_assumptions(_h5ad(pilot), start, groupby=groupby, malignant=malignant)
@@ -298,7 +298,7 @@ def power(
     )  # fmt: skip
     sizes = [n.strip() for n in (patients or "").split(",")] if study is None else []
     if not all(n.isdigit() for n in sizes):
-        raise InputError(f"--patients takes numbers per arm, separated by commas (4,6,8,12); got {patients!r}")
+        raise InputError(f"--patients needs numbers per arm separated by commas (4,6,8,12); got {patients!r}")
     found = judge(
         plan, patients=[int(n) for n in sizes], pairs=pairs, study=None if study is None else read_study(study),
         simulations=simulations, rng=seed,
@@ -320,7 +320,7 @@ def _numbers(text: str, option: str) -> dict[str, float]:
         try:
             found[name.strip()] = float(number)
         except ValueError:
-            raise InputError(f"{option} takes name=number, separated by commas; got {part!r}") from None
+            raise InputError(f"{option} needs name=number pairs separated by commas; got {part!r}") from None
     return found
 
 

@@ -1,4 +1,4 @@
-"""A map over independent tasks: in this process, in worker processes of this machine, or on a Dask cluster."""
+"""A map over independent tasks: in this thread, in threads of this machine, or on a Dask cluster."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

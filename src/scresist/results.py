@@ -17,7 +17,7 @@ FLOAT_FORMAT = "%.10g"
 class Result:
     """One tidy table with what made it.
 
-    `table` holds one row per fact; `method` names the estimator in words; `settings` are what it ran with; `notes`
+    `table` has one row per fact; `method` names the estimator in words; `settings` are what it ran with; `notes`
     are what a reader must know (refusals, exclusions with their counts), one sentence each.
     """
 

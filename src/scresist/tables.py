@@ -23,7 +23,7 @@ class Table:
     """A table of the results folder.
 
     `columns` are those that are always there, `optional` those that some studies get, `one_per` what each further
-    column stands for where their number depends on the study. `key` names the columns whose values identify a row.
+    column is where their number depends on the study. `key` names the columns whose values identify a row.
     `kind` is the kind of claim that its rows are (empty: a description, no claim).
     """
 
@@ -135,7 +135,7 @@ COLUMNS = {
     "n_missing": Column("missing", "patients without a value"),
     "family": Column("family", "the tests that the q-value is corrected over"),
     "reason": Column("reason", "why there is no test"),
-    "verdict": Column("verdict", "whether the claim stands"),
+    "verdict": Column("verdict", "supported, suggestive, not supported or refused"),
     "why": Column("why this verdict", "the reason of the verdict"),
     "share_test": Column("share, test", "mean share in the test arm", "%"),
     "share_reference": Column("share, reference", "mean share in the reference arm", "%"),
@@ -165,7 +165,7 @@ COLUMNS = {
     "hub": Column("hub", "gene of highest kME"),
     "n_genes": Column("genes", "genes of the module"),
     "variance_explained": Column("variance explained", "share of the module's variance on its eigengene", "%"),
-    "carried_by": Column("carried by", "a patient who makes more than half of its variance or stands alone"),
+    "carried_by": Column("carried by", "a patient who makes more than half of its variance or has a module alone"),
     "carried_share": Column("share of the variance", "of that patient", "%"),
     "technical": Column("goes with", "depth, mitochondrial share, cell cycle, contamination or batch"),
     "technical_r": Column("correlation", "with that", ".2f"),
@@ -182,7 +182,7 @@ COLUMNS = {
     "max_shared": Column("allowed overlap", "largest number of cells that two metacells may share"),
     "mean_shared": Column("mean overlap", "mean number of cells that two metacells share", ".1f"),
     "median_shared": Column("median overlap", "median number of cells that two metacells share", ".1f"),
-    "kept": Column("kept", "whether it takes part"),
+    "kept": Column("kept", "whether it is used"),
     "detected": Column("detected", "share of the cells with the gene", "%"),
     "power": Column("power", "soft-thresholding power; in power.csv the chance to find the effect at p < 0.05", ".3g"),
     "sft_r2": Column("fit", "R2 of the fit to a scale-free network, signed", ".2f"),
@@ -314,7 +314,7 @@ MEANINGS = {  # where a column means something else in one table
     ("flips", "verdict"): Column("verdict", "stands, suggestive, falls, reversed or no test"),
     ("module_flips", "verdict"): Column("verdict", "stands, suggestive, falls, reversed or no test"),
     ("flow_flips", "verdict"): Column("verdict", "stands, suggestive, falls, reversed or no test"),
-    ("gene_views", "verdict"): Column("where it stands", "in a module, near one, or left out"),
+    ("gene_views", "verdict"): Column("place in the network", "in a module, near one, or left out"),
     ("claims", "level"): Column("level", "what q is compared with, over the whole study", "p"),
     ("families", "level"): Column("level", "what q is compared with, over the whole study", "p"),
     ("claims", "n"): Column("n", "patients of both arms, and in both"),
@@ -372,7 +372,7 @@ _ALL = (
     Table("module_meaning", "networks", "gene sets that are over-represented in a module",
           ("module", "gene_set", "n_overlap", "module_size", "set_size", "background", "odds_ratio", "p_value",
            "q_value", "genes", "collection"), ("module", "collection", "gene_set")),
-    Table("gene_views", "networks", "where the genes of `keep_genes` stand in the network",
+    Table("gene_views", "networks", "where the genes of `keep_genes` are in the network",
           ("gene", "module", "nearest", "kme", "kme_low", "kme_high", "rank_there", "module_size", "settings_share",
            "neighbours", "verdict"), ("gene",)),
     Table("metacells", "networks", "how the cells of every sample were pooled",
@@ -445,7 +445,7 @@ _ALL = (
           ("contrast", "line", "factor", "kept", "first_becomes"), ("contrast", "line", "factor")),
     Table("candidate_values", "candidates", "log2 counts per million of the first candidates per patient and arm",
           ("patient", "arm", "gene", "value", "n_cells"), ("patient", "arm", "gene")),
-    Table("flips", "usual_tools", "genes that a test over cells claims, and whether the claim stands over patients",
+    Table("flips", "usual_tools", "genes that a test over cells claims, and whether patients support the claim",
           ("cell_type", "contrast", "gene", *_FLIP), ("cell_type", "contrast", "gene")),
     Table("module_flips", "usual_tools", "the same for modules", ("module", "contrast", *_FLIP),
           ("module", "contrast")),

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from scresist.evidence import COLUMNS, doubts, elsewhere, rank, sensitivity, technical
+from scresist.evidence import COLUMNS, change_in_others, doubts, rank, sensitivity, technical
 from scresist.evidence.ranking import TRUST, WEIGHTS
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
@@ -48,7 +48,7 @@ def ranked(**more: object) -> pd.DataFrame:
 
 
 def test_change_elsewhere_is_the_median_of_the_other_populations():
-    found = elsewhere(expression(), "malignant").xs("primary", level="contrast")
+    found = change_in_others(expression(), "malignant").xs("primary", level="contrast")
     assert found.loc["SOUP", "change_elsewhere"] == pytest.approx(1.9)
     assert found.loc["HOUSE", "change_elsewhere"] == pytest.approx(0.0)
     assert found.loc["HOUSE", "same_elsewhere"] == pytest.approx(0.5)
@@ -56,7 +56,7 @@ def test_change_elsewhere_is_the_median_of_the_other_populations():
 
 
 def test_what_all_cells_show_is_doubted_and_a_gene_of_the_compartment_is_not():
-    plain, table = ranked(), ranked(elsewhere=elsewhere(expression(), "malignant"))
+    plain, table = ranked(), ranked(others=change_in_others(expression(), "malignant"))
     assert plain.loc["SOUP", "verdict"] == "supported"
     assert table.loc["SOUP", "verdict"] == "not supported"
     assert "all other cells" in table.loc["SOUP", "why"]
@@ -73,7 +73,7 @@ def test_a_little_of_a_change_in_all_cells_is_no_doubt_and_one_half_is():
 
 
 def test_the_score_is_the_weighted_mean_of_the_lines_less_the_doubts():
-    table = ranked(elsewhere=elsewhere(expression(), "malignant"))
+    table = ranked(others=change_in_others(expression(), "malignant"))
     row = table.loc["MEMBER"]
     change = 5 / 7 * 0.9 / 1.9
     module = 4 / 6 * (0.6 / 0.9) ** 2 * 0.8

@@ -157,7 +157,7 @@ def test_a_pilot_tells_what_it_knows(real):
 
 def test_one_patient_says_so_and_wrong_inputs_are_refused(real):
     lone = estimate_profiles(real[real.obs["patient"] == "P0"])
-    assert any("one patient cannot tell" in note for note in lone.notes)
+    assert any("one patient does not show" in note for note in lone.notes)
     with pytest.raises(MissingColumnError, match="no column 'kind'"):
         estimate_profiles(real, groupby="kind")
     with pytest.raises(InputError, match="no cell type in 'cell_type' has 5000 cells"):

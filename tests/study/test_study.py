@@ -65,7 +65,11 @@ TOML_CASES = {
     "contrast names an unknown arm": (TOML.replace('test = "primary"', 'test = "primry"'), "not in arms", None),
     "contrast names itself": (TOML.replace('reference = "baseline"', 'reference = "primary"'), "with itself", None),
     "pairing": (TOML.replace('reference = "baseline"', 'reference = "baseline"\npairing = "both"'), "pairing", 12),
-    "arm twice": (TOML.replace('"baseline", "primary"]', '"baseline", "primary", "primary"]'), "stands twice", None),
+    "arm twice": (
+        TOML.replace('"baseline", "primary"]', '"baseline", "primary", "primary"]'),
+        "is twice in arms",
+        None,
+    ),
     "covariate missing": (TOML.replace("[design.contrasts", 'covariates = ["age"]\n[design.contrasts'), "age", None),
     "marker table missing": (TOML + '\n[annotate]\nmarkers = "none.csv"\n', "does not exist", None),
     "assay missing": (TOML + '\n[validation]\nihc = "none.csv"\n', "does not exist", None),
@@ -91,13 +95,13 @@ def test_an_unknown_key_names_the_nearest_known_one(tmp_path):
 
 SAMPLE_CASES = {
     "missing column": (SAMPLES.replace("patient,", "pat,"), "no column 'patient'", 1, "patient"),
-    "duplicate sample": (SAMPLES.replace("S2,P2", "S1,P2"), "stands already in row 2", 3, "sample"),
+    "duplicate sample": (SAMPLES.replace("S2,P2", "S1,P2"), "is already in row 2", 3, "sample"),
     "patient unknown": (SAMPLES.replace("S2,P2", "S2,P9"), "not in patients.csv", 3, "patient"),
     "arm unknown": (SAMPLES.replace("P3,primary", "P3,primry"), "not in arms", 4, "arm"),
     "path missing": (SAMPLES.replace("primary,S3", "primary,S33"), "path does not exist", 4, "path"),
     "no path": (SAMPLES.replace("primary,S3", "primary,"), "no path", 4, "path"),
     "too few fields": (SAMPLES.replace("S3,P3,primary,S3,progression,a", "S3,P3"), "2 fields", 4, None),
-    "column twice": (SAMPLES.replace("timepoint", "arm"), "stands twice", 1, "arm"),
+    "column twice": (SAMPLES.replace("timepoint", "arm"), "is there twice", 1, "arm"),
     "no patient": (SAMPLES.replace("S3,P3", "S3,"), "no patient", 4, "patient"),
     "not CSV": ("this is a letter\nnot a table\n", "not CSV", 1, None),
     "empty": ("", "empty", None, None),
@@ -122,7 +126,7 @@ PATIENT_CASES = {
     "event not 0 or 1": (PATIENTS.replace("8.5,1", "8.5,yes"), "neither 0 nor 1", 2, "pfs_event"),
     "time without event": (PATIENTS.replace("8.5,1", "8.5,"), "together", 2, "pfs_event"),
     "response": (PATIENTS.replace("P1,PR", "P1,good"), "not a RECIST category", 2, "best_response"),
-    "duplicate patient": (PATIENTS.replace("P2,SD", "P1,SD"), "stands already", 3, "patient"),
+    "duplicate patient": (PATIENTS.replace("P2,SD", "P1,SD"), "is already", 3, "patient"),
 }
 
 
@@ -138,7 +142,7 @@ def test_what_is_wrong_in_the_patients_is_said_with_row_and_column(tmp_path, cas
 
 def test_a_patient_without_sample_is_a_warning(tmp_path):
     found = only(write_study(tmp_path, patients=PATIENTS + "P5,PR,3,1\n"), "warning")
-    assert "takes no part" in found.message
+    assert "is not used" in found.message
     assert found.row == 6
 
 
@@ -222,7 +226,7 @@ def test_an_arm_of_one_patient_is_allowed_and_inference_refused(tmp_path):
     text = "\n".join(line for line in SAMPLES.splitlines() if not line.startswith("S4")) + "\n"
     study, found = examine_study(write_study(tmp_path, samples=text))
     assert study is not None
-    assert any("inference on it is refused" in str(p) for p in found if p.severity == "warning")
+    assert any("no test can be made" in str(p) for p in found if p.severity == "warning")
 
 
 def test_every_problem_is_in_one_message(tmp_path):

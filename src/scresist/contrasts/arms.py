@@ -61,8 +61,8 @@ def contrast_arms(
     n_permutations
         All relabellings are used up to this number; so many random ones beyond it.
     alpha
-        Level of the tests; intervals hold 1 - alpha.
-        Influence asks whether findings stand at it.
+        Level of the tests; intervals have a coverage of 1 - alpha.
+        Influence is about findings at this level.
     influence
         Leave every patient out in turn.
     name

@@ -43,7 +43,7 @@ def composition(
     method, n_permutations
         As in `contrast_arms`.
     alpha
-        Level of the tests; intervals hold 1 - alpha.
+        Level of the tests; intervals have a coverage of 1 - alpha.
     rng
         Seed or generator.
 
@@ -67,7 +67,7 @@ def composition(
     )
     wide = wide.fillna(0.0)
     if (wide.to_numpy() < 0).any():
-        raise InputError("numbers of cells hold negative values; give counts, zero or more")
+        raise InputError("the numbers of cells have negative values; give counts, zero or more")
     if wide.shape[1] < 2:
         raise RefusedError(f"composition needs at least two cell types; got {list(wide.columns)}")
     total = wide.sum(axis=1)

@@ -1,4 +1,4 @@
-"""The register of claims: every finding that a report states, with what it rests on and whether it stands."""
+"""The register of claims: every finding that a report states, with what it rests on and its verdict."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def register_claims(
         Arms, contrasts, sheet of samples.
         What its contrasts can show are the first claims.
     alpha
-        Level of the tests; intervals hold 1 - alpha.
+        Level of the tests; intervals have a coverage of 1 - alpha.
     top
         Rows per kind and contrast (and level of communication), by p-value, or by rank where there is one.
     keep

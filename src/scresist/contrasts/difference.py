@@ -11,7 +11,7 @@ from scipy import stats
 from scresist.cells.sums import Pseudobulk
 from scresist.checks import InputError, RefusedError, suggestion
 from scresist.contrasts.shared import (
-    LEAST_MODERATED,
+    MIN_MODERATED,
     WORKING_CORRELATION,
     Priors,
     estimate,
@@ -59,8 +59,8 @@ def primary_against_acquired(
     weights
         Number of cells by sample.
     alpha
-        Level of the tests; intervals hold 1 - alpha.
-        The q-values that decide the class are held to it too.
+        Level of the tests; intervals have a coverage of 1 - alpha.
+        The q-values that decide the class are compared with it too.
     name
         Name of the feature column.
 
@@ -71,7 +71,7 @@ def primary_against_acquired(
     `n_reference`, `class`, `influence`, `influence_patient`, `rests_on_one` (of the effects that the class rests on),
     `reason`. A feature is called for one side only if it is found there and the difference is
     found too: that one test finds it and another does not is no evidence that they differ. Everything else that is not
-    found on both sides is undecided, and so is what one patient's removal takes away (`reason` says so).
+    found on both sides is undecided, and so is what one patient's removal takes away (`reason` gives it).
 
     References
     ----------
@@ -190,7 +190,7 @@ class _Joint:
 def _learn(units: Units, model: np.ndarray, pick: np.ndarray, precision: np.ndarray | None) -> _Joint:
     """What all features decide together."""
     usable = (np.isfinite(units.values).sum(axis=0) > model.shape[1]) & ~identical(units.values)
-    few = usable.sum() < LEAST_MODERATED
+    few = usable.sum() < MIN_MODERATED
     correlation: float | np.ndarray = 0.0
     if units.patient.size and (np.bincount(units.code) > 1).sum() > 1:
         correlation = (

@@ -8,7 +8,7 @@ from scipy import stats
 
 from scresist.checks import DesignError, require_choice
 from scresist.contrasts.shared import (
-    LEAST_MODERATED,
+    MIN_MODERATED,
     WORKING_CORRELATION,
     Priors,
     estimate,
@@ -97,7 +97,7 @@ def evaluate_contrast(
     n_permutations
         All relabellings are used up to this number, so many random ones beyond.
     alpha
-        Level of the tests; intervals hold 1 - alpha.
+        Level of the tests; intervals have a coverage of 1 - alpha.
     permutation_beside
         Also give the permutation p-value beside another test.
     weights
@@ -190,7 +190,7 @@ def _set_up(
     if weights is None and units.cells is not None and units.patient.size:
         weights = cell_precision(units.values, units.cells, units.nuisance)
     usable = _enough(units) & ~identical(units.values)
-    if method == "moderated" and usable.sum() < LEAST_MODERATED:
+    if method == "moderated" and usable.sum() < MIN_MODERATED:
         method = "t"
     correlation = _correlation(units, weights, learn=method in ("moderated", "permutation"))
     fit = _fit(units, weights, correlation)
@@ -291,7 +291,7 @@ def _refuse(tested: Tested) -> None:
         (tested.n_test < 2, f"fewer than 2 patients in arm {contrast.test}"),
         (tested.n_reference < 2, f"fewer than 2 patients in arm {contrast.reference}"),
         (identical(units.values), "the same value in every patient"),
-        (np.isnan(tested.effect), "the arms cannot be told apart from the covariates"),
+        (np.isnan(tested.effect), "the arms cannot be separated from the covariates"),
         (np.isnan(tested.p_value), "no variation left to judge the effect by"),
     )
     for applies, reason in checks:

@@ -29,7 +29,7 @@ def estimable(design: Design, *, correlation: float = 0.5, power: float = 0.8, a
     power
         Of the smallest detectable effect.
     alpha
-        Level of the tests; intervals hold 1 - alpha.
+        Level of the tests; intervals have a coverage of 1 - alpha.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def _verdict(
     adjusted = [c for c in full if c in design.covariates]
     if adjusted or not np.isfinite(variance):
         what = " and ".join(adjusted) or "the covariates together"
-        return "refused", f"{head}. No test: {what} cannot be told apart from the arm; drop it or add patients."
+        return "refused", f"{head}. No test: {what} cannot be separated from the arm; drop it or add patients."
     floor, reach = float(str(row["p_floor"])), float(str(row["detectable"]))
     sized = f"a difference of {reach:.1f} SD is found 8 times in 10"
     found = sized if np.isfinite(reach) else "no size of difference is assured"

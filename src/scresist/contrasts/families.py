@@ -1,4 +1,4 @@
-"""Many kinds of claim in one study: the level each family of tests is held to, so that the whole keeps its rate."""
+"""Many kinds of claim in one study: the level of each family of tests, so that the whole study keeps its rate."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,7 +15,7 @@ COLUMNS = ("kind", "family", "tests", "smallest_q", "level")
 
 
 def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = ALPHA) -> Result:
-    """What q-values are held to when genes, modules, cell types, signals and hazards are all asked in one study.
+    """What q-values are compared with when genes, modules, cell types, signals and hazards are all asked in one study.
 
     A q-value keeps the rate of its own family. A study has dozens of families, and where no arm differs each may still
     call something in one study of twenty. The levels given here keep the rate over all of them: a claim is `supported`
@@ -31,7 +31,7 @@ def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = 
     Returns
     -------
     Result whose table has one row per family: `kind`, `family`, `tests` (with a q-value), `smallest_q`, `level` (0:
-    nothing of this family stands over the study; NaN: nothing was tested).
+    nothing of this family is supported over the whole study; NaN: nothing was tested).
 
     References
     ----------
@@ -48,7 +48,7 @@ def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = 
     out = pd.DataFrame(rows, columns=list(COLUMNS[:-1]))
     out["level"] = family_levels(out["smallest_q"].to_numpy(float), pd.factorize(out["kind"])[0], alpha)
     held = out[out["level"] > 0]
-    note = f"{len(held)} of {len(out)} families hold something that stands over the whole study"
+    note = f"{len(held)} of {len(out)} families have something that is supported over the whole study"
     return Result(out, "Benjamini-Bogomolov over kinds and families", MappingProxyType({"alpha": alpha}), (note,))
 
 

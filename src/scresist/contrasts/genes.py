@@ -57,7 +57,7 @@ def expression(
     influence
         Leave every patient out in turn, for the genes with p < alpha (at most 300 per cell type and contrast).
     alpha
-        Level of the tests; intervals hold 1 - alpha.
+        Level of the tests; intervals have a coverage of 1 - alpha.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def expression(
     ----------
     Law et al. (2014) Genome Biol 15:R29 (precision weights); Robinson & Oshlack (2010) Genome Biol 11:R25 (factors);
     Smyth (2004) Stat Appl Genet Mol Biol 3:3; Phipson et al. (2016) Ann Appl Stat 10:946; Crowell et al. (2020) Nat
-    Commun 11:6077 (sums per sample hold the error rate, tests over cells do not).
+    Commun 11:6077 (sums per sample keep the error rate, tests over cells do not).
     """
     require_choice(family, ("cell_type", "contrast"), "family")
     sums = as_pseudobulk(counts)
@@ -83,10 +83,10 @@ def expression(
         for cell_type in sorted(sums.counts.index.get_level_values("cell_type").unique()):
             rows = sums.counts.index.get_level_values("cell_type") == cell_type
             here = sums.counts[rows].droplevel("cell_type")
-            table, said = _cell_type(
+            table, reasons = _cell_type(
                 here, design, contrast, str(cell_type), keep, robust=robust, influence=influence, alpha=alpha
             )
-            notes += said
+            notes += reasons
             if table is not None:
                 tables.append(table)
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(_COLUMNS))
@@ -136,17 +136,17 @@ def _cell_type(
     table = _rows(tested, counts.columns[kept], contrast, design, influenced, mean)
     table["shrunken_log2fc"] = shrink_effects(tested.effect, tested.se)
     table["p_floor"] = np.where(table["p_value"].notna(), exact_floor(tested.setup.units), np.nan)
-    asked = ~kept & counts.columns.isin(keep)
-    if asked.any():
-        values = log2_counts_per_million(units.values[:, asked], library, prior=0.5)
+    wanted = ~kept & counts.columns.isin(keep)
+    if wanted.any():
+        values = log2_counts_per_million(units.values[:, wanted], library, prior=0.5)
         few = evaluate_contrast(units.with_values(values), method="t", permutation_beside=False)
         few.p_value[:], few.ci_low[:], few.ci_high[:], few.reason[:] = np.nan, np.nan, np.nan, "too few counts"
-        rows = _rows(few, counts.columns[asked], contrast, design, None, values.mean(axis=0))
+        rows = _rows(few, counts.columns[wanted], contrast, design, None, values.mean(axis=0))
         table = pd.concat([table, rows.assign(shrunken_log2fc=np.nan)], ignore_index=True)
     table["cell_type"] = cell_type
     counted = table.loc[table["reason"] != "", "reason"].value_counts()
-    said = [f"{contrast.name}, {cell_type}: {n} genes not tested: {why}" for why, n in counted.items()]
-    return table, [*units.notes, *said]
+    reasons = [f"{contrast.name}, {cell_type}: {n} genes not tested: {why}" for why, n in counted.items()]
+    return table, [*units.notes, *reasons]
 
 
 def _rows(
@@ -158,7 +158,7 @@ def _rows(
 
 
 def summed_units(counts: pd.DataFrame, design: Design, contrast: Contrast) -> Units:
-    """Units of a contrast whose values are counts: the samples of a patient in one arm summed, pairs as asked for."""
+    """Units of a contrast whose values are counts: the samples of a patient in one arm are summed; pairs as required."""
     units = contrast_units(counts, design, contrast, total=True)
     return units.keep(units.paired) if contrast.pairing == "paired" else units
 

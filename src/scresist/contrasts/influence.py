@@ -7,7 +7,7 @@ import numpy as np
 from scresist.contrasts.engine import Tested, refit
 from scresist.contrasts.verdict import ALPHA
 
-_MOST_PERMUTED = 200  # rows whose permutation test is repeated for every patient
+_MAX_PERMUTED = 200  # rows whose permutation test is repeated for every patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def leave_one_patient_out(tested: Tested, *, alpha: float = ALPHA, rows: np.ndar
     wanted = np.flatnonzero(np.isfinite(tested.p_value)) if rows is None else np.asarray(rows)
     wanted = wanted[np.isfinite(tested.p_value[wanted])]
     if tested.setup.method == "permutation":
-        wanted = wanted[np.argsort(tested.p_value[wanted], kind="stable")[:_MOST_PERMUTED]]
+        wanted = wanted[np.argsort(tested.p_value[wanted], kind="stable")[:_MAX_PERMUTED]]
     if wanted.size == 0:
         return Influence(influence, who, p_without, rests)
     setup = tested.setup.pick(wanted)

@@ -32,11 +32,11 @@ def modules(
     design
         Arms, contrasts, sheet of samples.
     weights
-        Number of cells behind each sample's scores; None takes the column `n_cells` of the scores, where there is one.
+        Number of cells behind each sample's scores; None uses the column `n_cells` of the scores, where there is one.
     method, n_permutations
         As in `contrast_arms`.
     alpha
-        Level of the tests; intervals hold 1 - alpha.
+        Level of the tests; intervals have a coverage of 1 - alpha.
     rng
         Seed or generator.
 
@@ -52,7 +52,7 @@ def modules(
 
 
 def _scores(net: Any) -> tuple[pd.DataFrame, pd.Series | None]:
-    """Scores in a shape that `contrast_arms` takes, and the cells behind them where they are told."""
+    """Scores in a shape that `contrast_arms` takes, and the cells behind them where they are given."""
     for candidate in (net, *(getattr(net, name, None) for name in ("module_scores", "scores", "table"))):
         table = getattr(candidate, "table", candidate)
         if not isinstance(table, pd.DataFrame) or {"gene", "kme"} <= set(table.columns) or table.empty:
@@ -62,6 +62,6 @@ def _scores(net: Any) -> tuple[pd.DataFrame, pd.Series | None]:
         cells = table.groupby("sample")["n_cells"].max().fillna(0) if "n_cells" in table.columns else None
         return table[["sample", "module", "score"]], cells
     raise InputError(
-        f"{type(net).__name__} holds no scores per sample; pass what networks.module_scores(net, adata) returns, or a "
+        f"{type(net).__name__} has no scores per sample; pass what networks.module_scores(net, adata) returns, or a "
         "table of samples x modules"
     )

@@ -1,4 +1,4 @@
-"""How a finding is said: one sentence a row, by kind of claim."""
+"""The sentence of a finding: one per row, by kind of claim."""
 
 from collections.abc import Mapping
 
@@ -12,23 +12,23 @@ Row = Mapping[str, object]
 
 
 def feature_of(row: Row) -> tuple[str, str]:
-    """The column that names what a row is about, and what it says."""
-    column = next((c for c in FEATURES if _said(row.get(c))), "feature")
+    """The column that names what a row is about, and its value."""
+    column = next((c for c in FEATURES if _given(row.get(c))), "feature")
     return column, str(row.get(column, ""))
 
 
-def _said(value: object) -> bool:
+def _given(value: object) -> bool:
     return value is not None and value != "" and not (isinstance(value, float) and np.isnan(value))
 
 
 def size(effect: float, row: Row) -> str:
     """An effect with its interval where there is one."""
     low, high = number(row.get("ci_low")), number(row.get("ci_high"))
-    said = f"{effect:.2f}" if abs(effect) >= 0.1 or effect == 0 else f"{effect:.2g}"
+    number_text = f"{effect:.2f}" if abs(effect) >= 0.1 or effect == 0 else f"{effect:.2g}"
     if not np.isfinite([low, high]).all():
-        return said
+        return number_text
     ends = [f"{v:.2f}" if abs(effect) >= 0.1 or effect == 0 else f"{v:.2g}" for v in (low, high)]
-    return f"{said}, 95 % interval {ends[0]} to {ends[1]}"
+    return f"{number_text}, 95 % interval {ends[0]} to {ends[1]}"
 
 
 def about_arms(kind: str, row: Row, contrast: Contrast, effect: float) -> str:
@@ -58,10 +58,10 @@ def _link(row: Row) -> str:
     """A pair, a pathway, or all that a population sends or receives."""
     level, source, target = (str(row.get(c, "")) for c in ("level", "source", "target"))
     if level in ("outgoing", "incoming"):
-        what = f"{row.get('pathway')} signalling" if _said(row.get("pathway")) else "All signalling"
+        what = f"{row.get('pathway')} signalling" if _given(row.get("pathway")) else "All signalling"
         return f"{what} {f'sent by {source}' if level == 'outgoing' else f'received by {target}'}"
     what = f"{row.get('ligand')} to {row.get('receptor')}" if level == "pair" else f"{row.get('pathway')} signalling"
-    return f"{what} from {source} to {target}" if _said(row.get("source")) else what
+    return f"{what} from {source} to {target}" if _given(row.get("source")) else what
 
 
 def about_resistance(row: Row) -> str:
@@ -83,7 +83,7 @@ def about_hazard(row: Row) -> str:
     _, feature = feature_of(row)
     hr = number(row.get("hr"))
     if np.isnan(hr):
-        return f"Whether {feature} goes with {row.get('endpoint')} could not be told."
+        return f"Whether {feature} goes with {row.get('endpoint')} could not be tested."
     cut = "best cut" in str(row.get("method", ""))
     unit = "above the best cut" if cut else "per SD"
     interval = "" if cut else f", 95 % interval {number(row.get('ci_low')):.2f} to {number(row.get('ci_high')):.2f}"

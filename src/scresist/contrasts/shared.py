@@ -14,13 +14,13 @@ from scresist.kernels.patient_model import (
 )
 
 # With fewer features the prior is guessed rather than learnt, and the error rate rises to 0.06.
-LEAST_MODERATED = 15
+MIN_MODERATED = 15
 WORKING_CORRELATION = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Priors:
-    """Priors of the variances within and between patients, and the degrees of freedom that all features hold."""
+    """Priors of the variances within and between patients, and the degrees of freedom of all features together."""
 
     within: VariancePrior
     between: VariancePrior
@@ -40,7 +40,7 @@ def within_patient_correlation(
 ) -> float | np.ndarray:
     """How alike two units of a patient are, pooled over features; one per feature where each has weights of its own.
 
-    Pass a model that does not know the arms where relabelling them must leave the answer as it is.
+    Pass a model without the arms where relabelling them must leave the answer as it is.
     """
     base = np.zeros((1, model.shape[1]))
     typical: float | np.ndarray = 1.0
@@ -91,7 +91,7 @@ def estimate(fit: PatientFit, priors: Priors | None) -> tuple[np.ndarray, np.nda
 def shared_correlation(
     values: np.ndarray, model: np.ndarray, patient: np.ndarray, weights: np.ndarray | None
 ) -> tuple[float, float]:
-    """Mean squared correlation of features in each layer; a layer too thin to tell takes the other's, 1 if both are."""
+    """Mean squared correlation of features in each layer; a thin layer uses the other's, or 1."""
     found = [mean_squared_correlation(r) for r in _layer_residuals(values, model, patient, weights)]
     known = [r for r in found if np.isfinite(r)]
     within, between = (r if np.isfinite(r) else max(known, default=1.0) for r in found)

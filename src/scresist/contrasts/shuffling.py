@@ -44,10 +44,10 @@ def calibrate(
     n_shuffles
         How many.
     alpha
-        Level of the tests; intervals hold 1 - alpha.
+        Level of the tests; intervals have a coverage of 1 - alpha.
     moved
         Smallest and largest share of samples whose arm a shuffle changes. Shuffles that move few samples (or nearly
-        all) still hold the true effect; with few patients they are common, and (0.3, 0.7) leaves them out.
+        all) still contain the true effect; with few patients they are common, and (0.3, 0.7) leaves them out.
     rng
         Seed or generator.
 
@@ -81,7 +81,7 @@ def calibrate(
 
 
 def _shuffled(design: Design, moved: tuple[float, float], rng: np.random.Generator) -> Design:
-    """A shuffle that moves as many samples as asked for."""
+    """A shuffle that moves as many samples as `moved` allows."""
     for _ in range(_TRIES):
         new = shuffle_arms(design, rng=rng)
         share = float((new.samples["arm"].astype(str) != design.samples["arm"].astype(str)).mean())

@@ -17,7 +17,7 @@ class Units:
     """The units of one contrast in a canonical order: sorted by patient, reference before test.
 
     `values` is (units, features), NaN where a patient has none; `cells` is the number of cells behind each value,
-    (units,) or (units, features), or None. `nuisance` holds the intercept and the covariates (units, parameters);
+    (units,) or (units, features), or None. `nuisance` has the intercept and the covariates (units, parameters);
     `strata` the categorical covariates as one code per unit.
     """
 
@@ -83,9 +83,9 @@ def feature_table(values: pd.DataFrame, *, name: str = "feature") -> pd.DataFram
         raise InputError(f"feature {seen!r} appears more than once; keep one column per feature")
     other = [c for c, kind in zip(wide.columns, wide.dtypes, strict=True) if not pd.api.types.is_numeric_dtype(kind)]
     if other:
-        raise InputError(f"feature {other[0]!r} holds values that are not numbers; convert or drop it")
+        raise InputError(f"feature {other[0]!r} has values that are not numbers; convert or drop it")
     if np.isinf(wide.to_numpy(float)).any():
-        raise InputError("values hold infinities; a value that could not be computed is NaN (missing)")
+        raise InputError("values have infinities; a value that could not be computed is NaN (missing)")
     return wide
 
 
@@ -114,7 +114,7 @@ def _pivot(tidy: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_design(design: Design, samples: Iterable[object]) -> None:
-    """Raise where the sheet lacks what a contrast needs, names an unknown arm, or does not know a sample."""
+    """Raise where the sheet lacks what a contrast needs, names an unknown arm, or lacks a sample."""
     require_columns(design.samples, ["patient", "arm", *design.covariates], "the design's sheet of samples")
     unknown = [s for s in samples if s not in design.samples.index]
     if unknown:

@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What speaks for and against one finding; NaN and empty text where something does not apply.
+    """The evidence for and against one finding; NaN and empty text where something does not apply.
 
     `level` is what q is compared with so that the whole study keeps its rate; `stricter` is why this finding has a
     lower level than its family; `p_floor` the smallest p that an exact test of the design can reach; `p_permutation`
@@ -52,12 +52,12 @@ def verdict(evidence: Evidence, *, alpha: float = ALPHA) -> Verdict:
     Supported: p below alpha, q below alpha and at most its level over the whole study, an exact test of the design can
     reach alpha and agrees where it was made, the design is not weak, the hazards are proportional, no single patient
     carries the finding and nothing else explains it. Suggestive: p below alpha and neither a patient nor a doubt
-    stands against it. Not supported: the rest of what was tested.
+    is against it. Not supported: the rest of what was tested.
 
     Parameters
     ----------
     evidence
-        What speaks for and against the finding.
+        The evidence for and against the finding.
     alpha
         Level of the tests.
     """

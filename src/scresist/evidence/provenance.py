@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def provenance(cohort: "AnnData", inside: np.ndarray) -> pd.DataFrame:
-    """Per gene, how much of it the cells `inside` make and how much of what they hold may be ambient.
+    """Per gene, how much of it the cells `inside` make and how much of their counts may be ambient.
 
     `compartment_share`: counts of the gene in the compartment over its counts in all cells, per patient, averaged over
     patients (each patient one vote). `ambient_risk`: counts expected from contamination (upper estimate of the share of
     ambient counts x counts of the compartment x the gene's share of the sample's ambient profile) over the counts
     observed in the compartment, at most 1; NaN where contamination could not be estimated. `cells_share`: share of the
     compartment's cells, in the average patient, in which the gene is detected. `preference`: its share of counts in the
-    compartment over that plus its share in all other cells, averaged over patients: 0.5 where both hold it alike,
+    compartment over that plus its share in all other cells, averaged over patients: 0.5 where both have it alike,
     whatever the purity of the biopsy; NaN without other cells.
 
     Parameters

@@ -33,9 +33,9 @@ def rank(
     modules: pd.DataFrame | None = None,
     module_contrasts: pd.DataFrame | None = None,
     survival: pd.DataFrame | None = None,
-    judged: pd.DataFrame | None = None,
+    contrast_verdicts: pd.DataFrame | None = None,
     levels: pd.DataFrame | None = None,
-    elsewhere: pd.DataFrame | None = None,
+    others: pd.DataFrame | None = None,
     technical: pd.DataFrame | None = None,
     keep_genes: Sequence[str] = (),
     top: int = 200,
@@ -48,7 +48,7 @@ def rank(
     the share of patient resamplings in which the gene is there. A line that was not measured (no network) is left out
     of the mean, not counted 0. Trust takes away at most a quarter for want of preference for the compartment (specific:
     a factor may be made by other cells too, and what comes from them is a doubt already) and a half for the influence
-    of the most influential patient (robust). Neither is evidence of a change, so neither can stand in for it.
+    of the most influential patient (robust). Neither is evidence of a change, so neither replaces it.
 
     The doubts, each in [0, 1] and 0 where it was not measured: ambient, the share of the compartment's counts that may
     be ambient; elsewhere, the median change of the other populations over that of the compartment, where at least three
@@ -56,7 +56,7 @@ def rank(
     0.6; from 0.7 on the others hold it because of the soup, not the other way round), where that is one half or more;
     technical, the part of the change that goes when the batch, depth or cycle is in the model, where that is one half
     or more and the gene goes with it within arms (p < 0.01); listed, one half for the shipped genes of the cell cycle,
-    red cells and dissociation, whose level says who was sampled and how.
+    red cells and dissociation, whose level depends on how the sample was taken.
 
     The verdict is that of `contrasts.verdict`: a doubt that reaches one half counts against the gene. Where there is a
     network, the q-value of a gene that is in no module with q < 0.05 that changes in the same direction is compared
@@ -72,13 +72,13 @@ def rank(
         gene, module, kme (and stability, kme_low, kme_high); module, contrast, effect, p_value, q_value.
     survival
         feature, hr, q_value, as `survival.cox` gives.
-    judged
+    contrast_verdicts
         contrast, verdict (ok | weak | refused), sentence, as `contrasts.estimable` gives; None takes all as ok.
     levels
         kind, family, level, as `contrasts.study_levels` gives, with the kind `candidates` and contrasts as families;
         None holds each family to 0.05.
-    elsewhere, technical
-        From the functions of those names, indexed by gene and contrast; None leaves these doubts out.
+    others, technical
+        From `change_in_others` and `technical`, indexed by gene and contrast; None leaves these doubts out.
     keep_genes
         Genes to keep whatever their rank.
     top
@@ -95,7 +95,7 @@ def rank(
     table = table.rename(columns={"compartment_share": "malignant_share"})
     table = _join_modules(table, modules, module_contrasts)
     table = _join_survival(table, survival)
-    for beside in (elsewhere, technical):
+    for beside in (others, technical):
         if beside is not None:
             table = table.join(beside, on=["gene", "contrast"])
     routes = resources.known_escape().set_index("gene")
@@ -103,7 +103,11 @@ def rank(
     table["direction_expected"] = table["gene"].map(routes["direction"]).fillna("")
     table["bench"] = table["gene"].map(routes["bench"]).fillna("")
     table = _score(table)
-    weak = {} if judged is None else judged[judged["verdict"] == "weak"].set_index("contrast")["sentence"].to_dict()
+    weak = (
+        {}
+        if contrast_verdicts is None
+        else contrast_verdicts[contrast_verdicts["verdict"] == "weak"].set_index("contrast")["sentence"].to_dict()
+    )
     own = pd.DataFrame() if levels is None else levels[levels["kind"] == "candidates"]
     levels_of = own.set_index("family")["level"].to_dict() if len(own) else {}
     table[["verdict", "why"]] = [
@@ -194,7 +198,7 @@ def weighted(table: pd.DataFrame, weights: Mapping[str, float], trust: Mapping[s
 
 
 def _verdict(row: dict[str, object], weak: str, level: float) -> Verdict:
-    """The one verdict, with what the ranking knows beside the test: doubts, and whether a changing module has it."""
+    """The one verdict, with what the ranking adds to the test: doubts, and whether a changing module has it."""
     stricter = ""
     if row["alone"]:
         level *= OUTSIDE_MODULES

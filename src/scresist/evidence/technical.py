@@ -23,7 +23,7 @@ def technical(cohort: "AnnData", inside: np.ndarray, design: Design) -> pd.DataF
     """Association of each gene with technical variables between patients of one arm, and what is left of its change.
 
     Per contrast the counts of the compartment are summed per patient and arm; on their log2 counts per million two
-    linear models stand side by side, with the arm alone and with the arm and one variable: depth (log mean counts per
+    linear models are compared, with the arm alone and with the arm and one variable: depth (log mean counts per
     cell), cycle (log share of the counts in genes of S, G2 and M phase), and batch, site or chemistry where the sheet
     has them, they vary, and residual degrees of freedom are left. Pairs are not used here: this asks what
     a change may come from, not whether it is there.
@@ -41,8 +41,8 @@ def technical(cohort: "AnnData", inside: np.ndarray, design: Design) -> pd.DataF
     -------
     Indexed by gene and contrast, of the variable that explains most within arms: `technical` (adjusted share of the
     variance within arms that it explains, at least 0), `technical_source` (its name), `technical_p` (F test of it
-    beside the arm, times the number of variables judged) and `change_kept` (difference between arms with it in the
-    model over that without; below 0 where it turns round). NaN where no variable can be judged.
+    beside the arm, times the number of variables tested) and `change_kept` (difference between arms with it in the
+    model over that without; below 0 where it turns round). NaN where no variable can be tested.
     """
     parts = [_of_contrast(cohort, inside, design, contrast) for contrast in design.contrasts]
     index = pd.MultiIndex.from_arrays([[], []], names=["gene", "contrast"])
@@ -67,7 +67,7 @@ def _of_contrast(cohort: "AnnData", inside: np.ndarray, design: Design, contrast
     variables = _measured(cohort, sums, total / n_cells[kept]) | _labels(sheet, unit, names)
     base = np.column_stack([np.ones(len(names)), arm])
     best = blank.assign(technical_source=blank["technical_source"].astype(object))
-    rest, judged = len(names) - 2, 0
+    rest, n_tested = len(names) - 2, 0
     alone, residual = _fit(base, values)
     for name, columns in variables.items():
         design_matrix = np.column_stack([base, columns])
@@ -83,8 +83,8 @@ def _of_contrast(cohort: "AnnData", inside: np.ndarray, design: Design, contrast
         better = np.isfinite(p) & ~(best["technical_p"].to_numpy() <= p)
         for column, found in (("technical", share), ("technical_p", p), ("change_kept", kept_change)):
             best.loc[better, column] = found[better]
-        best.loc[better, "technical_source"], judged = name, judged + 1
-    best["technical_p"] = np.minimum(best["technical_p"] * judged, 1.0)
+        best.loc[better, "technical_source"], n_tested = name, n_tested + 1
+    best["technical_p"] = np.minimum(best["technical_p"] * n_tested, 1.0)
     return best
 
 

@@ -16,7 +16,7 @@ QUESTIONS = ("module", "gene", "composition", "hazard")
 class Assumptions:
     """What is taken to be true of a cohort; the defaults are a middling gastric biopsy.
 
-    `effect` holds the size sought of each question: module (shift of its mean activity, in SD between cells), gene
+    `effect` is the size that each question seeks: module (shift of its mean activity, in SD between cells), gene
     (log2 fold change), composition (log odds), hazard (hazard ratio per SD of the marker). `patient_sd` is the SD
     between patients of one arm, in the same units (log2 for a gene). `family` is the number of tests that q-values are
     taken over, `affected` how many of them have the effect. `cells` is the number per sample, `malignant_share` of them
@@ -91,8 +91,8 @@ def check_assumptions(plan: Assumptions) -> None:
         raise InputError(f"correlation must lie in [0, 1); got {plan.correlation!r}")
     for name in QUESTIONS:
         if not 1 <= plan.affected[name] <= plan.family[name]:
-            most, got = plan.family[name], plan.affected[name]
-            raise InputError(f"affected of {name} must lie between 1 and its family of {most}; got {got}")
+            family, got = plan.family[name], plan.affected[name]
+            raise InputError(f"affected of {name} must lie between 1 and its family of {family}; got {got}")
 
 
 def counting_noise(question: str, effect: float, plan: Assumptions) -> float:

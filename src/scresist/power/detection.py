@@ -35,7 +35,7 @@ _METHODS = {
     "hazard": "Schoenfeld, information at the effect",
 }  # fmt: skip
 _DRAWS, _HAZARD_DRAWS = 4000, 1000
-_FEW_EVENTS, _LEAST_EVENTS = 12, 5  # the study's own Cox models refuse fewer than five
+_FEW_EVENTS, _MIN_EVENTS = 12, 5  # the study's own Cox models refuse fewer than five
 _REACH = {"module": 3.0, "gene": 4.0, "composition": 4.0, "hazard": 6.0}  # largest effect of a curve
 
 Chance = Callable[[float, float], float]
@@ -80,7 +80,7 @@ def power(
     `simulated_se`, `simulated_q`, `simulated_q_se`.
 
     Where a formula is known to be off (modules and cell types in partly paired designs, fewer than 12 events) the
-    statistic of the test is drawn instead, and `method` says so.
+    statistic of the test is drawn instead, as `method` reports.
 
     Raises
     ------
@@ -183,8 +183,8 @@ def _first_columns(layout: Layout, question: str, plan: Assumptions) -> dict[str
         "method": _METHODS[question],
     }  # fmt: skip
     if question == "hazard":
-        if layout.events < _LEAST_EVENTS:
-            row["method"] = f"refused: fewer than {_LEAST_EVENTS} events"
+        if layout.events < _MIN_EVENTS:
+            row["method"] = f"refused: fewer than {_MIN_EVENTS} events"
         elif layout.events < _FEW_EVENTS:
             row["method"] = "Wald's test of drawn times"
     elif min(row["n_test"], row["n_reference"]) < 2:

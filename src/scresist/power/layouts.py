@@ -1,4 +1,4 @@
-"""The designs that power is asked of: by numbers of patients, or the contrasts of a study."""
+"""The designs whose power is computed: by numbers of patients, or the contrasts of a study."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

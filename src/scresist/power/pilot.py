@@ -44,7 +44,7 @@ def pilot_assumptions(
     people = adata.obs[patient].astype(str).to_numpy()
     tumour = adata[kind == malignant]
     if len(set(people[kind == malignant])) < 2:
-        raise InputError(f"a pilot needs {malignant!r} cells of at least two patients, to tell how patients differ")
+        raise InputError(f"a pilot needs {malignant!r} cells of at least two patients, to estimate how patients differ")
     fitted = estimate_profiles(tumour, groupby=groupby, patient=patient, layer=layer, min_cells=1)
     counts = raw_counts(tumour, layer)
     size = np.asarray(counts.sum(axis=1)).ravel()

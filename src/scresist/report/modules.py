@@ -1,9 +1,10 @@
-"""The section on modules: how they differ between arms, what they rest on, what they are about, where a gene stands."""
+"""The section on modules: differences between arms, what they rest on, gene sets, the place of a gene."""
 
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from scresist.contrasts.verdict import ALPHA
 from scresist.plots import networks as draw
 from scresist.plots.style import new_axes, to_svg
 from scresist.report.blocks import Section, bullets, figures, heading, table
@@ -18,7 +19,7 @@ GENES_DRAWN = 30
 
 
 def modules(folder: Folder) -> Section | None:
-    """Modules of co-expression: tests, flags, meaning, the genes asked for, the network itself."""
+    """Modules of co-expression: tests, flags, meaning, the genes of `keep_genes`, the network itself."""
     members = folder.table("modules")
     if not len(members):
         return None
@@ -70,7 +71,7 @@ def _meaning(folder: Folder) -> list[dict[str, Any]]:
     found = folder.table("module_meaning")
     if not len(found):
         return []
-    found = found[found["q_value"] < 0.05]
+    found = found[found["q_value"] < ALPHA]
     if not len(found):
         none = "No gene set is over-represented in a module at q < 0.05 (tables/module_meaning.csv has the nearest)."
         return [heading("What the modules are about"), bullets([none])]
@@ -87,7 +88,7 @@ def _asked(folder: Folder) -> list[dict[str, Any]]:
     views = folder.table("gene_views")
     if not len(views):
         return []
-    return [heading("The genes asked for"), table(views, "gene_views", [
+    return [heading("The genes of keep_genes"), table(views, "gene_views", [
         "gene", "verdict", "kme",
         "kme_low", "kme_high",
         "settings_share", "neighbours",

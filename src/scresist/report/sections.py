@@ -1,4 +1,4 @@
-"""What each section of the page says, from the tables of a run."""
+"""The sections of the page, from the tables of a run."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,7 @@ FIRST = 3  # claims of each kind and contrast that the summary names
 
 
 def summary(folder: Folder) -> Section:
-    """What the study says and what it cannot."""
+    """What the study found and what it cannot show."""
     blocks = []
     design = folder.table("design")
     if len(design):
@@ -47,7 +47,7 @@ def summary(folder: Folder) -> Section:
     if len(claims):
         claims = claims[claims["p_value"].notna()]
         called = claims[claims["verdict"] == "supported"]
-        blocks.append(heading(f"Claims supported: {len(called)} of {len(claims)} tested and stated"))
+        blocks.append(heading(f"Claims supported: {len(called)} of {len(claims)} tested"))
         if len(called):
             shown = called.groupby(["kind", "contrast"], sort=False, dropna=False).head(FIRST)
             blocks.append(bullets([("supported", _claim(r)) for r in shown.to_dict("records")]))
@@ -57,9 +57,9 @@ def summary(folder: Folder) -> Section:
             blocks.append(text("No claim passes: nothing below is more than a lead."))
     refusals = folder.facts["refusals"]
     if refusals:
-        said = [f"{r['step']}, {r['what']}: {r['reason']}" for r in refusals]
-        blocks += [heading("What was refused, and why"), bullets(list(dict.fromkeys(said)))]
-    return Section("summary", "What the study says", "", blocks)
+        listed_text = [f"{r['step']}, {r['what']}: {r['reason']}" for r in refusals]
+        blocks += [heading("What was refused, and why"), bullets(list(dict.fromkeys(listed_text)))]
+    return Section("summary", "What the study found", "", blocks)
 
 
 def _claim(row: dict[str, Any]) -> str:
@@ -73,7 +73,7 @@ def planted(folder: Folder) -> Section | None:
     known = folder.table("planted")
     if not len(known):
         return None
-    lead = "This cohort was simulated. The truth was kept apart from the run and is laid beside its results here."
+    lead = "This cohort was simulated. The run did not see the truth; here both are compared."
     return Section("planted", "What was planted, and what was found", lead, [table(known, "planted", [
         "what", "where", "planted", "found",
     ])])  # fmt: skip
@@ -147,7 +147,7 @@ def candidates(folder: Folder) -> Section | None:
     lead = (
         f"Genes of {focus} by patient-level evidence. Supported: found over patients at the level that keeps the rate "
         "of the whole study, not resting on one patient, and not explained by soup, by what all cells show alike, or "
-        "by batch, depth or cycle; the last column says why not."
+        "by batch, depth or cycle; the last column gives the reason."
     )
     return Section("candidates", "Candidates", lead, blocks)
 
@@ -194,9 +194,9 @@ def resistance(folder: Folder) -> Section | None:
         if not len(tested):
             continue
         counted = folder.table(name)["class"].value_counts()
-        said = ", ".join(f"{n} {kind}" for kind, n in counted.items())
+        listed_text = ", ".join(f"{n} {kind}" for kind, n in counted.items())
         blocks += [
-            heading(f"{title}: {said}"),
+            heading(f"{title}: {listed_text}"),
             table(
                 tested.sort_values("p_value", kind="stable"),
                 name,
@@ -263,7 +263,7 @@ def over_cells(folder: Folder) -> Section | None:
             ),
         ]
     lead = "Cells of one patient are not independent; a test that takes them for replicates finds what is not there."
-    return Section("over_cells", "What tests over cells would have said", lead, blocks) if blocks else None
+    return Section("over_cells", "What tests over cells would have claimed", lead, blocks) if blocks else None
 
 
 def survival(folder: Folder) -> Section | None:
@@ -279,7 +279,7 @@ def survival(folder: Folder) -> Section | None:
         "why",
     ])]  # fmt: skip
     blocks += [bullets(folder.notes("survival"))] if folder.notes("survival") else []
-    lead = ("Continuous values first; a value measured at progression takes no part, because it cannot predict that "
+    lead = ("Continuous values first; a value measured at progression is not used, because it cannot predict that "
             "progression.")  # fmt: skip
     return Section("survival", "Survival", lead, blocks)
 
@@ -296,7 +296,7 @@ def quality(folder: Folder) -> Section:
     ])]  # fmt: skip
     notes = [*folder.notes("quality"), *folder.notes("ingest")]
     if notes:
-        blocks += [heading("Settled openly"), bullets(notes)]
+        blocks += [heading("Names and features: what was changed or left out"), bullets(notes)]
     return Section("quality", "Quality", "Thresholds adapt to each sample; the reasons are exclusive.", blocks)
 
 
@@ -307,12 +307,12 @@ def methods(folder: Folder) -> Section:
     inputs = pd.DataFrame({"file": list(folder.facts["inputs"]), "sha256": list(folder.facts["inputs"].values())})
     settings = pd.json_normalize(folder.facts["settings"]).iloc[0]
     listed = pd.DataFrame({"setting": settings.index, "value": [str(v) for v in settings]})
-    said = [f"{p['severity']}: {p['file']}: {p['message']}" for p in folder.facts["problems"]]
+    listed_text = [f"{p['severity']}: {p['file']}: {p['message']}" for p in folder.facts["problems"]]
     blocks = [bullets(made), heading("Settings"),
               plain_table(listed, [Column("setting", "setting"), Column("value", "value")]),
               heading("Inputs"), plain_table(inputs, [Column("file", "file"), Column("sha256", "SHA-256")]),
               text(f"Versions: {versions}.")]  # fmt: skip
-    blocks += [heading("Said of the sheets"), bullets(said)] if said else []
+    blocks += [heading("Notes on the sheets"), bullets(listed_text)] if listed_text else []
     return Section("methods", "Methods and settings", "", blocks)
 
 
@@ -324,11 +324,11 @@ def claims(folder: Folder) -> Section | None:
     register = register.assign(order=np.where(register["verdict"] == "supported", 0, 1))
     register = register.sort_values(["order", "p_value"], kind="stable")
     counts = register["verdict"].value_counts()
-    said = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+    listed_text = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
     levels = folder.table("families")
     lead = (
-        f"Every statement this page makes, with its numbers: {said}. A q-value keeps the rate of its family; a claim "
-        "is supported only at or below the level that keeps the rate over all families of the study."
+        f"Every statement of this page with its numbers: {listed_text}. A q-value keeps the rate of its family. A "
+        "claim is supported only at or below the level that keeps the rate over all families of the study."
     )
     return Section("claims", "Claims register", lead, [
         *([table(levels, "families", [

@@ -87,8 +87,8 @@ def _run_locked(
 ) -> Path:
     store, state = Store(out / ".state"), State(out)
     inputs = {step.name: hash_files(step.files(study)) for step in STEPS}
-    asked = {step.name: _option(step, store, options, fresh=fresh) for step in STEPS}
-    prints = _fingerprints(study, inputs, options.mode, asked)
+    option_values = {step.name: _option(step, store, options, fresh=fresh) for step in STEPS}
+    prints = _fingerprints(study, inputs, options.mode, option_values)
     for step in STEPS:  # first of all, so that no result of other settings lies beside one that is made now
         if fresh or not store.is_done(step, prints[step.name]):
             store.forget(step)
@@ -103,7 +103,7 @@ def _run_locked(
             timings.append(store.facts(step))
             say(f"{step.name}: done before")
         else:
-            given = {step.option: asked[step.name]} if step.option else {}
+            given = {step.option: option_values[step.name]} if step.option else {}
             context = Context(_seed(study, step.name), options.workers, options.scheduler, options.mode, given)
             timings.append(_do(step, state, study, context, store, prints[step.name]))
             say(f"{step.name}: {timings[-1]['seconds']:.1f} s, {timings[-1]['peak_gb']:.2f} GB")
@@ -116,7 +116,7 @@ def _run_locked(
 
 
 def _option(step: Step, store: Store, options: Context, *, fresh: bool) -> int:
-    """The value of the step's option: as asked now, else as of the result that is kept."""
+    """The value of the step's option: as option_values now, else as of the result that is kept."""
     if not step.option:
         return 0
     now = options.options.get(step.option, 0)
@@ -124,7 +124,7 @@ def _option(step: Step, store: Store, options: Context, *, fresh: bool) -> int:
 
 
 def _fingerprints(
-    study: Study, inputs: Mapping[str, dict[str, str]], mode: str, asked: Mapping[str, int]
+    study: Study, inputs: Mapping[str, dict[str, str]], mode: str, option_values: Mapping[str, int]
 ) -> dict[str, str]:
     """What identifies the result of each step: all that its record names, and the steps it follows."""
     prints: dict[str, str] = {}
@@ -132,7 +132,7 @@ def _fingerprints(
         above = [prints[name] for name in step.after]
         prints[step.name] = fingerprint(
             step.name, __version__, mode if step.mode else "", study.seed, sorted(inputs[step.name].values()),
-            asked[step.name], step.reads(study), above,
+            option_values[step.name], step.reads(study), above,
         )  # fmt: skip
     return prints
 

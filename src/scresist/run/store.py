@@ -127,7 +127,7 @@ class Store:
         self._load_cohort(step, state)
 
     def load(self, step: Step, state: State) -> None:
-        """Take the state of a finished step into the run, and write again those of its tables that were removed.
+        """Load the state of a finished step into the run, and write again those of its tables that were removed.
 
         Raises
         ------

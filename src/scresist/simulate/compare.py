@@ -1,4 +1,4 @@
-"""Real and simulated counts side by side: what a simulator must share with the data it stands for."""
+"""Real and simulated counts side by side: what a simulator must share with the data that it imitates."""
 
 from itertools import pairwise
 from typing import Any

@@ -20,7 +20,7 @@ from scresist.simulate.profiles import Profiles
 _LIKELY_SD = 0.3  # between patients, where one patient cannot tell
 _QUANTILES = np.linspace(0, 1, 101)
 FACTOR_GENES, _FACTORS = 1500, 15
-_LEAST_TOGETHER = 4  # patients, below which how genes move together over them is chance
+_MIN_TOGETHER = 4  # patients, below which how genes move together over them is chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class FittedProfiles(Profiles):
     Beyond those of `Profiles` (the means are counts per 10,000 of the mean patient): `patient_sd` is the SD between
     patients of each gene's log rate (genes,); `library_quantiles` the quantiles of library size of each type (types,
     101); `shares` the share of each type (types,); `loadings` what genes share of the variation between the cells of
-    one patient and type, in log rate per SD (factors, genes), which `dispersion` does not hold again; `together` how
+    one patient and type, in log rate per SD (factors, genes), which is not part of `dispersion`; `together` how
     the patients deviate, in SDs of each gene that counting does not explain (patients, genes; no rows below four
     patients); `cells` the median number per sample; `notes` what a reader must know.
     """
@@ -54,7 +54,7 @@ def estimate_profiles(
     adata
         Cells x genes with raw counts in `layer`, or in X (where there is a layer `counts`, that is taken).
     groupby, patient
-        Columns of `adata.obs` that name the cell type and the patient; cells without either take no part.
+        Columns of `adata.obs` that name the cell type and the patient; cells without either are not used.
     layer
         Where the counts are.
     min_cells
@@ -87,7 +87,7 @@ def estimate_profiles(
     sums = group_sums(counts, code, len(groups))
     depth, squared = np.bincount(code, size), np.bincount(code, size**2)
     variance = between_patient_variance(sums, depth, squared, of_type, dispersion)
-    patient_sd, said = _patient_sd(variance, len(set(people)))
+    patient_sd, more_notes = _patient_sd(variance, len(set(people)))
     means = np.array([_typical(sums[of_type == k], depth[of_type == k]) for k in range(len(types))])
     rates = sums / np.maximum(depth, 1.0)[:, None]
     loadings = _loadings(counts, size, code, rates, dispersion)
@@ -98,7 +98,7 @@ def estimate_profiles(
     return FittedProfiles(
         _genes(adata.var_names), tuple(types), means, dispersion, relative, {}, patient_sd, quantiles,
         np.bincount(type_code) / len(type_code), loadings, together, float(key["patient"].value_counts().median()),
-        (*notes, *said),
+        (*notes, *more_notes),
     )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def raw_counts(adata: Any, layer: str | None = None) -> sparse.csr_array:
     if counts.nnz and (counts.data.min() < 0 or np.any(counts.data[:100_000] % 1)):
         where = "X" if name is None else f"layer {name!r}"
         raise InputError(
-            f"{where} holds numbers that are no counts (negative or fractions); name the layer of raw counts"
+            f"{where} has numbers that are no counts (negative or fractions); name the layer of raw counts"
         )
     return counts.astype(float)
 
@@ -125,15 +125,13 @@ def _typical(sums: np.ndarray, depth: np.ndarray) -> np.ndarray:
 
 def _patient_sd(variance: np.ndarray, n_patients: int) -> tuple[np.ndarray, list[str]]:
     if n_patients < 2 or not np.isfinite(variance).any():
-        note = f"one patient cannot tell how patients differ: SD of {_LIKELY_SD} (log) is assumed for every gene"
+        note = f"one patient does not show how patients differ: SD of {_LIKELY_SD} (log) is assumed for every gene"
         return np.full(len(variance), _LIKELY_SD), [note]
     typical = float(np.nanmean(variance))
     unknown = np.isnan(variance)
-    # A handful of patients says little of one gene: halfway to what all genes say.
+    # A handful of patients shows little of one gene: the estimate is half that of all genes.
     variance = np.where(unknown, typical, (variance * (n_patients - 1) + typical * 4) / (n_patients + 3))
-    note = (
-        f"{int(unknown.sum())} genes have too few counts to tell how patients differ; they take the mean of the others"
-    )
+    note = f"{int(unknown.sum())} genes have too few counts to estimate how patients differ; they get the others' mean"
     return np.sqrt(np.minimum(variance, 4.0)), [note] if unknown.any() else []
 
 
@@ -144,7 +142,7 @@ def _together(sums: np.ndarray, depth: np.ndarray, groups: pd.DataFrame, patient
     """
     patients = groups["patient"].to_numpy()
     names = np.unique(patients)
-    if len(names) < _LEAST_TOGETHER:
+    if len(names) < _MIN_TOGETHER:
         return np.zeros((0, sums.shape[1]))
     rate = np.log((sums + 0.5) / np.maximum(depth, 1.0)[:, None])
     for kind in np.unique(groups["type"]):
@@ -178,8 +176,8 @@ def _loadings(
     loadings[:, seen] = found * to_log
     length = np.sqrt((loadings**2).sum(axis=0))
     # What genes share cannot exceed what they scatter by.
-    most = np.sqrt(np.log1p(dispersion))
-    return loadings * np.minimum(1.0, most / np.maximum(length, 1e-12))
+    limit = np.sqrt(np.log1p(dispersion))
+    return loadings * np.minimum(1.0, limit / np.maximum(length, 1e-12))
 
 
 def _genes(names: pd.Index) -> pd.DataFrame:

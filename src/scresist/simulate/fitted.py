@@ -46,7 +46,7 @@ def simulate_from(
     malignant
         Type that carries the planted programmes; None takes `malignant`, or the commonest type where there is none.
     add
-        What real cells may hold already and is not added unless named: `copy number` (chromosome arms of the malignant
+        What real cells may have already and is not added unless named: `copy number` (chromosome arms of the malignant
         type), `ambient` and `doublets` (the shares of the plan).
 
     Raises

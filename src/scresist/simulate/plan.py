@@ -1,4 +1,4 @@
-"""What a cohort is to hold: arms, sizes, effects, noise, decoys; checked before anything is drawn."""
+"""What a cohort contains: arms, sizes, effects, noise, decoys; checked before anything is drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -69,7 +69,7 @@ def check_plan(plan: Plan) -> None:
     if not plan.patients or any(n < 1 for n in plan.patients.values()):
         raise InputError(f"patients must name at least one arm with at least one patient; got {dict(plan.patients)}")
     if plan.n_genes < 2500:
-        raise InputError(f"n_genes must be at least 2500, to hold the markers and their background; got {plan.n_genes}")
-    most = min(plan.patients.get("acquired", 0), plan.patients.get("baseline", 0))
-    if not 0 <= plan.pairs <= most:
-        raise InputError(f"pairs must be at most {most}, the smaller of acquired and baseline; got {plan.pairs}")
+        raise InputError(f"n_genes must be at least 2500, for the markers and their background; got {plan.n_genes}")
+    limit = min(plan.patients.get("acquired", 0), plan.patients.get("baseline", 0))
+    if not 0 <= plan.pairs <= limit:
+        raise InputError(f"pairs must be at most {limit}, the smaller of acquired and baseline; got {plan.pairs}")

@@ -109,7 +109,7 @@ def make_profiles(n_genes: int, required: tuple[str, ...], rng: np.random.Genera
 
 
 def _shipped_loadings(real: pd.DataFrame, names: pd.Index, without: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
-    """Shared factors of immune cells for the others and of epithelial cells for the malignant; markers take no part."""
+    """Shared factors of immune cells for the others and of epithelial cells for the malignant; markers are left out."""
     epithelial = (list(TYPES).index("gastric pit mucous cell"), len(TYPES))
     others = tuple(k for k in range(len(TYPES)) if k not in epithelial)
     loadings = {}

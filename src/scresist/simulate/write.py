@@ -42,7 +42,7 @@ def write_cohort(simulation: Simulation, folder: Path) -> Path:
     Raises
     ------
     InputError
-        Where the folder holds something already.
+        If the folder is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty; name a new folder")

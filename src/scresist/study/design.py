@@ -34,7 +34,7 @@ class Design:
     """Arms, contrasts and covariates over a sheet of samples.
 
     `samples` has one row per sample, indexed by sample, with at least the columns `patient` and `arm`; covariates are
-    columns of it (patient columns are already joined on), and `taken` says when the sample was taken (before | on | at
+    columns of it (patient columns are already joined on), and `taken` is when the sample was taken (before | on | at
     progression; missing where it is not known). `arms` are in the order of the study; `batches` are the columns
     (batch, site, chemistry) that are checked for confounding with the arms but not adjusted for.
     """

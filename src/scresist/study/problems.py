@@ -11,7 +11,7 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong (error), weak (warning) or was settled openly (note), where it is and what to do.
+    """One thing that is wrong (error), weak (warning) or worth knowing (note), where it is and what to do.
 
     `row` is the line of the file, counted from 1 with the header; for a matrix it is the barcode or the gene.
     """
@@ -44,15 +44,15 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
 
     def error(self, file: str, message: str, remedy: str = "", **where: Any) -> None:
-        """Note something that must be mended before a run."""
+        """Add something that must be corrected before a run."""
         self._add("error", file, message, remedy, where)
 
     def warning(self, file: str, message: str, remedy: str = "", **where: Any) -> None:
-        """Note something that a run survives but a reader must know."""
+        """Add something that does not stop a run but that a reader must know."""
         self._add("warning", file, message, remedy, where)
 
     def note(self, file: str, message: str, remedy: str = "", **where: Any) -> None:
-        """Note something that was settled openly."""
+        """Add something worth knowing, such as a rule that was applied."""
         self._add("note", file, message, remedy, where)
 
     def _add(self, severity: Severity, file: str, message: str, remedy: str, where: dict[str, Any]) -> None:
@@ -61,7 +61,7 @@ class Problems:
         self.found.append(Problem(severity, file, message, remedy, **where))
 
     def extend(self, problems: Iterable[Problem]) -> None:
-        """Take over problems found elsewhere."""
+        """Add problems that were found in another place."""
         self.found.extend(problems)
 
     def __iter__(self) -> Iterator[Problem]:
@@ -69,7 +69,7 @@ class Problems:
 
     @property
     def errors(self) -> list[Problem]:
-        """Those that must be mended."""
+        """Those that must be corrected."""
         return [p for p in self.found if p.severity == "error"]
 
 

@@ -1,4 +1,4 @@
-"""The settings of a study: what may stand in study.toml, with types and defaults."""
+"""The settings of a study: what study.toml may contain, with types and defaults."""
 
 from typing import Literal
 
@@ -115,7 +115,7 @@ class CommunicationSection(_Section):
 
 
 class Settings(_Section):
-    """Everything that study.toml may hold."""
+    """Everything that study.toml may contain."""
 
     study: StudySection
     design: DesignSection

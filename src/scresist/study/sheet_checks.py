@@ -109,7 +109,7 @@ def _check_names(sheet: pd.DataFrame, column: str, file: str, problems: Problems
         elif name in seen:
             problems.error(
                 file,
-                f"the {column} stands already in row {seen[name]}",
+                f"the {column} is already in row {seen[name]}",
                 "remove or rename one",
                 row=int(line),
                 column=column,
@@ -171,7 +171,7 @@ def check_samples(
             if name not in set(samples["patient"]):
                 problems.warning(
                     settings.study.patients or "",
-                    "the patient has no sample and takes no part",
+                    "the patient has no sample and is not used",
                     f"add a sample to {file}, or leave it",
                     row=int(line),
                     column="patient",
@@ -191,7 +191,7 @@ def check_design(samples: pd.DataFrame, settings: Settings, file: str, problems:
             problems.warning(
                 file,
                 f"arm {arm!r} has one patient",
-                "inference on it is refused: results will describe",
+                "no test can be made with this arm; its results only describe",
                 column="arms",
                 value=arm,
             )
@@ -209,7 +209,7 @@ def check_design(samples: pd.DataFrame, settings: Settings, file: str, problems:
                 value="paired",
             )
         if contrast.pairing == "paired" and pairs == 1:
-            problems.warning(file, f"{where} has a single pair", "inference on it is refused", column="pairing")
+            problems.warning(file, f"{where} has a single pair", "no test can be made with it", column="pairing")
         if contrast.pairing == "unpaired" and pairs > 0:
             both = ", ".join(by_patient.index[by_patient == 2][:5])
             problems.error(
@@ -224,7 +224,7 @@ def check_design(samples: pd.DataFrame, settings: Settings, file: str, problems:
                 problems.error(
                     file,
                     f"in {where} the covariate {covariate!r} is fully confounded with the arm",
-                    "remove the covariate, or the contrast: their effects cannot be told apart",
+                    "remove the covariate, or the contrast: their effects cannot be separated",
                     column="covariates",
                     value=covariate,
                 )

@@ -71,7 +71,7 @@ def read_sheet(path: Path, shown: str, problems: Problems, required: tuple[str, 
         )
         return None
     for name in sorted({n for n in header if header.count(n) > 1}):
-        problems.error(shown, f"the column {name!r} stands twice", "remove or rename one", row=1, column=name)
+        problems.error(shown, f"the column {name!r} is there twice", "remove or rename one", row=1, column=name)
     missing = [name for name in required if name not in header]
     for name in missing:
         problems.error(shown, f"there is no column {name!r}", _near(name, header), row=1, column=name)
@@ -81,7 +81,7 @@ def read_sheet(path: Path, shown: str, problems: Problems, required: tuple[str, 
             problems.error(
                 shown,
                 f"the row has {len(row)} fields, the header {len(header)}",
-                "quote values that hold a separator, or add the missing field",
+                "quote values that contain a separator, or add the missing field",
                 row=line,
             )
         else:

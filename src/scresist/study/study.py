@@ -163,7 +163,7 @@ def _known_keys(location: list[str]) -> list[str]:
 
 
 def _line_of(text: str, location: list[str]) -> int | None:
-    """The line a key stands on, searched below the header of its table; the header's own line where it is absent."""
+    """The line that a key is on, searched below the header of its table; the header's own line where it is absent."""
     lines = text.splitlines()
     header = ".".join(location[:-1])
     start = next((i for i, line in enumerate(lines) if line.split("#")[0].strip() == f"[{header}]"), None)
@@ -178,7 +178,7 @@ def _line_of(text: str, location: list[str]) -> int | None:
 def _check_contrast_arms(settings: Settings, file: str, problems: Problems) -> None:
     arms = settings.design.arms
     for arm in sorted({a for a in arms if arms.count(a) > 1}):
-        problems.error(file, f"the arm {arm!r} stands twice in arms", "name each arm once", column="arms", value=arm)
+        problems.error(file, f"the arm {arm!r} is twice in arms", "name each arm once", column="arms", value=arm)
     for name, contrast in settings.design.contrasts.items():
         for role in ("test", "reference"):
             arm = getattr(contrast, role)

@@ -27,7 +27,7 @@ DATE, START, PROGRESSED = "date", "treatment_start", "progression_date"
 def when_taken(
     samples: pd.DataFrame, patients: pd.DataFrame | None, settings: Settings, problems: Problems
 ) -> list[str]:
-    """When each sample of the sheet was taken; "" where nothing tells.
+    """When each sample of the sheet was taken; "" where it is not known.
 
     The column `taken` decides, else `timepoint` (words known here or mapped in `[design.timepoints]`), else `date`
     against the patient's `treatment_start` and `progression_date`. Two that differ are an error.
@@ -79,8 +79,8 @@ def _of_sample(
     if dated:
         found[DATE] = dated
     if len(set(found.values())) > 1:
-        told = ", ".join(f"{column} means {when!r}" for column, when in found.items())
-        problems.error(file, f"the columns disagree on when the sample was taken: {told}", "correct one of them",
+        meanings = ", ".join(f"{column} means {when!r}" for column, when in found.items())
+        problems.error(file, f"the columns disagree on when the sample was taken: {meanings}", "correct one of them",
                        row=line, column=next(iter(found)), value=row.get(next(iter(found))))  # fmt: skip
     return next(iter(found.values()), "")
 

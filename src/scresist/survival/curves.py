@@ -37,7 +37,7 @@ def kaplan_meier(
         median | mean | best (the cut that separates most, with a p-value corrected for the search) | groups (values
         are codes of groups already) | a number. Low is at or below the cut.
     alpha
-        Level of the tests; intervals hold 1 - alpha.
+        Level of the tests; intervals have a coverage of 1 - alpha.
 
     Returns
     -------

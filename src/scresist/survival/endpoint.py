@@ -50,8 +50,8 @@ def gather(
         wide = feature_table(values.rename_axis("sample") if "sample" not in values.columns else values)
         by_patient = wide.set_axis(wide.index.astype(str))
     else:
-        by_patient, said = _baseline(feature_table(values), design, measured_in)
-        notes += said
+        by_patient, left_out = _baseline(feature_table(values), design, measured_in)
+        notes += left_out
     unknown = [p for p in by_patient.index if p not in sheet.index]
     if len(unknown) == len(by_patient) and unknown:
         raise InputError(

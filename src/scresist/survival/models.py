@@ -16,7 +16,7 @@ from scresist.results import Result
 from scresist.study.design import Design
 from scresist.survival.endpoint import Endpoint, gather
 
-_LEAST = 5
+_MIN_EVENTS = 5
 _HEADLINES = 50  # findings whose influence is computed, those with the smallest p
 _COLUMNS = (
     "endpoint", "hr", "ci_low", "ci_high", "p_value", "q_value", "method", "n", "events", "p_lrt", "concordance",
@@ -36,7 +36,7 @@ def cox(
     strata: str | None = None,
     landmark: float = 0.0,
     ties: str = "efron",
-    min_events: int = _LEAST,
+    min_events: int = _MIN_EVENTS,
     alpha: float = ALPHA,
 ) -> Result:
     """Hazard ratio of the endpoint per standard deviation of each feature, one feature at a time.
@@ -51,7 +51,7 @@ def cox(
         Columns of `patients`: time to event or last contact, and 1 for the event, 0 for censored.
     design
         Arms, contrasts, sheet of samples.
-        It says whose each sample is and in which arm.
+        It gives the patient and the arm of each sample.
     measured_in
         Arms whose samples were taken before the clock of the endpoint ran, where the sheet does not tell. None uses
         only samples that are known to be taken before treatment.
@@ -66,7 +66,7 @@ def cox(
     min_events
         Fewer events than this (per parameter) give no test.
     alpha
-        Level of the tests; intervals hold 1 - alpha.
+        Level of the tests; intervals have a coverage of 1 - alpha.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def candidates(
     if features is not None:
         absent = [f for f in features if f not in set(names)]
         if absent:
-            raise InputError(f"values have no feature {absent[0]!r} (and {len(absent) - 1} more of those asked for)")
+            raise InputError(f"values have no feature {absent[0]!r} (and {len(absent) - 1} more of `features`)")
     keep = names.isin(list(features)).to_numpy() if features is not None else np.ones(len(names), bool)
     first = continuous.table[keep].reset_index(drop=True)
     cuts = first.copy()
@@ -235,9 +235,9 @@ def _leave_out(
             )  # fmt: skip
             change[i] = abs(fit.coef[0] - whole) / abs(whole) if not fit.reason else np.inf
             lost[i] = not (fit.p_wald[0] < alpha and np.sign(fit.coef[0]) == np.sign(whole))
-        most = int(np.argmax(np.where(lost, change + change[np.isfinite(change)].max(initial=0.0) + 1, change)))
-        out.loc[k, "influence"], out.loc[k, "rests_on_one"] = change[most], bool(lost.any())
-        out.loc[k, "influence_patient"] = str(found.patients.index[here[most]])
+        worst = int(np.argmax(np.where(lost, change + change[np.isfinite(change)].max(initial=0.0) + 1, change)))
+        out.loc[k, "influence"], out.loc[k, "rests_on_one"] = change[worst], bool(lost.any())
+        out.loc[k, "influence_patient"] = str(found.patients.index[here[worst]])
     return out
 
 
@@ -246,8 +246,8 @@ def _best(found: Endpoint, feature: int) -> tuple[object, ...]:
     here = ~np.isnan(values)
     x, time, event = values[here], found.time[here], found.event[here]
     n, events = int(here.sum()), int(event.sum())
-    if events < _LEAST:
-        return np.nan, np.nan, np.nan, n, events, f"{events} events, fewer than {_LEAST}"
+    if events < _MIN_EVENTS:
+        return np.nan, np.nan, np.nan, n, events, f"{events} events, fewer than {_MIN_EVENTS}"
     cut = best_cut(x, time, event)
     if np.isnan(cut.statistic):
         return np.nan, np.nan, np.nan, n, events, "no cut leaves enough patients on both sides"

@@ -1,4 +1,4 @@
-"""What tools that test over cells or pairs of cell types would have said: for comparison, never for a claim."""
+"""What tools that test over cells or pairs of cell types would have claimed: for comparison, never for a claim."""
 
 from scresist.usual_tools.flips import cell_level_expression, cell_level_values, compare_claims
 from scresist.usual_tools.over_cells import flow_flips, gene_flips, module_flips

@@ -1,4 +1,4 @@
-"""What tests over cells would have claimed, and which of those claims stand with patients as the unit."""
+"""What tests over cells would have claimed, and which of those claims patients support."""
 
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -45,7 +45,7 @@ def cell_level_expression(
     Returns
     -------
     Result whose table has `cell_type`, `contrast`, `gene`, `effect` (log2 fold change of means), `p_value` (0 where it
-    is below what a double holds, as in the tools compared with), `q_value` (over the genes of a cell type and
+    is below the smallest double, as in the tools compared with), `q_value` (over the genes of a cell type and
     contrast), `n_cells_test`, `n_cells_reference`.
 
     References
@@ -147,7 +147,7 @@ def compare_claims(
     on
         Columns that name a claim, such as cell_type, contrast, gene.
     alpha
-        Level of the tests; intervals hold 1 - alpha.
+        Level of the tests; intervals have a coverage of 1 - alpha.
         Of q, or of p where the table has no q.
 
     Returns
@@ -166,17 +166,20 @@ def compare_claims(
     effect = "effect" if "effect" in right else "log2fc"
     sizes = [c for c in ("n_test", "n_reference") if c in right]
     own = right[[*on, effect, "p_value", "q_value", *sizes, "verdict"]].rename(
-        columns={effect: "patient_effect", "p_value": "patient_p", "q_value": "patient_q", "verdict": "judged"}
+        columns={effect: "patient_effect", "p_value": "patient_p", "q_value": "patient_q", "verdict": "over_patients"}
     )
     table = claimed.merge(own, on=list(on), how="left", validate="one_to_one")
     same = np.sign(table["cell_effect"]) == np.sign(table["patient_effect"])
-    supported, refused = table["judged"] == SUPPORTED, table["judged"].isna() | (table["judged"] == REFUSED)
+    supported, refused = (
+        table["over_patients"] == SUPPORTED,
+        table["over_patients"].isna() | (table["over_patients"] == REFUSED),
+    )
     table["verdict"] = np.select(
-        [refused, supported & same, supported & ~same, (table["judged"] == SUGGESTIVE) & same],
+        [refused, supported & same, supported & ~same, (table["over_patients"] == SUGGESTIVE) & same],
         ["no test", "stands", "reversed", "suggestive"],
         "falls",
     )
-    table = table.drop(columns="judged")
+    table = table.drop(columns="over_patients")
     order = table.sort_values(["verdict", "cell_q", *on], kind="stable").reset_index(drop=True)
     counts = table["verdict"].value_counts()
     stands = (

@@ -46,9 +46,9 @@ def candidates(state: State, study: Study, context: Context) -> None:
         modules=_modules(state, context),
         module_contrasts=state.table("module_contrasts"),
         survival=state.table("survival"),
-        judged=state.table("design"),
+        contrast_verdicts=state.table("design"),
         levels=levels.table,
-        elsewhere=stage.elsewhere(tested, focus_population(state, study), apart=_sharing(state, inside)),
+        others=stage.change_in_others(tested, focus_population(state, study), apart=_sharing(state, inside)),
         technical=stage.technical(state.cells, inside, study.design),
         keep_genes=focus.keep_genes,
     )
@@ -87,7 +87,7 @@ def _doubts(state: State, study: Study, tested: pd.DataFrame, focused: np.ndarra
             continue
         table = own.join(stage.provenance(cells, inside), on="gene")
         apart = [*_sharing(state, inside), *([focus] if focused is not None and (inside & focused).any() else [])]
-        table = table.join(stage.elsewhere(tested, name, apart=apart), on=["gene", "contrast"])
+        table = table.join(stage.change_in_others(tested, name, apart=apart), on=["gene", "contrast"])
         table = table.assign(**{f"doubt_{what}": size for what, size in stage.doubts(table).items()})
         table["doubts"] = ["; ".join(stage.doubt_sentences(row)) for row in table.to_dict("records")]
         parts.append(table[["cell_type", "contrast", "gene", "doubt_ambient", "doubt_elsewhere", "doubts"]])
@@ -102,7 +102,7 @@ def _sharing(state: State, inside: np.ndarray) -> list[str]:
 
 
 def _levels(state: State, study: Study) -> Result:
-    """What the q-values of every family are held to, so that the study as a whole keeps its rate."""
+    """The level that the q-values of every family are compared with, so that the study as a whole keeps its rate."""
     from scresist.contrasts import study_levels
 
     return study_levels(tables_of_tests(state, study))

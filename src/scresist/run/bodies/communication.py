@@ -23,11 +23,11 @@ def communication(state: State, study: Study, context: Context) -> None:
 
     own, organism = study.settings.communication, study.settings.study.organism
     resource = _resource(study)
-    most = own.permutations * MORE if own.permutations_max is None else own.permutations_max
+    at_most = own.permutations * MORE if own.permutations_max is None else own.permutations_max
     try:
         com = stage.infer(
             state.cells, groupby="population", mode=context.mode, resource=resource, permutations=own.permutations,
-            permutations_max=most if context.mode == "sound" else None, min_cells=own.min_cells, organism=organism,
+            permutations_max=at_most if context.mode == "sound" else None, min_cells=own.min_cells, organism=organism,
             rng=context.seed,
         )  # fmt: skip
     except RefusedError as refusal:
@@ -74,15 +74,15 @@ def _compare(state: State, study: Study, context: Context, com: "Communication",
     if not design.contrasts:
         return
     flow = each["pathway"].groupby(["sample", "pathway"], as_index=False)["value"].mean()
-    asked: dict[str, tuple[str, Callable[[], Result]]] = {
+    tasks: dict[str, tuple[str, Callable[[], Result]]] = {
         "flow_contrasts": ("comparison of arms", lambda: contrast_arms(flow, design, rng=seed)),
         "communication_contrasts": (
             "comparison of links", lambda: stage.contrast_communication(com, design, rng=seed)),
     }  # fmt: skip
     if chain is not None:
-        asked["signal_chain_contrasts"] = (
+        tasks["signal_chain_contrasts"] = (
             "comparison of responses", lambda: stage.contrast_steps(chain, design, rng=seed))  # fmt: skip
-    for name, (what, compute) in asked.items():
+    for name, (what, compute) in tasks.items():
         result = _noted(state, what, compute)
         if result is not None:
             state.publish(name, result)

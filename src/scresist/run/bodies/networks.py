@@ -27,7 +27,7 @@ def networks(state: State, study: Study, context: Context) -> None:
     cells, focus, own = state.cells, study.settings.focus, study.settings.networks
     try:
         focus_of(state, study)
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", stage.PowerWarning)
             net = stage.build(
                 cells,
@@ -45,7 +45,7 @@ def networks(state: State, study: Study, context: Context) -> None:
     except RefusedError as refusal:
         state.refuse(f"modules of {focus.compartment} cells", refusal)
         return
-    for warning in said:
+    for warning in caught:
         state.refuse("soft threshold", warning.message)
     if own.bootstraps:
         try:
@@ -87,7 +87,7 @@ def _agreed(state: State, net: "Network", context: Context) -> "Network":
 
 
 def _describe(state: State, study: Study, context: Context, net: "Network") -> None:
-    """What the modules rest on and what they are about: metacells, fit, flags, hubs, gene sets, the genes asked for."""
+    """What the modules rest on and what they are about: metacells, fit, flags, hubs, gene sets, `keep_genes`."""
     from scresist import networks as stage
 
     for name, table, method in (
@@ -111,9 +111,9 @@ def _describe(state: State, study: Study, context: Context, net: "Network") -> N
     if parts:
         table = pd.concat(parts, ignore_index=True)
         state.publish("module_meaning", Result(table, "hypergeometric among the genes of the network"))
-    asked = [g for g in study.settings.focus.keep_genes if g in set(net.gene_report["gene"])]
-    if asked:
-        state.publish("gene_views", stage.gene_views(net, asked, n_bootstraps=100, rng=context.seed))
+    kept_genes = [g for g in study.settings.focus.keep_genes if g in set(net.gene_report["gene"])]
+    if kept_genes:
+        state.publish("gene_views", stage.gene_views(net, kept_genes, n_bootstraps=100, rng=context.seed))
 
 
 STEP = Step(

@@ -1,4 +1,4 @@
-"""Power: what this design can find, before any result is looked at."""
+"""Power: what this design can find, whatever the results are."""
 
 from scresist.checks import RefusedError
 from scresist.run.step import Context, State, Step
@@ -18,8 +18,8 @@ def power(state: State, study: Study, context: Context) -> None:
 
 
 def _endpoint(study: Study) -> tuple[str, ...]:
-    asked = study.settings.survival
-    return () if asked is None else (asked.time, asked.event)
+    endpoint = study.settings.survival
+    return () if endpoint is None else (endpoint.time, endpoint.event)
 
 
 STEP = Step(

@@ -95,7 +95,7 @@ def verdicts_of(state: State, study: Study, name: str) -> pd.DataFrame:
 
 
 def _levels(state: State, name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The levels of the study; a table that is no kind of claim is one family per contrast, held to the plain level."""
+    """The levels of the study; a table that is no kind of claim is one family per contrast, with the plain level."""
     if TABLES[name].kind:
         return state.table("families")
     from scresist.contrasts import family_names

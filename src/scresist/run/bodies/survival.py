@@ -15,8 +15,8 @@ def survival(state: State, study: Study, context: Context) -> None:
     """Hazard ratios of the strongest genes and of the modules."""
     from scresist import survival as stage
 
-    asked = study.settings.survival
-    if asked is None:
+    endpoint = study.settings.survival
+    if endpoint is None:
         return
     values = _values(state, study)
     if values is None:
@@ -25,7 +25,12 @@ def survival(state: State, study: Study, context: Context) -> None:
     people = study.patients.rename_axis("patient")
     try:
         fitted = stage.cox(
-            values, people, time=asked.time, event=asked.event, design=study.design, measured_in=asked.measured_in
+            values,
+            people,
+            time=endpoint.time,
+            event=endpoint.event,
+            design=study.design,
+            measured_in=endpoint.measured_in,
         )
     except RefusedError as refusal:
         state.refuse("Cox models", refusal)
@@ -55,8 +60,8 @@ def _values(state: State, study: Study) -> pd.DataFrame | None:
 
 
 def _endpoint(study: Study) -> tuple[str, ...]:
-    asked = study.settings.survival
-    return () if asked is None else (asked.time, asked.event)
+    endpoint = study.settings.survival
+    return () if endpoint is None else (endpoint.time, endpoint.event)
 
 
 STEP = Step(

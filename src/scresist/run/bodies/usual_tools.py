@@ -1,4 +1,4 @@
-"""Usual tools: what tests over cells and over pairs of populations would have claimed, and what of it stands."""
+"""Usual tools: what tests over cells and pairs of populations would have claimed, and what patients support."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,16 +13,18 @@ from scresist.study import Study
 
 
 def usual_tools(state: State, study: Study, context: Context) -> None:
-    """Count the claims that tests over cells make, and those of them that stand over patients."""
+    """Count the claims that tests over cells make, and those of them that patients support."""
     from scresist import usual_tools as stage
 
-    judged = partial(verdicts_of, state, study)
+    with_verdicts = partial(verdicts_of, state, study)
     tasks: dict[str, Callable[[], Result]] = {
-        "flips": lambda: stage.gene_flips(state.cells, study, focus_of(state, study), judged("expression_contrasts")),
-        "module_flips": lambda: stage.module_flips(
-            state.cells, study, focus_of(state, study), judged("module_contrasts"), state.out
+        "flips": lambda: stage.gene_flips(
+            state.cells, study, focus_of(state, study), with_verdicts("expression_contrasts")
         ),
-        "flow_flips": lambda: stage.flow_flips(state.cells, study, judged("flow_contrasts"), context.seed),
+        "module_flips": lambda: stage.module_flips(
+            state.cells, study, focus_of(state, study), with_verdicts("module_contrasts"), state.out
+        ),
+        "flow_flips": lambda: stage.flow_flips(state.cells, study, with_verdicts("flow_contrasts"), context.seed),
     }
     for name, compute in tasks.items():
         try:
@@ -33,7 +35,7 @@ def usual_tools(state: State, study: Study, context: Context) -> None:
 
 STEP = Step(
     name="usual_tools",
-    meaning="repeats the tests over cells that other tools make, and counts which of their claims stand",
+    meaning="repeats the tests over cells that other tools make, and counts which of their claims patients support",
     body=usual_tools,
     after=("contrasts", "communication", "candidates"),
     settings=("focus", "communication", "study.organism"),

@@ -8,7 +8,7 @@ import pandas as pd
 from scresist.checks import require_columns
 
 
-def elsewhere(expression: pd.DataFrame, population: str, *, apart: Iterable[str] = ()) -> pd.DataFrame:
+def change_in_others(expression: pd.DataFrame, population: str, *, apart: Iterable[str] = ()) -> pd.DataFrame:
     """How a gene changes in the other populations, per contrast.
 
     Soup, a batch, or a response of all cells moves a gene in every population; a factor of the compartment does not.
