@@ -158,7 +158,7 @@ def _rows(
 
 
 def summed_units(counts: pd.DataFrame, design: Design, contrast: Contrast) -> Units:
-    """Units of a contrast whose values are counts: the samples of a patient in one arm are summed; pairs as required."""
+    """Units of a contrast whose values are counts: a patient's samples in one arm are summed; pairs as required."""
     units = contrast_units(counts, design, contrast, total=True)
     return units.keep(units.paired) if contrast.pairing == "paired" else units
 

@@ -27,6 +27,7 @@ from scresist.report.communication import communication
 from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
 from scresist.report.modules import modules
+from scresist.tables import TABLES
 
 FIRST = 3  # claims of each kind and contrast that the summary names
 
@@ -302,7 +303,8 @@ def quality(folder: Folder) -> Section:
 
 def methods(folder: Folder) -> Section:
     """How it was made: methods of every result, settings, versions, inputs."""
-    made = [f"{name}: {method}" for name, method in sorted(folder.facts.get("methods", {}).items()) if method]
+    methods = {name: m for name, m in folder.facts["methods"].items() if m and TABLES[name].step != "report"}
+    made = [f"{name}: {method}" for name, method in sorted(methods.items())]
     versions = ", ".join(f"{k} {v}" for k, v in folder.facts["versions"].items())
     inputs = pd.DataFrame({"file": list(folder.facts["inputs"]), "sha256": list(folder.facts["inputs"].values())})
     settings = pd.json_normalize(folder.facts["settings"]).iloc[0]
