@@ -54,6 +54,13 @@ def composition(
     `share_reference` (mean share of the patients of each arm), `fold_change` (exp of the effect: an odds ratio under
     logit; NaN under arcsine).
 
+    Raises
+    ------
+    InputError
+        For negative numbers of cells.
+    RefusedError
+        With fewer than two cell types.
+
     References
     ----------
     Phipson et al. (2022) Bioinformatics 38:4720 (moderated tests of transformed shares); Aitchison (1982) J R Stat Soc

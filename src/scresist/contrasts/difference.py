@@ -73,6 +73,13 @@ def primary_against_acquired(
     found too: that one test finds it and another does not is no evidence that they differ. Everything else that is not
     found on both sides is undecided, and so is what one patient's removal takes away (`reason` gives it).
 
+    Raises
+    ------
+    InputError
+        If the design has no contrast of that name.
+    RefusedError
+        If no sample has enough cells of any population.
+
     References
     ----------
     Gelman & Stern (2006) Am Stat 60:328, on the difference between significant and not significant.

@@ -41,6 +41,11 @@ def estimable(design: Design, *, correlation: float = 0.5, power: float = 0.8, a
     contrast, or an arm that the covariates explain wholly. Weak: p_floor above alpha, or a batch that the arms do not
     share.
 
+    Raises
+    ------
+    InputError
+        For a correlation outside [0, 1), or a contrast with an arm that the design lacks.
+
     References
     ----------
     Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39, on the smallest permutation p-value.

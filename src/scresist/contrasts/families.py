@@ -53,7 +53,13 @@ def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = 
 
 
 def family_names(table: pd.DataFrame) -> pd.Series:
-    """The family that the q-value of each row was taken over."""
+    """The family that the q-value of each row was corrected over.
+
+    Parameters
+    ----------
+    table
+        With any of the columns level, step, family, contrast, cell_type, endpoint, method.
+    """
     parts = [table[c].astype(str) for c in ("level", "step", "family") if c in table]
     if "family" not in table:
         parts += [table[c].astype(str) for c in ("contrast", "cell_type", "endpoint", "method") if c in table]

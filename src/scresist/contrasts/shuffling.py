@@ -59,6 +59,13 @@ def calibrate(
     shuffle), `observed_rate`, `observed_discoveries` (with the true arms), `p_observed` (share of shuffles with as many
     discoveries, the true one counted), `refused` (shuffles that gave no test), `verdict` (holds | too many | no test).
 
+    Raises
+    ------
+    InputError
+        If `claims` is empty.
+    RefusedError
+        If no shuffle of the design moves as many samples as `moved` allows.
+
     References
     ----------
     Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39, for `p_observed`.
@@ -93,7 +100,15 @@ def _shuffled(design: Design, moved: tuple[float, float], rng: np.random.Generat
 
 
 def shuffle_arms(design: Design, *, rng: int | np.random.Generator) -> Design:
-    """The design with arms shuffled: within patients that have several, among the patients of a stratum otherwise."""
+    """The design with arms shuffled: within patients that have several, among the patients of a stratum otherwise.
+
+    Parameters
+    ----------
+    design
+        Arms, contrasts, sheet of samples.
+    rng
+        Seed or generator.
+    """
     rng = np.random.default_rng(rng)
     sheet = design.samples.sort_index()
     arms = sheet["arm"].astype(str).to_numpy(dtype=object)

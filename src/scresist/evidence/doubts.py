@@ -48,7 +48,14 @@ def doubts(table: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def doubt_sentences(row: Mapping[str, object]) -> list[str]:
-    """The doubts of a row that reach one half, in words."""
+    """The doubts of a row that reach one half, in words.
+
+    Parameters
+    ----------
+    row
+        A gene in a contrast: `gene`, `doubt_ambient`, `doubt_elsewhere`, `doubt_technical`, `doubt_listed`, and
+        `technical_source`.
+    """
     sentences = {
         "ambient": "{:.0%} of its counts may be ambient",
         "elsewhere": "{:.0%} of its change is seen in all other cells too, which have as much of it",

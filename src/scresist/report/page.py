@@ -12,6 +12,11 @@ from scresist.results import write_text
 def write(results: Path) -> Path:
     """Build `report.html` (and figures/) from the tables of a results folder; returns its path.
 
+    Parameters
+    ----------
+    results
+        The results folder.
+
     Raises
     ------
     InputError

@@ -60,6 +60,11 @@ class Simulation:
 def simulate(plan: Plan | None = None) -> Simulation:
     """Lay out a cohort: who is in which arm, which genes make the planted programmes, who progresses when.
 
+    Parameters
+    ----------
+    plan
+        Arms, sizes and effects; None uses the defaults of `Plan`.
+
     Raises
     ------
     InputError

@@ -31,6 +31,11 @@ def compare_counts(values: Any, simulated: Any, *, n_genes: int = 200) -> pd.Dat
     gene means (log10 of the counts per cell) and gene-gene correlations (Pearson, log-normalised); mean absolute
     difference at equal means for the variance (log10 variance over mean) and the zeros (share of cells). With the same
     genes also `correlation of correlations`, whose distance is 1 - r.
+
+    Raises
+    ------
+    InputError
+        With fewer than 10 cells or genes.
     """
     real, made = sparse.csr_array(values), sparse.csr_array(simulated)
     if min(*real.shape, *made.shape) < 10:

@@ -179,6 +179,15 @@ def patient_log_means(profiles: FittedProfiles, rng: np.random.Generator) -> np.
 def draw_like(profiles: FittedProfiles, cells: pd.DataFrame, *, rng: np.random.Generator) -> sparse.csr_array:
     """Counts for a table of cells (`patient`, `cell_type`): new patients, each with as many cells of each type.
 
+    Parameters
+    ----------
+    profiles
+        From `estimate_profiles`.
+    cells
+        One row per cell, with `patient` and `cell_type`.
+    rng
+        Generator of the counts.
+
     Raises
     ------
     InputError

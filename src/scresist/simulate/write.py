@@ -39,6 +39,13 @@ event = "pfs_event"
 def write_cohort(simulation: Simulation, folder: Path) -> Path:
     """Write a cohort into a new or empty folder; returns the path of its study.toml.
 
+    Parameters
+    ----------
+    simulation
+        From `simulate` or `simulate_from`.
+    folder
+        A new or empty folder.
+
     Raises
     ------
     InputError

@@ -61,6 +61,11 @@ class Study:
 def read_study(path: str | Path) -> Study:
     """Read and check a study file and its sheets; the matrices are read by `ingest`.
 
+    Parameters
+    ----------
+    path
+        study.toml.
+
     Raises
     ------
     StudyError
@@ -73,7 +78,13 @@ def read_study(path: str | Path) -> Study:
 
 
 def examine_study(path: Path) -> tuple[Study | None, tuple[Problem, ...]]:
-    """The study where it has no errors, and every problem of the settings and the sheets in one pass."""
+    """The study where it has no errors, and every problem of the settings and the sheets in one pass.
+
+    Parameters
+    ----------
+    path
+        study.toml.
+    """
     problems = Problems()
     settings = _read_settings(path, problems)
     if settings is None:

@@ -137,6 +137,11 @@ def candidates(
     `p_value` that of the maximally selected log-rank statistic (the smaller of two approximations), `cut` where. The
     interval of a searched cut would claim too much and is NaN. q-values are over the features of one method.
 
+    Raises
+    ------
+    InputError
+        For a feature that the values lack.
+
     References
     ----------
     Hothorn & Lausen (2003) Comput Stat Data Anal 43:121; Altman et al. (1994) J Natl Cancer Inst 86:829, on what

@@ -48,6 +48,11 @@ def cell_level_expression(
     is below the smallest double, as in the tools compared with), `q_value` (over the genes of a cell type and
     contrast), `n_cells_test`, `n_cells_reference`.
 
+    Raises
+    ------
+    InputError
+        For a gene that is not in the data.
+
     References
     ----------
     Squair et al. (2021) Nat Commun 12:5692, on what these p-values do.
@@ -110,6 +115,11 @@ def cell_level_values(values: pd.DataFrame, samples: pd.Series, design: Design, 
     -------
     Result whose table has the feature, `contrast`, `effect` (difference of means), `p_value`, `q_value` (over the
     features of a contrast), `n_cells_test`, `n_cells_reference`.
+
+    Raises
+    ------
+    InputError
+        If values and samples have different numbers of cells.
     """
     if len(values) != len(samples):
         raise InputError(f"values have {len(values)} cells and samples {len(samples)}; give the same cells")

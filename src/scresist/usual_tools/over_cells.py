@@ -18,7 +18,24 @@ if TYPE_CHECKING:
 
 
 def gene_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.DataFrame) -> Result:
-    """A Wilcoxon test over the cells of the compartment of every gene, against the test over patients."""
+    """A Wilcoxon test over the cells of the compartment of every gene, against the test over patients.
+
+    Parameters
+    ----------
+    cells
+        The annotated cohort.
+    study
+        Its design has the contrasts.
+    focus
+        The cells that are tested.
+    over_patients
+        The table of expression contrasts with its verdicts.
+
+    Raises
+    ------
+    RefusedError
+        If there is no test over patients.
+    """
     import anndata
 
     _require(over_patients)
@@ -34,7 +51,22 @@ def gene_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.D
 
 
 def module_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.DataFrame, out: Path) -> Result:
-    """A Wilcoxon test over cells of every module's eigengene, as differential module eigengenes are tested."""
+    """A Wilcoxon test over cells of every module's eigengene, as differential module eigengenes are tested.
+
+    Parameters
+    ----------
+    cells, study, focus
+        As in `gene_flips`.
+    over_patients
+        The table of module contrasts with its verdicts.
+    out
+        The results folder, with the network.
+
+    Raises
+    ------
+    RefusedError
+        If there is no test over patients.
+    """
     import anndata
 
     from scresist import networks
@@ -51,7 +83,22 @@ def module_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd
 
 
 def flow_flips(cells: "AnnData", study: Study, over_patients: pd.DataFrame, seed: int) -> Result:
-    """The ranked information flow of pooled arms, tested over pairs of cell types, against the flow per patient."""
+    """The ranked information flow of pooled arms, tested over pairs of cell types, against the flow per patient.
+
+    Parameters
+    ----------
+    cells, study
+        As in `gene_flips`.
+    over_patients
+        The table of flow contrasts with its verdicts.
+    seed
+        Of the relabellings.
+
+    Raises
+    ------
+    RefusedError
+        If there is no test over patients.
+    """
     from scresist import communication
 
     _require(over_patients)
