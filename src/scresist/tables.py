@@ -53,7 +53,7 @@ COLUMNS = {
     "taken": Column("taken", "when the sample was taken: before, on, at progression; empty where it is not known"),
     "cluster": Column("cluster", "Leiden cluster, numbered by decreasing size"),
     "lineage": Column("lineage", "lineage of the cells"),
-    "cell_type": Column("cells", "the population that is compared: malignant, or a cell type"),
+    "cell_type": Column("population", "the population that is compared: malignant, or a cell type"),
     "confidence": Column("confidence", "share of marker resamplings that give the same label", ".2f"),
     "malignant_probability": Column("malignant", "probability from copy number; empty where it was refused", ".2f"),
     "malignancy": Column("malignancy", "malignant, normal or uncertain"),
@@ -290,6 +290,8 @@ COLUMNS = {
     "row": Column("row", "the key of the row in that table: the values of its key columns, joined by |"),
 }  # fmt: skip
 MEANINGS = {  # where a column means something else in one table
+    ("annotation", "cell_type"): Column("cell type", "cell type of most of its cells"),
+    ("cells", "cell_type"): Column("cell type", "cell type, or unassigned"),
     ("malignancy", "reference"): COLUMNS["reference_cells"],
     ("design", "test"): Column("test", "test arm"),
     ("metacells", "group"): Column("group", "patient and population within which cells were pooled"),

@@ -56,6 +56,9 @@ def summary(folder: Folder) -> Section:
                 blocks.append(text(f"The first {FIRST} of each kind and contrast; all are in the register below."))
         else:
             blocks.append(text("No claim passes: nothing below is more than a lead."))
+    if not len(design):
+        last = folder.facts["steps"][-1]["step"] if folder.facts["steps"] else "none"
+        blocks.append(text(f"No comparison of arms was made: the last step of this run is {last}. The page describes."))
     refusals = folder.facts["refusals"]
     if refusals:
         listed_text = [f"{r['step']}, {r['what']}: {r['reason']}" for r in refusals]
@@ -297,7 +300,7 @@ def quality(folder: Folder) -> Section:
     ])]  # fmt: skip
     notes = [*folder.notes("quality"), *folder.notes("ingest")]
     if notes:
-        blocks += [heading("Names and features: what was changed or left out"), bullets(notes)]
+        blocks += [heading("Notes of reading and quality control"), bullets(notes)]
     return Section("quality", "Quality", "Thresholds adapt to each sample; the reasons are exclusive.", blocks)
 
 
