@@ -15,6 +15,8 @@ from scresist.study import Study
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from scresist.cells import Focus, Pseudobulk
+
 SHEET, PATIENTS = "sample sheet", "patient sheet"
 
 
@@ -22,7 +24,8 @@ SHEET, PATIENTS = "sample sheet", "patient sheet"
 class State:
     """The cohort and the results so far, passed from step to step.
 
-    `out` is the results folder; `step` the step at work; `refusals` what could not be computed, each with its reason.
+    `out` is the results folder; `step` the step at work; `refusals` what could not be computed, each with its reason;
+    `focus` and `sums` the cells in focus and the summed counts, once a step has resolved them.
     """
 
     out: Path
@@ -30,6 +33,8 @@ class State:
     step: str = ""
     results: dict[str, Result] = field(default_factory=dict)
     refusals: list[dict[str, str]] = field(default_factory=list)
+    focus: "Focus | None" = None
+    sums: "Pseudobulk | None" = None
 
     @property
     def cells(self) -> "AnnData":

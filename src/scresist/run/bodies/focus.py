@@ -22,9 +22,10 @@ def focus_of(state: State, study: Study) -> Focus:
     RefusedError
         If there are none.
     """
-    return resolve_focus(
-        state.cells.obs, study.settings.focus.compartment, known=cell_names(study.settings, study.folder)
-    )
+    if state.focus is None:
+        known = cell_names(study.settings, study.folder)
+        state.focus = resolve_focus(state.cells.obs, study.settings.focus.compartment, known=known)
+    return state.focus
 
 
 def focus_population(state: State, study: Study) -> str:
@@ -37,4 +38,6 @@ def focus_population(state: State, study: Study) -> str:
 
 def sums_of(state: State) -> Pseudobulk:
     """The counts per sample and population that the microenvironment step summed."""
-    return read_pseudobulk(state.table("pseudobulk"), state.table("pseudobulk_groups"))
+    if state.sums is None:
+        state.sums = read_pseudobulk(state.table("pseudobulk"), state.table("pseudobulk_groups"))
+    return state.sums
