@@ -267,7 +267,7 @@ COLUMNS = {
     # the study as a whole
     "kind": Column("kind of claim", "what the claim is about"),
     "tests": Column("tests", "number of tests with a q-value"),
-    "smallest_q": Column("smallest q", "of the family", "p"),
+    "smallest_q": Column("smallest q", "of the findings of the family that nothing else explains", "p"),
     "design": Column("design", "contrast, or endpoint"),
     "question": Column("question", "module, gene, composition or hazard"),
     "unit": Column("unit", "unit of the effect; of a claim: what was counted as independent"),

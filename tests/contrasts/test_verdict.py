@@ -38,6 +38,10 @@ TRUTH = [
     ({"undecided": "undecided between the two"}, "suggestive", "undecided"),
     ({"p_proportional": 0.009}, "suggestive", "not proportional"),
     ({"p_proportional": 0.01}, "supported", "q"),
+    ({"q_focused": 0.2}, "suggestive", "q = 0.2 over its family, findings that something else explains left out"),
+    ({"q_focused": 0.02, "level": 0.015}, "suggestive", "at most 0.015 passes"),
+    ({"q_focused": 0.01}, "supported", "q"),
+    ({"influence_unknown": True}, "suggestive", "the influence of single patients was not computed"),
     ({"q_value": 0.2, "weak": "few"}, "suggestive", "q = 0.2 over its family; few"),
 ]
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from scresist.checks import InputError
 from scresist.contrasts.estimability import estimable
-from scresist.contrasts.families import family_names, study_levels
+from scresist.contrasts.families import family_names, study_levels, with_focused_q
 from scresist.contrasts.sentences import about_arms, about_hazard, about_resistance, feature_of, sizes
 from scresist.contrasts.verdict import ALPHA, VERDICTS, Verdict, evidence_of, verdict
 from scresist.results import Result, number
@@ -63,7 +63,7 @@ class Judge:
 
     def verdicts(self, kind: str, table: pd.DataFrame) -> pd.Series:
         """The verdict on every row of the table of a kind of claim."""
-        families = family_names(table)
+        families, table = family_names(table), with_focused_q(table)
         found = [self.verdict(kind, row, f).verdict for row, f in zip(_records(table), families, strict=True)]
         return pd.Series(found, index=table.index, dtype=object)
 
@@ -125,7 +125,7 @@ def register_claims(
             continue
         name = (files or {}).get(kind, "")
         keys = joined_keys(table, TABLES[name].key if name in TABLES else ())
-        keyed = table.assign(family_=family_names(table), key_=keys)
+        keyed = with_focused_q(table).assign(family_=family_names(table), key_=keys)
         for row in _records(keyed.loc[_chosen(kind, keyed, top, kept)]):
             claim = _claim(kind, row, design, judge)
             rows.append({**claim, "table": name, "row": row["key_"], "level": judge.level(kind, str(row["family_"]))})

@@ -8,7 +8,7 @@ import pandas as pd
 
 from scresist.checks import require_columns
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.multiple_testing import family_levels
+from scresist.kernels.multiple_testing import family_levels, focused_q_values
 from scresist.results import Result
 
 COLUMNS = ("kind", "family", "tests", "smallest_q", "level")
@@ -24,7 +24,8 @@ def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = 
     Parameters
     ----------
     tables
-        By kind of claim, as for `register_claims`: `p_value`, `q_value`, and the families by `family_names`.
+        By kind of claim, as for `register_claims`: `p_value`, `q_value`, the families by `family_names`, and
+        `rests_on_one` and `doubts` where known: what they take away does not count as found.
     alpha
         Rate to keep.
 
@@ -43,13 +44,38 @@ def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = 
         if table.empty:
             continue
         require_columns(table, ["q_value"], f"the table of {kind}")
-        for family, q in table["q_value"].groupby(family_names(table), sort=False):
+        focused = (
+            with_focused_q(table) if "p_value" in table else table.assign(q_focused=table["q_value"], left_out=False)
+        )
+        kept = focused["q_focused"].where(~focused["left_out"], np.fmax(focused["q_focused"], 1.0))
+        for family, q in kept.groupby(family_names(table), sort=False):
             rows.append((kind, family, int(q.notna().sum()), float(q.min()) if q.notna().any() else np.nan))
     out = pd.DataFrame(rows, columns=list(COLUMNS[:-1]))
     out["level"] = family_levels(out["smallest_q"].to_numpy(float), pd.factorize(out["kind"])[0], alpha)
     held = out[out["level"] > 0]
     note = f"{len(held)} of {len(out)} families have something that is supported over the whole study"
     return Result(out, "Benjamini-Bogomolov over kinds and families", MappingProxyType({"alpha": alpha}), (note,))
+
+
+def with_focused_q(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with `q_focused`: q over what is left without findings that one patient carries or that have doubts.
+
+    Parameters
+    ----------
+    table
+        Tests with `p_value`, `q_value`, the columns of `family_names`, and `rests_on_one` and `doubts` where known.
+    """
+    against = pd.Series(data=False, index=table.index)
+    if "rests_on_one" in table:
+        against |= table["rests_on_one"].fillna(value=False).astype(bool)
+    if "doubts" in table:
+        against |= table["doubts"].fillna("") != ""
+    out = table["q_value"].astype(float).copy()
+    families = family_names(table)
+    for family in families[against].unique():
+        rows = families == family
+        out[rows] = focused_q_values(table.loc[rows, "p_value"].to_numpy(float), ~against[rows].to_numpy())
+    return table.assign(q_focused=np.fmax(out, table["q_value"].astype(float)), left_out=against)
 
 
 def family_names(table: pd.DataFrame) -> pd.Series:

@@ -16,12 +16,13 @@ from scresist.contrasts.influence import Influence, leave_one_patient_out
 from scresist.contrasts.units import Units, check_design, contrast_units
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.counts import enough_counts, tmm_factors, voom
+from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.normalise import log2_counts_per_million
 from scresist.kernels.shrinkage import shrink_effects
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
 
-_HEADLINES = 300  # genes per cell type and contrast whose influence is computed: those with the smallest p
+HEADLINES = 300  # genes per population and contrast whose influence is computed though they are not found
 
 
 def expression(
@@ -55,7 +56,8 @@ def expression(
     robust
         Keep hypervariable genes from spoiling the prior variance.
     influence
-        Leave every patient out in turn, for the genes with p < alpha (at most 300 per cell type and contrast).
+        Leave every patient out in turn, for every gene with q < alpha and the 300 smallest p < alpha of each cell type
+        and contrast.
     alpha
         Level of the tests; intervals have a coverage of 1 - alpha.
 
@@ -95,7 +97,7 @@ def expression(
     notes += sums.result().notes
     settings = {
         "family": f"genes of a {family}", "robust": robust, "alpha": alpha, "covariates": list(design.covariates),
-        "influence": f"genes with p < {alpha:g}, at most {_HEADLINES} per cell type" if influence else "no",
+        "influence": f"genes with q < {alpha:g} and the {HEADLINES} smallest p of a cell type" if influence else "no",
     }  # fmt: skip
     return Result(
         table[list(_COLUMNS)],
@@ -131,8 +133,7 @@ def _cell_type(
     tested, mean = _weighted_test(units.features(kept), library, robust=robust, alpha=alpha)
     influenced = None
     if influence:
-        order = np.argsort(tested.p_value, kind="stable")[:_HEADLINES]
-        influenced = leave_one_patient_out(tested, alpha=alpha, rows=order[tested.p_value[order] < alpha])
+        influenced = leave_one_patient_out(tested, alpha=alpha, rows=_checked(tested.p_value, alpha))
     table = _rows(tested, counts.columns[kept], contrast, design, influenced, mean)
     table["shrunken_log2fc"] = shrink_effects(tested.effect, tested.se)
     table["p_floor"] = np.where(table["p_value"].notna(), exact_floor(tested.setup.units), np.nan)
@@ -147,6 +148,14 @@ def _cell_type(
     counted = table.loc[table["reason"] != "", "reason"].value_counts()
     reasons = [f"{contrast.name}, {cell_type}: {n} genes not tested: {why}" for why, n in counted.items()]
     return table, [*units.notes, *reasons]
+
+
+def _checked(p_value: np.ndarray, alpha: float) -> np.ndarray:
+    """Genes whose finding is checked patient by patient: all that are found, and the smallest p-values."""
+    order = np.argsort(p_value, kind="stable")
+    place = np.empty(order.size, int)
+    place[order] = np.arange(order.size)
+    return np.flatnonzero((p_value < alpha) & ((benjamini_hochberg(p_value) < alpha) | (place < HEADLINES)))
 
 
 def _rows(

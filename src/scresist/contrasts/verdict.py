@@ -25,21 +25,24 @@ class Verdict(NamedTuple):
 class Evidence:
     """The evidence for and against one finding; NaN and empty text where something does not apply.
 
-    `level` is what q is compared with so that the whole study keeps its rate; `stricter` is why this finding has a
-    lower level than its family; `p_floor` the smallest p that an exact test of the design can reach; `p_permutation`
-    that test's own p-value; `p_proportional` the test of proportional hazards; `rests_on` the patient without whom the
-    finding is gone; `doubts` what may explain it; `weak` why the design is weak; `undecided` why its class is open;
-    `reason` why there is no test.
+    `q_focused` is q over the findings of the family that nothing else explains (NaN: none was left out); `level` is
+    what q is compared with so that the whole study keeps its rate; `stricter` why this finding has a lower level than
+    its family; `p_floor` the smallest p that an exact test of the design can reach; `p_permutation` that test's own
+    p-value; `p_proportional` the test of proportional hazards; `rests_on` the patient without whom the finding is
+    gone; `influence_unknown` whether patients were not left out one by one; `doubts` what may explain the finding;
+    `weak` why the design is weak; `undecided` why its class is open; `reason` why there is no test.
     """
 
     p_value: float
     q_value: float
+    q_focused: float = np.nan
     level: float = ALPHA
     stricter: str = ""
     p_floor: float = np.nan
     p_permutation: float = np.nan
     p_proportional: float = np.nan
     rests_on: str = ""
+    influence_unknown: bool = False
     doubts: str = ""
     weak: str = ""
     undecided: str = ""
@@ -49,10 +52,11 @@ class Evidence:
 def verdict(evidence: Evidence, *, alpha: float = ALPHA) -> Verdict:
     """Whether a finding is supported, suggestive, not supported, or could not be tested (refused).
 
-    Supported: p below alpha, q below alpha and at most its level over the whole study, an exact test of the design can
-    reach alpha and agrees where it was made, the design is not weak, the hazards are proportional, no single patient
-    carries the finding and nothing else explains it. Suggestive: p below alpha and neither a patient nor a doubt
-    is against it. Not supported: the rest of what was tested.
+    Supported: p below alpha; q over the findings that nothing else explains below alpha and at most its level over the
+    whole study; an exact test of the design can reach alpha and agrees where it was made; the design is not weak; the
+    hazards are proportional; each patient was left out once and none carries the finding; nothing else explains it.
+    Suggestive: p below alpha and neither a patient nor a doubt is against it. Not supported: the rest of what was
+    tested.
 
     Parameters
     ----------
@@ -78,14 +82,16 @@ def verdict(evidence: Evidence, *, alpha: float = ALPHA) -> Verdict:
 def _reservations(e: Evidence, alpha: float) -> list[str]:
     """What keeps a finding with p below alpha from being supported."""
     found = []
-    if not e.q_value < alpha:
-        found.append(f"q = {e.q_value:.2g} over its family")
-    elif not e.q_value <= e.level:
+    left_out = not np.isnan(e.q_focused) and e.q_focused > e.q_value
+    q = e.q_focused if left_out else e.q_value
+    where = "over its family" + (", findings that something else explains left out" if left_out else "")
+    if not q < alpha:
+        found.append(f"q = {q:.2g} {where}")
+    elif not q <= e.level:
         passes = f"at most {e.level:.2g} passes" if e.level > 0 else "none of this family passes"
-        found.append(
-            f"q = {e.q_value:.2g} over its family; over the whole study {passes}"
-            + (f" ({e.stricter})" if e.stricter else "")
-        )
+        found.append(f"q = {q:.2g} {where}; over the whole study {passes}" + (f" ({e.stricter})" if e.stricter else ""))
+    if e.influence_unknown:
+        found.append("the influence of single patients was not computed")
     if e.p_floor > alpha:
         found.append(f"an exact test of this design cannot go below p = {e.p_floor:.2g}")
     elif e.weak:
@@ -117,7 +123,9 @@ def evidence_of(
     """
     alone = bool(row.get("rests_on_one")) and row.get("rests_on_one") == row.get("rests_on_one")
     return Evidence(
-        p_value=number(row.get("p_value")), q_value=number(row.get("q_value")), level=level, stricter=stricter,
+        p_value=number(row.get("p_value")), q_value=number(row.get("q_value")),
+        q_focused=number(row.get("q_focused")), level=level, stricter=stricter,
+        influence_unknown="influence" in row and np.isnan(number(row["influence"])),
         p_floor=number(row.get("p_floor")), p_permutation=number(row.get("p_permutation")),
         p_proportional=number(row.get("zph_p")), rests_on=str(row.get("influence_patient")) if alone else "",
         doubts=_text(row.get("doubts")), weak=weak,

@@ -7,6 +7,7 @@ import pandas as pd
 
 from scresist import resources
 from scresist.checks import require_columns
+from scresist.contrasts.families import with_focused_q
 from scresist.contrasts.verdict import ALPHA, Verdict, evidence_of, verdict
 from scresist.evidence.doubts import doubt_sentences, doubts
 from scresist.results import Result
@@ -88,9 +89,37 @@ def rank(
     -------
     Result with COLUMNS.
     """
+    scored = score_genes(
+        expression, provenance, modules=modules, module_contrasts=module_contrasts, survival=survival, others=others,
+        technical=technical,
+    )  # fmt: skip
+    return judge_genes(scored, contrast_verdicts=contrast_verdicts, levels=levels, keep_genes=keep_genes, top=top)
+
+
+def score_genes(
+    expression: pd.DataFrame,
+    provenance: pd.DataFrame,
+    *,
+    modules: pd.DataFrame | None = None,
+    module_contrasts: pd.DataFrame | None = None,
+    survival: pd.DataFrame | None = None,
+    others: pd.DataFrame | None = None,
+    technical: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Every line of evidence, every doubt and the score of each gene of the focus in each contrast.
+
+    Parameters
+    ----------
+    expression, provenance, modules, module_contrasts, survival, others, technical
+        As in `rank`.
+
+    Returns
+    -------
+    The contrasts of the genes with the other columns of COLUMNS but rank and verdict, and `doubts` in words.
+    """
     require_columns(expression, ["gene", "contrast", "log2fc", "p_value"], "the expression contrasts")
     if expression.empty:
-        return Result(pd.DataFrame(columns=list(COLUMNS)), "no gene was tested in the compartment")
+        return expression
     table = expression.reset_index(drop=True).join(provenance, on="gene")
     table = table.rename(columns={"compartment_share": "malignant_share"})
     table = _join_modules(table, modules, module_contrasts)
@@ -103,13 +132,40 @@ def rank(
     table["direction_expected"] = table["gene"].map(routes["direction"]).fillna("")
     table["bench"] = table["gene"].map(routes["bench"]).fillna("")
     table = _score(table)
-    weak = (
-        {}
-        if contrast_verdicts is None
-        else contrast_verdicts[contrast_verdicts["verdict"] == "weak"].set_index("contrast")["sentence"].to_dict()
-    )
-    own = pd.DataFrame() if levels is None else levels[levels["kind"] == "candidates"]
-    levels_of = own.set_index("family")["level"].to_dict() if len(own) else {}
+    table["doubts"] = ["; ".join(doubt_sentences(row)) for row in table.to_dict("records")]
+    return table
+
+
+def judge_genes(
+    scored: pd.DataFrame,
+    *,
+    contrast_verdicts: pd.DataFrame | None = None,
+    levels: pd.DataFrame | None = None,
+    keep_genes: Sequence[str] = (),
+    top: int = 200,
+) -> Result:
+    """The ranked genes with their verdicts, from their scores.
+
+    Parameters
+    ----------
+    scored
+        From `score_genes`.
+    contrast_verdicts, levels, keep_genes, top
+        As in `rank`.
+
+    Returns
+    -------
+    Result with COLUMNS.
+    """
+    if scored.empty:
+        return Result(pd.DataFrame(columns=list(COLUMNS)), "no gene was tested in the compartment")
+    weak, levels_of = {}, {}
+    if contrast_verdicts is not None:
+        weak = contrast_verdicts[contrast_verdicts["verdict"] == "weak"].set_index("contrast")["sentence"].to_dict()
+    if levels is not None:
+        levels_of = levels[levels["kind"] == "candidates"].set_index("family")["level"].to_dict()
+    # One family per contrast; findings with a doubt, or that one patient carries, do not dilute the rate of the rest.
+    table = with_focused_q(scored.drop(columns=[c for c in ("family", "cell_type") if c in scored]))
     table[["verdict", "why"]] = [
         _verdict(row, weak.get(row["contrast"], ""), ALPHA if levels is None else levels_of[row["contrast"]])
         for row in table.to_dict("records")
@@ -119,7 +175,7 @@ def rank(
     table = table.assign(place=table["contrast"].map(place))
     table = table.sort_values(order, ascending=[True, False, True, True], kind="stable").reset_index(drop=True)
     table["rank"] = table.groupby("contrast", sort=False).cumcount() + 1
-    kept = table["gene"].isin([*routes.index, *keep_genes]) | (table["rank"] <= top)
+    kept = table["gene"].isin([*resources.known_escape()["gene"], *keep_genes]) | (table["rank"] <= top)
     table = table.reindex(columns=list(COLUMNS))[kept.to_numpy()]
     return Result(
         table.reset_index(drop=True),
@@ -203,7 +259,4 @@ def _verdict(row: dict[str, object], weak: str, level: float) -> Verdict:
     if row["alone"]:
         level *= OUTSIDE_MODULES
         stricter = "no module that changes contains it"
-    evidence = evidence_of(
-        {**row, "doubts": "; ".join(doubt_sentences(row))}, level=level, stricter=stricter, weak=weak
-    )
-    return verdict(evidence)
+    return verdict(evidence_of(row, level=level, stricter=stricter, weak=weak))

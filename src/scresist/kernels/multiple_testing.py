@@ -39,6 +39,45 @@ def benjamini_hochberg(p_value: np.ndarray) -> np.ndarray:
     return q
 
 
+def focused_q_values(p_value: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """False discovery rates of what is left when some findings are taken away after the tests.
+
+    Benjamini-Hochberg keeps the rate of all that it calls. When findings are then left out (because something else may
+    explain them, say), false ones can be most of what remains. Here the rate at a threshold is the number of false
+    findings that is expected below it over the number that is called and kept.
+
+    Parameters
+    ----------
+    p_value
+        Two-sided p-values of one family. Shape (tests,). NaN is not tested.
+    kept
+        Whether a finding would be kept. Shape (tests,).
+
+    Returns
+    -------
+    q-values, shape (tests,), at most 1, for tests that are kept and those that are not; NaN where not tested. With
+    everything kept they are those of `benjamini_hochberg`.
+
+    References
+    ----------
+    Katsevich, Sabatti & Bogomolov (2023) J Am Stat Assoc 118:165, focused Benjamini-Hochberg.
+    """
+    p, kept = np.asarray(p_value, dtype=float), np.asarray(kept, dtype=bool)
+    tested = ~np.isnan(p)
+    q = np.full(p.shape, np.nan)
+    found = p[tested]
+    order = np.argsort(found, kind="stable")
+    left = np.cumsum(kept[tested][order])
+    # Tests with the same p-value are called together.
+    last = np.searchsorted(found[order], found[order], side="right") - 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.where(left[last] > 0, found[order] * found.size / left[last], 1.0)
+    ranked = np.empty(found.size)
+    ranked[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    q[tested] = ranked
+    return q
+
+
 def family_levels(smallest_q: np.ndarray, kind: np.ndarray, alpha: float) -> np.ndarray:
     """The level that q-values of each family are held to, so that what is called over all families keeps its rate.
 

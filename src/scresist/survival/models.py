@@ -17,7 +17,7 @@ from scresist.study.design import Design
 from scresist.survival.endpoint import Endpoint, gather
 
 _MIN_EVENTS = 5
-_HEADLINES = 50  # findings whose influence is computed, those with the smallest p
+HEADLINES = 50  # features whose influence is computed though they are not found, those with the smallest p
 _COLUMNS = (
     "endpoint", "hr", "ci_low", "ci_high", "p_value", "q_value", "method", "n", "events", "p_lrt", "concordance",
     "zph_p", "sd", "influence", "influence_patient", "rests_on_one", "reason",
@@ -223,8 +223,9 @@ def _leave_out(
         {"influence_patient": object}
     )
     p = table["p_value"].to_numpy(float)
-    for k in np.argsort(p, kind="stable")[:_HEADLINES]:
-        if not p[k] < alpha:
+    q = benjamini_hochberg(p)
+    for place, k in enumerate(np.argsort(p, kind="stable")):
+        if not (p[k] < alpha and (q[k] < alpha or place < HEADLINES)):
             break
         whole = np.log(float(table["hr"].iloc[k]))
         values = found.values.iloc[:, k].to_numpy(float)

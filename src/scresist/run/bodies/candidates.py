@@ -18,12 +18,10 @@ _KME_DRAWS = 60
 def candidates(state: State, study: Study, context: Context) -> None:
     """Join the evidence per gene of the focus compartment."""
     import scresist.evidence as stage
+    from scresist.contrasts import study_levels
 
     focus = study.settings.focus
     tested = state.table("expression_contrasts")
-    levels = _levels(state, study)
-    if len(levels.table):
-        state.publish("families", levels)
     inside: np.ndarray | None = None
     try:
         inside = focus_of(state, study).mask
@@ -31,31 +29,44 @@ def candidates(state: State, study: Study, context: Context) -> None:
         state.refuse(f"compartment {focus.compartment}", refusal)
     if len(tested):
         state.publish("gene_doubts", _doubts(state, study, tested, inside))
-    if inside is None:
+    scored = _scored(state, study, context, inside)
+    levels = study_levels(tables_of_tests(state, study, scored))
+    if len(levels.table):
+        state.publish("families", levels)
+    if inside is None or scored is None:
         return
-    if not len(tested):
-        state.refuse("ranking", "no comparison of arms was made, so no candidate is ranked")
-        return
-    own = tested[tested["cell_type"] == focus_population(state, study)]
-    if own["p_value"].isna().all():
-        state.refuse("ranking", "no gene of the compartment could be tested over patients: none is ranked")
-        return
-    ranked = stage.rank(
-        own,
-        stage.provenance(state.cells, inside),
-        modules=_modules(state, context),
-        module_contrasts=state.table("module_contrasts"),
-        survival=state.table("survival"),
-        contrast_verdicts=state.table("design"),
-        levels=levels.table,
-        others=stage.change_in_others(tested, focus_population(state, study), apart=_sharing(state, inside)),
-        technical=stage.technical(state.cells, inside, study.design),
-        keep_genes=focus.keep_genes,
+    ranked = stage.judge_genes(
+        scored, contrast_verdicts=state.table("design"), levels=levels.table, keep_genes=focus.keep_genes
     )
     state.publish("candidates", ranked)
     state.publish("candidates_sensitivity", stage.sensitivity(ranked))
     genes = list(dict.fromkeys([*ranked.table.groupby("contrast").head(12)["gene"], *focus.keep_genes]))
     state.publish("candidate_values", _values(state, inside, [g for g in genes if g in state.cells.var_names]))
+
+
+def _scored(state: State, study: Study, context: Context, inside: np.ndarray | None) -> pd.DataFrame | None:
+    """The evidence and the doubts of every gene of the focus; None, with the reason recorded, where there is none."""
+    import scresist.evidence as stage
+
+    tested = state.table("expression_contrasts")
+    if inside is None:
+        return None
+    if not len(tested):
+        state.refuse("ranking", "no comparison of arms was made, so no candidate is ranked")
+        return None
+    own = tested[tested["cell_type"] == focus_population(state, study)]
+    if own["p_value"].isna().all():
+        state.refuse("ranking", "no gene of the compartment could be tested over patients: none is ranked")
+        return None
+    return stage.score_genes(
+        own,
+        stage.provenance(state.cells, inside),
+        modules=_modules(state, context),
+        module_contrasts=state.table("module_contrasts"),
+        survival=state.table("survival"),
+        others=stage.change_in_others(tested, focus_population(state, study), apart=_sharing(state, inside)),
+        technical=stage.technical(state.cells, inside, study.design),
+    )
 
 
 def _modules(state: State, context: Context) -> pd.DataFrame:
@@ -99,13 +110,6 @@ def _doubts(state: State, study: Study, tested: pd.DataFrame, focused: np.ndarra
 def _sharing(state: State, inside: np.ndarray) -> list[str]:
     """The populations that have some of these cells: what they show is no evidence of other cells."""
     return sorted(state.cells.obs["population"].astype(str)[inside].unique())
-
-
-def _levels(state: State, study: Study) -> Result:
-    """The level that the q-values of every family are compared with, so that the study as a whole keeps its rate."""
-    from scresist.contrasts import study_levels
-
-    return study_levels(tables_of_tests(state, study))
 
 
 def _values(state: State, inside: np.ndarray, genes: list[str]) -> Result:

@@ -29,28 +29,35 @@ FATES = {
 }
 
 
-def tables_of_tests(state: State, study: Study) -> dict[str, pd.DataFrame]:
-    """Every table of tests by its kind; the genes of the focus are a kind of their own, candidates."""
+def tables_of_tests(state: State, study: Study, scored: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    """Every table of tests by its kind, with what may explain the change of a gene.
+
+    The genes of the focus are a kind of their own, candidates, with the doubts of `scored` where there is a ranking.
+    """
     tables = {kind: state.table(name) for kind, name in KINDS.items() if len(state.table(name))}
     if "expression" in tables:
         genes = tables["expression"]
         focused = genes["cell_type"] == focus_population(state, study)
         tables["expression"] = genes[~focused]
-        columns = ["contrast", "gene", "p_value", "q_value"]
-        tables = {CANDIDATES: genes.loc[focused, columns], **tables}
-    return tables
+        columns = ["contrast", "gene", "p_value", "q_value", "rests_on_one"]
+        own = genes.loc[focused, columns] if scored is None else scored[[*columns, "doubts"]]
+        tables = {CANDIDATES: own, **tables}
+    return _doubted(tables, state, study)
 
 
 def tables_of_claims(state: State, study: Study) -> dict[str, pd.DataFrame]:
     """The same with the ranked candidates for the focus, and with what may explain the change of a gene."""
-    tables = tables_of_tests(state, study)
+    tables = tables_of_tests(state, study, None)
     tables.pop(CANDIDATES, None)
-    ranked, doubted = state.table("candidates"), state.table("gene_doubts")
-    if len(ranked):
-        tables = {CANDIDATES: ranked, **tables}
-    if len(doubted):
-        tables |= {kind: with_doubts(tables[kind], doubted, study) for kind in WITH_DOUBTS if kind in tables}
-    return tables
+    ranked = state.table("candidates")
+    return {CANDIDATES: ranked, **tables} if len(ranked) else tables
+
+
+def _doubted(tables: dict[str, pd.DataFrame], state: State, study: Study) -> dict[str, pd.DataFrame]:
+    doubted = state.table("gene_doubts")
+    if not len(doubted):
+        return tables
+    return tables | {kind: with_doubts(tables[kind], doubted, study) for kind in WITH_DOUBTS if kind in tables}
 
 
 def with_doubts(table: pd.DataFrame, doubted: pd.DataFrame, study: Study) -> pd.DataFrame:
