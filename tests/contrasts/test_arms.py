@@ -227,7 +227,7 @@ def test_missing_values_are_counted_and_do_not_touch_other_features():
 def test_covariate_confounded_with_the_arm():
     design = two_arms(4, 4, site=["a"] * 4 + ["b"] * 4)
     result = contrast_arms(noise(design), design)
-    assert set(result.table["reason"]) == {"the arms cannot be told apart from the covariates"}
+    assert set(result.table["reason"]) == {"the arms cannot be separated from the covariates"}
     assert any("share no site" in n for n in result.notes)
     singular = two_arms(3, 3, site=list("abcdef"))
     assert contrast_arms(noise(singular), singular).table["p_value"].isna().all()

@@ -36,7 +36,7 @@ def test_the_detectable_effect_has_the_power_it_claims():
         (two_arms(0, 5), "at least two patients"),
         (two_arms(3, 3, 1, pairing="paired"), "at least two pairs"),
         (two_arms(3, 3, 2, pairing="unpaired"), "set pairing to auto"),
-        (two_arms(2, 2, site=["a", "a", "b", "b"]), "cannot be told apart from the arm"),
+        (two_arms(2, 2, site=["a", "a", "b", "b"]), "cannot be separated from the arm"),
     ],
 )
 def test_impossible_contrasts_are_refused_in_words(design, words):

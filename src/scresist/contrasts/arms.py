@@ -33,6 +33,7 @@ def contrast_arms(
     n_permutations: int = 10_000,
     alpha: float = ALPHA,
     influence: bool = True,
+    equal_variances: bool = False,
     name: str = "feature",
     rng: int | np.random.Generator = 1,
 ) -> Result:
@@ -65,6 +66,9 @@ def contrast_arms(
         Influence is about findings at this level.
     influence
         Leave every patient out in turn.
+    equal_variances
+        Take the arms as equally variable. Otherwise, where nobody is in both arms, the ratio of their variances is
+        learnt from all features, each feature's own shrunken to the common one, and the arms are weighted by it.
     name
         Name of the feature column where a wide table does not name its columns.
     rng
@@ -101,17 +105,20 @@ def contrast_arms(
     tables, notes = [], []
     for contrast in design.contrasts:
         units = contrast_units(wide, design, contrast, cells=weights)
-        tested = evaluate_contrast(units, method=method, n_permutations=int(n_permutations), alpha=alpha, seed=seed)
+        tested = evaluate_contrast(
+            units, method=method, n_permutations=int(n_permutations), alpha=alpha, seed=seed,
+            equal_variances=equal_variances,
+        )  # fmt: skip
         influenced = leave_one_patient_out(tested, alpha=alpha) if influence else None
         table = contrast_table(tested, wide.columns, contrast, design, influenced)
         table["family"] = families(wide.columns, contrast, family)
         table["q_value"] = q_values(table)
         tables.append(table)
-        notes += [*units.notes, *refusals(table, contrast), *unshared(design, contrast)]
+        notes += [*units.notes, *refusals(table, contrast), *unshared(design, contrast), *spread_note(tested, contrast)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*wide.columns.names, *COLUMNS])
     settings = {
         "method": method, "n_permutations": int(n_permutations), "alpha": alpha, "weights": weights is not None,
-        "family": "all features of a contrast" if family is None else str(family),
+        "family": "all features of a contrast" if family is None else str(family), "equal_variances": equal_variances,
         "covariates": list(design.covariates),
     }  # fmt: skip
     words = describe("moderated" if method == "auto" else method)
@@ -162,6 +169,17 @@ def q_values(table: pd.DataFrame) -> np.ndarray:
     for rows in table.groupby("family", sort=False).indices.values():
         q[rows] = benjamini_hochberg(table["p_value"].to_numpy(float)[rows])
     return q
+
+
+def spread_note(tested: Tested, contrast: Contrast) -> list[str]:
+    """One sentence on how differently the arms vary, where that was estimated."""
+    arms = tested.setup.arms
+    known = tested.reason == ""
+    if arms is None or not known.any():
+        return []
+    ratio = float(np.sqrt(np.median(arms.ratio[known])))
+    return [f"{contrast.name}: patients of {contrast.test} vary {ratio:.2f} times as much as those of "
+            f"{contrast.reference} (SD, median over features)"]  # fmt: skip
 
 
 def unshared(design: Design, contrast: Contrast) -> list[str]:

@@ -19,6 +19,7 @@ from scresist.contrasts.shared import (
 )
 from scresist.contrasts.units import Units
 from scresist.contrasts.verdict import ALPHA
+from scresist.kernels.arm_variance import VarianceRatio, arm_variances, lost_df, variance_ratio
 from scresist.kernels.mixed_model import mixed_model
 from scresist.kernels.patient_model import PatientFit, fit_patient_model
 from scresist.kernels.permutation import permutation_detail
@@ -51,13 +52,18 @@ class Tested:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a fit takes from all features together; kept when a patient is left out."""
+    """What all features of a fit share; kept when a patient is left out.
+
+    `precision` is what each unit is worth by its cells or counts, `weights` that times the precision of its arm.
+    """
 
     units: Units
     method: str
     weights: np.ndarray | None
+    precision: np.ndarray | None
     correlation: float | np.ndarray
     priors: Priors | None
+    arms: VarianceRatio | None
     n_permutations: int
     seed: int
 
@@ -70,6 +76,7 @@ class Setup:
             weights=self.weights[:, features] if own and self.weights is not None else self.weights,
             correlation=self.correlation[features] if isinstance(self.correlation, np.ndarray) else self.correlation,
             priors=None if self.priors is None else self.priors.pick(features),
+            arms=None if self.arms is None else VarianceRatio(*(part[features] for part in self.arms)),
         )
 
 
@@ -84,6 +91,7 @@ def evaluate_contrast(
     covariate: np.ndarray | None = None,
     robust: bool = False,
     independent_features: bool = False,
+    equal_variances: bool = False,
     seed: int = 1,
 ) -> Tested:
     """Test every feature of one contrast with patients as the unit.
@@ -108,10 +116,14 @@ def evaluate_contrast(
         Winsorised moments for the prior.
     independent_features
         Take features as independent in estimating the prior (genes); otherwise their correlation is allowed for.
+    equal_variances
+        Take the arms as equally variable. Otherwise, where nobody is in both arms, the ratio of their variances is
+        learnt from all features and the arms are weighted by it. The method t always does the former.
     seed
         Of random relabellings.
     """
     require_choice(method, METHODS, "method")
+    equal_variances = equal_variances or method == "t"  # the textbook's test, feature by feature
     method = "moderated" if method == "auto" else method
     if method == "permutation" and units.numeric_covariates:
         raise DesignError(
@@ -123,7 +135,7 @@ def evaluate_contrast(
         units = _nobody(units)
     setup, fit = _set_up(
         units, method, weights, covariate, robust=robust,
-        independent=independent_features, n_permutations=n_permutations, seed=seed,
+        independent=independent_features, equal_variances=equal_variances, n_permutations=n_permutations, seed=seed,
     )  # fmt: skip
     tested = _assemble(setup, fit, alpha)
     if permutation_beside or method == "permutation":
@@ -139,7 +151,8 @@ def refit(setup: Setup, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | np.
     if setup.method == "permutation":
         detail = permutation_detail(
             units.values, units.is_test, patient=units.patient, strata=units.strata, weights=weights,
-            correlation=_relabelled(setup.correlation), n_permutations=setup.n_permutations, alpha=None, rng=setup.seed,
+            correlation=_relabelled(setup.correlation), studentised=True, n_permutations=setup.n_permutations,
+            alpha=None, rng=setup.seed,
         )  # fmt: skip
         return detail.effect, np.where(_enough(units), detail.p_value, np.nan)
     if units.patient.size == 0:
@@ -147,8 +160,19 @@ def refit(setup: Setup, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | np.
     if setup.method == "mixed":
         effect, se, degrees = _mixed(units, replace(setup, weights=weights))
         return effect, np.where(_enough(units), _two_sided(effect, se, degrees), np.nan)
-    effect, se, df = (e[0] for e in estimate(_fit(units, weights, setup.correlation), setup.priors))
+    effect, se, df = _estimated(replace(setup, units=units, weights=weights), _fit(units, weights, setup.correlation))
     return effect, np.where(_enough(units), _two_sided(effect, se, df), np.nan)
+
+
+def _estimated(setup: Setup, fit: PatientFit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Effect, standard error and degrees of freedom of every feature."""
+    effect, se, df = (e[0] for e in estimate(fit, setup.priors))
+    if setup.arms is None:
+        return effect, se, df
+    found = arm_variances(setup.units.values, _design(setup.units), setup.units.is_test, setup.weights)
+    # The weights have taken the ratio out of the residuals: it is 1 there, and as certain as before.
+    level = VarianceRatio(np.ones(df.shape), setup.arms.certainty)
+    return effect, se, np.maximum(df - lost_df(found, level), 1.0)
 
 
 def _nobody(units: Units) -> Units:
@@ -184,7 +208,7 @@ def _fit(units: Units, weights: np.ndarray | None, correlation: float | np.ndarr
 
 def _set_up(
     units: Units, method: str, weights: np.ndarray | None, covariate: np.ndarray | None, *, robust: bool,
-    independent: bool, n_permutations: int, seed: int,
+    independent: bool, equal_variances: bool, n_permutations: int, seed: int,
 ) -> tuple[Setup, PatientFit]:  # fmt: skip
     """What all features decide together (precision, correlation within patients, priors), and the fit."""
     if weights is None and units.cells is not None and units.patient.size:
@@ -193,14 +217,29 @@ def _set_up(
     if method == "moderated" and usable.sum() < MIN_MODERATED:
         method = "t"
     correlation = _correlation(units, weights, learn=method in ("moderated", "permutation"))
+    shared = (0.0, 0.0)
+    if not independent and method in ("moderated", "t"):
+        shared = shared_correlation(units.values[:, usable], _design(units), units.code, weights)
+    arms, precision = None, weights
+    if not equal_variances and method in ("moderated", "t") and not units.paired.any():
+        arms = variance_ratio(arm_variances(units.values, _design(units), units.is_test, weights), usable, shared[0])
+        weights = _weighted_arms(units, weights, arms.ratio)
     fit = _fit(units, weights, correlation)
     priors = None
     if method == "moderated":
-        shared = (0.0, 0.0)
-        if not independent:
-            shared = shared_correlation(units.values[:, usable], _design(units), units.code, weights)
         priors = learn_priors(fit, usable, shared, covariate=covariate, robust=robust)
-    return Setup(units, method, weights, correlation, priors, n_permutations, seed), fit
+    return Setup(units, method, weights, precision, correlation, priors, arms, n_permutations, seed), fit
+
+
+def _weighted_arms(units: Units, weights: np.ndarray | None, ratio: np.ndarray) -> np.ndarray:
+    """Precisions times the arms' own: a test arm that varies twice as much weighs half as much."""
+    # Relative to the geometric mean over patients, so that variances of features stay on one scale.
+    share = units.is_test.mean() if units.patient.size else 0.0
+    arm = np.where(units.is_test[:, None], ratio ** (share - 1), ratio**share)
+    if np.ptp(ratio) <= 1e-12 * float(np.max(ratio, initial=1.0)) and (weights is None or weights.ndim == 1):
+        return arm[:, 0] if weights is None else arm[:, 0] * weights
+    base = np.ones((len(arm), 1)) if weights is None else weights.reshape(len(arm), -1)
+    return arm * base
 
 
 def _correlation(units: Units, weights: np.ndarray | None, *, learn: bool) -> float | np.ndarray:
@@ -220,7 +259,7 @@ def _assemble(setup: Setup, fit: PatientFit, alpha: float) -> Tested:
     if setup.method == "mixed":
         effect, se, df = _mixed(units, setup)
     else:
-        effect, se, df = (e[0] for e in estimate(fit, setup.priors))
+        effect, se, df = _estimated(setup, fit)
     half = stats.t.ppf(1 - alpha / 2, df) * se
     present = ~np.isnan(units.values)
     one_hot = np.eye(int(units.code.max(initial=-1)) + 1)[units.code]
@@ -255,12 +294,12 @@ def _add_permutation(tested: Tested, alpha: float) -> None:
     """The permutation p-value and floor; the whole test, interval included, where it is the method."""
     setup = tested.setup
     units = setup.units
-    weights = setup.weights if setup.weights is None or setup.weights.ndim == 1 else None
+    weights = setup.precision if setup.precision is None or setup.precision.ndim == 1 else None
     own = setup.method == "permutation"
     detail = permutation_detail(
         units.values, units.is_test, patient=units.patient, strata=units.strata, weights=weights,
-        correlation=_relabelled(setup.correlation), n_permutations=setup.n_permutations, alpha=alpha if own else None,
-        rng=setup.seed,
+        correlation=_relabelled(setup.correlation), studentised=True, n_permutations=setup.n_permutations,
+        alpha=alpha if own else None, rng=setup.seed,
     )  # fmt: skip
     tested.p_floor = detail.p_floor
     tested.p_permutation = np.full_like(detail.p_value, np.nan) if units.numeric_covariates else detail.p_value

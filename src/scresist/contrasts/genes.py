@@ -9,7 +9,7 @@ import pandas as pd
 
 from scresist.cells.sums import as_pseudobulk
 from scresist.checks import require_choice
-from scresist.contrasts.arms import contrast_table, q_values, unshared
+from scresist.contrasts.arms import contrast_table, q_values, spread_note, unshared
 from scresist.contrasts.engine import Tested, evaluate_contrast
 from scresist.contrasts.estimability import exact_floor
 from scresist.contrasts.influence import Influence, leave_one_patient_out
@@ -33,6 +33,7 @@ def expression(
     keep_genes: Iterable[str] = (),
     robust: bool = False,
     influence: bool = True,
+    equal_variances: bool = False,
     alpha: float = ALPHA,
 ) -> Result:
     """Log2 fold changes between arms of every gene in every cell type, with patients as the unit.
@@ -58,6 +59,8 @@ def expression(
     influence
         Leave every patient out in turn, for every gene with q < alpha and the 300 smallest p < alpha of each cell type
         and contrast.
+    equal_variances
+        Take the arms as equally variable, as limma-voom does; otherwise as in `contrast_arms`.
     alpha
         Level of the tests; intervals have a coverage of 1 - alpha.
 
@@ -86,7 +89,15 @@ def expression(
             rows = sums.counts.index.get_level_values("cell_type") == cell_type
             here = sums.counts[rows].droplevel("cell_type")
             table, reasons = _cell_type(
-                here, design, contrast, str(cell_type), keep, robust=robust, influence=influence, alpha=alpha
+                here,
+                design,
+                contrast,
+                str(cell_type),
+                keep,
+                robust=robust,
+                influence=influence,
+                equal_variances=equal_variances,
+                alpha=alpha,
             )
             notes += reasons
             if table is not None:
@@ -96,7 +107,8 @@ def expression(
     table["q_value"] = q_values(table)
     notes += sums.result().notes
     settings = {
-        "family": f"genes of a {family}", "robust": robust, "alpha": alpha, "covariates": list(design.covariates),
+        "family": f"genes of a {family}", "robust": robust, "alpha": alpha, "equal_variances": equal_variances,
+        "covariates": list(design.covariates),
         "influence": f"genes with q < {alpha:g} and the {HEADLINES} smallest p of a cell type" if influence else "no",
     }  # fmt: skip
     return Result(
@@ -116,7 +128,7 @@ _COLUMNS = (
 
 def _cell_type(
     counts: pd.DataFrame, design: Design, contrast: Contrast, cell_type: str, keep: frozenset[str], *, robust: bool,
-    influence: bool, alpha: float,
+    influence: bool, equal_variances: bool, alpha: float,
 ) -> tuple[pd.DataFrame | None, list[str]]:  # fmt: skip
     """The rows of one cell type in one contrast, or None with the reason."""
     units = summed_units(counts, design, contrast)
@@ -130,7 +142,7 @@ def _cell_type(
     library = units.values[:, kept].sum(axis=1)
     units, library = units.keep(library > 0), library[library > 0]
     library = library * tmm_factors(units.values[:, kept])
-    tested, mean = _weighted_test(units.features(kept), library, robust=robust, alpha=alpha)
+    tested, mean = _weighted_test(units.features(kept), library, robust=robust, alpha=alpha, equal=equal_variances)
     influenced = None
     if influence:
         influenced = leave_one_patient_out(tested, alpha=alpha, rows=_checked(tested.p_value, alpha))
@@ -147,7 +159,8 @@ def _cell_type(
     table["cell_type"] = cell_type
     counted = table.loc[table["reason"] != "", "reason"].value_counts()
     reasons = [f"{contrast.name}, {cell_type}: {n} genes not tested: {why}" for why, n in counted.items()]
-    return table, [*units.notes, *reasons]
+    notes = [f"{note.removesuffix(')')}; {cell_type})" for note in spread_note(tested, contrast)]
+    return table, [*units.notes, *reasons, *notes]
 
 
 def _checked(p_value: np.ndarray, alpha: float) -> np.ndarray:
@@ -193,7 +206,9 @@ def _differs_within(covariate: np.ndarray, patient: np.ndarray) -> bool:
     return bool(np.max(np.abs(covariate - mean[patient])) > 1e-9)
 
 
-def _weighted_test(units: Units, library: np.ndarray, *, robust: bool, alpha: float) -> tuple[Tested, np.ndarray]:
+def _weighted_test(
+    units: Units, library: np.ndarray, *, robust: bool, equal: bool, alpha: float
+) -> tuple[Tested, np.ndarray]:
     """The precision-weighted test of counts, and the mean log2 counts per million."""
     model = model_matrix(units)
     if len(model) > np.linalg.matrix_rank(model) == model.shape[1]:
@@ -204,6 +219,6 @@ def _weighted_test(units: Units, library: np.ndarray, *, robust: bool, alpha: fl
         weights = np.ones(values.shape)
     tested = evaluate_contrast(
         units.with_values(values), weights=weights, robust=robust, independent_features=True, alpha=alpha,
-        permutation_beside=False,
+        equal_variances=equal, permutation_beside=False,
     )  # fmt: skip
     return tested, values.mean(axis=0)

@@ -74,7 +74,7 @@ def fit_patient_model(
     full = base if base.ndim == 2 else np.broadcast_to(base[:, None], values.shape)
     full = np.where(missing, 0.0, full)
     filled = np.where(missing, 0.0, values)
-    groups = _feature_groups(missing, per_feature=per_feature)
+    groups = feature_groups(missing, per_feature=per_feature)
     parts: list[tuple[np.ndarray, tuple[np.ndarray, ...]]] = []
     one_hot = np.eye(int(patient.max()) + 1)[patient]
     for features in groups:
@@ -93,7 +93,7 @@ def fit_patient_model(
     return PatientFit(**{**dict(zip(names, out, strict=True)), "repeated": out[9] > 0})
 
 
-def _feature_groups(missing: np.ndarray, *, per_feature: bool) -> list[np.ndarray]:
+def feature_groups(missing: np.ndarray, *, per_feature: bool) -> list[np.ndarray]:
     """Features that share weights, in blocks."""
     n_features = missing.shape[1]
     if per_feature:
@@ -119,7 +119,7 @@ def _fit(
     x_t = np.swapaxes(x, 1, 2)
     gram = x_t @ x
     a = gram - np.swapaxes(px, 1, 2) @ (kappa[:, :, None] * px)
-    a_inv, _ = _pseudo_inverse(a, gram)
+    a_inv, _ = pseudo_inverse(a, gram)
     spread = v[:, :, None] * (one_hot @ (kappa[:, :, None] * px))
     c = contrasts @ a_inv @ np.swapaxes(x - spread, 1, 2)  # (g, k, n)
     estimable = np.all(np.isclose(contrasts @ a_inv @ a, contrasts, atol=1e-6), axis=2)
@@ -128,7 +128,7 @@ def _fit(
     within_factor = np.sum(c**2, axis=2)
     between_factor = np.sum(((c * v[:, None, :]) @ one_hot) ** 2, axis=2)
 
-    g_inv, rank = _pseudo_inverse(gram, gram)
+    g_inv, rank = pseudo_inverse(gram, gram)
     # What rounding leaves of a perfect fit is no variance.
     rounding = 1e-24 * np.sum(ys**2, axis=1)
     total = np.sum((ys - x @ (g_inv @ (x_t @ ys))) ** 2, axis=1)  # (g, f)
@@ -145,7 +145,7 @@ def _fit(
 
     xc, yc = centre(x), centre(ys)
     xc_t = np.swapaxes(xc, 1, 2)
-    c_inv, rank_c = _pseudo_inverse(xc_t @ xc, gram)
+    c_inv, rank_c = pseudo_inverse(xc_t @ xc, gram)
     within = np.sum((yc - xc @ (c_inv @ (xc_t @ yc))) ** 2, axis=1)
     within = np.where(within > rounding, within, 0.0)
     n_units, n_patients = (w > 0).sum(axis=1), (per_patient > 0).sum(axis=1)
@@ -182,7 +182,7 @@ def _fit(
     )
 
 
-def _pseudo_inverse(a: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pseudo_inverse(a: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Inverse on the span of a symmetric matrix (batched) and its rank; columns are scaled by those of `reference`."""
     diagonal = np.sqrt(np.maximum(np.einsum("gii->gi", reference), 0))
     scale = np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1.0), 0.0)

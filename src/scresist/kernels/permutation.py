@@ -5,6 +5,7 @@ from math import comb, prod
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit, prange
 
 _TOLERANCE = 1e-9  # relative: relabellings this close to the observed one count as equal to it
 _CHUNK = 512  # features at a time; every feature is computed on its own
@@ -38,6 +39,7 @@ def exact_permutation_test(
     strata: np.ndarray | None = None,
     weights: np.ndarray | None = None,
     correlation: float = 0.0,
+    studentised: bool = False,
     n_permutations: int = 10_000,
     rng: int | np.random.Generator = 1,
 ) -> PermutationTest:
@@ -59,6 +61,10 @@ def exact_permutation_test(
         Precision of each unit, shape (units,); it travels with the value, not with the label.
     correlation
         Correlation of the two values of a patient; it sets how much pairs weigh beside single units.
+    studentised
+        Compare the difference over its standard error with variances by arm, so that arms that vary unequally do not
+        make the test liberal: it is then exact where the arms have one distribution, and close to its level where they
+        only have one mean. Used where no patient is in both arms; a pair's difference does not need it.
     n_permutations
         Where the design has more relabellings than this, so many are drawn at random (the observed one is counted with
         them); otherwise all are used and the test is exact.
@@ -73,11 +79,12 @@ def exact_permutation_test(
     References
     ----------
     Fisher (1935), The Design of Experiments, chapter 3; Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39: a random
-    permutation p-value is (1 + as large) / (1 + drawn), never 0.
+    permutation p-value is (1 + as large) / (1 + drawn), never 0. Janssen (1997) Stat Probab Lett 36:9; Chung & Romano
+    (2013) Ann Stat 41:484, on studentised statistics.
     """
     detail = permutation_detail(
         values, arm, patient=patient, strata=strata, weights=weights, correlation=correlation,
-        n_permutations=n_permutations, alpha=None, rng=rng,
+        studentised=studentised, n_permutations=n_permutations, alpha=None, rng=rng,
     )  # fmt: skip
     return PermutationTest(detail.effect, detail.p_value, detail.p_floor)
 
@@ -90,6 +97,7 @@ def permutation_detail(
     strata: np.ndarray | None = None,
     weights: np.ndarray | None = None,
     correlation: float = 0.0,
+    studentised: bool = False,
     n_permutations: int = 10_000,
     alpha: float | None = 0.05,
     rng: int | np.random.Generator = 1,
@@ -98,7 +106,7 @@ def permutation_detail(
 
     The interval inverts the test: shifting the test arm by delta moves every relabelled statistic along a line, so the
     shifts at which a relabelling is as extreme as the observed one form one interval around the effect, and order
-    statistics of their ends bound the shifts that keep p above alpha.
+    statistics of their ends bound the shifts that keep p above alpha. A studentised test is inverted by bisection.
     """
     values = np.asarray(values, dtype=float)
     flat = values.ndim == 1
@@ -118,7 +126,7 @@ def permutation_detail(
         if is_test[here].any() and not is_test[here].all():
             out[:, features] = _pattern(
                 y[np.ix_(here, features)], is_test[here], who[here], group[here], w[here], correlation,
-                n_permutations, alpha, seed,
+                n_permutations, alpha, seed, studentised=studentised,
             )  # fmt: skip
     pieces = [row[0] if flat else row for row in out]
     return PermutationDetail(*pieces)
@@ -185,7 +193,7 @@ def _enumerate(arm: np.ndarray, pairs: list[np.ndarray], groups: list[tuple[np.n
 
 def _pattern(
     y: np.ndarray, arm: np.ndarray, patient: np.ndarray, strata: np.ndarray, w: np.ndarray, correlation: float,
-    n_permutations: int, alpha: float | None, seed: int,
+    n_permutations: int, alpha: float | None, seed: int, *, studentised: bool,
 ) -> np.ndarray:  # fmt: skip
     """The seven rows of `PermutationDetail` for features without missing values."""
     patient = np.unique(patient, return_inverse=True)[1].ravel()
@@ -203,18 +211,113 @@ def _pattern(
     out = np.empty((7, n_features))
     out[2], out[5], out[6] = lowest, n_labels, float(exact)
     k = None if alpha is None else int(np.floor(alpha * n_labels + 1e-12)) + 1
+    by_arm = _ByArm(labels, directions, nuisance, w) if studentised and np.bincount(patient).max() == 1 else None
     for start in range(0, n_features, _CHUNK):
         part = slice(start, min(start + _CHUNK, n_features))
         statistic = directions @ ys[:, part]
         observed = statistic[0]
         scale = np.sqrt(np.sum(ys[:, part] ** 2, axis=0))
-        as_large = (np.abs(statistic) >= np.abs(observed) - _TOLERANCE * scale).sum(axis=0)
+        if by_arm is None:
+            as_large = (np.abs(statistic) >= np.abs(observed) - _TOLERANCE * scale).sum(axis=0)
+        else:
+            as_large = by_arm.count_large(ys[:, part])
         spread = np.max(np.abs(y[:, part]), axis=0)
         varies = scale > 1e-12 * np.where(spread > 0, spread, 1.0)
         out[0, part] = observed / size
         out[1, part] = np.where(varies, as_large / n_labels, np.nan)
-        out[3:5, part] = np.nan if k is None else _invert(statistic, along, size, k)
+        if k is None:
+            out[3:5, part] = np.nan
+        elif by_arm is None:
+            out[3:5, part] = _invert(statistic, along, size, k)
+        else:
+            out[3:5, part] = _bisect(by_arm, directions, ys[:, part], size, k)
     return out
+
+
+class _ByArm:
+    """What the standard error of every relabelling needs, with the residual variance of each of its arms."""
+
+    def __init__(self, labels: np.ndarray, directions: np.ndarray, nuisance: np.ndarray, w: np.ndarray) -> None:
+        basis, triangle = np.linalg.qr(np.sqrt(w)[:, None] * nuisance)
+        basis = basis[:, np.abs(np.diag(triangle)) > 1e-10]
+        self.labels, self.directions = np.ascontiguousarray(labels), np.ascontiguousarray(directions)
+        free = 1 - np.sum(basis**2, axis=1)  # what the nuisance leaves of each unit
+        self.on_test = np.sum(labels * directions**2, axis=1)
+        self.df_test = labels @ free - self.on_test
+        self.df_reference = free.sum() - 1.0 - self.df_test
+
+    def count_large(self, ys: np.ndarray) -> np.ndarray:
+        """Relabellings whose studentised statistic is as large as the observed one (the first), per feature."""
+        return np.asarray(
+            _count_large(
+                self.labels, self.directions, np.ascontiguousarray(ys.T), self.on_test, self.df_test,
+                self.df_reference, _TOLERANCE,
+            )
+        )  # fmt: skip
+
+
+@njit(parallel=True, cache=True)
+def _count_large(
+    labels: np.ndarray, directions: np.ndarray, ys: np.ndarray, on_test: np.ndarray, df_test: np.ndarray,
+    df_reference: np.ndarray, tolerance: float,
+) -> np.ndarray:  # fmt: skip
+    """Per feature (rows of ys); every feature is counted by one thread, in the order of the labels."""
+    n_features, n = ys.shape
+    counts = np.zeros(n_features, np.int64)
+    for f in prange(n_features):
+        whole = 0.0
+        for i in range(n):
+            whole += ys[f, i] ** 2
+        observed = 0.0
+        for k in range(labels.shape[0]):
+            along, inside, on_arm = 0.0, 0.0, 0.0
+            for i in range(n):
+                part = directions[k, i] * ys[f, i]
+                along += part
+                if labels[k, i]:
+                    on_arm += part
+                    inside += ys[f, i] ** 2
+            squared = along * along
+            test = max(inside - 2 * along * on_arm + squared * on_test[k], 0.0)
+            reference = max(whole - squared - test, 0.0)
+            variance = on_test[k] * test / df_test[k] + (1 - on_test[k]) * reference / df_reference[k]
+            if squared <= tolerance**2 * whole:
+                size = 0.0
+            elif variance <= 1e-20 * whole:
+                size = np.inf
+            else:
+                size = squared / variance
+            if k == 0:
+                observed = size
+            if size >= observed * (1 - tolerance) ** 2:
+                counts[f] += 1
+    return counts
+
+
+def _bisect(by_arm: _ByArm, directions: np.ndarray, ys: np.ndarray, size: float, k: int) -> np.ndarray:
+    """Ends of the shifts around the effect that at least k relabellings are as extreme as, shape (2, features)."""
+    arm = directions[0] * size  # the arm's column, free of the nuisance
+
+    def kept(shift: np.ndarray) -> np.ndarray:
+        moved = ys - arm[:, None] * shift
+        return by_arm.count_large(moved) >= k
+
+    effect = directions[0] @ ys / size
+    spread = np.sqrt(np.sum((ys - arm[:, None] * effect) ** 2, axis=0)) / size
+    ends = np.full((2, ys.shape[1]), np.nan)
+    if k > len(directions):
+        return ends
+    for row, sign in enumerate((-1.0, 1.0)):
+        inside, outside = effect.copy(), effect + sign * 4 * spread
+        for _ in range(12):
+            outside = np.where(kept(outside), effect + 2 * (outside - effect), outside)
+        unbounded = kept(outside)
+        for _ in range(40):
+            middle = (inside + outside) / 2
+            within = kept(middle)
+            inside, outside = np.where(within, middle, inside), np.where(within, outside, middle)
+        ends[row] = np.where(unbounded, sign * np.inf, inside)
+    return ends
 
 
 def _directions(

@@ -1,0 +1,165 @@
+"""Arms that vary unequally: the ratio of their variances per feature, learnt from all features together."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import digamma, polygamma
+
+from scresist.kernels.patient_model import feature_groups, pseudo_inverse
+
+MIN_FEATURES = 15  # with fewer, features are taken to share one ratio: how much it differs cannot be estimated
+
+
+class ArmVariances(NamedTuple):
+    """Mean squares of the residuals of each arm (rows: reference, test) with their degrees of freedom.
+
+    `share` is the part of the variance of the difference between arms that comes from each, were both equally variable.
+    All of shape (2, features).
+    """
+
+    mean_square: np.ndarray
+    df: np.ndarray
+    share: np.ndarray
+
+
+class VarianceRatio(NamedTuple):
+    """Variance of the test arm over that of the reference, per feature, and how certain it is (0 to 1)."""
+
+    ratio: np.ndarray
+    certainty: np.ndarray
+
+
+def arm_variances(
+    values: np.ndarray, design: np.ndarray, is_test: np.ndarray, weights: np.ndarray | None = None
+) -> ArmVariances:
+    """How much the residuals of each arm vary.
+
+    Parameters
+    ----------
+    values
+        Shape (units, features), one unit per patient. NaN is missing.
+    design
+        Columns of the linear model, the last one the arm. Shape (units, parameters).
+    is_test
+        Shape (units,).
+    weights
+        Precisions of the units, shape (units,) or (units, features); None is 1 throughout.
+
+    Returns
+    -------
+    NaN and 0 degrees of freedom where an arm leaves no residual.
+
+    References
+    ----------
+    The mean square of an arm divides by what the fit leaves of it; its degrees of freedom follow Satterthwaite (1946)
+    Biometrics Bull 2:110. Without covariates they are the variance of the arm and its size less one.
+    """
+    values = np.asarray(values, dtype=float)
+    missing = np.isnan(values)
+    base = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=float)
+    full = np.where(missing, 0.0, base if base.ndim == 2 else np.broadcast_to(base[:, None], values.shape))
+    filled = np.where(missing, 0.0, values)
+    out = np.full((3, 2, values.shape[1]), np.nan)
+    per_feature = base.ndim == 2
+    for features in feature_groups(missing, per_feature=per_feature):
+        if per_feature:
+            w, y = full[:, features].T, filled[:, features].T[:, :, None]
+        else:
+            w, y = full[:, features[:1]].T, filled[None][:, :, features]
+        out[:, :, features] = _variances(y, w, design, is_test)
+    return ArmVariances(*out)
+
+
+def _variances(y: np.ndarray, w: np.ndarray, design: np.ndarray, is_test: np.ndarray) -> np.ndarray:
+    """For g weightings of the units (w: g, n) and f features under each (y: g, n, f); shape (3, 2, g * f)."""
+    v = np.sqrt(w)
+    x, ys = v[:, :, None] * design, v[:, :, None] * y
+    x_t = np.swapaxes(x, 1, 2)
+    inverse, _ = pseudo_inverse(x_t @ x, x_t @ x)
+    hat = x @ inverse @ x_t  # (g, n, n)
+    residual = ys - hat @ ys
+    weight_of = (inverse @ x_t)[:, -1]  # of each unit in the difference between the arms (g, n)
+    g, f = y.shape[0], y.shape[2]
+    out = np.empty((3, 2, g * f))
+    present = w > 0
+    total = np.sum(weight_of**2, axis=1)
+    for row, arm in enumerate((~is_test, is_test)):
+        left = (np.eye(len(arm)) * present[:, :, None] - hat)[:, arm][:, :, arm]
+        trace = np.einsum("gii->g", left)
+        squares = np.sum(left**2, axis=(1, 2))
+        usable = trace > 1e-8
+        df = np.where(usable, trace**2 / np.where(usable, squares, 1.0), 0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean_square = np.sum(residual[:, arm] ** 2, axis=1) / np.where(usable, trace, np.nan)[:, None]
+        share = np.sum(weight_of[:, arm] ** 2, axis=1) / np.where(total > 0, total, np.nan)
+        out[0, row], out[1, row], out[2, row] = mean_square.ravel(), np.repeat(df, f), np.repeat(share, f)
+    return out
+
+
+def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correlation: float = 0.0) -> VarianceRatio:
+    """The variance of the test arm over that of the reference, each feature's own shrunken to the mean of all.
+
+    Two arms of a few patients tell little about the ratio of one feature; over all features its mean is known well,
+    and so is how much features differ beyond what chance gives.
+
+    Parameters
+    ----------
+    found
+        From `arm_variances`.
+    usable
+        Features that can be tested. Shape (features,).
+    mean_squared_correlation
+        Between features: correlated ones are worth fewer.
+
+    Returns
+    -------
+    Ratio 1 with certainty 1 where an arm has no residual. Certainty is 1 - (variance of the ratio that is left) /
+    (that of the feature's own ratio), on the log scale: 1 is as good as known, 0 is known from the feature alone.
+
+    References
+    ----------
+    Moments of log chi-square as in Smyth (2004) Stat Appl Genet Mol Biol 3:3; one ratio for all features is the model
+    of Ritchie et al. (2006) BMC Bioinformatics 7:261 with the arm as the only term.
+    """
+    n_features = usable.size
+    ratio, certainty = np.ones(n_features), np.ones(n_features)
+    here = usable & (found.df > 0.5).all(axis=0) & (found.mean_square > 0).all(axis=0)
+    if not here.any():
+        return VarianceRatio(ratio, certainty)
+    half = found.df[:, here] / 2
+    n = int(here.sum())
+    # A mean over features needs the expectation of a log variance; a single feature has its own ratio, as Welch's test.
+    expected = digamma(half) - np.log(half) if n > 1 else np.zeros(half.shape)
+    logs = np.log(found.mean_square[:, here]) - expected
+    own, noise = logs[1] - logs[0], polygamma(1, half).sum(axis=0)
+    rho = float(np.clip(mean_squared_correlation, 0.0, 1.0)) if n > 1 else 1.0
+    mean = float(np.average(own, weights=1 / noise))
+    differ = 0.0
+    if n >= MIN_FEATURES:
+        differ = max(0.0, float(own.var(ddof=1)) - float(noise.mean()) * (1 - rho))
+    kept = differ / (differ + noise)
+    effective = n / (1 + (n - 1) * rho)
+    left = kept + (1 - kept) / effective
+    ratio[here] = np.exp(mean + kept * (own - mean))
+    certainty[here] = 1 - np.clip(left, 0.0, 1.0)
+    return VarianceRatio(ratio, certainty)
+
+
+def lost_df(found: ArmVariances, ratio: VarianceRatio) -> np.ndarray:
+    """Degrees of freedom that not knowing the ratio costs: none where it is known, Welch's where it is not.
+
+    Parameters
+    ----------
+    found, ratio
+        From `arm_variances` and `variance_ratio`.
+
+    References
+    ----------
+    Welch (1947) Biometrika 34:28.
+    """
+    parts = np.stack([found.share[0], found.share[1] * ratio.ratio])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        welch = parts.sum(axis=0) ** 2 / np.sum(parts**2 / found.df, axis=0)
+    pooled = found.df.sum(axis=0)
+    lost = np.where(np.isfinite(welch), np.maximum(pooled - welch, 0.0), 0.0)
+    return np.asarray(lost * (1 - ratio.certainty))

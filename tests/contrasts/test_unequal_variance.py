@@ -1,0 +1,129 @@
+"""Arms that vary unequally: the error rate is kept, power is kept where they do not, and the ratio is right."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import scresist.contrasts as sc
+from scresist.kernels import exact_permutation_test
+from scresist.kernels.arm_variance import arm_variances, variance_ratio
+from studies import two_arms
+
+
+def draws(n_test, n_reference, spread, features, seed, shift=0.0):
+    design = two_arms(n_test, n_reference)
+    rng = np.random.default_rng(seed)
+    test = (design.samples["arm"] == "resistant").to_numpy()
+    scale = np.sqrt(5 / rng.chisquare(5, features))  # features differ in variance
+    values = rng.normal(size=(len(test), features)) * scale
+    values[test] *= spread
+    values[test] += shift * scale
+    return design, pd.DataFrame(values, index=design.samples.index)
+
+
+def share_found(n_test, n_reference, spread, features, cohorts, shift=0.0, **how):
+    found = []
+    for seed in range(cohorts):
+        design, values = draws(n_test, n_reference, spread, features, seed, shift)
+        table = sc.contrast_arms(values, design, influence=False, n_permutations=1, **how).table
+        found.append((table["p_value"] < 0.05).mean())
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize("features", [8, 400])
+@pytest.mark.parametrize(("n_test", "n_reference"), [(4, 8), (8, 4)])
+def test_the_error_rate_holds_where_one_arm_varies_three_times_as_much(n_test, n_reference, features):
+    cohorts = 4800 // features
+    rate = share_found(n_test, n_reference, 3.0, features, cohorts)
+    assert rate < 0.06 + 2 * np.sqrt(0.05 * 0.95 / (features * cohorts))
+    pooled = share_found(n_test, n_reference, 3.0, features, 800 // features, equal_variances=True)
+    assert pooled > 0.12 or (n_test > n_reference and pooled < 0.03), "the test that takes them as equal does not hold"
+
+
+def test_no_more_than_a_tenth_of_the_power_is_lost_where_they_vary_equally():
+    for features, cohorts in ((8, 60), (200, 3)):
+        ours = share_found(4, 8, 1.0, features, cohorts, shift=2.0)
+        equal = share_found(4, 8, 1.0, features, cohorts, shift=2.0, equal_variances=True)
+        assert ours > 0.9 * equal
+
+
+def test_one_feature_alone_is_welchs_test():
+    design, values = draws(5, 7, 2.0, 1, 3)
+    row = sc.contrast_arms(values, design).table.iloc[0]
+    test = (design.samples["arm"] == "resistant").to_numpy()
+    expected = stats.ttest_ind(values.iloc[test, 0], values.iloc[~test, 0], equal_var=False)
+    np.testing.assert_allclose(row["p_value"], expected.pvalue)
+    np.testing.assert_allclose([row["ci_low"], row["ci_high"]], expected.confidence_interval())
+
+
+def test_variances_by_arm_are_those_of_the_samples():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(9, 4))
+    values[0, 1] = np.nan
+    test = np.array([True] * 4 + [False] * 5)
+    found = arm_variances(values, np.column_stack([np.ones(9), test]), test)
+    for row, arm in enumerate((~test, test)):
+        np.testing.assert_allclose(found.mean_square[row], np.nanvar(values[arm], axis=0, ddof=1))
+        np.testing.assert_allclose(found.df[row], (~np.isnan(values[arm])).sum(axis=0) - 1)
+    np.testing.assert_allclose(found.share[:, 0], [4 / 9, 5 / 9])
+
+
+def test_the_ratio_is_found_and_differs_by_feature_only_where_features_do():
+    rng = np.random.default_rng(1)
+    test = np.array([True] * 6 + [False] * 8)
+    model = np.column_stack([np.ones(14), test])
+    common = rng.normal(size=(14, 500))
+    common[test] *= 2
+    one = variance_ratio(arm_variances(common, model, test), np.ones(500, bool))
+    np.testing.assert_allclose(np.median(one.ratio), 4, rtol=0.15)
+    assert np.ptp(np.log(one.ratio)) < 1
+    mixed = rng.normal(size=(14, 500))
+    mixed[np.ix_(test, np.arange(500) < 250)] *= 5
+    two = variance_ratio(arm_variances(mixed, model, test), np.ones(500, bool))
+    assert np.median(two.ratio[:250]) > 5 * np.median(two.ratio[250:])
+    assert (two.certainty < one.certainty).all()
+
+
+def test_the_studentised_permutation_is_its_definition():
+    """Every relabelling by a plain loop, the statistic of each over its own standard error."""
+    rng = np.random.default_rng(2)
+    y, arm = rng.normal(size=9), np.array([True] * 4 + [False] * 5)
+
+    def statistic(a):
+        error = np.sqrt(y[a].var(ddof=1) / a.sum() + y[~a].var(ddof=1) / (~a).sum())
+        return abs(y[a].mean() - y[~a].mean()) / error
+
+    labels = [np.isin(np.arange(9), chosen) for chosen in itertools.combinations(range(9), 4)]
+    expected = np.mean([statistic(a) >= statistic(arm) - 1e-12 for a in labels])
+    found = exact_permutation_test(y, arm, studentised=True)
+    np.testing.assert_allclose(found.p_value, expected)
+    np.testing.assert_allclose(found.p_floor, exact_permutation_test(y, arm).p_floor)
+
+
+def test_the_interval_of_a_studentised_permutation_agrees_with_its_test():
+    design, values = draws(5, 6, 2.0, 3, 4, shift=1.0)
+    table = sc.contrast_arms(values, design, method="permutation").table
+    test = (design.samples["arm"] == "resistant").to_numpy()
+    for row, name in zip(table.itertuples(), values.columns, strict=True):
+        for end, inward in ((row.ci_low, 1), (row.ci_high, -1)):
+            for step, kept in ((1e-4, True), (-1e-4, False)):
+                moved = values[name].to_numpy() - (end + inward * step) * test
+                assert (exact_permutation_test(moved, test, studentised=True).p_value > 0.05) == kept
+
+
+def test_the_studentised_permutation_is_nearer_its_level():
+    rng = np.random.default_rng(5)
+    arm = np.array([True] * 4 + [False] * 8)
+    values = rng.normal(size=(12, 2000)) * np.where(arm, 3, 1)[:, None]
+    assert (exact_permutation_test(values, arm).p_value < 0.05).mean() > 0.14
+    assert (exact_permutation_test(values, arm, studentised=True).p_value < 0.05).mean() < 0.105
+
+
+def test_the_ratio_is_told_to_the_reader():
+    design, values = draws(6, 6, 3.0, 200, 6)
+    notes = sc.contrast_arms(values, design, influence=False).notes
+    note = next(n for n in notes if "times as much" in n)
+    assert 2.4 < float(note.split("vary ")[1].split(" ")[0]) < 3.7
