@@ -253,17 +253,16 @@ def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Re
     groups = [str(g) for g in cohort.obs[groupby].cat.categories if sizes.get(g, 0) >= 3]
     if len(groups) < 2:
         return Result(pd.DataFrame(columns=MARKER_COLUMNS), "not computed", notes=("fewer than two clusters",))
-    codes = cohort.obs[groupby].cat.codes.to_numpy()
-    shares = _shares(cohort, codes, len(cohort.obs[groupby].cat.categories))
-    tested = _rank_sums(cohort, cohort.obs[groupby].astype(str).to_numpy(), groups)
+    labels = cohort.obs[groupby].astype(str).to_numpy()
+    parts = [
+        rank_sum_over_cells(values, labels, cohort.var_names[genes], groups=groups)
+        for genes, values in log_normalised_by_gene(cohort)
+    ]
     tables = []
-    for group in groups:
-        at = cohort.obs[groupby].cat.categories.get_loc(group)
-        rows = tested.xs(group, level=0).reindex(cohort.var_names)
-        table = pd.DataFrame({"cluster": group, "gene": rows.index, "p_value": rows["p_value"].to_numpy()})
-        table["log2_fold_change"] = np.log2(np.maximum(rows["fold_change"].to_numpy(dtype=float), 1e-12))
-        table["share_in"], table["share_out"] = shares[0][at], shares[1][at]
-        table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy(dtype=float))
+    for group, rows in pd.concat(parts, ignore_index=True).groupby("group", sort=False):
+        table = rows[["gene", "p_value", "share_in", "share_out"]].assign(cluster=group)
+        table["log2_fold_change"] = np.log2(np.maximum(rows["fold_change"].to_numpy(), 1e-12))
+        table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy())
         keep = table[(table["log2_fold_change"] > 0) & (table["share_in"] >= 0.1)]
         keep = keep.sort_values(["p_value", "log2_fold_change", "gene"], ascending=[True, False, True]).head(top)
         tables.append(keep.assign(rank=np.arange(1, len(keep) + 1), use="descriptive"))
@@ -277,24 +276,3 @@ def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Re
 MARKER_COLUMNS = [
     "cluster", "gene", "rank", "log2_fold_change", "share_in", "share_out", "p_value", "q_value", "use",
 ]  # fmt: skip
-
-
-def _shares(cohort: "AnnData", codes: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """Share of the cells with a count of each gene, in each group and outside it: two arrays (groups, genes)."""
-    found = count_detected(cohort, codes, n_groups)
-    size = np.bincount(codes[codes >= 0], minlength=n_groups).astype(float)
-    outside = count_detected(cohort, np.zeros(cohort.n_obs, dtype=int), 1)[0] - found
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return found / size[:, None], outside / (cohort.n_obs - size)[:, None]
-
-
-def _rank_sums(cohort: "AnnData", of: np.ndarray, groups: list[str]) -> pd.DataFrame:
-    """The rank-sum test of every gene, by group and gene in the order of the cohort; one block of genes at a time."""
-    import anndata
-
-    obs = pd.DataFrame({"group": of}, index=cohort.obs_names)
-    parts = []
-    for genes, values in log_normalised_by_gene(cohort):
-        block = anndata.AnnData(X=sparse.csc_matrix(values), obs=obs, var=pd.DataFrame(index=cohort.var_names[genes]))
-        parts.append(rank_sum_over_cells(block, group_keys="group", groups=groups))
-    return pd.concat(parts)
