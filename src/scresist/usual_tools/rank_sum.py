@@ -44,11 +44,7 @@ def rank_sum_over_cells(
     codes[codes < 0] = n_groups
     tested = rank_sum_test(X, codes, n_groups + 1)
     size = np.bincount(codes, minlength=n_groups + 1).astype(float)[:, None]
-    if sparse.issparse(X):
-        counts = X.copy()
-        np.expm1(counts.data, out=counts.data)
-    else:
-        counts = np.expm1(X)
+    counts = np.expm1(X) if isinstance(X, np.ndarray) else X.expm1()
     sums = sum_by_group(counts, codes, n_groups + 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         fold = (sums / size + FLOOR) / ((sums.sum(axis=0) - sums) / (size.sum() - size) + FLOOR)
