@@ -45,7 +45,7 @@ def a_design():
 
 
 def test_no_test_over_cells_gives_a_p_value_where_all_cells_are_equal():
-    """scipy gives 1 there, as illico and limma do: a gene that could not be tested would count among the tests."""
+    """scipy gives 1 there: a gene that could not be tested would count among the tests."""
     X, _ = log_counts()
     sample = np.resize(["s0", "s1", "s2", "s3"], len(X))
     adata = ad.AnnData(X, obs=pd.DataFrame({"sample": sample, "cell_type": "T"}, index=[f"c{i}" for i in range(90)]))

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from scresist.cells.normalise import log_normalised
-from scresist.checks import InputError, require_choice, require_columns
+from scresist.checks import InputError, RefusedError, require_choice, require_columns
 from scresist.communication.resource import LigandReceptorTable, read_resource
 from scresist.kernels.aggregate import mean_by_group
 from scresist.kernels.averages import Sorted, sort_values
@@ -60,8 +60,10 @@ def over_expressed_genes(
         kept = n_cells >= min_cells
         return pd.DataFrame({"gene": genes[kept], "n_cells": n_cells[kept]})
     labels = adata.obs[groupby].astype("category").cat.remove_unused_categories()
-    if labels.isna().any() or len(labels.cat.categories) < 2:
-        raise InputError(f"over-expression takes two groups at least, and a group for every cell of {groupby!r}")
+    if labels.isna().any():
+        raise InputError(f"{int(labels.isna().sum())} cells have no group in {groupby!r}; name them or leave them out")
+    if len(labels.cat.categories) < 2:
+        raise RefusedError(f"over-expression needs at least two groups; {groupby!r} has {len(labels.cat.categories)}")
     codes, groups = labels.cat.codes.to_numpy().astype(np.int64), labels.cat.categories.astype(str)
     s = gene_statistics(X, codes, len(groups), method)
     fold, p = s["log_fc"], s["p_value"]

@@ -1,7 +1,9 @@
 """From counts to clusters and a layout: for naming cells and looking at them; every test goes back to the counts."""
 
 import random
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -187,18 +189,37 @@ def leiden(graph: sparse.csr_matrix, resolution: float, seed: int) -> np.ndarray
 
     upper = sparse.triu(graph, k=1).tocoo()
     g = igraph.Graph(n=graph.shape[0], edges=np.column_stack([upper.row, upper.col]), directed=False)
-    igraph.set_random_number_generator(random.Random(seed))
-    try:
+    with _seeded(seed, draws=graph.shape[0] > 1):
         parts = g.community_leiden(
             objective_function="modularity", weights=upper.data.tolist(), resolution=resolution, n_iterations=4
         )
-    finally:
-        igraph.set_random_number_generator(random)
     raw = np.asarray(parts.membership)
     _, first, inverse, sizes = np.unique(raw, return_index=True, return_inverse=True, return_counts=True)
     rank = np.empty(len(sizes), dtype=int)
     rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
     return rank[inverse]
+
+
+@contextmanager
+def _seeded(seed: int, *, draws: bool) -> Iterator[None]:
+    """Python's `random`, which igraph draws from, seeded and then put back where it was.
+
+    igraph has no seed of its own and does not report which generator it was given: giving it another one could not be
+    undone. `draws` is whether it draws at all.
+    """
+    before = random.getstate()
+    random.seed(seed)
+    start = random.getstate()
+    try:
+        yield
+        if draws and random.getstate() == start:
+            warnings.warn(
+                "igraph drew no number from Python's random: it was given another generator, and the clusters do not "
+                "depend on the seed; call igraph.set_random_number_generator(random)",
+                stacklevel=4,
+            )
+    finally:
+        random.setstate(before)
 
 
 def _stable_resolution(
@@ -230,8 +251,6 @@ def _stable_resolution(
 
 
 def _layout(neighbours: "AnnData", seed: int) -> np.ndarray:
-    import warnings
-
     import scanpy as sc
 
     with warnings.catch_warnings():
