@@ -67,7 +67,7 @@ def _compare(state: State, study: Study, context: Context, com: "Communication",
         for level, table in each.items()
     ]
     values = pd.concat(named, ignore_index=True)[["level", "sample", "source", "target", "pathway", "value"]]
-    state.publish("communication_samples", Result(values, "summed probability per sample"))
+    state.publish("communication_samples", Result(values, "probability per sample: sum over pairs, mean over partners"))
     chain = _noted(state, "from signal to response", lambda: stage.signal_chain(state.cells, com, resource=whole))
     if chain is not None:
         state.publish("signal_chain", Result(chain, "ligand, receptor and response per sample"))
