@@ -9,7 +9,8 @@ from scipy import sparse
 
 from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, RefusedError, require_choice, require_columns
-from scresist.communication.resource import LigandReceptorTable, read_resource
+from scresist.communication.interactions import LigandReceptorTable
+from scresist.communication.resource import read_resource
 from scresist.kernels.aggregate import mean_by_group
 from scresist.kernels.averages import Sorted, sort_values
 from scresist.kernels.multiple_testing import benjamini_hochberg

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from scresist.cells.normalise import mean_log_normalised
+from scresist.communication.interactions import LigandReceptorTable
 from scresist.communication.levels import levels, over_samples
-from scresist.communication.resource import LigandReceptorTable, read_resource
+from scresist.communication.resource import read_resource
 from scresist.communication.result import Communication
 from scresist.kernels.link_scores import SCORES, link_scores, robust_rank_aggregate
 
