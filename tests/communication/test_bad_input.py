@@ -196,7 +196,7 @@ def test_duplicated_genes(adata):
         ({"ligand": ["A"], "receptr": ["B"]}, "receptor"),
         ({"ligand": ["A"], "receptor": ["B"], "colour": ["x"]}, "unknown column 'colour'"),
         ({"ligand": ["A", ""], "receptor": ["B", "C"]}, "row 3: ligand is empty"),
-        ({"ligand": ["A", "A"], "receptor": ["B", "B"]}, "'A_B' stands more than once"),
+        ({"ligand": ["A", "A"], "receptor": ["B", "B"]}, "'A_B' occurs more than once"),
         ({"ligand": [], "receptor": []}, "no rows"),
     ],
 )

@@ -6,10 +6,9 @@ from cellchat_oracle import load, table
 from planted_signals import cohort
 
 from oracle import needs_shared
-from scresist.checks import InputError
+from scresist.checks import InputError, RefusedError
 from scresist.communication import infer, over_expressed_genes
 
-pytestmark = needs_shared
 SETS = ["oligo", "nsclc", "kang_CTRL", "kang_STIM"]
 
 
@@ -18,6 +17,7 @@ def selected(name, method):
     return over_expressed_genes(load(name)[0], groupby="labels", method=method, resource=resource)
 
 
+@needs_shared
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("method", ["fast", "slow"])
 def test_genes_and_their_statistics_are_cellchats(name, method):
@@ -36,6 +36,7 @@ def test_genes_and_their_statistics_are_cellchats(name, method):
     np.testing.assert_allclose(own["share_out"] * scale, theirs["pct.2"], atol=1e-9)
 
 
+@needs_shared
 @pytest.mark.parametrize("name", SETS)
 def test_expressed_genes_are_cellchats(name):
     got, expected = selected(name, "expressed"), table(f"{name}/base", "oeg_noDE_info")
@@ -43,6 +44,7 @@ def test_expressed_genes_are_cellchats(name):
     np.testing.assert_array_equal(got["n_cells"], expected["nCells"])
 
 
+@needs_shared
 @pytest.mark.parametrize("method", ["fast", "slow", "expressed"])
 def test_interactions_of_a_selection(method):
     adata, vectors, _ = load("oligo")
@@ -60,5 +62,5 @@ def test_bad_calls():
     with pytest.raises(InputError, match="method"):
         over_expressed_genes(adata, groupby="cell_type", method="quick")
     adata.obs["cell_type"] = "one"
-    with pytest.raises(InputError, match="two groups"):
+    with pytest.raises(RefusedError, match="two groups"):
         over_expressed_genes(adata, groupby="cell_type")

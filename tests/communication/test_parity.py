@@ -15,9 +15,9 @@ RUNS = [
     ("nsclc", "trunc"), ("kang_CTRL", "tri"), ("kang_CTRL", "trunc"), ("kang_STIM", "tri"), ("kang_STIM", "trunc"),
     ("nsclc_tumor", "tri"), ("nsclc_blood", "tri"),
 ]  # fmt: skip
-pytestmark = needs_shared
 
 
+@needs_shared
 @pytest.mark.parametrize(("name", "setting"), RUNS)
 def test_pairs_probabilities_and_p_values_are_cellchats(name, setting):
     com, expected = inferred(name, setting, 0), arrays(f"{name}/{setting}")
@@ -26,6 +26,7 @@ def test_pairs_probabilities_and_p_values_are_cellchats(name, setting):
     np.testing.assert_array_equal(com.p_value, expected["pval"])
 
 
+@needs_shared
 @pytest.mark.parametrize(("name", "setting"), RUNS)
 def test_filtered_links_tables_and_pathways_are_cellchats(name, setting):
     com, folder = inferred(name, setting, 10), ORACLE / name / setting
@@ -48,6 +49,7 @@ def test_filtered_links_tables_and_pathways_are_cellchats(name, setting):
     np.testing.assert_allclose(own["p_value"], by_pathway["pval"], rtol=1e-10, atol=1e-12)
 
 
+@needs_shared
 def test_the_shipped_table_is_cellchatdb():
     folder = ORACLE / "db_human"
     expected, whole = pd.read_parquet(folder / "interaction.parquet"), cellchatdb("human")

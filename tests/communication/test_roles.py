@@ -19,10 +19,9 @@ from scresist.communication import (
     select_links,
     signalling_roles,
 )
+from scresist.communication.centrality import MEASURES
 from scresist.communication.conditions import rounded
-from scresist.kernels.centrality import MEASURES
 
-pytestmark = needs_shared
 RUNS = [
     "oligo/tri",
     "oligo/trunc_pop",
@@ -44,6 +43,7 @@ def two(name):
     return {label: stored(folder) for label, folder in COMPARISONS[name].items()}
 
 
+@needs_shared
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("measure", MEASURES)
 def test_centralities_are_cellchats(run, measure):
@@ -62,6 +62,7 @@ def test_centralities_are_cellchats(run, measure):
     np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-8)
 
 
+@needs_shared
 @pytest.mark.parametrize("run", RUNS)
 def test_centralities_of_the_aggregate_are_cellchats(run):
     got, expected = group_centralities(stored(run), level="aggregate"), vectors(run)
@@ -71,6 +72,7 @@ def test_centralities_of_the_aggregate_are_cellchats(run):
         np.testing.assert_allclose(got[measure], own, rtol=1e-8, atol=1e-8)
 
 
+@needs_shared
 @pytest.mark.parametrize("run", RUNS)
 def test_contributions_and_roles_are_cellchats(run):
     com, expected = stored(run), table(run, "contribution")
@@ -84,6 +86,7 @@ def test_contributions_and_roles_are_cellchats(run):
     np.testing.assert_allclose(one["contribution"].sum(), 1)
 
 
+@needs_shared
 @pytest.mark.parametrize("run", RUNS)
 def test_flow_of_one_condition_is_cellchats(run):
     got, expected = rank_flow({"all": stored(run)}), table(run, "rankNet_single")
@@ -92,6 +95,7 @@ def test_flow_of_one_condition_is_cellchats(run):
     np.testing.assert_allclose(got["scaled_flow"], expected["contribution.scaled"], rtol=1e-8)
 
 
+@needs_shared
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_totals_and_differences_are_cellchats(name):
     conditions, expected = two(name), arrays(name)
@@ -104,6 +108,7 @@ def test_totals_and_differences_are_cellchats(name):
         np.testing.assert_allclose(got.loc[own.index, own.columns], own, atol=1e-12)
 
 
+@needs_shared
 @pytest.mark.parametrize("name", COMPARISONS)
 @pytest.mark.parametrize("level", ["pathway", "pair"])
 @pytest.mark.parametrize("measure", ["weight", "count"])
@@ -126,6 +131,7 @@ def test_flows_of_two_conditions_and_their_test_are_cellchats(name, level, measu
     assert list(got["name"]) == list(expected["name"])
 
 
+@needs_shared
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_changes_of_roles_are_cellchats(name):
     conditions, checked = two(name), 0
@@ -151,6 +157,7 @@ def test_changes_of_roles_are_cellchats(name):
         np.testing.assert_allclose(got["incoming"], own["y"], atol=1e-12)
 
 
+@needs_shared
 def test_lifting_places_by_name_in_any_order():
     com, expected = stored("nsclcP_blood/tri"), arrays("nsclcP_cmp_tri")
     names = [str(g) for g in expected["lifted_1.prob__dim1"]]
@@ -167,6 +174,7 @@ def test_lifting_places_by_name_in_any_order():
         lift(com, names[:2])
 
 
+@needs_shared
 def test_links_are_chosen_by_group_and_pathway():
     com = inferred("oligo", "tri", 10)
     links = select_links(com, sources=["malignant_93"], pathways=["PTN"])

@@ -92,8 +92,8 @@ def test_evidence_counts_samples_and_cells_and_says_what_soup_would_explain():
     soup = table.loc[("B", "malignant", "EGF_EGFR")]
     assert made["n_samples"] == 5
     assert soup["n_samples"] == 6
-    assert made["ambient_risk"] < 0.05
-    assert soup["ambient_risk"] == 1
+    assert made["ligand_ambient_share"] < 0.05
+    assert soup["ligand_ambient_share"] == 1
     assert soup["ligand_cells"] == pytest.approx(0.5)
     assert made["share_samples"] == 1
 

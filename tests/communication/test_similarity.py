@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from cellchat_oracle import arrays, stored, table, vectors
 from scipy import stats
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import pdist
 from sklearn.metrics import silhouette_samples
 
 from oracle import needs_shared
@@ -18,13 +18,14 @@ from scresist.communication import (
     pattern_matrix,
     place_pathways,
 )
-from scresist.kernels.kmeans import cluster_points, number_of_clusters
+from scresist.communication.patterns import consensus_quality
+from scresist.communication.similarity import _clusters
 from scresist.kernels.network_distance import shared_neighbours, structural_distances
-from scresist.kernels.patterns import silhouette
 
-pytestmark = [needs_shared, pytest.mark.filterwarnings("ignore:Tensorflow not installed")]
+pytestmark = pytest.mark.filterwarnings("ignore:Tensorflow not installed")
 
 
+@needs_shared
 @pytest.mark.parametrize("run", ["oligo/tri", "oligo/trunc", "nsclc/tri", "nsclc/trunc", "kang_CTRL/trunc"])
 def test_functional_similarity_is_cellchats_up_to_ties(run):
     expected = arrays(run)
@@ -50,6 +51,7 @@ def test_functional_similarity_is_cellchats_up_to_ties(run):
     )
 
 
+@needs_shared
 @pytest.mark.parametrize("run", ["oligo/tri", "kang_CTRL/tri"])
 def test_structural_distance_is_cellchats(run):
     expected = np.nan_to_num(arrays(run)["structural_distance_raw"])
@@ -60,6 +62,7 @@ def test_structural_distance_is_cellchats(run):
     assert (np.abs(got - arrays(run)["similarity_structural"]) > 1e-8).to_numpy().sum() <= 28
 
 
+@needs_shared
 @pytest.mark.parametrize("kind", ["functional", "structural"])
 def test_similarity_of_two_conditions_is_cellchats(kind):
     conditions = {"CTRL": stored("kang_CTRL/tri"), "STIM": stored("kang_STIM/tri")}
@@ -73,6 +76,7 @@ def test_similarity_of_two_conditions_is_cellchats(kind):
     assert set(pathway_shift(placed)["pathway"]) == set(table("kang_cmp_tri", f"rankSimilarity_{kind}")["name"])
 
 
+@needs_shared
 @pytest.mark.parametrize(
     ("run", "kind"),
     [("kang_cmp_trunc", "functional"), ("kang_cmp_trunc", "structural"), ("nsclc_cmp_tri", "functional")],
@@ -118,41 +122,47 @@ def test_groups_of_like_pathways_are_clusters(seed):
     assert place_pathways(similarity, clusters=2)["cluster"].max() == 2
 
 
-def test_silhouette_is_scikit_learns():
-    rng = np.random.default_rng(0)
-    points, label = rng.normal(size=(40, 2)), rng.integers(0, 4, 40)
-    label[0] = 4  # alone
-    expected = silhouette_samples(points, label)
-    np.testing.assert_allclose(silhouette(squareform(pdist(points)), label), expected, atol=1e-12)
-
-
 @pytest.mark.parametrize("n", [2, 3, 5, 7])
 def test_the_number_of_clusters_is_that_of_separate_clouds(n):
     rng = np.random.default_rng(n)
     centre = 20 * np.column_stack([np.cos(np.arange(n) * 2 * np.pi / n), np.sin(np.arange(n) * 2 * np.pi / n)])
     label = np.repeat(np.arange(n), 12)
     points = centre[label] + rng.normal(size=(len(label), 2))
-    assert number_of_clusters(points, 10, rng=rng) == n
-    np.testing.assert_array_equal(cluster_points(points, n, rng=rng), label)
+    np.testing.assert_array_equal(_clusters(points, None, rng), label)
+    np.testing.assert_array_equal(_clusters(points, n, rng), label)
+
+
+def test_the_quality_of_a_consensus():
+    together = np.kron(np.eye(3), np.ones((4, 4)))
+    assert consensus_quality(together, 3) == (pytest.approx(1), pytest.approx(1))
+    rng = np.random.default_rng(0)
+    noisy = np.clip(0.8 * together + 0.2 * rng.random(together.shape), 0, 1)
+    noisy = (noisy + noisy.T) / 2
+    cophenetic, silhouette = consensus_quality(noisy, 3)
+    apart = 1 - noisy
+    np.fill_diagonal(apart, 0)
+    expected = silhouette_samples(apart, np.repeat([0, 1, 2], 4), metric="precomputed").mean()
+    assert silhouette == pytest.approx(expected)
+    assert 0.9 < cophenetic < 1
+    assert consensus_quality(np.ones((5, 5)), 2)[1] == 0
 
 
 def test_planes_that_cannot_be_made():
     similarity, _ = blocks([8, 8])
     with pytest.raises(InputError, match="two results"):
         pathway_shift(place_pathways(similarity.set_axis([f"p{i}" for i in range(16)], axis=0)))
-    with pytest.raises(RefusedError, match="0 pathways are like another one; a plane of them takes 5"):
+    with pytest.raises(RefusedError, match="0 pathways are similar to another one; a plane needs at least 5"):
         place_pathways(pd.DataFrame(np.eye(9)))
     with pytest.raises(InputError, match="neighbours must lie in 2 to 15"):
         place_pathways(similarity, neighbours=16)
     with pytest.raises(InputError, match="square and symmetric"):
         place_pathways(similarity.iloc[:4])
-    with pytest.raises(InputError, match="k must lie in 1 to 3"):
-        cluster_points(np.eye(3), 4, rng=np.random.default_rng(0))
-    with pytest.raises(InputError, match="NaN or infinite"):
-        cluster_points(np.full((3, 2), np.nan), 1, rng=np.random.default_rng(0))
-    assert number_of_clusters(np.ones((6, 2)), 10, rng=np.random.default_rng(0)) == 1
+    with pytest.raises(InputError, match="clusters must be from 1 to 16"):
+        place_pathways(similarity, clusters=17)
+    np.testing.assert_array_equal(_clusters(np.ones((6, 2)), None, np.random.default_rng(0)), 0)
 
 
+@needs_shared
 @pytest.mark.parametrize("run", ["oligo/tri", "nsclc/trunc", "kang_CTRL/trunc"])
 @pytest.mark.parametrize("side", ["outgoing", "incoming"])
 @pytest.mark.parametrize("k", range(2, 7))
@@ -175,6 +185,7 @@ def test_patterns_are_cellchats(run, side, k):
         np.testing.assert_allclose(ours["contribution"], theirs["Contribution"], atol=1e-12)
 
 
+@needs_shared
 def test_the_choice_of_k_has_the_shape_of_cellchats():
     com = stored("kang_CTRL/trunc")
     got = choose_patterns(com, n_runs=5)

@@ -10,7 +10,8 @@ from planted_signals import cohort, design
 from scipy import sparse
 
 from scresist import tables
-from scresist.communication import responses
+from scresist.checks import InputError
+from scresist.communication import infer, interaction_table, responses
 from scresist.run.bodies.communication import communication
 from scresist.run.step import Context, State
 from scresist.study.settings import CommunicationSection
@@ -61,7 +62,7 @@ def run(tmp_path_factory):
     ("name", "columns"),
     [
         ("communication", {"sample", "source", "target", "ligand", "receptor", "probability", "p_value", "q_value"}),
-        ("communication_evidence", {"source", "target", "interaction", "share_samples", "ambient_risk"}),
+        ("communication_evidence", {"source", "target", "interaction", "share_samples", "ligand_ambient_share"}),
         ("communication_scores", {"source", "target", "interaction", "specificity", "aggregate", "n_high"}),
         ("communication_samples", {"level", "sample", "source", "target", "pathway", "value"}),
         ("signal_chain", {"pathway", "step", "group", "sample", "value"}),
@@ -76,6 +77,28 @@ def test_every_table_is_there_and_tidy(run, name, columns):
     assert len(table)
     assert columns <= set(table.columns)
     tables.check(name, table)
+
+
+def test_values_per_sample_are_what_their_description_says(run):
+    """Sums over the pairs of a pathway; of these, for a sender or receiver, the mean over its partners."""
+    adata = cells_with_responses()
+    com = infer(adata, groupby="population", permutations=0)
+    which = com.interactions["pathway_name"].to_numpy()
+    table = run.results["communication_samples"].table
+    checked = 0
+    for row in table.dropna(subset="value").sample(60, random_state=0).to_dict("records"):
+        own = com.by_sample[list(com.samples).index(row["sample"])][:, :, which == row["pathway"]].sum(axis=-1)
+        at = [None if pd.isna(row[end]) else com.groups.get_loc(row[end]) for end in ("source", "target")]
+        expected = {"pathway": lambda a=at, v=own: v[a[0], a[1]], "outgoing": lambda a=at, v=own: np.nanmean(v[a[0]]),
+                    "incoming": lambda a=at, v=own: np.nanmean(v[:, a[1]])}[row["level"]]()  # fmt: skip
+        np.testing.assert_allclose(row["value"], expected)
+        checked += row["level"] != "pathway"
+    assert checked > 3
+    meaning = tables.column("communication_samples", "value").meaning
+    assert "sum over the pairs" in meaning
+    assert "mean over partners" in meaning
+    with pytest.raises(InputError, match="level must be one of pathway, pair, outgoing, incoming"):
+        interaction_table(com, level="group")
 
 
 def test_links_scores_and_evidence_speak_of_the_same_links(run):

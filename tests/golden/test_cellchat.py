@@ -15,7 +15,7 @@ import pytest
 from scipy import sparse
 
 import scresist as sr
-from scresist.kernels.centrality import MEASURES
+from scresist.communication.centrality import MEASURES
 
 FOLDER = Path(__file__).parent / "cellchat"
 SAMPLES = ("P03_baseline", "P05_primary")

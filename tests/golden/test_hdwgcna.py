@@ -16,11 +16,11 @@ from scipy import sparse
 
 import scresist as sr
 from scresist import kernels
-from scresist.cells.network_cells import log_normalised
 from scresist.kernels.components import cell_component
 from scresist.kernels.connectivity import one_sided_degrees
 from scresist.kernels.linkage import leaf_order
 from scresist.kernels.metacells import aggregate_members, choose_metacells, nearest_cells, overlap_summary
+from scresist.kernels.normalise import log1p_per_10k
 from scresist.networks import Pooling
 from scresist.networks.detect import Recipe, find_modules
 from scresist.networks.naming import alphabetical_codes, colours_of
@@ -100,7 +100,7 @@ def colours():
 
 @cache
 def cell_values():
-    X = sparse.csc_array(log_normalised(cells().X))
+    X = sparse.csc_array(log1p_per_10k(cells().X))
     own = colours()
     values = {name: cell_component(X[:, np.flatnonzero(own == name)]) for name in facts()["levels"]}
     return X, pd.DataFrame(values, index=cells().obs_names)
@@ -162,7 +162,7 @@ def test_modules_before_and_after_merging(single):
 
 def test_expression_of_metacells():
     np.testing.assert_allclose(
-        log_normalised(arrays()["metacell_counts_avg"].T), arrays()["datExpr"], rtol=1e-13, atol=1e-13
+        log1p_per_10k(arrays()["metacell_counts_avg"].T), arrays()["datExpr"], rtol=1e-13, atol=1e-13
     )
 
 

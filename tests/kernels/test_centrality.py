@@ -1,4 +1,4 @@
-"""Centralities against igraph, networkx and definitions written out; rank tests against scipy."""
+"""Centralities against networkx and definitions written out; rank tests against scipy."""
 
 import networkx as nx
 import numpy as np
@@ -16,18 +16,10 @@ def graph(seed, n=8, density=0.5):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_measures_match_networkx(seed):
+def test_flow_betweenness_matches_networkx(seed):
     A = graph(seed)
     got = centralities(A)
     directed = nx.from_numpy_array(A, create_using=nx.DiGraph)
-    for _, _, link in directed.edges(data=True):
-        link["length"] = 1 / link["weight"]
-    without_loops = directed.copy()
-    without_loops.remove_edges_from(nx.selfloop_edges(directed))
-    between = nx.betweenness_centrality(without_loops, weight="length", normalized=False)
-    np.testing.assert_allclose(got["betweenness"], list(between.values()), atol=1e-10)
-    rank = nx.pagerank(directed, alpha=0.85, weight="weight", tol=1e-14, max_iter=10_000)
-    np.testing.assert_allclose(got["page_rank"], list(rank.values()), atol=1e-10)
     flow = np.zeros(len(A))
     for s in range(len(A)):
         for t in range(len(A)):
@@ -65,7 +57,6 @@ def test_graphs_without_links_and_stacks_of_graphs():
     empty = centralities(np.zeros((4, 4)))
     assert (empty["outdeg"] == 0).all()
     assert (empty["info"] == 0).all()
-    np.testing.assert_allclose(empty["page_rank"], 0.25)
     stack = np.stack([graph(1), graph(2)], axis=2)
     for name, values in centralities(stack).items():
         np.testing.assert_allclose(values[:, 1], centralities(graph(2))[name])

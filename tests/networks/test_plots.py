@@ -41,7 +41,7 @@ def test_the_dendrogram_has_a_merge_per_step_and_every_module(net, axes):
 
 
 def test_hubs_and_their_network(net, axes):
-    hubs = sr.networks.hub_genes(net, 5, n_bootstraps=20)
+    hubs = sr.networks.hub_genes(net, 5)
     first = hubs[hubs["module"] == net.names[0]]
     drawn = rendered(draw.kme_ranks(first, axes))
     assert [label.get_text() for label in drawn.get_yticklabels()] == first["gene"].tolist()

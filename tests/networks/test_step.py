@@ -65,6 +65,17 @@ def test_a_batch_of_the_sheet_reaches_the_modules(published):
     assert catalogue.loc[module, "technical"] == "batch"
 
 
+def test_every_table_has_the_same_interval_of_a_kme(published):
+    """The candidates take theirs from the table of modules."""
+    run, _ = published
+    modules, hubs = (run.table(name).set_index("gene") for name in ("modules", "hub_genes"))
+    columns = ["kme", "kme_low", "kme_high", "rank_low", "rank_high"]
+    pd.testing.assert_frame_equal(modules.loc[hubs.index, columns], hubs[columns], check_dtype=False)
+    view = run.table("gene_views").iloc[0]
+    assert view["module"] == view["nearest"]
+    assert tuple(view[["kme_low", "kme_high"]]) == tuple(modules.loc[view["gene"], ["kme_low", "kme_high"]])
+
+
 def test_consensus_is_laid_beside_the_modules(published):
     run, out = published
     agreed = run.table("consensus_modules")

@@ -9,7 +9,7 @@ from scipy import stats
 
 import networks_cohort
 import scresist as sr
-from scresist.checks import DesignError, InputError
+from scresist.checks import DesignError, InputError, RefusedError
 from scresist.networks.robustness import match_modules
 
 SETTINGS = {"compartment": "malignant", "min_module_size": 15, "power": 12}
@@ -118,11 +118,46 @@ def test_an_unknown_batch_is_no_batch_and_a_mixed_sample_is_named(adata, net):
 
 
 def test_hubs_have_intervals(net):
-    hubs = sr.networks.hub_genes(net, 3, n_bootstraps=40)
+    hubs = sr.networks.hub_genes(net, 3)
     assert len(hubs) == 3 * len(net.names)
     assert (hubs["kme_low"] <= hubs["kme"] + 1e-6).all()
     assert (hubs["kme"] <= hubs["kme_high"] + 1e-6).all()
     assert (hubs["rank_low"] <= hubs["rank_high"]).all()
+
+
+def test_one_interval_per_gene_serves_every_table(net, tmp_path):
+    known = sr.networks.with_kme_intervals(net, n_bootstraps=30, rng=4)
+    modules = known.modules.set_index("gene")
+    hubs = sr.networks.hub_genes(known, 5).set_index("gene")
+    for name in ("kme", "kme_low", "kme_high", "rank", "rank_low", "rank_high"):
+        np.testing.assert_array_equal(hubs[name], modules.loc[hubs.index, name])
+    views = sr.networks.gene_views(known, hubs.index[:4]).table.set_index("gene")
+    assert (views["nearest"] == views["module"]).all()
+    for name in ("kme", "kme_low", "kme_high"):
+        np.testing.assert_array_equal(views[name], hubs.loc[views.index, name])
+    own = modules["module"] != "unassigned"
+    assert modules.loc[own, ["kme_low", "kme_high", "rank_low", "rank_high"]].notna().all(axis=None)
+    assert modules.loc[~own, ["kme_low", "rank_low"]].isna().all(axis=None)
+    known.save(tmp_path / "net.zip")
+    pd.testing.assert_frame_equal(sr.networks.load(tmp_path / "net.zip").kme_low, known.kme_low)
+    assert net.kme_low is None
+    # A network without intervals gets the same ones in every table.
+    plain = sr.networks.hub_genes(net, 1).set_index("gene")
+    view = sr.networks.gene_view(net, plain.index[0]).kme.iloc[0]
+    assert (view["kme_low"], view["kme_high"]) == tuple(plain.iloc[0][["kme_low", "kme_high"]])
+
+
+def test_intervals_are_those_of_a_plain_loop_over_patients(net):
+    """Draws weight the metacells of a patient: the same as repeating their rows."""
+    found = sr.networks.with_kme_intervals(net, n_bootstraps=25, level=0.8, rng=9)
+    X, E = net.expression.to_numpy(float), net.eigengenes.to_numpy()
+    patient, rng = pd.factorize(net.metacells["patient"])[0], np.random.default_rng(9)
+    drawn = []
+    for _ in range(25):
+        rows = np.concatenate([np.flatnonzero(patient == p) for p in rng.integers(6, size=6)])
+        drawn.append(np.corrcoef(X[rows, 3], E[rows, 1])[0, 1])
+    limits = np.quantile(drawn, [0.1, 0.9])
+    np.testing.assert_allclose([found.kme_low.iloc[3, 1], found.kme_high.iloc[3, 1]], limits, atol=1e-6)
 
 
 def test_consensus_keeps_what_patients_share(net, adata):
@@ -185,18 +220,18 @@ def test_over_representation_is_hypergeometric_among_the_network(net, tmp_path):
     path = tmp_path / "sets.gmt"
     path.write_text("".join(f"{name}\tx\t{chr(9).join(g)}\n" for name, g in sets.items()))
     pd.testing.assert_frame_equal(sr.networks.over_representation(net, path).table, table)
-    with pytest.raises(InputError, match="none of"):
+    with pytest.raises(RefusedError, match="none of"):
         sr.networks.over_representation(net, {"a": ["X", "Y"]})
 
 
 def test_the_view_of_a_gene(net):
     hub = net.catalogue["hub"].iloc[0]
-    view = sr.networks.gene_view(net, hub, n_bootstraps=20)
+    view = sr.networks.gene_view(net, hub)
     assert view.module == view.nearest == net.names[0]
     assert view.kme["rank_there"].iloc[0] == 1
     loose = net.modules.loc[net.modules["module"] == "unassigned", "gene"]
     if len(loose):
-        assert "is unassigned" in sr.networks.gene_view(net, loose.iloc[0], n_bootstraps=20).verdict
+        assert "is unassigned" in sr.networks.gene_view(net, loose.iloc[0]).verdict
     grid = [{"min_module_size": 15}, {"min_module_size": 140}]
     table = sr.networks.settings_view(net, hub, grid=grid)
     assert table["module"].iloc[0] == net.names[0]
@@ -206,9 +241,9 @@ def test_the_view_of_a_gene(net):
 
 def test_views_of_several_genes_are_the_single_ones(net):
     hub = net.catalogue["hub"].iloc[0]
-    table = sr.networks.gene_views(net, [hub, "NOPE", hub], n_bootstraps=20).table.set_index("gene")
+    table = sr.networks.gene_views(net, [hub, "NOPE", hub]).table.set_index("gene")
     assert list(table.index) == [hub, "NOPE"]
-    one = sr.networks.gene_view(net, hub, n_bootstraps=20)
+    one = sr.networks.gene_view(net, hub)
     best = one.kme.iloc[0]
     np.testing.assert_allclose(table.loc[hub, ["kme", "kme_low", "kme_high"]].astype(float),
                                best[["kme", "kme_low", "kme_high"]].astype(float))  # fmt: skip

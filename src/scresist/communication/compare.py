@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from scresist.checks import InputError, RefusedError
+from scresist.checks import InputError, RefusedError, require_choice
 from scresist.communication.result import Communication
 from scresist.contrasts import contrast_arms
 from scresist.results import Result
 from scresist.study.design import Design
 
 MIN_SAMPLES = 3  # in which a link must be above zero to be compared
+LEVELS = ("pathway", "pair", "outgoing", "incoming")
 
 
 def interaction_table(com: Communication, *, level: str = "pair") -> pd.DataFrame:
@@ -23,8 +24,15 @@ def interaction_table(com: Communication, *, level: str = "pair") -> pd.DataFram
     com
         Of mode "sound".
     level
-        pair | pathway (sum over its pairs) | outgoing | incoming (of a group, sum over its partners present).
+        pair | pathway (sum over its pairs) | outgoing | incoming (of a group in a pathway, mean over the partners that
+        the sample has, so that a sample with fewer groups does not seem to have less signal).
+
+    Raises
+    ------
+    InputError
+        If `com` has no values per sample, or for another level.
     """
+    require_choice(level, LEVELS, "level")
     if com.by_sample is None or com.samples is None:
         raise InputError('there are no values per sample: infer with mode="sound"')
     values, which = com.by_sample, com.interactions["pathway_name"].to_numpy()
@@ -34,7 +42,6 @@ def interaction_table(com: Communication, *, level: str = "pair") -> pd.DataFram
     if level in {"outgoing", "incoming"}:
         axis = 2 if level == "outgoing" else 1
         measured = np.isfinite(values).any(axis=axis)
-        # The mean over partners, so that a sample with fewer groups present is not a sample with less signal.
         n = np.maximum(np.isfinite(values).sum(axis=axis), 1)
         values = np.where(measured, np.nansum(values, axis=axis) / n, np.nan)
         return _tidy(com, values, names, ["group"])
@@ -68,10 +75,10 @@ def contrast_communication(com: Communication, design: Design, *, rng: int | np.
     -------
     Result with `level` (pair | pathway | outgoing | incoming), source, target, ligand, receptor, pathway and the
     columns of `contrast_arms`; q-values are over the links of a level and contrast. `effect` is a difference of
-    probabilities.
+    probabilities: of a pair, of the sum over a pathway's pairs, or of the mean of that sum over partners.
     """
     parts, notes = [], []
-    for level in ("pathway", "pair", "outgoing", "incoming"):
+    for level in LEVELS:
         tidy = interaction_table(com, level=level)
         if tidy.empty:
             notes.append(f"no link is above zero in {MIN_SAMPLES} samples at the level of {level}")

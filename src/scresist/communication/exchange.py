@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import InputError
-from scresist.communication.resource import LigandReceptorTable
+from scresist.communication.interactions import LigandReceptorTable
 from scresist.communication.result import Communication
 
 

@@ -10,9 +10,10 @@ from scipy import sparse
 
 from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, RefusedError, require_columns, require_positive
+from scresist.communication.interactions import LigandReceptorTable
 from scresist.communication.levels import group_codes
 from scresist.communication.pairs import genes_of_pairs
-from scresist.communication.resource import LigandReceptorTable, read_resource
+from scresist.communication.resource import read_resource
 from scresist.communication.result import Communication
 from scresist.kernels.averages import group_average
 from scresist.kernels.signalling import factors

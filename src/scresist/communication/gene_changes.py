@@ -10,8 +10,9 @@ from scipy import sparse
 
 from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, require_choice, require_columns, suggestion
+from scresist.communication.interactions import LigandReceptorTable
 from scresist.communication.over_expression import gene_statistics
-from scresist.communication.resource import LigandReceptorTable, read_resource
+from scresist.communication.resource import read_resource
 from scresist.communication.result import Communication
 
 _STATISTICS = ("p_value", "log_fc", "share_in", "share_out")

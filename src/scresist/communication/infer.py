@@ -11,11 +11,12 @@ import pandas as pd
 
 from scresist.checks import InputError, RefusedError, require_choice, require_columns, require_positive
 from scresist.communication.inputs import Inputs, Settings, groups_of, signalling_values
+from scresist.communication.interactions import LigandReceptorTable
 from scresist.communication.over_expression import fast_selection, over_expressed_genes
 from scresist.communication.pairs import covered, genes_of_pairs, named_pairs, over_expressed_pairs
 from scresist.communication.per_sample import infer_by_sample
 from scresist.communication.relabelling import number_of
-from scresist.communication.resource import LigandReceptorTable, read_resource
+from scresist.communication.resource import read_resource
 from scresist.communication.result import Communication
 from scresist.communication.whole import infer_whole
 

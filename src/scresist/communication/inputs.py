@@ -10,7 +10,7 @@ from scipy import sparse
 
 from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, RefusedError
-from scresist.communication.resource import LigandReceptorTable
+from scresist.communication.interactions import LigandReceptorTable
 from scresist.kernels.averages import Sorted, sort_values
 from scresist.kernels.signalling import PairGenes
 

@@ -8,13 +8,14 @@ import pandas as pd
 from scipy import sparse
 
 from scresist.cells.normalise import log_normalised
-from scresist.checks import InputError, require_choice, require_columns
-from scresist.communication.resource import LigandReceptorTable, read_resource
+from scresist.checks import InputError, RefusedError, require_choice, require_columns
+from scresist.communication.interactions import LigandReceptorTable
+from scresist.communication.resource import read_resource
 from scresist.kernels.aggregate import mean_by_group
 from scresist.kernels.averages import Sorted, sort_values
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.rank_sums import rank_sum_test
-from scresist.kernels.rank_tests import EXACT_BELOW, two_sample_rank_test
+from scresist.kernels.rank_tests import EXACT_BELOW
 
 ALPHA = 0.05
 
@@ -60,8 +61,10 @@ def over_expressed_genes(
         kept = n_cells >= min_cells
         return pd.DataFrame({"gene": genes[kept], "n_cells": n_cells[kept]})
     labels = adata.obs[groupby].astype("category").cat.remove_unused_categories()
-    if labels.isna().any() or len(labels.cat.categories) < 2:
-        raise InputError(f"over-expression takes two groups at least, and a group for every cell of {groupby!r}")
+    if labels.isna().any():
+        raise InputError(f"{int(labels.isna().sum())} cells have no group in {groupby!r}; name them or leave them out")
+    if len(labels.cat.categories) < 2:
+        raise RefusedError(f"over-expression needs at least two groups; {groupby!r} has {len(labels.cat.categories)}")
     codes, groups = labels.cat.codes.to_numpy().astype(np.int64), labels.cat.categories.astype(str)
     s = gene_statistics(X, codes, len(groups), method)
     fold, p = s["log_fc"], s["p_value"]
@@ -80,25 +83,26 @@ def over_expressed_genes(
 
 def gene_statistics(X: sparse.csc_array, codes: np.ndarray, n_groups: int, method: str) -> dict[str, np.ndarray]:
     """log_fc, p_value, p_adjusted, share_in, share_out of each group against the rest: each (groups, genes)."""
-    size = np.bincount(codes, minlength=n_groups)
-    p, fold, _ = rank_sum_test(sort_values(X), codes, n_groups, single=method == "fast")
-    share_in, share_out = _in_and_out(X, codes, size, lambda v: (v > 0).astype(float))
-    if method == "fast":
+    fast = method == "fast"
+    found = rank_sum_test(sort_values(X), codes, n_groups, single=fast, exact_below=0 if fast else EXACT_BELOW)
+    share_in, share_out, p = found.share_in, found.share_out, found.p_value
+    if fast:
+        fold = found.mean_in - found.mean_out
         # A gene without values has nothing to test, yet counts among those tested.
         adjusted = np.stack([benjamini_hochberg(np.nan_to_num(row, nan=1.0)) for row in p])
     else:
-        mean_in, mean_out = _in_and_out(X, codes, size, np.expm1)
-        fold = np.log(mean_in + 1) - np.log(mean_out + 1)
+        fold = _log_fold(X, codes, n_groups)
         share_in, share_out = _thousandths(share_in), _thousandths(share_out)
-        p = _exact_where_small(X, codes, size, p, np.maximum(share_in, share_out) > 0)
         adjusted = np.minimum(p * X.shape[1], 1.0)
     return {"log_fc": fold, "p_value": p, "p_adjusted": adjusted, "share_in": share_in, "share_out": share_out}
 
 
 def fast_selection(order: Sorted, codes: np.ndarray, n_groups: int) -> np.ndarray:
     """Which genes the fast method selects in some group, from values that are sorted already."""
-    p, difference, share = rank_sum_test(order, codes, n_groups)
-    return np.asarray(((p < ALPHA) & (difference > 0) & (share > 0)).any(axis=0))
+    found = rank_sum_test(order, codes, n_groups, single=True)
+    higher = found.mean_in - found.mean_out > 0
+    some = np.maximum(found.share_in, found.share_out) > 0
+    return np.asarray(((found.p_value < ALPHA) & higher & some).any(axis=0))
 
 
 def _thousandths(share: np.ndarray) -> np.ndarray:
@@ -109,23 +113,11 @@ def _thousandths(share: np.ndarray) -> np.ndarray:
     return np.asarray(np.where((gap < 0) | ((gap == 0) & (below % 2 == 1)), high, low))
 
 
-def _in_and_out(X: sparse.csc_array, codes: np.ndarray, size: np.ndarray, change: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of changed values in each group and outside it; `change` keeps zero zero."""
-    moved = X.copy()
-    moved.data = change(moved.data)
-    mean = mean_by_group(moved, codes, len(size))
+def _log_fold(X: sparse.csc_array, codes: np.ndarray, n_groups: int) -> np.ndarray:
+    """Log of the mean of expm1 values and one, in each group less outside it."""
+    moved, size = X.copy(), np.bincount(codes, minlength=n_groups)
+    moved.data = np.expm1(moved.data)
+    mean = mean_by_group(moved, codes, n_groups)
     sums = mean * size[:, None]
-    return mean, (sums.sum(axis=0) - sums) / (size.sum() - size)[:, None]
-
-
-def _exact_where_small(
-    X: sparse.csc_array, codes: np.ndarray, size: np.ndarray, p: np.ndarray, tested: np.ndarray
-) -> np.ndarray:
-    """P-values with the exact distribution where both sides are small and no values are tied."""
-    small = (size < EXACT_BELOW) & (size.sum() - size < EXACT_BELOW)
-    if not small.any():
-        return p
-    out, dense = p.copy(), X.toarray()
-    for g, k in zip(*np.nonzero(tested & small[:, None]), strict=True):
-        out[g, k] = two_sample_rank_test(dense[codes == g, k], dense[codes != g, k])
-    return out
+    outside = (sums.sum(axis=0) - sums) / (size.sum() - size)[:, None]
+    return np.asarray(np.log(mean + 1) - np.log(outside + 1))

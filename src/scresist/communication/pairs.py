@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import InputError, suggestion
-from scresist.communication.resource import LigandReceptorTable
+from scresist.communication.interactions import LigandReceptorTable
 from scresist.kernels.signalling import PairGenes, ragged
 
 

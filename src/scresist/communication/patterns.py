@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
 
 from scresist.checks import InputError, RefusedError, require_choice
 from scresist.communication.result import Communication
-from scresist.kernels.patterns import consensus, consensus_quality, factorise, start_from_svd
+from scresist.kernels.patterns import consensus, factorise, start_from_svd
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +150,35 @@ def choose_patterns(
     if not rows:
         raise InputError(f"none of ks lies in 1 to {min(V.shape)}, the number of groups or pathways")
     return pd.DataFrame(rows, columns=["k", "cophenetic", "silhouette", "residual"])
+
+
+def consensus_quality(together: np.ndarray, k: int) -> tuple[float, float]:
+    """How clearly a consensus falls into k patterns: cophenetic correlation and mean silhouette width.
+
+    Parameters
+    ----------
+    together
+        Share of starts that put two pathways into the same pattern, as from `kernels.patterns.consensus`.
+    k
+        Number of patterns.
+
+    Returns
+    -------
+    Both up to 1; the first is 1 where every start gives the same partition.
+
+    References
+    ----------
+    Brunet et al. (2004) PNAS 101:4164; Rousseeuw (1987) J Comput Appl Math 20:53.
+    """
+    from sklearn.metrics import silhouette_score  # seconds to import
+
+    apart = 1 - together
+    np.fill_diagonal(apart, 0)
+    flat = squareform(apart, checks=False)
+    tree = hierarchy.average(flat)
+    tree_distance = hierarchy.cophenet(tree)
+    constant = flat.std() == 0 or tree_distance.std() == 0
+    cophenetic = 1.0 if constant else float(np.corrcoef(flat, tree_distance)[0, 1])
+    labels = hierarchy.fcluster(tree, k, criterion="maxclust")
+    several = 2 <= len(np.unique(labels)) < len(labels)
+    return cophenetic, float(silhouette_score(apart, labels, metric="precomputed")) if several else 0.0

@@ -1,164 +1,196 @@
-"""Ligand-receptor tables: the shipped CellChatDB v2, or a user's own, in one format."""
+"""The ligand-receptor table that a call or a study names: a shipped one, or a user's own."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
+from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
 from scresist import resources
 from scresist.checks import InputError, require_choice, require_columns, suggestion
+from scresist.communication.interactions import (
+    COLUMNS,
+    KINDS,
+    NON_PROTEIN,
+    ORGANISMS,
+    LigandReceptorTable,
+    cellchatdb,
+    completed,
+)
+from scresist.communication.readers import read_cellchatdb_rda
 
-COLUMNS = (
-    "interaction_name", "pathway_name", "ligand", "receptor", "agonist", "antagonist", "co_A_receptor",
-    "co_I_receptor", "annotation", "evidence",
-)  # fmt: skip
-NON_PROTEIN = "Non-protein Signaling"
-# The order in which interactions stand when more than one kind is used.
-_KINDS = ("Secreted Signaling", "ECM-Receptor", NON_PROTEIN, "Cell-Cell Contact")
-
-
-@dataclass(frozen=True, slots=True)
-class LigandReceptorTable:
-    """Interactions with their complexes and cofactors.
-
-    `interactions` has COLUMNS, "" where a part is absent; `complexes` and `cofactors` give the genes of each name.
-    """
-
-    interactions: pd.DataFrame
-    complexes: Mapping[str, tuple[str, ...]]
-    cofactors: Mapping[str, tuple[str, ...]]
-    name: str
-
-    def genes_of(self, name: str) -> tuple[str, ...]:
-        """The genes of a ligand or receptor: the subunits of a complex, else the gene itself."""
-        return self.complexes.get(name, (name,))
-
-    def signalling_genes(self) -> set[str]:
-        """Every gene that takes part: ligands and receptors with their subunits, and the cofactors used."""
-        table = self.interactions
-        out = {g for column in ("ligand", "receptor") for n in table[column] for g in self.genes_of(str(n))}
-        for column in ("agonist", "antagonist", "co_A_receptor", "co_I_receptor"):
-            for name in set(table[column]) - {""}:
-                out |= set(self.cofactors.get(str(name), ()))
-        return out
-
-    def subset(self, **wanted: str | Sequence[str]) -> "LigandReceptorTable":
-        """Interactions whose columns hold one of the values asked for (annotation="Secreted Signaling")."""
-        keep = pd.Series(data=True, index=self.interactions.index)
-        for column, values in wanted.items():
-            require_columns(self.interactions, [column], self.name)
-            asked = [values] if isinstance(values, str) else list(values)
-            known = set(self.interactions[column])
-            for value in asked:
-                if value not in known:
-                    raise InputError(f"no interaction has {column} = {value!r}; {suggestion(value, sorted(known))}")
-            keep &= self.interactions[column].isin(asked)
-        return replace(self, interactions=self.interactions[keep].reset_index(drop=True))
-
-    def ordered(self) -> "LigandReceptorTable":
-        """Interactions by kind (secreted, matrix, non-protein, contact) where there are several, else as they are."""
-        kinds = self.interactions["annotation"]
-        if kinds.nunique() < 2:
-            return self
-        rank = kinds.map({k: i for i, k in enumerate(_KINDS)}).fillna(len(_KINDS))
-        order = rank.sort_values(kind="stable").index
-        return replace(self, interactions=self.interactions.loc[order].reset_index(drop=True))
+SHIPPED = "cellchatdb"
+ALL = f"{SHIPPED}:all"
+SUFFIXES = (".csv", ".rda", ".rdata")
 
 
-@cache
-def cellchatdb(organism: str = "human") -> LigandReceptorTable:
-    """CellChatDB v2, whole.
+def is_shipped(resource: Any) -> bool:
+    """Whether a resource is the name of a shipped table: "cellchatdb", or "cellchatdb:" and a part of it."""
+    return isinstance(resource, str) and resource.partition(":")[0] == SHIPPED
 
-    References
+
+def locate_resource(resource: str, folder: str | Path) -> "str | Path":
+    """A shipped table by its name, or the path of a study's own table.
+
+    Parameters
     ----------
-    Jin S, Plikus MV, Nie Q (2025) Nat Protoc 20:180. The table is shipped under its own terms (GPL-3).
+    resource
+        As study.toml names it.
+    folder
+        The folder that paths in study.toml are relative to.
     """
-    require_choice(organism, ("human", "mouse"), "organism")
-    folder = files(resources).joinpath("ligand_receptor")
-
-    def read(kind: str) -> pd.DataFrame:
-        with folder.joinpath(f"{kind}_{organism}.csv.gz").open("rb") as handle:
-            return pd.read_csv(handle, compression="gzip", keep_default_na=False, dtype=str)
-
-    return LigandReceptorTable(read("interaction"), _names(read("complex")), _names(read("cofactor")),
-                               f"CellChatDB v2, {organism}")  # fmt: skip
+    return resource if is_shipped(resource) else Path(folder) / resource
 
 
-def _names(table: pd.DataFrame) -> Mapping[str, tuple[str, ...]]:
-    genes = table.drop(columns="name")
-    return MappingProxyType(
-        {str(n): tuple(g for g in row if g) for n, row in zip(table["name"], genes.to_numpy(), strict=True)}
-    )
+def resource_files(resource: str, folder: str | Path) -> list[Path]:
+    """The files that a resource is read from: those whose content decides what is inferred; none of a shipped table.
+
+    Parameters
+    ----------
+    resource, folder
+        As in `locate_resource`.
+    """
+    located = locate_resource(resource, folder)
+    return [located] if isinstance(located, Path) else []
+
+
+def check_resource(resource: str, organism: str, folder: str | Path) -> None:
+    """Raise InputError unless a resource can be read; no cells are needed.
+
+    Parameters
+    ----------
+    resource, folder
+        As in `locate_resource`.
+    organism
+        human | mouse.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, a file that does not exist or cannot be read, or a table that is wrong.
+    """
+    read_resource(locate_resource(resource, folder), organism)
 
 
 def read_resource(
     resource: "str | Path | pd.DataFrame | LigandReceptorTable", organism: str = "human"
 ) -> LigandReceptorTable:
-    """A table by name ("cellchatdb" without non-protein signals, "cellchatdb:all", "cellchatdb:Secreted Signaling"),
-    by path (csv with at least ligand and receptor, or CellChatDB's .rda), or given.
+    """A table of ligand-receptor interactions by its name, from a file, or from a data frame.
 
-    A user's table may write complexes as genes joined by "+" or "_and_"; columns it lacks are empty.
+    A user's table needs the columns ligand and receptor; columns that it lacks are empty. Complexes are genes joined by
+    "+" or "_and_", or names of complexes in CellChatDB of the organism.
+
+    Parameters
+    ----------
+    resource
+        "cellchatdb" (without non-protein signals), "cellchatdb:all", "cellchatdb:Secreted Signaling" or another kind;
+        the path of a csv or of CellChatDB's .rda; a data frame; or a table that was read already.
+    organism
+        human | mouse.
 
     Raises
     ------
     InputError
-        For an unknown name, a missing or unknown column, an empty ligand or receptor, or a doubled interaction.
+        For an unknown name, a file that does not exist or cannot be read, a missing or unknown column, an empty ligand
+        or receptor, or an interaction that occurs more than once.
     """
+    require_choice(organism, ORGANISMS, "organism")
     if isinstance(resource, LigandReceptorTable):
         return resource
     if isinstance(resource, pd.DataFrame):
-        return _own(resource, "the table given")
-    text = str(resource)
-    if text.startswith("cellchatdb"):
-        whole = cellchatdb(organism)
-        part = text.partition(":")[2]
-        if part == "all":
-            return whole
-        kinds = [k for k in _KINDS if k != NON_PROTEIN] if part == "" else [part]
-        return whole.subset(annotation=kinds)
-    path = Path(text)
-    if not path.exists():
-        raise InputError(f"no ligand-receptor table {text!r}: give cellchatdb, cellchatdb:all, or the path of a csv")
+        return _own(resource, "the table given", organism)
+    if is_shipped(resource):
+        return _part(str(resource), organism)
+    path = Path(resource)
+    if not path.is_file():
+        raise InputError(_not_there(path))
     if path.suffix.lower() in {".rda", ".rdata"}:
-        from scresist.communication.readers import read_cellchatdb_rda
-
         return read_cellchatdb_rda(path)
-    return _own(pd.read_csv(path, keep_default_na=False, dtype=str), path.name)
+    return _own(_read_csv(path), path.name, organism)
 
 
-def _own(given: pd.DataFrame, where: str) -> LigandReceptorTable:
+def _part(name: str, organism: str) -> LigandReceptorTable:
+    whole, (_, colon, part) = cellchatdb(organism), name.partition(":")
+    if part == "all":
+        return whole
+    kinds = [part] if colon else [kind for kind in KINDS if kind != NON_PROTEIN]
+    if kinds[0] not in KINDS:
+        raise InputError(f"{SHIPPED} has no part {part!r}; {suggestion(part, ['all', *KINDS])}")
+    return whole.subset(annotation=kinds)
+
+
+def _not_there(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a folder; give the path of a csv, or read CellPhoneDB's tables with read_cellphonedb"
+    beside = (
+        sorted(p.name for p in path.parent.iterdir() if p.suffix.lower() in SUFFIXES) if path.parent.is_dir() else []
+    )
+    near = suggestion(path.name, [SHIPPED, ALL, *beside])
+    return f"there is no ligand-receptor table {str(path)!r}: give {SHIPPED}, {ALL} or the path of a csv; {near}"
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, keep_default_na=False, dtype=str)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as a csv of interactions ({error}); save it as UTF-8 csv") from error
+
+
+def _own(given: pd.DataFrame, where: str, organism: str) -> LigandReceptorTable:
     known = {*COLUMNS, "interaction_name_2", "version"}
     require_columns(given, ["ligand", "receptor"], where)
     for column in given.columns:
         if column not in known:
             raise InputError(f"{where} has an unknown column {column!r}; {suggestion(str(column), sorted(known))}")
     if given.empty:
-        raise InputError(f"{where} has no rows; give one interaction at least")
-    table = given.astype(str).copy()
-    for column in COLUMNS:
-        if column not in table:
-            table[column] = ""
+        raise InputError(f"{where} has no rows; at least one interaction is needed")
+    table = completed(given)
     for column in ("ligand", "receptor"):
         empty = table.index[table[column].str.strip() == ""]
         if len(empty):
-            raise InputError(f"{where}, row {table.index.get_loc(empty[0]) + 2}: {column} is empty")
-    complexes: dict[str, tuple[str, ...]] = {}
-    for column in ("ligand", "receptor"):
-        for name in table[column]:
-            parts = tuple(p.strip() for p in name.replace("_and_", "+").split("+"))
-            if len(parts) > 1:
-                complexes[name] = parts
-    unnamed = table["interaction_name"] == ""
-    table.loc[unnamed, "interaction_name"] = (table["ligand"] + "_" + table["receptor"])[unnamed]
+            raise InputError(f"{where}, row {empty[0] + 2}: {column} is empty")
     doubled = table.index[table["interaction_name"].duplicated()]
     if len(doubled):
         name = table.loc[doubled[0], "interaction_name"]
-        raise InputError(f"{where}: interaction {name!r} stands more than once; name each row once")
-    shipped = cellchatdb("human")
-    used = set(table["ligand"]) | set(table["receptor"])
-    complexes |= {n: g for n, g in shipped.complexes.items() if n in used and n not in complexes}
-    return LigandReceptorTable(table.reset_index(drop=True), MappingProxyType(complexes), shipped.cofactors, where)
+        raise InputError(f"{where}: interaction {name!r} occurs more than once; give each a row and a name of its own")
+    shipped = cellchatdb(organism)
+    names = set(table["ligand"]) | set(table["receptor"])
+    complexes = {n: g for n, g in shipped.complexes.items() if n in names}
+    complexes |= {n: genes for n in names if len(genes := _joined_genes(n)) > 1}
+    return LigandReceptorTable(table, MappingProxyType(complexes), shipped.cofactors, where)
+
+
+def _joined_genes(name: str) -> Sequence[str]:
+    return tuple(part.strip() for part in name.replace("_and_", "+").split("+"))
+
+
+def coverage(
+    adata: Any, *, resource: "str | Path | pd.DataFrame | LigandReceptorTable" = SHIPPED, organism: str = "human"
+) -> pd.DataFrame:
+    """Which interactions can be inferred from the genes measured: interaction, pathway, covered, missing, known_as.
+
+    `missing` lists genes of ligand and receptor that are not measured; `known_as` those of them that seem to be
+    measured under an older symbol ("old = new"). Nothing is renamed: rename genes yourself and infer again.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    resource, organism
+        As in `infer`.
+    """
+    table = read_resource(resource, organism)
+    genes = set(pd.Index(adata.var_names).astype(str))
+    older: dict[str, str] = {}
+    if organism == "human":
+        older = {new: old for old, new in resources.aliases().items() if old in genes and new not in genes}
+    rows = []
+    own = table.interactions
+    for name, pathway, ligand, receptor in zip(
+        own["interaction_name"], own["pathway_name"], own["ligand"], own["receptor"], strict=True
+    ):
+        lost = [g for side in (ligand, receptor) for g in table.genes_of(side) if g not in genes]
+        known = [f"{older[g]} = {g}" for g in lost if g in older]
+        rows.append((name, pathway, not lost, ", ".join(lost), ", ".join(known)))
+    return pd.DataFrame(rows, columns=["interaction", "pathway", "covered", "missing", "known_as"])

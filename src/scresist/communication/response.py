@@ -13,8 +13,9 @@ from scipy import sparse
 from scresist import resources
 from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, RefusedError
+from scresist.communication.interactions import LigandReceptorTable
 from scresist.communication.levels import levels
-from scresist.communication.resource import LigandReceptorTable, read_resource
+from scresist.communication.resource import read_resource
 from scresist.communication.result import Communication
 from scresist.contrasts import contrast_arms
 from scresist.results import Result

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import InputError, RefusedError, require_choice, suggestion
+from scresist.communication.centrality import centralities
 from scresist.communication.result import Communication
-from scresist.kernels.centrality import centralities
 
 
 def group_centralities(com: Communication, *, level: str = "pathway", threshold: float = 0.05) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def group_centralities(com: Communication, *, level: str = "pathway", threshold:
 
     Returns
     -------
-    One row per pathway and group: pathway, group, and the measures of `kernels.centrality.centralities`.
+    One row per pathway and group: pathway, group, and the measures of `communication.centrality`.
 
     Raises
     ------

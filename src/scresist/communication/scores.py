@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from scresist.cells.normalise import mean_log_normalised
+from scresist.communication.interactions import LigandReceptorTable
 from scresist.communication.levels import levels, over_samples
-from scresist.communication.resource import LigandReceptorTable, read_resource
+from scresist.communication.resource import read_resource
 from scresist.communication.result import Communication
 from scresist.kernels.link_scores import SCORES, link_scores, robust_rank_aggregate
 
@@ -92,8 +93,8 @@ def link_evidence(
     -------
     source, target, interaction; `n_samples` (both groups measured), `share_samples` (of them with the link above zero),
     `share_significant` (p < 0.05), `ligand_cells` and `receptor_cells` (share of cells above zero, lowest subunit,
-    mean of samples), `ambient_risk` (5 % of the mean of all groups over that of the source, at most 1: the share of the
-    ligand in the source that soup of that size would explain).
+    mean of samples), `ligand_ambient_share` (5 % of the mean of all groups over that of the source, at most 1: the
+    share of the ligand in the source that ambient RNA of that size would explain).
     """
     sides, genes = _subunits(com, read_resource(resource, organism))
     share = np.nan_to_num(over_samples(levels(adata, com, genes, sample=sample, above_zero=True)))
@@ -101,7 +102,7 @@ def link_evidence(
     cells = {s: _lowest(share, genes, units) for s, units in sides.items()}
     with np.errstate(divide="ignore", invalid="ignore"):
         soup = np.minimum(AMBIENT_SHARE * mean.mean(axis=0) / mean, 1.0)
-    risk = -_lowest(-soup, genes, sides["ligand"])
+    ambient = -_lowest(-soup, genes, sides["ligand"])
     values = com.probability[None] if com.by_sample is None else com.by_sample
     p_values = com.p_value[None] if com.p_by_sample is None else com.p_by_sample
     measured = np.isfinite(values).sum(axis=0)
@@ -113,7 +114,7 @@ def link_evidence(
             "source": com.groups[source], "target": com.groups[target], "interaction": com.pairs[pair],
             "n_samples": measured[at], "share_samples": (positive / some)[at], "share_significant": (called / some)[at],
             "ligand_cells": cells["ligand"][source, pair], "receptor_cells": cells["receptor"][target, pair],
-            "ambient_risk": risk[source, pair],
+            "ligand_ambient_share": ambient[source, pair],
         }
     )  # fmt: skip
 

@@ -8,7 +8,6 @@ import pandas as pd
 from scresist.checks import InputError, RefusedError, require_choice
 from scresist.communication.conditions import together
 from scresist.communication.result import Communication
-from scresist.kernels.kmeans import cluster_points, number_of_clusters
 from scresist.kernels.network_distance import (
     default_neighbours,
     link_overlap,
@@ -16,9 +15,10 @@ from scresist.kernels.network_distance import (
     structural_distances,
 )
 
-MOST_CLUSTERS = 10
-LEAST_PLACED = 5  # pathways: below it there is nothing for a plane to show
-LEAST_DISTANCE = 0.3  # between points of the plane
+MAXIMUM_CLUSTERS = 10
+MINIMUM_PLACED = 5  # pathways: with fewer a plane shows nothing
+MINIMUM_DISTANCE = 0.3  # between points of the plane
+STARTS = 10  # of k-means; the tightest is kept
 
 
 def pathway_similarity(
@@ -113,16 +113,15 @@ def place_pathways(
     if S.ndim != 2 or S.shape[0] != S.shape[1] or not np.allclose(S, S.T):
         raise InputError(f"a similarity is square and symmetric; got shape {S.shape}")
     own = np.flatnonzero((S > 0).sum(axis=1) > 1)
-    if len(own) < LEAST_PLACED:
-        raise RefusedError(f"{len(own)} pathways are like another one; a plane of them takes {LEAST_PLACED} at least")
+    if len(own) < MINIMUM_PLACED:
+        raise RefusedError(f"{len(own)} pathways are similar to another one; a plane needs at least {MINIMUM_PLACED}")
     generator = np.random.default_rng(rng)
     k = int(np.ceil(np.sqrt(len(own)))) + 1 if neighbours is None else neighbours
     if not 2 <= k < len(own):
         raise InputError(f"neighbours must lie in 2 to {len(own) - 1}; got {k!r}")
     plane, cluster = np.full((len(S), 2), np.nan), np.zeros(len(S), dtype=np.int64)
     plane[own] = _plane(S[np.ix_(own, own)], k, int(generator.integers(2**31)))
-    n = number_of_clusters(plane[own], MOST_CLUSTERS, rng=generator) if clusters is None else clusters
-    cluster[own] = cluster_points(plane[own], n, rng=generator) + 1
+    cluster[own] = _clusters(plane[own], clusters, generator) + 1
     return pd.DataFrame(
         {"pathway": similarity.index.to_numpy(), "x": plane[:, 0], "y": plane[:, 1], "cluster": cluster}
     )
@@ -132,8 +131,29 @@ def _plane(rows: np.ndarray, neighbours: int, seed: int) -> np.ndarray:
     from umap import UMAP  # seconds to import
 
     # Started from principal components: eigenvectors of so small a graph do not always exist, and vary more by seed.
-    model = UMAP(n_neighbors=neighbours, min_dist=LEAST_DISTANCE, init="pca", random_state=seed, n_jobs=1)
+    model = UMAP(n_neighbors=neighbours, min_dist=MINIMUM_DISTANCE, init="pca", random_state=seed, n_jobs=1)
     return np.asarray(model.fit_transform(rows), dtype=np.float64)
+
+
+def _clusters(points: np.ndarray, wanted: int | None, rng: np.random.Generator) -> np.ndarray:
+    """k-means of points in as many clusters as asked for, else as have the largest mean silhouette width.
+
+    Numbered from 0 by first appearance; one cluster where there are fewer than three distinct points.
+    """
+    from sklearn.cluster import KMeans  # seconds to import
+    from sklearn.metrics import silhouette_score
+
+    distinct = len(np.unique(points, axis=0))
+    if wanted is not None and not 1 <= wanted <= distinct:
+        raise InputError(f"clusters must be from 1 to {distinct}, the number of distinct points; got {wanted!r}")
+    numbers = [wanted] if wanted is not None else range(2, min(MAXIMUM_CLUSTERS, distinct - 1) + 1)
+    best, widest = np.zeros(len(points), dtype=np.int64), -np.inf
+    for number in numbers:
+        labels = KMeans(number, n_init=STARTS, random_state=int(rng.integers(2**31))).fit_predict(points)
+        width = float(silhouette_score(points, labels)) if len(numbers) > 1 else 0.0
+        if width > widest:
+            best, widest = labels, width
+    return np.asarray(pd.factorize(best)[0])
 
 
 def pathway_shift(placed: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,9 @@
 """From counts to clusters and a layout: for naming cells and looking at them; every test goes back to the counts."""
 
 import random
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -187,18 +189,37 @@ def leiden(graph: sparse.csr_matrix, resolution: float, seed: int) -> np.ndarray
 
     upper = sparse.triu(graph, k=1).tocoo()
     g = igraph.Graph(n=graph.shape[0], edges=np.column_stack([upper.row, upper.col]), directed=False)
-    igraph.set_random_number_generator(random.Random(seed))
-    try:
+    with _seeded(seed, draws=graph.shape[0] > 1):
         parts = g.community_leiden(
             objective_function="modularity", weights=upper.data.tolist(), resolution=resolution, n_iterations=4
         )
-    finally:
-        igraph.set_random_number_generator(random)
     raw = np.asarray(parts.membership)
     _, first, inverse, sizes = np.unique(raw, return_index=True, return_inverse=True, return_counts=True)
     rank = np.empty(len(sizes), dtype=int)
     rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
     return rank[inverse]
+
+
+@contextmanager
+def _seeded(seed: int, *, draws: bool) -> Iterator[None]:
+    """Python's `random`, which igraph draws from, seeded and then put back where it was.
+
+    igraph has no seed of its own and does not report which generator it was given: giving it another one could not be
+    undone. `draws` is whether it draws at all.
+    """
+    before = random.getstate()
+    random.seed(seed)
+    start = random.getstate()
+    try:
+        yield
+        if draws and random.getstate() == start:
+            warnings.warn(
+                "igraph drew no number from Python's random: it was given another generator, and the clusters do not "
+                "depend on the seed; call igraph.set_random_number_generator(random)",
+                stacklevel=4,
+            )
+    finally:
+        random.setstate(before)
 
 
 def _stable_resolution(
@@ -230,8 +251,6 @@ def _stable_resolution(
 
 
 def _layout(neighbours: "AnnData", seed: int) -> np.ndarray:
-    import warnings
-
     import scanpy as sc
 
     with warnings.catch_warnings():
@@ -253,17 +272,16 @@ def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Re
     groups = [str(g) for g in cohort.obs[groupby].cat.categories if sizes.get(g, 0) >= 3]
     if len(groups) < 2:
         return Result(pd.DataFrame(columns=MARKER_COLUMNS), "not computed", notes=("fewer than two clusters",))
-    codes = cohort.obs[groupby].cat.codes.to_numpy()
-    shares = _shares(cohort, codes, len(cohort.obs[groupby].cat.categories))
-    tested = _rank_sums(cohort, cohort.obs[groupby].astype(str).to_numpy(), groups)
+    labels = cohort.obs[groupby].astype(str).to_numpy()
+    parts = [
+        rank_sum_over_cells(values, labels, cohort.var_names[genes], groups=groups)
+        for genes, values in log_normalised_by_gene(cohort)
+    ]
     tables = []
-    for group in groups:
-        at = cohort.obs[groupby].cat.categories.get_loc(group)
-        rows = tested.xs(group, level=0).reindex(cohort.var_names)
-        table = pd.DataFrame({"cluster": group, "gene": rows.index, "p_value": rows["p_value"].to_numpy()})
-        table["log2_fold_change"] = np.log2(np.maximum(rows["fold_change"].to_numpy(dtype=float), 1e-12))
-        table["share_in"], table["share_out"] = shares[0][at], shares[1][at]
-        table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy(dtype=float))
+    for group, rows in pd.concat(parts, ignore_index=True).groupby("group", sort=False):
+        table = rows[["gene", "p_value", "share_in", "share_out"]].assign(cluster=group)
+        table["log2_fold_change"] = np.log2(np.maximum(rows["fold_change"].to_numpy(), 1e-12))
+        table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy())
         keep = table[(table["log2_fold_change"] > 0) & (table["share_in"] >= 0.1)]
         keep = keep.sort_values(["p_value", "log2_fold_change", "gene"], ascending=[True, False, True]).head(top)
         tables.append(keep.assign(rank=np.arange(1, len(keep) + 1), use="descriptive"))
@@ -277,24 +295,3 @@ def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Re
 MARKER_COLUMNS = [
     "cluster", "gene", "rank", "log2_fold_change", "share_in", "share_out", "p_value", "q_value", "use",
 ]  # fmt: skip
-
-
-def _shares(cohort: "AnnData", codes: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """Share of the cells with a count of each gene, in each group and outside it: two arrays (groups, genes)."""
-    found = count_detected(cohort, codes, n_groups)
-    size = np.bincount(codes[codes >= 0], minlength=n_groups).astype(float)
-    outside = count_detected(cohort, np.zeros(cohort.n_obs, dtype=int), 1)[0] - found
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return found / size[:, None], outside / (cohort.n_obs - size)[:, None]
-
-
-def _rank_sums(cohort: "AnnData", of: np.ndarray, groups: list[str]) -> pd.DataFrame:
-    """The rank-sum test of every gene, by group and gene in the order of the cohort; one block of genes at a time."""
-    import anndata
-
-    obs = pd.DataFrame({"group": of}, index=cohort.obs_names)
-    parts = []
-    for genes, values in log_normalised_by_gene(cohort):
-        block = anndata.AnnData(X=sparse.csc_matrix(values), obs=obs, var=pd.DataFrame(index=cohort.var_names[genes]))
-        parts.append(rank_sum_over_cells(block, group_keys="group", groups=groups))
-    return pd.concat(parts)

@@ -87,15 +87,36 @@ class Sorted:
         cells = np.concatenate([self.cells[p] for p in parts]) if parts else self.cells[:0]
         return Sorted(values, cells, pointers, self.n_cells)
 
+    def dense(self) -> np.ndarray:
+        """The values as cells x genes, zeros included."""
+        shape = self.n_cells, len(self.pointers) - 1
+        return np.asarray(sparse.csc_array((self.values, self.cells, self.pointers), shape=shape).toarray())
 
-def sort_values(X: np.ndarray | sparse.sparray) -> Sorted:
-    """Sort each gene's non-zero values once: every relabelling is then one pass over them."""
+
+def sort_values(X: np.ndarray | sparse.sparray, *, signed: bool = False) -> Sorted:
+    """Sort each gene's non-zero values once: every relabelling is then one pass over them.
+
+    Parameters
+    ----------
+    X
+        Shape (cells, genes), sparse or dense. It is not changed.
+    signed
+        Whether values below zero are allowed.
+
+    Raises
+    ------
+    InputError
+        For missing, infinite or (where not allowed) negative values.
+    """
     columns = sparse.csc_array(X)
-    columns.sum_duplicates()
+    if not columns.has_canonical_format or (columns.data == 0).any():
+        columns = columns.copy()
+        columns.sum_duplicates()
+        columns.eliminate_zeros()
     values = columns.data.astype(np.float64)
     if not np.isfinite(values).all():
         raise InputError(f"X has {int((~np.isfinite(values)).sum())} NaN or infinite values; remove them")
-    if (values < 0).any():
+    if not signed and (values < 0).any():
         raise InputError("X has negative values (scaled data?); give counts or log-normalised values")
     cells = columns.indices.astype(np.int32)
     pointers = columns.indptr.astype(np.int64)

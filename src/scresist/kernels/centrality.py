@@ -1,4 +1,4 @@
-"""Centralities of weighted directed graphs with loops: one value per node."""
+"""Centralities of weighted directed graphs with loops that igraph does not have, or not without an arbitrary choice."""
 
 import numpy as np
 from numba import njit
@@ -7,15 +7,12 @@ from scipy import linalg
 from scresist.checks import InputError
 
 MEASURES = (
-    "outdeg", "indeg", "outdeg_unweighted", "indeg_unweighted", "hub", "authority", "eigen", "page_rank",
-    "betweenness", "flowbet", "info",
+    "outdeg", "indeg", "outdeg_unweighted", "indeg_unweighted", "hub", "authority", "eigen", "flowbet", "info",
 )  # fmt: skip
-DAMPING = 0.85
-TOLERANCE = 1e-10  # relative, within which two paths are of equal length
 
 
 def centralities(weights: np.ndarray) -> dict[str, np.ndarray]:
-    """How central each node of a weighted directed graph is, by eleven measures.
+    """How central each node of a weighted directed graph is, by nine measures.
 
     Parameters
     ----------
@@ -26,11 +23,11 @@ def centralities(weights: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     By name (MEASURES), shape (nodes,) or (nodes, graphs): `outdeg`, `indeg` (sums with loops), the same `_unweighted`
-    (numbers of links), `hub`, `authority`, `eigen` (principal eigenvectors of A A', A'A and A + A', largest 1),
-    `page_rank` (damping 0.85, sums to 1), `betweenness` (paths of length 1 / weight, loops ignored), `flowbet` (loss of
-    maximum flow over all ordered pairs when the node is gone), `info` (information centrality, sums to 1). `info` reads
-    the lower triangle alone where a graph is not symmetric, as the program does whose numbers these are: it depends on
-    the order of the nodes and may be negative.
+    (numbers of links), `hub`, `authority`, `eigen` (principal eigenvectors of A A', A'A and A + A', largest 1; where
+    there are several, the part of the strengths in their span, so that the order of the nodes does not matter),
+    `flowbet` (loss of maximum flow over all ordered pairs when the node is removed), `info` (information centrality,
+    sums to 1). Where a graph is not symmetric, `info` uses the lower triangle alone, as CellChat does through sna: it
+    depends on the order of the nodes and may be negative.
 
     Raises
     ------
@@ -39,8 +36,8 @@ def centralities(weights: np.ndarray) -> dict[str, np.ndarray]:
 
     References
     ----------
-    Kleinberg (1999) J ACM 46:604; Bonacich (1987) Am J Sociol 92:1170; Brin & Page (1998); Brandes (2001) J Math Sociol
-    25:163; Freeman, Borgatti & White (1991) Soc Networks 13:141; Stephenson & Zelen (1989) Soc Networks 11:1.
+    Kleinberg (1999) J ACM 46:604; Bonacich (1987) Am J Sociol 92:1170; Freeman, Borgatti & White (1991) Soc Networks
+    13:141; Stephenson & Zelen (1989) Soc Networks 11:1.
     """
     A = np.asarray(weights, dtype=np.float64)
     if A.ndim not in {2, 3} or A.shape[0] != A.shape[1]:
@@ -64,8 +61,6 @@ def _one(A: np.ndarray) -> dict[str, np.ndarray]:
         "hub": _principal(A @ A.T, strength),
         "authority": _principal(A.T @ A, strength),
         "eigen": _principal(A + A.T, strength),
-        "page_rank": _page_rank(A),
-        "betweenness": _betweenness(A),
         "flowbet": _flow_betweenness(A),
         "info": _information(A),
     }
@@ -81,56 +76,6 @@ def _principal(S: np.ndarray, start: np.ndarray) -> np.ndarray:
     vector = np.abs(vector)
     vector[vector < vector.max() * 1e-14] = 0
     return np.asarray(vector / vector.max())
-
-
-def _page_rank(A: np.ndarray) -> np.ndarray:
-    n = len(A)
-    total = A.sum(axis=1)
-    step = np.divide(A, total[:, None], out=np.full_like(A, 1 / n), where=total[:, None] > 0)
-    rank = np.linalg.solve(np.eye(n) - DAMPING * step.T, np.full(n, (1 - DAMPING) / n))
-    return np.asarray(rank / rank.sum())
-
-
-@njit(cache=True)
-def _betweenness(A):  # type: ignore[no-untyped-def]
-    """Brandes' accumulation with Dijkstra over a dense graph."""
-    n = len(A)
-    out = np.zeros(n)
-    for s in range(n):
-        distance, paths, done = np.full(n, np.inf), np.zeros(n), np.zeros(n, dtype=np.bool_)
-        order, n_done = np.empty(n, dtype=np.int64), 0
-        before = np.zeros((n, n), dtype=np.bool_)  # before[w, v]: v precedes w on a shortest path from s
-        distance[s], paths[s] = 0.0, 1.0
-        while True:
-            v, best = -1, np.inf
-            for u in range(n):
-                if not done[u] and distance[u] < best:
-                    v, best = u, distance[u]
-            if v < 0:
-                break
-            done[v] = True
-            order[n_done] = v
-            n_done += 1
-            for w in range(n):
-                if w == v or done[w] or A[v, w] <= 0.0:
-                    continue
-                length = best + 1.0 / A[v, w]
-                if np.isinf(distance[w]) or length < distance[w] - TOLERANCE * length:
-                    distance[w], paths[w] = length, paths[v]
-                    before[w] = False
-                    before[w, v] = True
-                elif length <= distance[w] + TOLERANCE * length:
-                    paths[w] += paths[v]
-                    before[w, v] = True
-        share = np.zeros(n)
-        for k in range(n_done - 1, -1, -1):
-            w = order[k]
-            for v in range(n):
-                if before[w, v]:
-                    share[v] += paths[v] / paths[w] * (1.0 + share[w])
-            if w != s:
-                out[w] += share[w]
-    return out
 
 
 @njit(cache=True)
@@ -154,16 +99,16 @@ def _max_flow(A, source, sink, without):  # type: ignore[no-untyped-def]
                     tail += 1
         if parent[sink] < 0:
             return flow
-        least, w = np.inf, sink
+        smallest, w = np.inf, sink
         while w != source:
-            least = min(least, rest[parent[w], w])
+            smallest = min(smallest, rest[parent[w], w])
             w = parent[w]
         w = sink
         while w != source:
-            rest[parent[w], w] -= least
-            rest[w, parent[w]] += least
+            rest[parent[w], w] -= smallest
+            rest[w, parent[w]] += smallest
             w = parent[w]
-        flow += least
+        flow += smallest
 
 
 @njit(cache=True)

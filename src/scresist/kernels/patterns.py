@@ -1,13 +1,10 @@
 """Patterns: a non-negative matrix as a product of few, from a start that is the same every time."""
 
 import numpy as np
-from numba import njit
-from scipy import cluster
-from scipy.spatial.distance import squareform
 
 from scresist.checks import InputError
 
-LEAST = 1e-9  # added to denominators, and the smallest entry
+SMALLEST = 1e-9  # added to denominators, and the smallest entry
 NEAR_ZERO = 1e-10  # of the start, taken as 0
 CHECK_EVERY, UNCHANGED, MAX_ITERATIONS = 10, 40, 2000
 
@@ -72,8 +69,8 @@ def factorise(V: np.ndarray, W: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, 
     W, H = W.astype(np.float64).copy(), H.astype(np.float64).copy()
     before, unchanged = np.zeros(0), 0
     for iteration in range(1, MAX_ITERATIONS + 1):
-        H = np.maximum(H * (W.T @ V), LEAST) / (W.T @ W @ H + LEAST)
-        W = np.maximum(W * (V @ H.T), LEAST) / (W @ (H @ H.T) + LEAST)
+        H = np.maximum(H * (W.T @ V), SMALLEST) / (W.T @ W @ H + SMALLEST)
+        W = np.maximum(W * (V @ H.T), SMALLEST) / (W @ (H @ H.T) + SMALLEST)
         W /= W.sum(axis=0)
         if iteration % CHECK_EVERY:
             continue
@@ -114,70 +111,3 @@ def consensus(V: np.ndarray, k: int, n_runs: int, *, rng: np.random.Generator) -
         label = factorise(V, W, H)[1].argmax(axis=0)
         total += label[:, None] == label[None, :]
     return total / n_runs
-
-
-def consensus_quality(together: np.ndarray, k: int) -> tuple[float, float]:
-    """How clearly a consensus falls into k patterns: cophenetic correlation and mean silhouette width.
-
-    Parameters
-    ----------
-    together
-        Shape (columns, columns), as from `consensus`.
-    k
-        Number of patterns.
-
-    Returns
-    -------
-    Both up to 1; 1 where every start gives the same partition.
-    """
-    apart = 1 - together
-    flat = squareform(apart, checks=False)
-    tree = cluster.hierarchy.average(flat)
-    tree_distance = cluster.hierarchy.cophenet(tree)
-    constant = flat.std() == 0 or tree_distance.std() == 0
-    cophenetic = 1.0 if constant else float(np.corrcoef(flat, tree_distance)[0, 1])
-    labels = cluster.hierarchy.fcluster(tree, k, criterion="maxclust")
-    return cophenetic, float(silhouette(apart, labels).mean())
-
-
-def silhouette(apart: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Silhouette width of each item: nearer to its own cluster (up to 1) or to the next (down to -1).
-
-    Parameters
-    ----------
-    apart
-        Distances. Shape (items, items).
-    labels
-        Cluster of each item, small whole numbers from 0. Shape (items,).
-
-    Returns
-    -------
-    Shape (items,); 0 for an item alone in its cluster.
-
-    References
-    ----------
-    Rousseeuw (1987) J Comput Appl Math 20:53.
-    """
-    return np.asarray(_silhouette(np.asarray(apart, dtype=np.float64), np.asarray(labels, dtype=np.int64)))
-
-
-@njit(cache=True)
-def _silhouette(apart, labels):  # type: ignore[no-untyped-def]
-    n, n_labels = len(labels), labels.max() + 1
-    out = np.zeros(n)
-    for i in range(n):
-        total, size = np.zeros(n_labels), np.zeros(n_labels)
-        for j in range(n):
-            if j != i:
-                total[labels[j]] += apart[i, j]
-                size[labels[j]] += 1
-        own = labels[i]
-        if size[own] == 0:
-            continue
-        a, b = total[own] / size[own], np.inf
-        for c in range(n_labels):
-            if c != own and size[c] > 0:
-                b = min(b, total[c] / size[c])
-        if np.isfinite(b) and max(a, b) > 0:
-            out[i] = (b - a) / max(a, b)
-    return out

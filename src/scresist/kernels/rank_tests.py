@@ -4,6 +4,7 @@ import numpy as np
 from scipy import stats
 
 from scresist.checks import InputError, require_finite
+from scresist.kernels.rank_sums import rank_sum_test
 
 EXACT_BELOW = 50  # observations
 
@@ -40,23 +41,22 @@ def signed_rank_test(x: np.ndarray, y: np.ndarray) -> float:
     n = len(d)
     if n == 0:
         return np.nan
-    ranks = stats.rankdata(np.abs(d))
-    if n < EXACT_BELOW and n == len(whole) and len(np.unique(ranks)) == n:
-        return float(stats.wilcoxon(d, method="exact").pvalue)
-    z = ranks[d > 0].sum() - n * (n + 1) / 4
-    return _normal(z, n * (n + 1) * (2 * n + 1) / 24 - _ties(ranks) / 48)
+    exact = n < EXACT_BELOW and n == len(whole) and len(np.unique(np.abs(d))) == n
+    return float(stats.wilcoxon(d, method="exact" if exact else "asymptotic", correction=not exact).pvalue)
 
 
-def two_sample_rank_test(x: np.ndarray, y: np.ndarray) -> float:
+def two_sample_rank_test(x: np.ndarray, y: np.ndarray, *, exact_below: int = EXACT_BELOW) -> float:
     """Two-sided p-value of the rank-sum test of two samples.
 
-    Exact where both have fewer than 50 values and none are tied; otherwise the normal approximation with the
+    Exact where both have fewer than `exact_below` values and none are tied; otherwise the normal approximation with the
     corrections for ties and continuity. NaN where all values are equal or a sample is empty.
 
     Parameters
     ----------
     x, y
         Values. Shapes (n,) and (m,).
+    exact_below
+        0 gives the normal approximation always.
 
     Returns
     -------
@@ -72,14 +72,11 @@ def two_sample_rank_test(x: np.ndarray, y: np.ndarray) -> float:
     Mann & Whitney (1947) Ann Math Stat 18:50.
     """
     x, y = _vectors(x, y)
-    n, m = len(x), len(y)
-    if n == 0 or m == 0:
+    if len(x) == 0 or len(y) == 0:
         return np.nan
-    ranks = stats.rankdata(np.concatenate([x, y]))
-    if n < EXACT_BELOW and m < EXACT_BELOW and len(np.unique(ranks)) == n + m:
-        return float(stats.mannwhitneyu(x, y, method="exact").pvalue)
-    z = ranks[:n].sum() - n * (n + 1) / 2 - n * m / 2
-    return _normal(z, n * m / 12 * ((n + m + 1) - _ties(ranks) / ((n + m) * (n + m - 1))))
+    side = np.repeat([0, 1], [len(x), len(y)])
+    found = rank_sum_test(np.concatenate([x, y])[:, None], side, 2, exact_below=exact_below)
+    return float(found.p_value[0, 0])
 
 
 def _vectors(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -87,14 +84,3 @@ def _vectors(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     require_finite(x, "x")
     require_finite(y, "y")
     return x, y
-
-
-def _ties(ranks: np.ndarray) -> float:
-    blocks = np.unique(ranks, return_counts=True)[1].astype(float)
-    return float((blocks**3 - blocks).sum())
-
-
-def _normal(z: float, variance: float) -> float:
-    if variance <= 0:
-        return np.nan
-    return float(2 * stats.norm.sf(abs(z - np.sign(z) * 0.5) / np.sqrt(variance)))

@@ -345,7 +345,7 @@ def _modules(X: np.ndarray, recipe: Recipe, choice: PowerChoice, rules: NetworkM
 
 
 def described(X: np.ndarray, genes: pd.Index, metacells: pd.DataFrame, detected: Detected) -> dict[str, Any]:
-    """The attributes of a `Network` that follow from its expression and modules; scores are empty."""
+    """The attributes of a `Network` that follow from its expression and modules; scores and intervals are empty."""
     labels = detected.labels
     E, explained = eigengenes(X, labels)
     kme = signed_kme(X, E)
@@ -362,6 +362,8 @@ def described(X: np.ndarray, genes: pd.Index, metacells: pd.DataFrame, detected:
         "linkage": detected.Z,
         "neighbours": detected.neighbours,
         "overlaps": detected.overlaps.astype(np.float32),
+        "kme_low": None,
+        "kme_high": None,
     }
 
 

@@ -10,9 +10,10 @@ import pandas as pd
 from scresist.checks import InputError, suggestion
 from scresist.kernels.linkage import average_linkage
 from scresist.networks.detect import correlations, cut_modules, dissimilarity
+from scresist.networks.intervals import with_kme_intervals
 from scresist.networks.naming import UNASSIGNED
 from scresist.networks.network import Network
-from scresist.networks.robustness import kme_interval, match_modules, recipe_of
+from scresist.networks.robustness import match_modules, recipe_of
 from scresist.results import Result
 
 DEFAULT_GRID: tuple[Mapping[str, Any], ...] = (
@@ -41,40 +42,36 @@ class GeneView:
     neighbours: pd.DataFrame
 
 
-def gene_view(net: Network, gene: str, *, n_neighbours: int = 20, n_bootstraps: int = 200, rng: int = 1) -> GeneView:
+def gene_view(net: Network, gene: str, *, n_neighbours: int = 20) -> GeneView:
     """A gene's own and nearest module, its kME with every module with an interval, and its neighbours.
 
     Parameters
     ----------
     net
-        The network.
+        The network; where it has no intervals, those of `with_kme_intervals` are computed.
     gene
         One of its genes.
     n_neighbours
         How many of the genes of highest topological overlap.
-    n_bootstraps, rng
-        Resamplings of patients for the intervals, and their seed.
 
     Raises
     ------
     InputError
-        If the gene is not in the network; the message says why it was left out.
+        If the gene is not in the network; the message gives the reason.
     """
     _place(net, gene)
-    return _view(net, gene, n_neighbours, *kme_interval(net, n_bootstraps=n_bootstraps, rng=rng))
+    return _view(net if net.kme_low is not None else with_kme_intervals(net), gene, n_neighbours)
 
 
-def gene_views(net: Network, genes: Iterable[str], *, n_bootstraps: int = 200, rng: int = 1) -> Result:
+def gene_views(net: Network, genes: Iterable[str]) -> Result:
     """The views of several genes, one row each, with how far their place depends on the settings of the cut.
 
     Parameters
     ----------
     net
-        The network.
+        The network; where it has no intervals, those of `with_kme_intervals` are computed.
     genes
-        Names; those that are not in the network keep a row that says why.
-    n_bootstraps, rng
-        As in `gene_view`.
+        Names; those that are not in the network keep a row with the reason.
 
     Returns
     -------
@@ -85,15 +82,14 @@ def gene_views(net: Network, genes: Iterable[str], *, n_bootstraps: int = 200, r
     """
     genes = list(dict.fromkeys(map(str, genes)))
     inside = [gene for gene in genes if gene in net.genes]
-    low, high = kme_interval(net, n_bootstraps=n_bootstraps, rng=rng)
+    known = net if net.kme_low is not None or not inside else with_kme_intervals(net)
     moved = settings_view(net, inside) if inside else pd.DataFrame(columns=["gene", "module"])
     rows: list[dict[str, object]] = []
     for gene in genes:
-        try:
-            view = _view(net, gene, 20, low, high)
-        except InputError as absent:
-            rows.append({"gene": gene, "module": "", "verdict": str(absent)})
+        if gene not in net.genes:
+            rows.append({"gene": gene, "module": "", "verdict": _why_absent(net, gene)})
             continue
+        view = _view(known, gene, 20)
         best = view.kme.iloc[0]
         own = moved.loc[moved["gene"] == gene, "module"]
         rows.append({
@@ -105,22 +101,22 @@ def gene_views(net: Network, genes: Iterable[str], *, n_bootstraps: int = 200, r
     columns = ["gene", "module", "nearest", "kme", "kme_low", "kme_high", "rank_there", "module_size",
                "settings_share", "neighbours", "verdict"]  # fmt: skip
     method = "kME with 95 % intervals over patients; the tree cut again under other settings"
-    return Result(pd.DataFrame(rows, columns=columns), method, {"n_bootstraps": n_bootstraps})
+    return Result(pd.DataFrame(rows, columns=columns), method)
 
 
-def _view(
-    net: Network, gene: str, n_neighbours: int, low: tuple[np.ndarray, np.ndarray], high: tuple[np.ndarray, np.ndarray]
-) -> GeneView:
+def _view(net: Network, gene: str, n_neighbours: int) -> GeneView:
     place = _place(net, gene)
     module = str(net.modules["module"].iloc[place])
     kme = net.kme.iloc[place].to_numpy()
+    low, high = (np.full(len(kme), np.nan) if limit is None else limit.iloc[place].to_numpy()
+                 for limit in (net.kme_low, net.kme_high))  # fmt: skip
     members = [net.kme.to_numpy()[net.labels == i + 1, i] for i in range(len(net.names))]
     table = pd.DataFrame(
         {
             "module": net.names,
             "kme": kme,
-            "kme_low": low[0][place],
-            "kme_high": high[0][place],
+            "kme_low": low,
+            "kme_high": high,
             "rank_there": [1 + int((own > value).sum()) for own, value in zip(members, kme, strict=True)],
             "module_size": [len(own) for own in members],
         }
@@ -140,14 +136,18 @@ def _view(
 
 
 def _place(net: Network, gene: str) -> int:
-    if gene in net.genes:
-        return int(net.genes.get_indexer(pd.Index([gene]))[0])
+    if gene not in net.genes:
+        raise InputError(_why_absent(net, gene))
+    return int(net.genes.get_indexer(pd.Index([gene]))[0])
+
+
+def _why_absent(net: Network, gene: str) -> str:
     report = net.gene_report.set_index("gene")
-    if gene in report.index:
-        row = report.loc[gene]
-        raise InputError(f"{gene} is not in the network: {row['reason']} (detected in {row['detected']:.1%} of cells); "
-                         f"name it in keep_genes to keep it")  # fmt: skip
-    raise InputError(f"{gene!r} is not among the genes; {suggestion(gene, net.gene_report['gene'])}")
+    if gene not in report.index:
+        return f"{gene!r} is not among the genes; {suggestion(gene, net.gene_report['gene'])}"
+    row = report.loc[gene]
+    return (f"{gene} is not in the network: {row['reason']} (detected in {row['detected']:.1%} of cells); "
+            "name it in keep_genes to keep it")  # fmt: skip
 
 
 def _verdict(gene: str, module: str, kme: pd.DataFrame, neighbours: pd.DataFrame) -> str:

@@ -34,6 +34,8 @@ class Network:
         Metacells x modules, columns in the order of the catalogue, each of unit length.
     kme
         Genes x modules: correlation of every gene with every eigengene.
+    kme_low, kme_high
+        Genes x modules: limits of `kme` over patients, where `with_kme_intervals` has computed them, else None.
     power_table
         `power`, `sft_r2`, `slope`, `truncated_r2`, `mean_k`, `median_k`, `max_k`.
     scores
@@ -66,6 +68,8 @@ class Network:
     overlaps: np.ndarray
     settings: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    kme_low: pd.DataFrame | None = None
+    kme_high: pd.DataFrame | None = None
 
     @property
     def power(self) -> float:

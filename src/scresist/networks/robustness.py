@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scresist.checks import DesignError, InputError, require_positive
+from scresist.checks import DesignError, require_positive
 from scresist.networks.detect import Recipe, find_modules
 from scresist.networks.modes import MODES
 from scresist.networks.network import Network
@@ -164,79 +164,6 @@ def _gene_stability(
         wanted = np.concatenate([[0], best])[labels]
         kept += (other == wanted) & ((labels == 0) | (wanted > 0))
     return kept / len(made)
-
-
-def hub_genes(
-    net: Network, n: int = 10, *, n_bootstraps: int = 200, level: float = 0.95, rng: int | np.random.Generator = 1
-) -> pd.DataFrame:
-    """The n genes of highest kME of every module, with how sure their kME and rank are.
-
-    Patients are drawn again; each draw weighs their metacells, and kME with the module's eigengene is taken again.
-
-    Returns
-    -------
-    `module`, `gene`, `kme`, `kme_low`, `kme_high`, `rank`, `rank_low`, `rank_high` (quantiles over draws), hub first.
-    Intervals are NaN where metacells name fewer than three patients.
-    """
-    require_positive(n, "n")
-    low, high = kme_interval(net, n_bootstraps=n_bootstraps, level=level, rng=rng)
-    rows = []
-    for column in range(len(net.names)):
-        inside = np.flatnonzero(net.labels == column + 1)
-        table = net.modules.iloc[inside][["module", "gene", "kme"]].copy()
-        table["kme_low"], table["kme_high"] = low[0][inside, column], high[0][inside, column]
-        table["rank"] = net.modules["rank"].to_numpy()[inside].astype(int)
-        table["rank_low"], table["rank_high"] = low[1][inside], high[1][inside]
-        rows.append(table.sort_values("rank").head(int(n)))
-    return pd.concat(rows, ignore_index=True)
-
-
-def kme_interval(
-    net: Network, *, n_bootstraps: int = 200, level: float = 0.95, rng: int | np.random.Generator = 1
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Lower and upper limits of (kME of every gene with every module, rank of every gene in its own module).
-
-    From sums per patient, so that a draw of patients costs one weighted sum.
-    """
-    if not 0 < level < 1:
-        raise InputError(f"level must lie between 0 and 1; got {level!r}")
-    X, E = net.expression.to_numpy(dtype=np.float64), net.eigengenes.to_numpy()
-    shape = net.kme.shape
-    blank = np.full(shape, np.nan), np.full(shape[0], np.nan)
-    patient = pd.factorize(net.metacells["patient"])[0] if "patient" in net.metacells else np.zeros(len(X), dtype=int)
-    groups = int(patient.max()) + 1
-    if groups < 3:
-        return blank, blank
-    X = X - X.mean(axis=0)
-    member = (patient[None] == np.arange(groups)[:, None]).astype(float)
-    sums = [member @ X, member @ X**2, member @ E, member @ E**2, member.sum(axis=1)]
-    products = np.array([X[patient == g].T @ E[patient == g] for g in range(groups)])
-    generator = np.random.default_rng(rng)
-    drawn, ranks = [], []
-    for _ in range(int(n_bootstraps)):
-        weight = np.bincount(generator.integers(groups, size=groups), minlength=groups).astype(float)
-        sx, sxx, se, see, total = (weight @ part for part in sums)
-        cross = np.tensordot(weight, products, axes=1) - np.outer(sx, se) / total
-        scale = np.sqrt(np.outer(np.maximum(sxx - sx**2 / total, 0), np.maximum(see - se**2 / total, 0)))
-        kme = np.divide(cross, scale, out=np.full(shape, np.nan), where=scale > 0)
-        drawn.append(kme.astype(np.float32))
-        ranks.append(_own_ranks(kme, net.labels))
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    limits = np.nanquantile(np.array(drawn), tails, axis=0)
-    own = np.array(ranks)
-    inside = net.labels > 0
-    rank_limits = np.full((2, shape[0]), np.nan)
-    rank_limits[:, inside] = np.nanquantile(own[:, inside], tails, axis=0)
-    return (limits[0], rank_limits[0]), (limits[1], rank_limits[1])
-
-
-def _own_ranks(kme: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    ranks = np.full(len(labels), np.nan)
-    for column in range(kme.shape[1]):
-        inside = np.flatnonzero(labels == column + 1)
-        order = np.argsort(-kme[inside, column], kind="stable")
-        ranks[inside[order]] = np.arange(1, len(inside) + 1)
-    return ranks
 
 
 def with_stability(net: Network, result: Stability) -> Network:

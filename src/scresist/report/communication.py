@@ -49,7 +49,7 @@ def _arms(folder: Folder) -> list[dict[str, Any]]:
         own = pd.DataFrame({level: t[arm] for level, t in totals.items() if arm in t}).dropna()
         if len(own) > 1 and own.shape[1] == len(ends):
             figure, axes = new_axes(4.6, 3.6)
-            draw.roles(own.rename_axis("group").reset_index(), axes)
+            draw.roles(own.rename_axis("group").reset_index(), axes, unit="probability, mean over partners")
             drawn.append((to_svg(figure), f"{arm}: what each population sends and receives, mean over patients."))
     links = _per_arm(values[values["level"] == "pathway"], ["source", "target"])
     for name, contrast in folder.facts["settings"]["design"]["contrasts"].items():
@@ -58,14 +58,14 @@ def _arms(folder: Folder) -> list[dict[str, Any]]:
             change = change.rename_axis(columns=None)
             if change.notna().any(axis=None):
                 figure, axes = new_axes(5.4, 4.6)
-                draw.matrix(change, axes, label="difference of summed probability")
-                drawn.append((to_svg(figure), f"{name}: {contrast['test']} less {contrast['reference']}, means over "
-                              "patients; white where a population is missing."))  # fmt: skip
+                draw.matrix(change, axes, label="difference of total probability")
+                drawn.append((to_svg(figure), f"{name}: {contrast['test']} less {contrast['reference']}; total over "
+                              "pathways, mean over patients; white where a population is missing."))  # fmt: skip
     return [heading("Means over patients, by arm"), figures(drawn)] if drawn else []
 
 
 def _per_arm(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Summed over pathways per sample, averaged over samples, then patients: keys x arms."""
+    """The total over pathways per sample, then the mean over samples and over patients: keys x arms."""
     per_sample = values.groupby([*keys, "arm", "patient", "sample"])["value"].sum(min_count=1)
     per_patient = per_sample.groupby([*keys, "arm", "patient"]).mean()
     return per_patient.groupby([*keys, "arm"]).mean().unstack("arm")  # noqa: PD010
@@ -128,5 +128,5 @@ def _strongest(folder: Folder) -> list[dict[str, Any]]:
         "specificity", "log_fold",
         "n_samples", "share_significant",
         "ligand_cells", "receptor_cells",
-        "ambient_risk",
+        "ligand_ambient_share",
     ])]  # fmt: skip

@@ -2,7 +2,8 @@
 
 import csv
 import gzip
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from importlib.resources import files
 from types import MappingProxyType
 
@@ -13,14 +14,25 @@ from scresist.checks import InputError, suggestion
 _HERE = files(__package__)
 
 
-@cache
+def _read_once(read: Callable[[], pd.DataFrame]) -> Callable[[], pd.DataFrame]:
+    """A reader that reads its file once and gives every caller a copy: what one changes does not reach the others."""
+    kept = cache(read)
+
+    @wraps(read)
+    def copied() -> pd.DataFrame:
+        return kept().copy()
+
+    return copied
+
+
+@_read_once
 def sources() -> pd.DataFrame:
     """One row per shipped file: name, file, what, source, licence."""
     with _HERE.joinpath("SOURCES.csv").open(encoding="utf-8") as handle:
         return pd.read_csv(handle, keep_default_na=False)
 
 
-@cache
+@_read_once
 def genes() -> pd.DataFrame:
     """Human genes (hg38), indexed by symbol: ensembl, entrez, chromosome, start, end, strand, cytoband, type."""
     with _HERE.joinpath("genes/human_hg38.tsv.gz").open("rb") as handle:
@@ -60,14 +72,14 @@ def read_gmt(text: str) -> MappingProxyType[str, tuple[str, ...]]:
     return MappingProxyType({row[0]: tuple(dict.fromkeys(g for g in row[2:] if g)) for row in rows})
 
 
-@cache
+@_read_once
 def progeny() -> pd.DataFrame:
     """PROGENy human weights of the 500 most responsive genes per pathway: gene, pathway, weight, p.value."""
     with _HERE.joinpath("gene_sets/progeny_human.csv.gz").open("rb") as handle:
         return pd.read_csv(handle, compression="gzip")
 
 
-@cache
+@_read_once
 def markers() -> pd.DataFrame:
     """The shipped marker table: lineage, cell_type, parent, gene, sign, source."""
     with _HERE.joinpath("markers/human_tumour.csv").open(encoding="utf-8") as handle:
@@ -80,14 +92,14 @@ def gene_lists() -> MappingProxyType[str, tuple[str, ...]]:
     return read_gmt(_HERE.joinpath("gene_sets/technical.gmt").read_text(encoding="utf-8"))
 
 
-@cache
+@_read_once
 def known_escape() -> pd.DataFrame:
     """Known escape routes from antibody-drug conjugates and HER2 therapy: gene, mechanism, direction, bench, source."""
     with _HERE.joinpath("escape_routes.csv").open(encoding="utf-8") as handle:
         return pd.read_csv(handle, keep_default_na=False)
 
 
-@cache
+@_read_once
 def simulation_parameters() -> pd.DataFrame:
     """What simulated genes are drawn around, indexed by gene: estimated from real cells, NaN where not seen there.
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from scresist.checks import InputError, require_columns, suggestion
 from scresist.contrasts.units import check_design
 from scresist.contrasts.verdict import ALPHA, REFUSED, SUGGESTIVE, SUPPORTED
 from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.kernels.rank_tests import two_sample_rank_test
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
-from scresist.usual_tools.rank_sum import rank_sum_over_cells
+from scresist.usual_tools.rank_sum import ALL_EQUAL, rank_sum_over_cells
 
 OVER_CELLS = "Wilcoxon over cells: cells as replicates, not a test over patients"
 
@@ -46,7 +46,7 @@ def cell_level_expression(
     -------
     Result whose table has `cell_type`, `contrast`, `gene`, `effect` (log2 fold change of means), `p_value` (0 where it
     is below the smallest double, as in the tools compared with), `q_value` (over the genes of a cell type and
-    contrast), `n_cells_test`, `n_cells_reference`.
+    contrast), `n_cells_test`, `n_cells_reference`, `reason` (why there is no p-value).
 
     Raises
     ------
@@ -73,28 +73,21 @@ def cell_level_expression(
             sizes = [int((arm[here] == side).sum()) for side in ("test", "reference")]
             if min(sizes) < 2:
                 continue
-            part = adata[here].copy()
-            part.obs = pd.DataFrame({"side": pd.Categorical(arm[here])}, index=part.obs_names)
-            found = _wilcoxon(part, layer).set_index("feature").loc[part.var_names]
-            p = found["p_value"].to_numpy(float)
+            values = adata.X[here] if layer is None else adata.layers[layer][here]
+            found = rank_sum_over_cells(values, arm[here], adata.var_names, groups=["test"])
+            p = found["p_value"].to_numpy()
             with np.errstate(divide="ignore"):
-                effect = np.log2(found["fold_change"].to_numpy(float))
+                effect = np.log2(found["fold_change"].to_numpy())
             tables.append(pd.DataFrame({
-                "cell_type": kind, "contrast": contrast.name, "gene": part.var_names.to_numpy(), "effect": effect,
+                "cell_type": kind, "contrast": contrast.name, "gene": adata.var_names.to_numpy(), "effect": effect,
                 "p_value": p, "q_value": benjamini_hochberg(p), "n_cells_test": sizes[0],
-                "n_cells_reference": sizes[1],
+                "n_cells_reference": sizes[1], "reason": found["reason"].to_numpy(),
             }))  # fmt: skip
-    columns = ["cell_type", "contrast", "gene", "effect", "p_value", "q_value", "n_cells_test", "n_cells_reference"]
+    columns = [
+        "cell_type", "contrast", "gene", "effect", "p_value", "q_value", "n_cells_test", "n_cells_reference", "reason",
+    ]  # fmt: skip
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     return Result(table, OVER_CELLS, MappingProxyType({"groupby": groupby}))
-
-
-def _wilcoxon(cells: Any, layer: str | None) -> pd.DataFrame:
-    """One row per gene: feature, p_value, fold_change, test against reference."""
-    found = rank_sum_over_cells(
-        cells, group_keys="side", reference="reference", layer=layer, groups=["test", "reference"]
-    ).reset_index()
-    return found[found["pert"] == "test"]
 
 
 def cell_level_values(values: pd.DataFrame, samples: pd.Series, design: Design, *, name: str = "feature") -> Result:
@@ -114,7 +107,7 @@ def cell_level_values(values: pd.DataFrame, samples: pd.Series, design: Design, 
     Returns
     -------
     Result whose table has the feature, `contrast`, `effect` (difference of means), `p_value`, `q_value` (over the
-    features of a contrast), `n_cells_test`, `n_cells_reference`.
+    features of a contrast), `n_cells_test`, `n_cells_reference`, `reason` (why there is no p-value).
 
     Raises
     ------
@@ -128,18 +121,24 @@ def cell_level_values(values: pd.DataFrame, samples: pd.Series, design: Design, 
     for contrast in design.contrasts:
         arm = _side(samples, design, contrast)
         test, reference = values[arm == "test"].to_numpy(float), values[arm == "reference"].to_numpy(float)
-        p = np.full(values.shape[1], np.nan)
-        if min(len(test), len(reference)) >= 2:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                p = stats.mannwhitneyu(test, reference, method="asymptotic", nan_policy="omit").pvalue
+        tested = [_of_column(a, b) for a, b in zip(test.T, reference.T, strict=True)]
+        effect, p, reason = (list(column) for column in zip(*tested, strict=True)) if tested else ([], [], [])
         tables.append(pd.DataFrame({
-            name: values.columns, "contrast": contrast.name,
-            "effect": np.nanmean(test, axis=0) - np.nanmean(reference, axis=0) if np.isfinite(p).any() else np.nan,
-            "p_value": p, "q_value": benjamini_hochberg(p), "n_cells_test": len(test),
-            "n_cells_reference": len(reference),
+            name: values.columns, "contrast": contrast.name, "effect": effect, "p_value": p,
+            "q_value": benjamini_hochberg(np.array(p)), "n_cells_test": len(test), "n_cells_reference": len(reference),
+            "reason": reason,
         }))  # fmt: skip
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     return Result(table, OVER_CELLS)
+
+
+def _of_column(test: np.ndarray, reference: np.ndarray) -> tuple[float, float, str]:
+    """Difference of means and p-value of one feature over the cells that have a value, or why there is none."""
+    test, reference = test[~np.isnan(test)], reference[~np.isnan(reference)]
+    if min(len(test), len(reference)) < 2:
+        return np.nan, np.nan, "fewer than two cells of an arm have a value"
+    p = two_sample_rank_test(test, reference, exact_below=0)
+    return float(test.mean() - reference.mean()), p, ALL_EQUAL if np.isnan(p) else ""
 
 
 def compare_claims(

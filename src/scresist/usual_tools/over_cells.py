@@ -103,7 +103,7 @@ def flow_flips(cells: "AnnData", study: Study, over_patients: pd.DataFrame, seed
 
     _require(over_patients)
     own = study.settings.communication
-    resource = own.resource if own.resource.startswith("cellchatdb") else study.folder / own.resource
+    resource = communication.locate_resource(own.resource, study.folder)
     pooled = {
         arm: communication.infer(
             cells[(cells.obs["arm"] == arm).to_numpy()], groupby="population", mode="parity", resource=resource,

@@ -13,8 +13,10 @@ from scipy import stats
 from scresist.checks import InputError, require_columns
 from scresist.kernels.modules import signed_kme
 from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.kernels.rank_tests import two_sample_rank_test
 from scresist.networks.naming import GREY, UNASSIGNED
 from scresist.results import Result
+from scresist.usual_tools.rank_sum import ALL_EQUAL
 
 OVER_CELLS = "cells as replicates, as in hdWGCNA 0.4: not a test over patients"
 
@@ -100,7 +102,7 @@ def module_differences(
     -------
     Result whose table has `module`, `p_value` (Wilcoxon, normal approximation with correction for ties and
     continuity), `log2fc`, `share_first`, `share_second` (cells above 0, to three decimals), `p_adjusted`
-    (Bonferroni), by increasing p and falling fold change.
+    (Bonferroni), `reason` (why there is no p-value), by increasing p and falling fold change.
     """
     E = eigengenes.drop(columns=[c for c in (GREY, UNASSIGNED) if c in eigengenes]).clip(lower=0)
     a, b = E.to_numpy()[first], E.to_numpy()[second]
@@ -108,7 +110,7 @@ def module_differences(
         raise InputError(f"the sets have {len(a)} and {len(b)} cells; both need one or more")
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.log2(a.mean(axis=0) + pseudocount) - np.log2(b.mean(axis=0) + pseudocount)
-    p = np.array([rank_sum_p(a[:, m], b[:, m]) for m in range(E.shape[1])])
+    p = np.array([two_sample_rank_test(a[:, m], b[:, m], exact_below=0) for m in range(E.shape[1])])
     table = pd.DataFrame(
         {
             "module": E.columns,
@@ -117,26 +119,11 @@ def module_differences(
             "share_first": (a > 0).mean(axis=0).round(3),
             "share_second": (b > 0).mean(axis=0).round(3),
             "p_adjusted": np.minimum(1, p * E.shape[1]),
+            "reason": np.where(np.isnan(p), ALL_EQUAL, ""),
         }
     )
     table = table.iloc[np.lexsort([-change, p])].reset_index(drop=True)
     return Result(table, f"Wilcoxon rank sum; {OVER_CELLS}", {"pseudocount": pseudocount})
-
-
-def rank_sum_p(x: np.ndarray, y: np.ndarray) -> float:
-    """Two-sided rank sum p-value: normal approximation with tie correction and a continuity correction of 0.5."""
-    n1, n2 = len(x), len(y)
-    ranks = stats.rankdata(np.concatenate([x, y]))
-    _, ties = np.unique(ranks, return_counts=True)
-    n = n1 + n2
-    u = ranks[:n1].sum() - n1 * (n1 + 1) / 2
-    mean = n1 * n2 / 2
-    variance = n1 * n2 / 12 * (n + 1 - (ties.astype(float) ** 3 - ties).sum() / (n * (n - 1)))
-    if variance <= 0:
-        return 1.0
-    above = stats.norm.sf((u - mean - 0.5) / np.sqrt(variance))
-    below = stats.norm.cdf((u - mean + 0.5) / np.sqrt(variance))
-    return float(min(1.0, 2 * min(above, below)))
 
 
 def cell_membership(

@@ -55,12 +55,13 @@ def flows(table: pd.DataFrame, axes: "Axes", *, most: int = 40) -> "Axes":
 def flows_by_patient(
     table: pd.DataFrame, samples: pd.DataFrame, axes: "Axes", *, arms: Sequence[str], most: int = 25
 ) -> "Axes":
-    """Information flow of each pathway in every arm: one point per patient, a bar at the mean of the arm.
+    """Mean probability of each pathway in every arm: one point per patient, a bar at the mean of the arm.
 
     Parameters
     ----------
     table
-        Columns sample, pathway, value; the value of a sample is the mean over its rows of a pathway.
+        Columns sample, pathway, value; the value of a sample is the mean over its rows of a pathway
+        (pairs of populations).
     samples
         The sheet of samples, indexed by sample: patient, arm.
     axes
@@ -88,7 +89,7 @@ def flows_by_patient(
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.set_xscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
     axes.set_xlim(0, None)
-    axes.set_xlabel("information flow per patient (mean probability, root scale)", fontsize=8)
+    axes.set_xlabel("mean probability over pairs of populations (root scale)", fontsize=8)
     axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(arms))
     tidy(axes)
     axes.tick_params(axis="y", labelsize=7)

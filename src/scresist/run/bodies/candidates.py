@@ -12,8 +12,6 @@ from scresist.run.bodies.register import tables_of_tests
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
-_KME_DRAWS = 60
-
 
 def candidates(state: State, study: Study, context: Context) -> None:
     """Join the evidence per gene of the focus compartment."""
@@ -29,7 +27,7 @@ def candidates(state: State, study: Study, context: Context) -> None:
         state.refuse(f"compartment {focus.compartment}", refusal)
     if len(tested):
         state.publish("gene_doubts", _doubts(state, study, tested, inside))
-    scored = _scored(state, study, context, inside)
+    scored = _scored(state, study, inside)
     levels = study_levels(tables_of_tests(state, study, scored))
     if len(levels.table):
         state.publish("families", levels)
@@ -44,7 +42,7 @@ def candidates(state: State, study: Study, context: Context) -> None:
     state.publish("candidate_values", _values(state, inside, [g for g in genes if g in state.cells.var_names]))
 
 
-def _scored(state: State, study: Study, context: Context, inside: np.ndarray | None) -> pd.DataFrame | None:
+def _scored(state: State, study: Study, inside: np.ndarray | None) -> pd.DataFrame | None:
     """The evidence and the doubts of every gene of the focus; None, with the reason recorded, where there is none."""
     import scresist.evidence as stage
 
@@ -61,27 +59,12 @@ def _scored(state: State, study: Study, context: Context, inside: np.ndarray | N
     return stage.score_genes(
         own,
         stage.provenance(state.cells, inside),
-        modules=_modules(state, context),
+        modules=state.table("modules"),
         module_contrasts=state.table("module_contrasts"),
         survival=state.table("survival"),
         others=stage.change_in_others(tested, focus_population(state, study), apart=_sharing(state, inside)),
         technical=stage.technical(state.cells, inside, study.design),
     )
-
-
-def _modules(state: State, context: Context) -> pd.DataFrame:
-    """The modules with the limits of each gene's kME over patients drawn again."""
-    from scresist.networks import load
-    from scresist.networks.robustness import kme_interval
-
-    table = state.table("modules")
-    if table.empty:
-        return table
-    net = load(state.out / "network.zip")
-    (low, _), (high, _) = kme_interval(net, n_bootstraps=_KME_DRAWS, rng=context.seed)
-    place = pd.Index(net.modules["gene"]).get_indexer(table["gene"])
-    own = np.array([list(net.names).index(name) for name in table["module"]])
-    return table.assign(kme_low=low[place, own], kme_high=high[place, own])
 
 
 def _doubts(state: State, study: Study, tested: pd.DataFrame, focused: np.ndarray | None) -> Result:

@@ -22,7 +22,7 @@ def communication(state: State, study: Study, context: Context) -> None:
     from scresist import communication as stage
 
     own, organism = study.settings.communication, study.settings.study.organism
-    resource = _resource(study)
+    resource = stage.locate_resource(own.resource, study.folder)
     at_most = own.permutations * MORE if own.permutations_max is None else own.permutations_max
     try:
         com = stage.infer(
@@ -38,7 +38,7 @@ def communication(state: State, study: Study, context: Context) -> None:
         table.insert(0, "sample", "all")
     links = Result(table, "CellChat's probability, per sample", com.settings, com.notes)
     state.publish("communication", links)
-    whole = stage.read_resource("cellchatdb:all" if own.resource.startswith("cellchatdb") else resource, organism)
+    whole = stage.read_resource("cellchatdb:all" if stage.is_shipped(resource) else resource, organism)
     _describe(state, com, whole)
     if context.mode == "sound":
         _compare(state, study, context, com, whole)
@@ -67,7 +67,7 @@ def _compare(state: State, study: Study, context: Context, com: "Communication",
         for level, table in each.items()
     ]
     values = pd.concat(named, ignore_index=True)[["level", "sample", "source", "target", "pathway", "value"]]
-    state.publish("communication_samples", Result(values, "summed probability per sample"))
+    state.publish("communication_samples", Result(values, "probability per sample: sum over pairs, mean over partners"))
     chain = _noted(state, "from signal to response", lambda: stage.signal_chain(state.cells, com, resource=whole))
     if chain is not None:
         state.publish("signal_chain", Result(chain, "ligand, receptor and response per sample"))
@@ -97,16 +97,17 @@ def _noted(state: State, what: str, compute: Callable[[], Any]) -> Any:
         return None
 
 
-def _resource(study: Study) -> str | Path:
-    """The ligand-receptor table: a shipped one by its name, or the path of the study's own."""
-    named = study.settings.communication.resource
-    return named if named.startswith("cellchatdb") else study.folder / named
-
-
 def resource_files(study: Study) -> list[Path]:
-    """The files of the study's own ligand-receptor table."""
-    resource = _resource(study)
-    return [resource] if isinstance(resource, Path) else []
+    """The files of the study's own ligand-receptor table.
+
+    Parameters
+    ----------
+    study
+        The study.
+    """
+    from scresist import communication as stage
+
+    return stage.resource_files(study.settings.communication.resource, study.folder)
 
 
 STEP = Step(

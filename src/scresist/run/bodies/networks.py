@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 UNASSIGNED = "unassigned"
 MEANING = ("hallmark", "signatures", "go_bp")
+KME_DRAWS = 100  # of patients, for the intervals of kME
 SETS_SHOWN = 15  # of each collection and module, by p-value
 
 
@@ -57,13 +58,14 @@ def networks(state: State, study: Study, context: Context) -> None:
             state.refuse("stability of modules", refusal)
     if own.consensus:
         net = _agreed(state, net, context)
+    net = stage.with_kme_intervals(net, n_bootstraps=KME_DRAWS, rng=context.seed)
     net.save(state.out / "network.zip")
     modules = net.modules[net.modules["module"] != UNASSIGNED].assign(compartment=focus.compartment)
     columns = ["compartment", "module", "gene", "kme", "rank"]
     table = modules[[*columns, *(c for c in modules.columns if c not in columns)]]
     state.publish("modules", Result(table, "co-expression network over metacells", notes=net.notes))
     state.publish("module_scores", stage.module_scores(net, cells))
-    _describe(state, study, context, net)
+    _describe(state, study, net)
 
 
 def _agreed(state: State, net: "Network", context: Context) -> "Network":
@@ -86,7 +88,7 @@ def _agreed(state: State, net: "Network", context: Context) -> "Network":
     return net.replace(catalogue=net.catalogue.assign(consensus_jaccard=found))
 
 
-def _describe(state: State, study: Study, context: Context, net: "Network") -> None:
+def _describe(state: State, study: Study, net: "Network") -> None:
     """What the modules rest on and what they are about: metacells, fit, flags, hubs, gene sets, `keep_genes`."""
     from scresist import networks as stage
 
@@ -97,8 +99,7 @@ def _describe(state: State, study: Study, context: Context, net: "Network") -> N
         ("module_catalogue", net.catalogue, "modules, and what they may rest on"),
     ):
         state.publish(name, Result(table, method))
-    hubs = stage.hub_genes(net, 10, n_bootstraps=100, rng=context.seed)
-    state.publish("hub_genes", Result(hubs, "kME and rank with 95 % intervals over patients"))
+    state.publish("hub_genes", Result(stage.hub_genes(net, 10), "kME and rank with 95 % intervals over patients"))
     parts = []
     for collection in MEANING if study.settings.study.organism == "human" else ():
         try:
@@ -113,7 +114,7 @@ def _describe(state: State, study: Study, context: Context, net: "Network") -> N
         state.publish("module_meaning", Result(table, "hypergeometric among the genes of the network"))
     kept_genes = [g for g in study.settings.focus.keep_genes if g in set(net.gene_report["gene"])]
     if kept_genes:
-        state.publish("gene_views", stage.gene_views(net, kept_genes, n_bootstraps=100, rng=context.seed))
+        state.publish("gene_views", stage.gene_views(net, kept_genes))
 
 
 STEP = Step(
