@@ -95,6 +95,23 @@ def test_a_wrong_call_is_2(call, tmp_path):
     assert "--patients needs arm=number" in err
 
 
+def test_a_table_that_cannot_be_used_is_found_before_anything_runs(call, tmp_path):
+    """A mistyped resource, a table with a wrong column: status 2 in check and in run, and no results folder."""
+    path = write_study(tmp_path / "study")
+    (path.parent / "pairs.csv").write_text("ligand,recepter,pathway\nTGFB1,TGFBR1,TGFb\n")
+    toml = path.read_text()
+    for resource, message in (("cellchatbd", "did you mean 'cellchatdb'"), ("pairs.csv", "no column 'receptor'")):
+        path.write_text(toml + f'\n[communication]\nresource = "{resource}"\n')
+        status, out, _ = call("check", path)
+        assert status == 2
+        assert "communication.resource cannot be used" in out
+        assert message in out
+        status, _, err = call("run", path, "--out", tmp_path / "results")
+        assert status == 2
+        assert message in err
+        assert not (tmp_path / "results").exists()
+
+
 def test_simulate_writes_a_study_that_passes_check(call, tmp_path):
     arguments = ["--patients", "baseline=2,primary=2", "--pairs", 0, "--cells", 40, "--genes", 2500]
     status, out, _ = call("simulate", "--out", tmp_path / "s", *arguments)
@@ -103,6 +120,15 @@ def test_simulate_writes_a_study_that_passes_check(call, tmp_path):
     status, _, err = call("simulate", "--out", tmp_path / "s", *arguments)
     assert status == 2
     assert "is not empty" in err
+
+
+def test_the_demo_does_not_take_the_cohort_of_another_seed(call, tmp_path):
+    arguments = ["--patients", "baseline=2,primary=2", "--pairs", 0, "--cells", 40, "--genes", 2500, "--seed", 1]
+    assert call("simulate", "--out", tmp_path / "demo" / "cohort", *arguments)[0] == 0
+    status, _, err = call("demo", "--out", tmp_path / "demo", "--seed", 2)
+    assert status == 2
+    assert "has the cohort of seed 1, not 2" in err
+    assert not (tmp_path / "demo" / "results").exists()
 
 
 def test_resources_are_listed_and_shown(call):

@@ -78,9 +78,10 @@ def check(study: Study, as_json: Json = False) -> None:
     if found is not None:
         from scresist.contrasts import estimable
         from scresist.reading import inspect
+        from scresist.run.preflight import check_files
 
         inspection = inspect(found)
-        problems = (*problems, *inspection.problems)
+        problems = (*problems, *check_files(found), *inspection.problems)
         facts = inspection.table.to_dict("records")
         design = estimable(found.design).table.to_dict("records") if found.design.contrasts else []
     else:

@@ -16,6 +16,7 @@ from scresist import __version__
 from scresist.checks import InputError, require_choice
 from scresist.results import write_text
 from scresist.run.bodies.report import write_page
+from scresist.run.preflight import require_files
 from scresist.run.step import Context, State, Step
 from scresist.run.steps import STEPS
 from scresist.run.store import Store, fingerprint, hash_files, locked, slot_names
@@ -70,11 +71,13 @@ def run_study(
     Raises
     ------
     InputError
-        For an unknown step or mode, an `out` that contains other files, or a folder into which another run is writing.
+        For an unknown step or mode, a marker or ligand-receptor table that cannot be used, an `out` that contains other
+        files, or a folder into which another run is writing.
     """
     require_choice(mode, MODES, "mode")
     if until is not None:
         require_choice(until, NAMES, "until")
+    require_files(study)
     out = Path(out)
     _check_folder(out)
     with locked(out / ".state"):

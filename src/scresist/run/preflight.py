@@ -1,0 +1,55 @@
+"""What can be wrong with the files that a study names beside its sheets and matrices, found before anything runs."""
+
+from collections.abc import Callable
+
+from scresist.checks import InputError
+from scresist.study import Problem, Problems, Study, StudyError
+
+
+def check_files(study: Study) -> tuple[Problem, ...]:
+    """Every problem of the study's own marker table and ligand-receptor table.
+
+    Parameters
+    ----------
+    study
+        Read and free of errors.
+    """
+    from scresist import annotate, communication
+
+    own = study.settings
+    readers: dict[str, tuple[str, Callable[[], object]]] = {
+        "communication.resource": (
+            own.communication.resource,
+            lambda: communication.check_resource(own.communication.resource, own.study.organism, study.folder),
+        ),
+    }
+    if own.annotate.markers is not None:
+        markers = own.annotate.markers
+        readers["annotate.markers"] = (markers, lambda: annotate.read_markers(study.folder / markers))
+    problems = Problems()
+    for key, (value, read) in readers.items():
+        try:
+            read()
+        except StudyError as error:
+            problems.extend(error.problems)
+        except InputError as error:
+            problems.error(study.path.name, f"{key} cannot be used: {error}", column=key, value=value)
+    return tuple(problems)
+
+
+def require_files(study: Study) -> None:
+    """Raise where one of the study's own files cannot be used.
+
+    Parameters
+    ----------
+    study
+        Read and free of errors.
+
+    Raises
+    ------
+    StudyError
+        With every problem of `check_files`.
+    """
+    problems = check_files(study)
+    if problems:
+        raise StudyError(problems)
