@@ -160,3 +160,11 @@ def test_a_gzip_cut_short_is_found_by_inspection(tmp_path):
     file.write_bytes(gzip.compress(b"a\n" * 5000)[:20])
     found = sr.reading.inspect(sr.read_study(path)).problems
     assert any("truncated or damaged" in p.message for p in found)
+
+
+def test_human_genes_in_a_mouse_study_are_an_error(tmp_path):
+    path = write_study(tmp_path, toml=TOML.replace("[study]\n", '[study]\norganism = "mouse"\n'))
+    found = [p for p in sr.reading.inspect(sr.read_study(path)).problems if p.severity == "error"]
+    assert len(found) == 4
+    assert "human genes in a mouse study" in found[0].message
+    assert 'organism = "human"' in found[0].remedy

@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 
 from scresist.reading import read_matrix
+from scresist.reading.symbols import map_symbols
 from scresist.study.problems import StudyError
 from tiny import barcodes, counts, genes, write_tenx
 
@@ -155,3 +156,18 @@ def test_an_unknown_format(tmp_path):
         read_matrix(tmp_path / "x.loom")
     with pytest.raises(StudyError, match="does not exist"):
         read_matrix(tmp_path / "nothing")
+
+
+def test_one_foreign_id_does_not_drop_the_ensembl_ids(tmp_path):
+    """A spike-in in the first row: the other genes keep their ids, which decide between equal symbols."""
+    names = ["ERCC-00002", "TBCE", "TBCE"]
+    ids = ["ERCC-00002", "ENSG00000285053", "ENSG00000284770"]
+    folder = tmp_path / "S"
+    write_tenx(folder, counts(1, n_genes=3), names, barcodes())
+    rows = "".join(f"{i}\t{n}\tGene Expression\n" for i, n in zip(ids, names, strict=True))
+    with gzip.open(folder / "features.tsv.gz", "wt") as handle:
+        handle.write(rows)
+    found = read_matrix(folder)
+    assert found.gene_ids.tolist() == ["", *ids[1:]]
+    symbols = map_symbols(found.genes, found.gene_ids, organism="human").symbols
+    assert symbols.tolist() == ["ERCC-00002", "TBCE", "ENSG00000284770"]

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from scresist.reading.formats import open_matrix
 from scresist.reading.matrix import CountMatrix, check_values, unique_barcodes
-from scresist.reading.symbols import Mapping, looks_like_mouse, map_symbols
+from scresist.reading.symbols import Mapping, looks_like_human, looks_like_mouse, map_symbols
 from scresist.study import Study
 from scresist.study.problems import Problem, Problems, StudyError, merged
 
@@ -132,6 +132,14 @@ def _load(study: Study, sample: str, problems: Problems) -> _Sample | None:
             shown,
             "the genes are mouse genes in a human study",
             'set organism = "mouse" in [study]',
+            value=", ".join(str(g) for g in matrix.genes[:3]),
+        )
+        valid = False
+    if organism == "mouse" and looks_like_human(matrix.genes):
+        problems.error(
+            shown,
+            "the genes are human genes in a mouse study",
+            'set organism = "human" in [study]',
             value=", ".join(str(g) for g in matrix.genes[:3]),
         )
         valid = False

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from scresist.checks import InputError, suggestion
 from scresist.reading.matrix import CountMatrix
+from scresist.reading.symbols import ENSEMBL
 from scresist.study.problems import Problems, StudyError
 
 DAMAGED = (OSError, EOFError, zlib.error, ValueError, KeyError, pd.errors.ParserError)
@@ -123,7 +124,9 @@ def _gene_expression(kinds: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _ensembl_only(ids: np.ndarray) -> np.ndarray | None:
-    return ids if len(ids) and str(ids[0]).startswith("ENS") else None
+    """Ids with those that are not Ensembl's emptied (a spike-in, a transgene); None where there are none at all."""
+    ensembl = np.array([bool(ENSEMBL.match(str(i))) for i in ids], dtype=bool)
+    return np.where(ensembl, ids, "").astype(object) if ensembl.any() else None
 
 
 def _read_tenx_h5(path: Path, shown: str, problems: Problems) -> CountMatrix | None:

@@ -32,6 +32,13 @@ def looks_like_mouse(names: np.ndarray) -> bool:
     return len(some) > 0 and sum(bool(MOUSE_LIKE.match(n)) for n in some) > len(some) / 2
 
 
+def looks_like_human(names: np.ndarray) -> bool:
+    """Whether the names are human genes: Ensembl ids ENSG..., or official human symbols, for more than half of them."""
+    some = [str(n) for n in names]
+    official = set(resources.genes().index)
+    return len(some) > 0 and sum(n.startswith("ENSG") or n in official for n in some) > len(some) / 2
+
+
 def map_symbols(names: np.ndarray, gene_ids: np.ndarray | None, *, organism: str) -> Mapping:
     """Map names to official symbols and make them unique; nothing is dropped.
 
@@ -86,7 +93,7 @@ def _unique(symbols: np.ndarray, gene_ids: np.ndarray | None) -> tuple[np.ndarra
             seen[name] = 0
             continue
         doubled.append(str(name))
-        new = None if gene_ids is None else str(gene_ids[i])
+        new = None if gene_ids is None or not gene_ids[i] else str(gene_ids[i])
         while new is None or new in taken:
             seen[name] += 1
             new = f"{name}-{seen[name]}"

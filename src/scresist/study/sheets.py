@@ -11,6 +11,7 @@ import pandas as pd
 from scresist.checks import nearest
 from scresist.study.problems import Problems
 
+LARGEST = 64 * 2**20  # bytes of a sheet or a table of genes
 LINE = "line"  # the row of the file, kept beside the values so that every problem can name it
 
 
@@ -25,12 +26,22 @@ def read_bytes(path: Path, shown: str, problems: Problems) -> bytes | None:
         problems.error(shown, "this is a folder, not a file", "give the path of a file")
         return None
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        with path.open("rb") as start:
+            packed = start.read(2) == b"\x1f\x8b"
+        # A file of a few kilobytes can unpack to many gigabytes: no more is read than a sheet can have.
+        with gzip.open(path, "rb") if packed else path.open("rb") as handle:
+            raw = handle.read(LARGEST + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         problems.error(shown, f"the gzip file is truncated or damaged ({error})", "copy or download it again")
     except OSError as error:
         problems.error(shown, f"the file cannot be read ({error.strerror or error})", "check its permissions")
+    else:
+        if len(raw) <= LARGEST:
+            return bytes(raw)
+        problems.error(
+            shown, f"the file has more than {LARGEST // 2**20} MB{' when unpacked' if packed else ''}: it is no sheet",
+            "give the table of samples, patients or genes, not a matrix",
+        )  # fmt: skip
     return None
 
 
@@ -56,7 +67,9 @@ def read_sheet(path: Path, shown: str, problems: Problems, required: tuple[str, 
     text = read_text(path, shown, problems)
     if text is None:
         return None
-    rows = _split(text)
+    rows = _split(text, shown, problems)
+    if rows is None:
+        return None
     if not rows or "\x00" in text:
         problems.error(shown, "the file is empty or not a table", f"give a CSV with columns {', '.join(required)}")
         return None
@@ -96,16 +109,26 @@ def _empty(shown: str, header: list[str], problems: Problems) -> pd.DataFrame:
     return pd.DataFrame(columns=[*header, LINE])
 
 
-def _split(text: str) -> list[tuple[int, list[str]]]:
-    """Rows with the number of the line each starts on; the separator is the commonest of , ; and tab in the header."""
+def _split(text: str, shown: str, problems: Problems) -> list[tuple[int, list[str]]] | None:
+    """Rows with the number of the line each starts on; None (and a problem) where the text is no CSV.
+
+    The separator is the commonest of , ; and tab in the header.
+    """
     first = text.split("\n", 1)[0]
     separator = max((",", ";", "\t"), key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     rows, line = [], 1
-    for row in reader:
-        if any(cell.strip() for cell in row):
-            rows.append((line, row))
-        line = reader.line_num + 1
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                rows.append((line, row))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        problems.error(
+            shown, f"the file is not CSV from this row on ({error})",
+            "look for a quotation mark that is opened and not closed", row=line,
+        )  # fmt: skip
+        return None
     return rows
 
 
