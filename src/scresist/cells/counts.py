@@ -88,17 +88,26 @@ def sum_counts(adata: Any, codes: np.ndarray, n_groups: int, *, layer: str = "au
     Shape (n_groups, genes), float64; 0 for a group without cells.
     """
     sums = np.zeros((n_groups, adata.shape[1]))
-    for here, block in count_blocks(adata, layer=layer):
-        sums += sum_by_group(block, codes[here], n_groups)
+    chosen, own = _grouped(codes)
+    for here, block in count_blocks(adata, layer=layer, cells=chosen):
+        sums += sum_by_group(block, own[here], n_groups)
     return sums
+
+
+def _grouped(codes: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+    """The cells that have a group, where they are the smaller part (else all of them: None), and their groups."""
+    codes = np.asarray(codes)
+    chosen = np.flatnonzero(codes >= 0)
+    return (chosen, codes[chosen]) if len(chosen) < len(codes) / 2 else (None, codes)
 
 
 def count_detected(adata: Any, codes: np.ndarray, n_groups: int, *, layer: str = "auto") -> np.ndarray:
     """Number of cells of each group that have a count of each gene; parameters and shape as in `sum_counts`."""
     found = np.zeros((n_groups, adata.shape[1]))
-    for here, block in count_blocks(adata, layer=layer):
+    chosen, own = _grouped(codes)
+    for here, block in count_blocks(adata, layer=layer, cells=chosen):
         seen = sparse.csr_array(((block.data > 0).view(np.int8), block.indices, block.indptr), shape=block.shape)
-        found += sum_by_group(seen, codes[here], n_groups)
+        found += sum_by_group(seen, own[here], n_groups)
     return found
 
 
@@ -143,10 +152,22 @@ def _positions(cells: np.ndarray) -> np.ndarray:
 
 
 def _in_memory(matrix: Any, cells: np.ndarray | slice | None) -> sparse.csr_array:
+    if isinstance(cells, slice) and sparse.issparse(matrix) and matrix.format == "csr":
+        return _rows(matrix, cells)
     part = matrix if cells is None else matrix[cells]
     for reader in ("to_memory", "compute"):
         part = getattr(part, reader)() if hasattr(part, reader) else part
     return sparse.csr_array(part)
+
+
+def _rows(matrix: Any, cells: slice) -> sparse.csr_array:
+    """Consecutive rows of a matrix in memory, without a copy of their values."""
+    start, stop, _ = cells.indices(matrix.shape[0])
+    low, high = matrix.indptr[start], matrix.indptr[stop]
+    part = sparse.csr_array((stop - start, matrix.shape[1]), dtype=matrix.dtype)
+    part.data, part.indices = matrix.data[low:high], matrix.indices[low:high]
+    part.indptr = matrix.indptr[start : stop + 1] - low
+    return part
 
 
 def _checked(counts: sparse.csr_array, where: str) -> sparse.csr_array:

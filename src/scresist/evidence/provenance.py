@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def provenance(cohort: "AnnData", inside: np.ndarray) -> pd.DataFrame:
+def provenance(cohort: "AnnData", inside: np.ndarray, *, per_patient: np.ndarray | None = None) -> pd.DataFrame:
     """Per gene, how much of it the cells `inside` make and how much of their counts may be ambient.
 
     `compartment_share`: counts of the gene in the compartment over its counts in all cells, per patient, averaged over
@@ -28,6 +28,8 @@ def provenance(cohort: "AnnData", inside: np.ndarray) -> pd.DataFrame:
         After quality control.
     inside
         Whether each cell belongs to the compartment. Shape (cells,).
+    per_patient
+        From `counts_per_patient`, for calls on several populations of one cohort; None computes it.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def provenance(cohort: "AnnData", inside: np.ndarray) -> pd.DataFrame:
     patients = cohort.obs["patient"].cat
     codes, n = patients.codes.to_numpy().astype(int), len(patients.categories)
     within = sum_counts(cohort, np.where(inside, codes, -1), n)
-    whole = sum_counts(cohort, codes, n)
+    whole = counts_per_patient(cohort) if per_patient is None else per_patient
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(whole > 0, within / whole, np.nan)
     has = np.bincount(codes[inside], minlength=n) > 0
@@ -51,6 +53,22 @@ def provenance(cohort: "AnnData", inside: np.ndarray) -> pd.DataFrame:
         },
         index=pd.Index(cohort.var_names, name="gene"),
     )
+
+
+def counts_per_patient(cohort: "AnnData") -> np.ndarray:
+    """Counts of every gene over all cells of each patient, in the order of the patients' categories.
+
+    Parameters
+    ----------
+    cohort
+        After quality control.
+
+    Returns
+    -------
+    Shape (patients, genes).
+    """
+    patients = cohort.obs["patient"].cat
+    return sum_counts(cohort, patients.codes.to_numpy().astype(int), len(patients.categories))
 
 
 def _preference(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:

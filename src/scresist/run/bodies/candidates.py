@@ -73,13 +73,14 @@ def _doubts(state: State, study: Study, tested: pd.DataFrame, focused: np.ndarra
 
     focus, cells = focus_population(state, study), state.cells
     found = tested[tested["q_value"] < ALPHA]
+    whole = stage.counts_per_patient(cells)
     parts = []
     for name in dict.fromkeys([focus, *found["cell_type"]]):
         inside = focused if name == focus and focused is not None else (cells.obs["population"] == name).to_numpy()
         own = tested[(tested["cell_type"] == name) & (tested["p_value"] < ALPHA)]
         if not inside.any() or own.empty:
             continue
-        table = own.join(stage.provenance(cells, inside), on="gene")
+        table = own.join(stage.provenance(cells, inside, per_patient=whole), on="gene")
         apart = [*_sharing(state, inside), *([focus] if focused is not None and (inside & focused).any() else [])]
         table = table.join(stage.change_in_others(tested, name, apart=apart), on=["gene", "contrast"])
         table = table.assign(**{f"doubt_{what}": size for what, size in stage.doubts(table).items()})
