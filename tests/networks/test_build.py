@@ -147,10 +147,10 @@ def test_a_saved_network_comes_back_whole(net, tmp_path):
 
 
 def test_loading_says_what_is_wrong(tmp_path):
-    with pytest.raises(InputError, match="not there"):
+    with pytest.raises(InputError, match="there is no file"):
         sr.networks.load(tmp_path / "none.zip")
     (tmp_path / "text").write_text("x")
-    with pytest.raises(InputError, match="no saved network"):
+    with pytest.raises(InputError, match="not a saved network"):
         sr.networks.load(tmp_path / "text")
 
 

@@ -46,7 +46,7 @@ def test_planted_modules_recur_and_repeat_with_the_seed(net):
 
 
 def test_stability_needs_patients(net):
-    with pytest.raises(DesignError, match="no patients"):
+    with pytest.raises(DesignError, match="no column patient"):
         sr.networks.stability(net.replace(metacells=net.metacells.drop(columns="patient")))
 
 
@@ -256,7 +256,7 @@ def test_views_of_several_genes_are_the_single_ones(net):
 
 def test_a_gene_left_out_is_told_why(adata):
     net = sr.networks.build(adata, **SETTINGS, genes=adata.var_names[:100].tolist())
-    with pytest.raises(InputError, match="not in the list given"):
+    with pytest.raises(InputError, match="not in the given list"):
         sr.networks.gene_view(net, "G200")
 
 

@@ -114,7 +114,7 @@ def consensus(
 
 
 def _agreed(parts: Mapping[str, np.ndarray], recipe: Any, quantile: float, scale_at: float) -> np.ndarray:
-    """One less the quantile, over data sets, of their scaled overlaps; overlaps wait on disk, not in memory."""
+    """One less the quantile, over data sets, of their scaled overlaps; the overlaps are kept on disk meanwhile."""
     n = next(iter(parts.values())).shape[1]
     dtype = np.float32 if recipe.single else np.float64
     with tempfile.TemporaryDirectory(prefix="scresist-consensus-") as folder:
@@ -145,7 +145,19 @@ def _level(overlap: np.ndarray, scale_at: float) -> float:
 
 
 def module_agreement(net: Network, others: Sequence[Network] | Mapping[str, Network]) -> pd.DataFrame:
-    """How well each module of a network is found in others: `other`, `module`, `best`, `jaccard`, `n_shared`."""
+    """How well each module of a network is found in other networks, by the Jaccard index of their genes.
+
+    Parameters
+    ----------
+    net
+        The network whose modules are looked for.
+    others
+        Other networks, in order or by name.
+
+    Returns
+    -------
+    `other`, `module`, `best` (the module of the other network with the largest Jaccard index), `jaccard`, `n_shared`.
+    """
     named = others if isinstance(others, Mapping) else {str(i): other for i, other in enumerate(others)}
     rows = []
     own = {name: set(net.members(name)["gene"]) for name in net.names}

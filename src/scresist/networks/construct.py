@@ -120,7 +120,7 @@ def build(
     InputError
         If columns, counts, genes or settings are wrong.
     RefusedError
-        If there are too few patients or metacells, or no module of the size asked for.
+        If there are too few patients or metacells, or no module of the wanted size.
 
     References
     ----------
@@ -259,7 +259,7 @@ def _of_cell_type(metacells: Metacells, cell_type: str) -> Metacells:
 
 
 def _matrix(pooled: _Pooled, choice: GeneChoice, rules: NetworkMode, within: str | None) -> _Matrix:
-    """Log-normalised metacells of the selected genes, the means of groups subtracted where asked."""
+    """Log-normalised metacells of the selected genes; `within` names the groups whose means are subtracted."""
     obs, inside = pooled.where.cells.obs, pooled.where.inside
     names = pooled.where.cells.var_names
     expression = log1p_per_10k(pooled.metacells.counts)
@@ -283,7 +283,7 @@ def _matrix(pooled: _Pooled, choice: GeneChoice, rules: NetworkMode, within: str
 
 
 def _group_codes(obs: pd.DataFrame, columns: Sequence[str], *, per_group: bool) -> np.ndarray:
-    """Groups in which detection is asked for: those of the metacells, or one of all cells."""
+    """Groups within which a gene must be detected: those of the metacells, or one of all cells."""
     if not per_group:
         return np.zeros(len(obs), dtype=np.int64)
     return np.asarray(pd.factorize(group_names(obs, columns)[0], use_na_sentinel=False)[0])
@@ -330,12 +330,12 @@ def _modules(X: np.ndarray, recipe: Recipe, choice: PowerChoice, rules: NetworkM
     D = dissimilarity(R, recipe)
     del R
     detected = cut_modules(X, D, recipe, n_neighbours=N_NEIGHBOURS)
-    asked = recipe.min_module_size
+    wanted = recipe.min_module_size
     while rules.smaller_modules and not detected.labels.any() and recipe.min_module_size // 2 >= SMALLEST_MODULE:
         recipe = replace(recipe, min_module_size=recipe.min_module_size // 2)
         detected = cut_modules(X, D, recipe, n_neighbours=N_NEIGHBOURS)
-    if recipe.min_module_size < asked and detected.labels.any():
-        notes.append(f"there is no module of {asked} genes; min_module_size was lowered to {recipe.min_module_size}")
+    if recipe.min_module_size < wanted and detected.labels.any():
+        notes.append(f"there is no module of {wanted} genes; min_module_size was lowered to {recipe.min_module_size}")
     if not detected.labels.any():
         raise RefusedError(
             f"no module of {recipe.min_module_size} genes or more was found among {X.shape[1]} genes over {len(X)} "

@@ -18,17 +18,24 @@ CYCLING = (
     "CENPF", "CENPE", "TPX2", "NUSAP1", "HMGB2", "GMNN", "CDC20", "AURKA", "AURKB", "BUB1",
 )  # fmt: skip
 BATCHES = ("batch", "site", "chemistry")
-CARRIED = 0.5  # share of an eigengene's variance beyond which one patient carries the module
-TECHNICAL = 0.5  # |r| with a covariate beyond which a module is called by its name
-BETWEEN_BATCHES = 0.75  # the same for a batch: with few samples, half of the variance lies between batches by chance
-OUTLIER = 5.0  # deviations from the other patients' scores beyond which one patient stands alone
+CARRIED = 0.5  # share of an eigengene's variance beyond which the module rests on one patient
+TECHNICAL = 0.5  # |r| with a covariate beyond which a module is flagged
+BETWEEN_BATCHES = 0.75  # the same for a batch: with few samples, half of the variance is between batches by chance
+OUTLIER = 5.0  # deviations from the other patients' scores beyond which a patient is an outlier
 
 
 def with_covariates(metacells: Metacells, cells: Any) -> Metacells:
-    """Metacells with what may lie behind their differences, as columns of their table.
+    """Metacells with technical and biological covariates as columns of their table.
 
     `log_depth` (log10 of counts per member), `mito_share`, `cell_cycle` (mean log-normalised expression of cycling
     genes, where there are five or more), and the members' mean of obs["contamination"], where there is one.
+
+    Parameters
+    ----------
+    metacells
+        As from `pool_cells`.
+    cells
+        The cells they were pooled from.
     """
     counts = metacells.counts
     total = counts.sum(axis=1)
@@ -76,7 +83,7 @@ def with_flags(net: Network, obs: pd.DataFrame, samples: pd.DataFrame | None = N
         if row["carried_by"]:
             notes.append(f"{row['module']} rests on patient {row['carried_by']}")
         if row["technical"]:
-            notes.append(f"{row['module']} goes with {row['technical']} (r {row['technical_r']:.2f})")
+            notes.append(f"{row['module']} is associated with {row['technical']} (r {row['technical_r']:.2f})")
     return net.replace(catalogue=catalogue, notes=(*net.notes, *notes))
 
 
@@ -105,12 +112,12 @@ def _carriers(net: Network, obs: pd.DataFrame) -> tuple[list[str], np.ndarray]:
     squares = net.eigengenes.pow(2).groupby(patient).sum()
     share = squares / squares.sum()
     carried = [str(share[m].idxmax()) if share[m].max() > CARRIED else "" for m in net.names]
-    alone = _alone(net, obs)
-    return [a or b for a, b in zip(carried, alone, strict=True)], share.max().to_numpy()
+    outliers = _outliers(net, obs)
+    return [a or b for a, b in zip(carried, outliers, strict=True)], share.max().to_numpy()
 
 
-def _alone(net: Network, obs: pd.DataFrame) -> list[str]:
-    """For each module the patient whose mean score stands apart from all others', or nothing."""
+def _outliers(net: Network, obs: pd.DataFrame) -> list[str]:
+    """For each module the patient whose mean score is far from all others', or nothing."""
     wide = _patient_scores(net, obs)
     result = []
     for module in net.names:
@@ -136,7 +143,7 @@ def _patient_scores(net: Network, obs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _technical(net: Network, batches: pd.DataFrame) -> tuple[list[str], np.ndarray]:
-    """The covariate or batch that each module goes with, and how closely."""
+    """The covariate or batch that each module is most associated with, and how closely."""
     table, E = net.metacells, net.eigengenes.to_numpy()
     found: list[dict[str, float]] = [{} for _ in net.names]
     columns = [c for c in ("log_depth", "mito_share", "cell_cycle", "contamination") if c in table]

@@ -21,7 +21,7 @@ class Recipe:
     """How modules are made of expression; the defaults are hdWGCNA's.
 
     `single` computes correlations, overlap and tree in single precision (a quarter of the time, half of the memory;
-    overlaps differ by less than 1e-5); eigengenes and kME are in double precision always.
+    overlaps differ by less than 1e-5); eigengenes and kME are always in double precision.
     """
 
     network: str = "signed"
@@ -41,7 +41,13 @@ class Recipe:
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Raise InputError for a setting of a recipe that does not exist or lies outside its range."""
+    """Check the settings of a recipe.
+
+    Raises
+    ------
+    InputError
+        For a setting that does not exist or is out of range.
+    """
     require_choice(recipe.network, NETWORKS, "network")
     require_choice(recipe.tom, ("signed", "unsigned", "signed Nowick"), "tom")
     require_choice(recipe.correlation, ("pearson", "bicor"), "correlation")
@@ -56,7 +62,7 @@ class Detected:
     """Modules of the columns of an expression matrix.
 
     `labels` are final (1 the largest, 0 unassigned), `unmerged` those before merging, `Z` the tree. `neighbours` and
-    `overlaps` hold the genes with the highest overlap with each gene, in falling order.
+    `overlaps` are the genes with the highest overlap with each gene and these overlaps, in decreasing order.
     """
 
     labels: np.ndarray
@@ -67,9 +73,9 @@ class Detected:
 
 
 def feeding_network(network: str, tom: str) -> str:
-    """The adjacency that feeds an overlap: WGCNA keeps the sign of r for a signed overlap of an unsigned network.
+    """The adjacency from which an overlap is computed.
 
-    For "signed Nowick" it does so whatever the network is said to be.
+    WGCNA keeps the sign of r for a signed overlap of an unsigned network, and for "signed Nowick" of any network.
     """
     if tom == "signed Nowick" or (tom == "signed" and network == "unsigned"):
         return "unsigned keep sign"
@@ -83,7 +89,7 @@ def correlations(X: np.ndarray, recipe: Recipe) -> np.ndarray:
 
 
 def dissimilarity(R: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """One less the topological overlap, its diagonal 0. R is overwritten: it is not needed any more."""
+    """One less the topological overlap, its diagonal 0. R is overwritten."""
     A = adjacency_into(R, R, recipe.power, feeding_network(recipe.network, recipe.tom))
     D = topological_overlap(A, recipe.tom, recipe.denominator)
     np.subtract(D.dtype.type(1), D, out=D)
@@ -92,7 +98,7 @@ def dissimilarity(R: np.ndarray, recipe: Recipe) -> np.ndarray:
 
 
 def find_modules(X: np.ndarray, recipe: Recipe, *, n_neighbours: int = 0) -> Detected:
-    """Modules of the columns of X (samples, genes) by a recipe."""
+    """Modules of the columns of X (samples, genes) by a recipe; see `cut_modules`."""
     return cut_modules(X, dissimilarity(correlations(X, recipe), recipe), recipe, n_neighbours=n_neighbours)
 
 
@@ -101,11 +107,22 @@ def cut_modules(
 ) -> Detected:
     """Modules from a dissimilarity: tree, hybrid cut, trimming by kME, merging by eigengene, renumbering by size.
 
-    A `tree` of the same D, where it is cut more than once, is taken as it is.
+    Parameters
+    ----------
+    X
+        Expression. Shape (samples, genes).
+    D
+        Dissimilarity. Shape (genes, genes).
+    recipe
+        The settings.
+    n_neighbours
+        Genes of highest overlap that are kept for each gene.
+    tree
+        The tree of D, where it was computed already.
     """
     size = min(recipe.min_module_size, X.shape[1] // 2)
     Z = average_linkage(D) if tree is None else tree
-    # WGCNA's blockwise functions keep the height they were given as the reach of the PAM stage.
+    # WGCNA's blockwise functions use the cut height as the maximum distance of the PAM stage.
     cut = cut_tree_hybrid(
         Z, D, recipe.cut_height, recipe.deep_split, size, recipe.pam, max_pam_distance=recipe.cut_height
     )

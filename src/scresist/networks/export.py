@@ -1,4 +1,4 @@
-"""A network's edges, as a table or a GraphML file, with a stated rule for what is kept."""
+"""A network's edges as a table or a GraphML file, and the rule by which edges are kept."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,18 +19,34 @@ def edges(
 ) -> pd.DataFrame:
     """The strongest edges of a network.
 
-    Kept: a pair in which either gene is among the `top` (at most 50) of highest topological overlap with the other,
-    if their overlap reaches `min_overlap`, and, where `modules` are given, both genes are in one of them.
+    An edge is kept if either gene is among the `top` genes of highest topological overlap with the other, and their
+    overlap is at least `min_overlap`.
+
+    Parameters
+    ----------
+    net
+        The network.
+    top
+        Genes of highest overlap per gene, at most 50.
+    min_overlap
+        Smallest overlap.
+    modules
+        Only edges between genes of these modules; None is all.
 
     Returns
     -------
     `source`, `target` (in the order of genes), `overlap`, `correlation`, `source_module`, `target_module`, strongest
     first.
+
+    Raises
+    ------
+    InputError
+        If `top` is not above zero or above the number of neighbours that the network has.
     """
     require_positive(top, "top")
-    held = net.neighbours.shape[1]
-    if top > held:
-        raise InputError(f"top is {top}, but a network keeps {held} neighbours of each gene; take at most {held}")
+    stored = net.neighbours.shape[1]
+    if top > stored:
+        raise InputError(f"top is {top}, but the network has {stored} neighbours of each gene; use at most {stored}")
     near, overlap = net.neighbours[:, :top], net.overlaps[:, :top]
     first = np.repeat(np.arange(len(near)), top)
     second = near.ravel().astype(np.int64)
@@ -69,7 +85,16 @@ def _pair_correlations(net: Network, a: np.ndarray, b: np.ndarray) -> np.ndarray
 def write_edges(
     net: Network, path: str | Path, *, top: int = 10, min_overlap: float = 0.0, modules: Iterable[str] | None = None
 ) -> None:
-    """Write `edges` as .tsv, .csv, .parquet or .graphml, by the suffix of the path; GraphML has the genes' modules too.
+    """Write the edges of a network to a file; GraphML has the genes' modules and kME too.
+
+    Parameters
+    ----------
+    net
+        The network.
+    path
+        The suffix decides the format: .tsv, .csv, .parquet or .graphml.
+    top, min_overlap, modules
+        As in `edges`.
 
     Raises
     ------
@@ -85,7 +110,7 @@ def write_edges(
     elif path.suffix in (".csv", ".parquet"):
         write_table(table, path)
     else:
-        raise InputError(f"{path}: write edges as .tsv, .csv, .parquet or .graphml; got {path.suffix!r}")
+        raise InputError(f"{path}: edges are written as .tsv, .csv, .parquet or .graphml, not {path.suffix!r}")
 
 
 def _graphml(net: Network, table: pd.DataFrame, top: int) -> str:

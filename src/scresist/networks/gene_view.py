@@ -1,4 +1,4 @@
-"""One gene in a network: the answer to "my gene is grey"."""
+"""One gene in a network: its module, the nearest ones, and why it may be unassigned."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ DEFAULT_GRID: tuple[Mapping[str, Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class GeneView:
-    """Where a gene stands.
+    """Where a gene is in a network.
 
     `gene`, `module` (its own, or "unassigned"), `nearest` (the module with the highest kME), `verdict` in words.
     `kme`: `module`, `kme`, `kme_low`, `kme_high` (patients drawn again), `rank_there` (how many members of the module
@@ -156,24 +156,38 @@ def _verdict(gene: str, module: str, kme: pd.DataFrame, neighbours: pd.DataFrame
     if module != UNASSIGNED:
         own = kme.set_index("module").loc[module]
         rank = f"rank {int(own['rank_there'])} of {int(own['module_size'])}"
-        said = f"{gene} is in {module} with kME {own['kme']:.2f}, {rank}"
-        return said if module == best["module"] else f"{said}, but is nearer to {best['module']} (kME {sure})"
+        place = f"{gene} is in {module} with kME {own['kme']:.2f}, {rank}"
+        return place if module == best["module"] else f"{place}, but its kME with {best['module']} is higher ({sure})"
     around = neighbours["module"].value_counts()
     shared = f"{int(around.iloc[0])} of its {len(neighbours)} nearest genes are in {around.index[0]}"
-    close = "a member in all but the cut of the tree" if best["kme"] >= 0.5 else (
-        "loosely attached" if best["kme"] >= 0.2 else "moving with no module")  # fmt: skip
-    return f"{gene} is unassigned; its nearest module is {best['module']} with kME {sure}: {close}; {shared}"
+    close = "as high as a member's" if best["kme"] >= 0.5 else (
+        "a weak association" if best["kme"] >= 0.2 else "no association with any module")  # fmt: skip
+    return f"{gene} is unassigned; its nearest module is {best['module']} with kME {sure}, {close}; {shared}"
 
 
 def settings_view(
     net: Network, genes: Iterable[str], *, grid: Iterable[Mapping[str, Any]] = DEFAULT_GRID
 ) -> pd.DataFrame:
-    """How genes' modules depend on the settings of the cut: the overlap is made once, the tree is cut again.
+    """How genes' modules depend on the settings of the cut: the tree is cut again under each setting.
+
+    Parameters
+    ----------
+    net
+        The network.
+    genes
+        Genes of the network.
+    grid
+        Settings of `build` that are changed, one mapping per row.
 
     Returns
     -------
-    One row per setting and gene: `setting`, `gene`, `module` (the network's module that the gene's new one resembles
-    most, "another" where none shares half of the genes, or "unassigned"), `jaccard` with it, `n_modules`.
+    One row per setting and gene: `setting`, `gene`, `module` (the module of the network with the largest Jaccard index
+    with the gene's new one, "another" where that is below 0.5, or "unassigned"), `jaccard`, `n_modules`.
+
+    Raises
+    ------
+    InputError
+        If a gene is not in the network.
     """
     genes = [genes] if isinstance(genes, str) else list(genes)
     places = [_place(net, gene) for gene in genes]

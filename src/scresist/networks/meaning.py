@@ -1,4 +1,4 @@
-"""What a module is about: over-represented gene sets, and overlap with other lists of genes."""
+"""The meaning of a module: over-represented gene sets, and overlap with other lists of genes."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,10 +24,9 @@ def over_representation(
     min_size: int = 5,
     max_size: int = 500,
 ) -> Result:
-    """Gene sets with more genes in a module than chance gives.
+    """Gene sets with more genes in a module than expected by chance.
 
-    The chance is the hypergeometric one among the genes that could have been in the module: those of the network,
-    never the whole genome.
+    The expectation is hypergeometric among the genes of the network, the only ones that could have been in the module.
 
     Parameters
     ----------
@@ -36,7 +35,7 @@ def over_representation(
     gene_sets
         A shipped collection ("go_bp", "hallmark", "signatures"), the path of a GMT file, or sets by name.
     background
-        Genes to test among instead; those outside the network are counted but can be in no module.
+        Genes that could be drawn, instead of those of the network; genes outside the network are in no module.
     min_size, max_size
         Sets with fewer or more genes in the background are left out.
 
@@ -49,7 +48,9 @@ def over_representation(
     Raises
     ------
     InputError
-        If no set is left, or the file is not a GMT.
+        If there is no such collection or file, or the file is not a GMT.
+    RefusedError
+        If no set has a size from `min_size` to `max_size` in the background.
     """
     require_positive(min_size, "min_size")
     universe = pd.Index(pd.unique(pd.Series(list(net.genes if background is None else background), dtype=object)))
@@ -70,13 +71,13 @@ def over_representation(
     n, size, total = overlap[some], sizes[k], module_sizes[m]
     ranked = [net.members(name)["gene"] for name in net.names]  # hub first
     at = [universe.get_indexer(pd.Index(genes)) for genes in ranked]
-    holds = [member[:, np.where(places < 0, 0, places)].toarray().astype(bool) & (places >= 0) for places in at]
+    in_set = [member[:, np.where(places < 0, 0, places)].toarray().astype(bool) & (places >= 0) for places in at]
     table = pd.DataFrame({
         "module": np.array(net.names, dtype=object)[m], "gene_set": np.array(sets, dtype=object)[k],
         "n_overlap": n.astype(int), "module_size": total.astype(int), "set_size": size, "background": N,
         "odds_ratio": (n + 0.5) * (N - size - total + n + 0.5) / ((size - n + 0.5) * (total - n + 0.5)),
         "p_value": p[some], "q_value": q[some],
-        "genes": [" ".join(ranked[i].to_numpy()[holds[i][j]]) for i, j in zip(m, k, strict=True)],
+        "genes": [" ".join(ranked[i].to_numpy()[in_set[i][j]]) for i, j in zip(m, k, strict=True)],
     })  # fmt: skip
     order = table["module"].map({name: i for i, name in enumerate(net.names)})
     table = table.assign(order=order).sort_values(["order", "p_value", "gene_set"]).drop(columns="order")
@@ -93,28 +94,28 @@ def _sets(given: "str | Path | Mapping[str, Iterable[str]]") -> dict[str, list[s
     if isinstance(given, Path) or path.suffix == ".gmt":
         if not path.is_file():
             raise InputError(
-                f"{path} is not there; give a GMT file, a mapping, or a shipped collection such as 'go_bp'"
+                f"there is no file {path}; give a GMT file, a mapping, or a shipped collection such as 'go_bp'"
             )
         return {name: list(genes) for name, genes in read_gmt(path.read_text(encoding="utf-8")).items()}
     return {name: list(genes) for name, genes in shipped_sets(str(given)).items()}
 
 
 def _membership(
-    sets: Mapping[str, list[str]], universe: pd.Index, least: int, most: int
+    sets: Mapping[str, list[str]], universe: pd.Index, minimum: int, maximum: int
 ) -> tuple[list[str], np.ndarray, sparse.csr_array]:
-    """Sets of fitting size as a matrix of sets x genes of the universe."""
+    """Sets of a size from minimum to maximum, as a matrix of sets x genes of the universe."""
     names, sizes, rows = [], [], []
     for name, genes in sets.items():
         places = universe.get_indexer(pd.Index(pd.unique(pd.Series(genes, dtype=object))))
         places = np.sort(places[places >= 0])
-        if least <= len(places) <= most:
+        if minimum <= len(places) <= maximum:
             names.append(name)
             sizes.append(len(places))
             rows.append(places)
     if not names:
         raise RefusedError(
-            f"none of {len(sets)} gene sets has {least} to {most} genes among the {len(universe)} of the background; "
-            "check that the names are of one kind (symbols), or change min_size and max_size"
+            f"none of {len(sets)} gene sets has {minimum} to {maximum} genes among the {len(universe)} of the "
+            "background; check that all names are symbols, or change min_size and max_size"
         )
     ends = np.concatenate([[0], np.cumsum(sizes)])
     member = sparse.csr_array((np.ones(ends[-1]), np.concatenate(rows), ends), shape=(len(names), len(universe)))
@@ -131,13 +132,18 @@ def list_overlap(
     modules, lists
         Genes by name.
     background
-        Genes that either could hold, others being left out of both; or their number. hdWGCNA takes the number of genes
-        of its object; the genes of the network are the sounder choice, since no other can be in a module.
+        Genes that could be in either, or their number; other genes are removed from both. hdWGCNA uses the number of
+        genes of its object; the genes of the network are the better choice, since no other can be in a module.
 
     Returns
     -------
     Result whose table has `module`, `list`, `n_overlap`, `module_size`, `list_size`, `odds_ratio` (conditional maximum
-    likelihood, as R's fisher.test gives), `jaccard`, `p_value` (greater), `q_value` (Benjamini-Hochberg over all).
+    likelihood, as in R's fisher.test), `jaccard`, `p_value` (greater), `q_value` (Benjamini-Hochberg over all).
+
+    Raises
+    ------
+    InputError
+        If a module and a list have more genes together than the background.
     """
     rows = []
     universe = None if isinstance(background, int) else set(background)
@@ -149,7 +155,7 @@ def list_overlap(
             both, either = len(genes & other), len(genes | other)
             if either > n_background:
                 raise InputError(
-                    f"n_background is {n_background}, but {module} and {name} hold {either} genes together"
+                    f"the background has {n_background} genes, but {module} and {name} have {either} together"
                 )
             table = np.array([[both, len(genes) - both], [len(other) - both, n_background - either]])
             p = float(stats.hypergeom.sf(both - 1, n_background, len(other), len(genes)))
@@ -164,7 +170,20 @@ def list_overlap(
 def label_overlap(first: Iterable[str], second: Iterable[str]) -> Result:
     """Overlap of every group of one labelling of genes with every group of another: counts and hypergeometric p.
 
-    Table: `first`, `second`, `n_overlap`, `p_value` (1 where nothing is shared).
+    Parameters
+    ----------
+    first, second
+        Group of each gene in either labelling, for the same genes in the same order.
+
+    Returns
+    -------
+    Result whose table has `first`, `second`, `n_overlap`, `p_value` (of an overlap at least as large: 1 where nothing
+    is shared).
+
+    Raises
+    ------
+    InputError
+        If the labellings have different numbers of genes.
     """
     one, two = pd.Series(list(first)), pd.Series(list(second))
     if len(one) != len(two):

@@ -19,7 +19,7 @@ class NetworkMode:
     name
         "sound" or "parity".
     pooling
-        Sizes and limits of the metacells, where the call gives none.
+        Sizes and limits of the metacells, unless the call sets them.
     pooled_apart
         Columns that the cells of a metacell must share besides those of `groupby`, where obs has them.
     centred_within
@@ -27,7 +27,7 @@ class NetworkMode:
     minimum_patients, minimum_metacells
         Below these numbers no network is built.
     minimum_cells
-        Cells of a group in which a gene must be detected, however small the share that is asked for.
+        Cells of a group in which a gene must be detected, however small `fraction` is.
     detection_by_group
         Whether a gene may be detected in one group of the metacells alone, or must be in all cells together.
     every_type_first
@@ -69,7 +69,7 @@ SOUND = NetworkMode(
     pooling=Pooling(),
     pooled_apart=("sample",),
     centred_within=("sample", "patient"),
-    minimum_patients=2,  # what the genes of one patient do together cannot be told from that patient
+    minimum_patients=2,  # modules of one patient may be specific to that patient
     minimum_metacells=15,  # correlations over fewer are mostly noise
     minimum_cells=5,  # a share of a small group would be no cell at all
     detection_by_group=True,
@@ -101,6 +101,11 @@ MODES = MappingProxyType({mode.name: mode for mode in (SOUND, PARITY)})
 
 def mode_named(name: str) -> NetworkMode:
     """The record of a mode.
+
+    Parameters
+    ----------
+    name
+        sound | parity.
 
     Raises
     ------

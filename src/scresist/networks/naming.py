@@ -1,4 +1,4 @@
-"""What modules are called: a number, a hub, an id made of their genes, and a colour."""
+"""Names of modules: a number, a hub, an id that depends on their genes alone, and a colour."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ GREY = "grey"
 
 @cache
 def standard_colours() -> tuple[str, ...]:
-    """The sequence of colours that WGCNA gives to modules 1, 2, ...: turquoise, blue, brown, ..."""
+    """WGCNA's colours of modules 1, 2, ...: turquoise, blue, brown, ..."""
     return tuple(files("scresist.networks").joinpath("standard_colours.txt").read_text(encoding="ascii").split())
 
 
 def colours_of(labels: np.ndarray) -> np.ndarray:
-    """The colour of each label; 0 is grey, and labels beyond the sequence are their own number."""
+    """The colour of each label; 0 is grey, and a label beyond the last colour is its own number."""
     known = standard_colours()
     names = {label: known[label - 1] if label <= len(known) else str(label) for label in np.unique(labels).tolist()}
     names[0] = GREY
@@ -34,7 +34,7 @@ def alphabetical_codes(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def content_id(genes: Sequence[str]) -> str:
-    """Eight characters that depend on nothing but which genes a module holds."""
+    """Eight characters that depend on the genes of a module alone, not on their order."""
     return hashlib.sha256("\n".join(sorted(genes)).encode()).hexdigest()[:8]
 
 

@@ -1,4 +1,4 @@
-"""A network: its modules and everything needed to look at it again without computing it again."""
+"""A network: its modules, and everything that tables, figures and later tests of it need."""
 
 import io
 import json
@@ -28,8 +28,8 @@ class Network:
         One row per gene of the network: `gene`, `module` ("M3 MUC3A", or "unassigned"), `kme` (correlation with the
         eigengene of its module over metacells), `rank` (1 the hub), `colour`; NaN kme and rank where unassigned.
     catalogue
-        One row per module, largest first: `module`, `id` (made of its genes: the same genes, the same id), `hub`,
-        `colour`, `n_genes`, `variance_explained`, and flags that later steps add.
+        One row per module, largest first: `module`, `id` (the same for the same genes), `hub`, `colour`, `n_genes`,
+        `variance_explained`, and flags that later steps add.
     eigengenes
         Metacells x modules, columns in the order of the catalogue, each of unit length.
     kme
@@ -39,18 +39,18 @@ class Network:
     power_table
         `power`, `sft_r2`, `slope`, `truncated_r2`, `mean_k`, `median_k`, `max_k`.
     scores
-        `sample`, `module`, `score`, `n_cells`: see `module_scores`; empty where samples are not known.
+        `sample`, `module`, `score`, `n_cells`: see `module_scores`; empty where obs has neither samples nor patients.
     metacells
         `metacell`, the columns within which cells were pooled, `group`, `n_cells`.
     metacell_report, gene_report
-        What every group of cells gave, and which genes were used; why the others were not.
+        The number of metacells of every group of cells; which genes were used, and why the others were not.
     expression
-        Metacells x genes of the network, log-normalised; what every correlation is made of.
+        Metacells x genes of the network, log-normalised: correlations are computed from it.
     linkage, neighbours, overlaps
         The tree (scipy's convention, genes in the order of `modules`), and for each gene the positions and overlaps
         of the genes with the highest topological overlap.
     settings, notes
-        What it ran with, and what a reader must know, one sentence each.
+        The settings it was built with, and notes for the reader, one sentence each.
     """
 
     modules: pd.DataFrame
@@ -93,11 +93,11 @@ class Network:
         return self.modules["module"].map(number).to_numpy(dtype=np.int64)
 
     def members(self, module: str) -> pd.DataFrame:
-        """Rows of `modules` of one module, hub first; a module is known by its name, number ("M3"), id or colour."""
+        """Rows of `modules` of one module, hub first; `module` is its name, number ("M3"), id or colour."""
         return self.modules[self.modules["module"] == self.name_of(module)].sort_values("rank")
 
     def name_of(self, module: str) -> str:
-        """The full name of a module known by name, number, id or colour."""
+        """The full name of a module, from its name, number, id or colour."""
         for _, row in self.catalogue.iterrows():
             if module in (row["module"], row["module"].split(" ")[0], row["id"], row["colour"]):
                 return str(row["module"])
@@ -108,7 +108,7 @@ class Network:
         return replace(self, **changes)
 
     def save(self, path: str | Path) -> None:
-        """Write everything to one file (a zip of parquet tables, arrays and json): whole, or not at all."""
+        """Write everything to one file, a zip of tables, arrays and json; an interrupted call leaves no file."""
         path = Path(path)
         if path.is_dir():
             raise InputError(f"{path} is a folder; give the name of a file, such as {path / 'network.zip'}")
@@ -131,23 +131,28 @@ class Network:
 def load(path: str | Path) -> Network:
     """Read a network written by `Network.save`.
 
+    Parameters
+    ----------
+    path
+        The file.
+
     Raises
     ------
     InputError
-        If the file is absent, is no saved network, or is of a later format.
+        If the file does not exist, is not a saved network, or has a later format.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} is not there; give the file that Network.save wrote")
+        raise InputError(f"there is no file {path}; give the file that Network.save wrote")
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is no saved network; give the file that Network.save wrote")
+        raise InputError(f"{path} is not a saved network; give the file that Network.save wrote")
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
         if "network.json" not in names:
-            raise InputError(f"{path} is no saved network: it holds no network.json")
+            raise InputError(f"{path} is not a saved network: it has no network.json")
         facts = json.loads(archive.read("network.json"))
         if facts["format"] > FORMAT:
-            raise InputError(f"{path} is of format {facts['format']}; update scresist, which reads up to {FORMAT}")
+            raise InputError(f"{path} has format {facts['format']}, and this scresist reads up to {FORMAT}: update it")
         content: dict[str, Any] = {}
         for field in fields(Network):
             if f"{field.name}.parquet" in names:
@@ -158,7 +163,7 @@ def load(path: str | Path) -> Network:
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    """An entry without the time of day: the same network gives the same file."""
+    """An entry without the time, so that the same network is written as the same file."""
     return zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
 
 
@@ -169,7 +174,7 @@ def _parquet(table: pd.DataFrame) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Numpy scalars and tuples as json knows them."""
+    """Numpy scalars and tuples as types that json has."""
     if isinstance(value, np.generic):
         return value.item()
     return list(value) if isinstance(value, tuple | set | np.ndarray) else str(value)

@@ -1,4 +1,4 @@
-"""Metacells of a cohort: only ever of one group, with a report of what every group gave."""
+"""Metacells of a cohort, each of cells of one group, with a report on every group."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from scresist.kernels.metacells import aggregate_members, choose_metacells, over
 from scresist.kernels.r_random import RStream
 
 NOTHING_SHARED = {"max_shared": np.nan, "mean_shared": np.nan, "median_shared": np.nan}
-SMALLEST_POOL = 5  # cells; an average over fewer is mostly noise, and a group of fewer is left out by name
+SMALLEST_POOL = 5  # cells; an average over fewer is mostly noise, and a smaller group is left out and named
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,22 @@ class Metacells:
 
 @dataclass(frozen=True, slots=True)
 class Pooling:
-    """How metacells are made; defaults are hdWGCNA's, but for the target.
+    """How metacells are made; the defaults are hdWGCNA's, except the target.
 
-    `target` is the most metacells a group may give: 150 keeps one large biopsy from speaking for the cohort.
+    Attributes
+    ----------
+    k
+        Cells of a metacell.
+    max_shared
+        Largest number of cells that two metacells share.
+    target
+        Largest number of metacells of a group: with 150 no large biopsy dominates the cohort.
+    min_cells
+        Smallest group that is pooled as it is.
+    max_iterations
+        Largest number of candidate metacells of a group.
+    small_groups
+        Whether smaller groups give fewer and smaller metacells, or none.
     """
 
     k: int = 25
@@ -66,9 +79,9 @@ def pool_cells(
 ) -> Metacells:
     """Metacells within every group of cells.
 
-    A group below `min_cells` is not dropped: with `small_groups`, k and max_shared shrink in proportion (to no fewer
-    than five cells), a group too small even for that becomes one pseudobulk, and one of fewer than five cells is left
-    out. All of that is stated in the report and the notes.
+    With `small_groups`, a group below `min_cells` is not dropped: k and max_shared decrease in proportion (to no fewer
+    than five cells), a group too small for that becomes one pseudobulk, and a group below five cells is left out. The
+    report and the notes list these groups.
 
     Parameters
     ----------
@@ -79,14 +92,14 @@ def pool_cells(
     pooling
         Sizes and limits.
     draw
-        A Generator or an R stream, or per group the positions to replay.
+        A Generator or an R stream, or the positions to replay of each group.
 
     Raises
     ------
     InputError
         If a column is missing, `draw` has no positions for a group, or k exceeds a group that must be pooled.
     RefusedError
-        If no group gives a metacell.
+        If no group is large enough for a metacell.
     """
     names, groups = group_names(obs, groupby)
     members: list[np.ndarray] = []
@@ -109,14 +122,14 @@ def pool_cells(
             "group": name, **named, **_arm_of(obs, cells, named), "n_cells": len(cells), "n_metacells": len(found),
             "k": k, "how": how, **seen,
         })  # fmt: skip
-    table, told = pd.DataFrame(rows), pd.DataFrame(report)
+    table, groups_table = pd.DataFrame(rows), pd.DataFrame(report)
     if not rows:
         raise RefusedError(
-            f"no group of {', '.join(groupby)} has the {pooling.min_cells} cells a metacell group needs "
-            f"(the largest has {int(told['n_cells'].max())}); lower min_cells or pool over fewer columns"
+            f"no group of {', '.join(groupby)} has the {pooling.min_cells} cells that metacells need "
+            f"(the largest has {int(groups_table['n_cells'].max())}); lower min_cells or pool over fewer columns"
         )
     pooled = aggregate_members(counts, members, average=False)
-    return Metacells(pooled, tuple(members), table, told, _notes(told, names, pooling))
+    return Metacells(pooled, tuple(members), table, groups_table, _notes(groups_table, names, pooling))
 
 
 def _source_of(draw: Any, group: str, how: str) -> Any:
@@ -162,8 +175,8 @@ def _notes(report: pd.DataFrame, names: pd.Series, pooling: Pooling) -> tuple[st
     if missing:
         notes.append(f"{missing} cells have no value in a groupby column and are in no metacell")
     words = {
-        "small metacells": f"groups below {pooling.min_cells} cells gave fewer and smaller metacells",
-        "pseudobulk": "groups too small for metacells gave one pseudobulk each",
+        "small metacells": f"groups below {pooling.min_cells} cells have fewer and smaller metacells",
+        "pseudobulk": "groups too small for metacells are one pseudobulk each",
         "left out": f"groups below {SMALLEST_POOL if pooling.small_groups else pooling.min_cells} cells are left out",
     }
     for how, text in words.items():

@@ -15,12 +15,12 @@ MIN_MEAN_K = 1
 
 
 class PowerWarning(UserWarning):
-    """No power made the network scale-free; a tabulated one is used."""
+    """No power makes the network scale-free; a tabulated one is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class PowerChoice:
-    """How the power is found: the one given, else by a fit table of these powers and this correlation."""
+    """How the power is found: the given one, else from a fit table of these powers and this correlation."""
 
     power: float | None
     powers: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""How far modules depend on who was sampled: patients drawn again, and every patient left out in turn."""
+"""How far modules depend on the patients: patients resampled, and every patient left out in turn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from scresist.networks.modes import MODES
 from scresist.networks.network import Network
 from scresist.parallel import map_tasks
 
-FOUND = 0.5  # Jaccard index from which a module of a resample is called the same module
+FOUND = 0.5  # Jaccard index from which a module of a resample counts as the same module
 
 
 @dataclass(frozen=True, slots=True)
 class Stability:
-    """How modules and genes fare when patients change.
+    """How modules and genes change with the patients.
 
     `modules`: `module`, `recurrence` (share of resamples with a module of Jaccard index 0.5 or more), `jaccard` (mean
     of the best), `least_without_one` (smallest best
@@ -37,7 +37,7 @@ class Stability:
 
 
 def recipe_of(net: Network, **changes: Any) -> Recipe:
-    """The recipe a network was made by, with some settings changed."""
+    """The recipe of a network, with some settings changed."""
     names = ("network", "tom", "correlation", "power", "deep_split", "min_module_size", "merge_height", "pam")
     given = {name: net.settings[name] for name in names}
     return Recipe(**{**given, "single": MODES[net.settings["mode"]].single_precision, **changes})
@@ -54,17 +54,17 @@ def stability(
 ) -> Stability:
     """Recurrence of every module and of every gene's place in it.
 
-    A bootstrap draws patients with replacement and metacells within each drawn patient with replacement, and makes
-    modules by the same recipe with the same power; leaving one out makes them without a patient's metacells.
+    A bootstrap draws patients with replacement, and metacells within each drawn patient with replacement, and finds
+    modules by the same recipe with the same power. Leaving one out finds them without the metacells of a patient.
 
     Parameters
     ----------
     net
         The network; its metacells must name patients.
     n_bootstraps
-        Resamples; 0 leaves recurrence and gene stability NaN.
+        Resamples; with 0, recurrence and gene stability are NaN.
     leave_one_out
-        Whether to leave every patient out too.
+        Whether every patient is left out in turn too.
     rng
         Seed or generator; each resample has a stream of its own.
     workers, scheduler
@@ -73,15 +73,15 @@ def stability(
     Raises
     ------
     DesignError
-        If metacells name no patients, or fewer than three.
+        If metacells have no column `patient`, or fewer than three patients.
     """
     require_positive(n_bootstraps, "n_bootstraps", allow_zero=True)
     if "patient" not in net.metacells:
-        raise DesignError("the network's metacells name no patients: pool within patients (groupby='patient', ...)")
+        raise DesignError("the metacells have no column patient: build the network with groupby=('patient', ...)")
     patient = net.metacells["patient"].astype(str).to_numpy()
     patients = np.unique(patient)
     if len(patients) < 3:
-        raise DesignError(f"the network has {len(patients)} patients; resampling them needs three or more")
+        raise DesignError(f"the network has {len(patients)} patients; at least three are needed to resample them")
     X, recipe, labels = net.expression.to_numpy(), recipe_of(net), net.labels
     streams = np.random.default_rng(rng).spawn(int(n_bootstraps))
     draws = [_resample(patient, patients, stream) for stream in streams]
@@ -122,9 +122,9 @@ def _resample(patient: np.ndarray, patients: np.ndarray, rng: np.random.Generato
 
 
 def match_modules(labels: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each module of `labels` (1, 2, ...) the best Jaccard index among modules of `others`, and that module.
+    """For each module of `labels` (1, 2, ...) the largest Jaccard index with a module of `others`, and that module.
 
-    0 and module 0 where there is none that shares a gene.
+    Both are 0 where no module shares a gene with it.
     """
     n, m = int(labels.max(initial=0)), int(others.max(initial=0))
     both = np.zeros((n + 1, m + 1))
@@ -167,7 +167,15 @@ def _gene_stability(
 
 
 def with_stability(net: Network, result: Stability) -> Network:
-    """The network with `stability` in its modules, recurrence and dependence in its catalogue, and the notes added."""
+    """The network with `stability` in its modules, recurrence and dependence in its catalogue, and notes on both.
+
+    Parameters
+    ----------
+    net
+        The network.
+    result
+        Of `stability` of the same network.
+    """
     modules = net.modules.assign(stability=result.genes["stability"].to_numpy())
     catalogue = net.catalogue.merge(result.modules, on="module", how="left", suffixes=("", "_resampled"))
     return net.replace(modules=modules, catalogue=catalogue, notes=(*net.notes, *result.notes))

@@ -1,4 +1,4 @@
-"""A module's level in every sample: what is compared between arms."""
+"""The score of a module in every sample, which is compared between arms."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ METHOD = "kME-weighted mean of standardised pseudobulk expression over a module'
 def module_scores(
     net: Network, adata: Any, *, by: str = "sample", compartment: str | None = "of the network", min_cells: int = 10
 ) -> Result:
-    """How high each module stands in each sample's cells of the compartment.
+    """Mean expression of each module's genes in each sample's cells of the compartment, weighted by kME.
 
     Counts are summed over a sample's cells, log-normalised, and standardised gene by gene with the mean and deviation
     that the gene has over the network's metacells; a score is their mean over the module's genes, weighted by kME.
@@ -32,18 +32,18 @@ def module_scores(
     net
         The network.
     adata
-        Cells with raw counts; another cohort's will do, if its genes have the same names.
+        Cells with raw counts, of the network's cohort or of another one with the same gene names.
     by
-        Column of obs that names samples.
+        Column of obs with the samples.
     compartment
-        Cells to score: by default those the network was made of; see `build`.
+        Cells to score; by default those the network was built from. See `build`.
     min_cells
-        Fewest cells a sample may have there; below, its score is NaN.
+        Fewest cells of a sample in the compartment; a sample with fewer has NaN.
 
     Returns
     -------
-    Result whose table has `sample`, `module`, `score`, `n_cells`: every sample of `adata`, every module. A module of
-    which less than half of the genes (by weight) are in `adata` has NaN. `wide_scores` turns it sample x module.
+    Result whose table has `sample`, `module`, `score`, `n_cells` for every sample of `adata` and every module. A module
+    with less than half of its weight on genes of `adata` has NaN. `wide_scores` gives samples x modules.
 
     Raises
     ------
@@ -77,7 +77,13 @@ def module_scores(
 
 
 def wide_scores(scores: "Result | pd.DataFrame") -> pd.DataFrame:
-    """Module scores as samples x modules, both in the order in which they come."""
+    """Module scores as samples x modules, both in their order in the table.
+
+    Parameters
+    ----------
+    scores
+        Of `module_scores` or `project`.
+    """
     table = scores.table if isinstance(scores, Result) else scores
     wide = table.pivot_table(
         index="sample", columns="module", values="score", sort=False, dropna=False, aggfunc="first"
@@ -86,7 +92,16 @@ def wide_scores(scores: "Result | pd.DataFrame") -> pd.DataFrame:
 
 
 def score_profiles(net: Network, profiles: np.ndarray, names: pd.Index) -> tuple[np.ndarray, list[str]]:
-    """Scores of log-normalised profiles (rows), shape (profiles, modules), and what was missing.
+    """Scores of log-normalised profiles, shape (profiles, modules), and notes on genes that are missing.
+
+    Parameters
+    ----------
+    net
+        The network.
+    profiles
+        Log-normalised expression. Shape (profiles, genes).
+    names
+        Names of these genes.
 
     Raises
     ------
@@ -96,8 +111,8 @@ def score_profiles(net: Network, profiles: np.ndarray, names: pd.Index) -> tuple
     places = names.get_indexer(net.genes)
     here = places >= 0
     if not here.any():
-        raise InputError(f"none of the network's genes is in the data; it has names such as {names[0]!r}, "
-                         f"the network {net.genes[0]!r}: map the names first")  # fmt: skip
+        raise InputError(f"none of the network's genes is in the data: the data have names such as {names[0]!r}, "
+                         f"the network such as {net.genes[0]!r}; map the names first")  # fmt: skip
     X = net.expression.to_numpy(dtype=np.float64)
     mean, deviation = X.mean(axis=0), X.std(axis=0, ddof=1)
     weights = module_weights(net)
@@ -108,15 +123,18 @@ def score_profiles(net: Network, profiles: np.ndarray, names: pd.Index) -> tuple
     with np.errstate(invalid="ignore", divide="ignore"):
         scores /= size[here].sum(axis=0)
     scores[:, found < 0.5] = np.nan
-    notes = [f"{name}: {share:.0%} of its weight is on genes that are here" + ("; not scored" if share < 0.5 else "")
-             for name, share in zip(net.names, found, strict=True) if share < 1]  # fmt: skip
+    notes = []
+    for name, share in zip(net.names, found, strict=True):
+        if share < 1:
+            without = "; it has no score" if share < 0.5 else ""
+            notes.append(f"{name}: {share:.0%} of its weight is on genes that the data have{without}")
     return np.asarray(scores), notes
 
 
 def module_weights(net: Network) -> np.ndarray:
     """Weight of each gene in each module's score, (genes, modules): its kME where it is a member.
 
-    In a signed network a member that opposes its module has no weight; in an unsigned one it counts against it.
+    A member with a negative kME has weight 0 in a signed network, and a negative weight in an unsigned one.
     """
     member = net.labels[:, None] == np.arange(1, len(net.names) + 1)
     kme = np.nan_to_num(net.kme.to_numpy())
@@ -124,11 +142,18 @@ def module_weights(net: Network) -> np.ndarray:
 
 
 def cell_eigengenes(net: Network, adata: Any) -> None:
-    """Write each cell's eigengene of every module to `obsm["module_eigengenes"]`, a table of cells x modules.
+    """Each cell's eigengene of every module, written to `obsm["module_eigengenes"]`, a table of cells x modules.
 
-    As hdWGCNA does: log-normalised expression standardised over the cells, values above 10 cut to 10, first principal
-    component (its length kept, so that modules of more genes vary more), turned towards the mean of the genes. Cells
-    are those given, so give the compartment; sparse expression is never made dense.
+    As in hdWGCNA: the first principal component of log-normalised expression, standardised over the cells and cut at
+    10. Its length is kept, so that modules of more genes vary more, and its sign is that of the mean of the genes. A
+    module with less than half of its genes in the data has NaN. Sparse expression is never made dense.
+
+    Parameters
+    ----------
+    net
+        The network.
+    adata
+        The cells to standardise over, usually those of the compartment, with raw counts.
 
     References
     ----------

@@ -13,7 +13,7 @@ from scresist.kernels.metacells import count_detected
 REASON_FEW_CELLS = "detected in too few cells"
 REASON_NOT_VARIABLE = "not among the most variable"
 REASON_CONSTANT = "constant over metacells"
-REASON_NOT_LISTED = "not in the list given"
+REASON_NOT_LISTED = "not in the given list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def select_genes(
     metacells
         Log-normalised expression of the metacells, (metacells, genes), sparse or dense: constant genes are dropped.
     choice
-        What is asked for.
+        Which genes are wanted.
     minimum_cells
         Fewest cells of a group in which a gene is detected, whatever the share.
 
@@ -119,7 +119,7 @@ def detection(
 
 
 def most_variable(metacells: np.ndarray, among: np.ndarray, count: int) -> np.ndarray:
-    """The `count` genes of `among` whose log variance most exceeds a quadratic in their log mean."""
+    """The `count` genes of `among` with the largest excess of log variance over a quadratic in their log mean."""
     mean = metacells.mean(axis=0)
     variance = metacells.var(axis=0, ddof=1)
     usable = np.flatnonzero(among & (variance > 0) & (mean > 0))

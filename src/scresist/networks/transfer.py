@@ -1,4 +1,4 @@
-"""Modules taken elsewhere: other cells, another cohort, bulk."""
+"""Modules of a network in other data: other cells, another cohort, bulk."""
 
 from types import MappingProxyType
 
@@ -20,18 +20,18 @@ def preservation(
     network: str | None = None,
     rng: int | np.random.Generator = 1,
 ) -> Result:
-    """Whether each module is a module in other data: WGCNA's Z and median rank, and a permutation p per statistic.
+    """How far each module is preserved in other data: WGCNA's Z and median rank, and a permutation p per statistic.
 
     Parameters
     ----------
     net
-        The network whose modules are asked about.
+        The network whose modules are tested.
     query
         Another network (its metacells are used) or a table of samples x genes, log-normalised.
     n_permutations, rng
         As in `kernels.module_preservation`.
     network
-        Adjacency; None takes the network's own. hdWGCNA always takes "unsigned".
+        Adjacency; None uses that of the network. hdWGCNA always uses "unsigned".
 
     Returns
     -------
@@ -55,7 +55,9 @@ def preservation(
     X, Y = mine[shared].to_numpy(dtype=np.float64), other[shared].to_numpy(dtype=np.float64)
     moving = (X.max(axis=0) > X.min(axis=0)) & (Y.max(axis=0) > Y.min(axis=0)) & ~np.isnan(Y).any(axis=0)
     if moving.sum() < 20:
-        raise InputError(f"{int(moving.sum())} genes vary in both data sets (at least 20); are names of the same kind?")
+        raise InputError(
+            f"{int(moving.sum())} genes vary in both data sets, and at least 20 are needed; are the names of one kind?"
+        )
     labels = pd.Series(net.labels, net.genes)[shared].to_numpy()[moving]
     sizes = np.bincount(labels, minlength=len(net.names) + 1)
     small = [name for i, name in enumerate(net.names, start=1) if sizes[i] < 3]
@@ -87,20 +89,20 @@ def project(net: Network, expression: pd.DataFrame, *, scale: str = "own") -> Re
     net
         The network.
     expression
-        Samples x genes (or genes x samples: it is turned where only the rows carry the network's genes).
+        Samples x genes, or genes x samples (transposed where only the rows are the network's genes).
     scale
-        "own" standardises each gene over these samples, as another platform needs; "network" by its metacells, for
-        log-normalised single-cell profiles. For cells, `module_scores` sums counts first.
+        "own" standardises each gene over these samples, as data of another platform need; "network" over the metacells
+        of the network, for log-normalised single-cell profiles. For cells use `module_scores`, which sums counts first.
 
     Returns
     -------
     Result whose table has `sample`, `module`, `score`, and `weight_found`: the share of the module's weight on genes
-    that are there and vary; below half the score is NaN.
+    that the table has and that vary in it. Below half the score is NaN.
 
     Raises
     ------
     InputError
-        If no gene of the network is there.
+        If the table has no gene of the network, or a gene more than once.
     """
     require_choice(scale, ("own", "network"), "scale")
     if not expression.columns.isin(net.genes).any() and expression.index.isin(net.genes).any():
@@ -110,7 +112,7 @@ def project(net: Network, expression: pd.DataFrame, *, scale: str = "own") -> Re
         raise InputError(f"none of the network's genes is in the table (it has {expression.columns[0]!r}, ...); "
                          "map the names first")  # fmt: skip
     if not expression.columns.is_unique:
-        raise InputError("the table names a gene more than once; keep one row or column of each")
+        raise InputError("the table has a gene more than once; keep one row or column of each")
     values = expression[shared].to_numpy(dtype=np.float64)
     base = values if scale == "own" else net.expression[shared].to_numpy(dtype=np.float64)
     deviation = base.std(axis=0, ddof=1) if len(base) > 1 else np.zeros(len(shared))
@@ -132,5 +134,6 @@ def project(net: Network, expression: pd.DataFrame, *, scale: str = "own") -> Re
         }
     )
     lost = [name for name, share in zip(net.names, found, strict=True) if share < 0.5]
-    notes = (f"{len(lost)} modules have less than half of their weight here: {', '.join(lost)}",) if lost else ()
+    note = f"{len(lost)} modules have less than half of their weight on genes of the table and no score"
+    notes = (f"{note}: {', '.join(lost)}",) if lost else ()
     return Result(table, f"kME-weighted mean of expression standardised by {scale}", {"scale": scale}, notes)

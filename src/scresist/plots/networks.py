@@ -1,4 +1,4 @@
-"""Co-expression networks: the fit of the power, the tree, hubs, and modules beside each other."""
+"""Co-expression networks: the fit of the power, the tree, hubs, and comparisons of modules."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ import pandas as pd
 
 from scresist.checks import InputError, require_columns
 from scresist.kernels.linkage import average_linkage, leaf_order
+from scresist.networks.power import TARGET_R2
 from scresist.plots.effects import by_arm
 from scresist.plots.style import FAINT, colours, tidy
 
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK = "#374151"
-WANTED_R2 = 0.8
-
-_MOST_BRANCHES = 1000
+_VECTOR_BRANCHES = 1000  # a tree with more is drawn as pixels
 
 
 def fit_table(table: pd.DataFrame, axes: "Axes", *, power: float | None = None) -> "Axes":
@@ -26,15 +25,15 @@ def fit_table(table: pd.DataFrame, axes: "Axes", *, power: float | None = None) 
     Parameters
     ----------
     table
-        Columns power, sft_r2, slope, mean_k; powers whose line rises are open.
+        Columns power, sft_r2, slope, mean_k; powers with a rising line are drawn as open circles.
     axes
         Where to draw.
     power
-        The power used, marked.
+        The power that was used; it is marked.
     """
     require_columns(table, ["power", "sft_r2", "slope", "mean_k"], "the fit table")
     falling = (table["slope"] < 0).to_numpy()
-    axes.axhline(WANTED_R2, color=FAINT, linewidth=1)
+    axes.axhline(TARGET_R2, color=FAINT, linewidth=1)
     axes.plot(table["power"], table["sft_r2"], color=INK, linewidth=1)
     axes.scatter(
         table["power"], table["sft_r2"], c=np.where(falling, INK, "white").tolist(), edgecolors=INK, s=28, zorder=3
@@ -68,11 +67,16 @@ def dendrogram(linkage: np.ndarray, modules: pd.Series, axes: "Axes", *, top: fl
     axes
         Where to draw.
     top
-        Height at which the tree is cut off at the top; None shows it all.
+        Largest height that is drawn; None draws the whole tree.
+
+    Raises
+    ------
+    InputError
+        If the tree and `modules` have different numbers of genes.
     """
     n = len(modules)
     if len(linkage) != n - 1:
-        raise InputError(f"the tree has {len(linkage) + 1} genes and modules {n}; give the same genes")
+        raise InputError(f"the tree has {len(linkage) + 1} genes and modules has {n}; give the same genes")
     order = leaf_order(linkage)
     x, y = np.empty(2 * n - 1), np.zeros(2 * n - 1)
     x[order] = np.arange(n)
@@ -86,8 +90,8 @@ def dendrogram(linkage: np.ndarray, modules: pd.Series, axes: "Axes", *, top: fl
         lines[step] = [[x[left], feet[0]], [x[left], height], [x[right], height], [x[right], feet[1]]]
     from matplotlib.collections import LineCollection
 
-    # Thousands of branches as text would outweigh the page; as pixels they look the same.
-    axes.add_collection(LineCollection(list(lines), colors=INK, linewidths=0.4, rasterized=n > _MOST_BRANCHES))
+    # Thousands of branches as vectors would make the page large; as pixels they look the same.
+    axes.add_collection(LineCollection(list(lines), colors=INK, linewidths=0.4, rasterized=n > _VECTOR_BRANCHES))
     band = low - drop - 0.14 * (linkage[-1, 2] - low), low - drop - 0.03 * (linkage[-1, 2] - low)
     colour = colours(_in_order(modules))
     _band(axes, modules.to_numpy()[order], colour, band)
@@ -159,11 +163,11 @@ def hub_network(edges: pd.DataFrame, modules: pd.DataFrame, axes: "Axes", *, lab
     edges
         source, target, overlap.
     modules
-        gene, module, kme, rank of the genes to show; one module or a few, each around a centre of its own.
+        gene, module, kme, rank of the genes to show, of one module or of a few; each is drawn around its own centre.
     axes
         Where to draw.
     label_top
-        How many hubs of each module are named; None names six of one module, and the hub alone of several.
+        How many hubs of each module are labelled; None labels six of a single module, and one of each of several.
     """
     require_columns(edges, ["source", "target", "overlap"], "the table of edges")
     require_columns(modules, ["gene", "module", "kme", "rank"], "the table of genes")
@@ -177,7 +181,7 @@ def hub_network(edges: pd.DataFrame, modules: pd.DataFrame, axes: "Axes", *, lab
     for centre, name in zip(centres, names, strict=True):
         own = modules[modules["module"] == name].sort_values("rank")
         for i, gene in enumerate(own["gene"]):
-            # A sunflower: the angle turns by the golden one, the radius grows with the root of the rank.
+            # A sunflower: the golden angle between neighbours, and a radius that grows with the root of the rank.
             angle, radius = 2.39996 * i, np.sqrt(i / max(len(own), 1))
             place[str(gene)] = (centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle))
     shown = edges[edges["source"].isin(place) & edges["target"].isin(place)].sort_values("overlap")
@@ -241,7 +245,7 @@ def overlap_heatmap(table: pd.DataFrame, axes: "Axes", *, row: str = "module", c
     axes
         Where to draw.
     row, column
-        Which columns name rows and columns.
+        Columns of the table with the names of the rows and columns of the figure.
     """
     require_columns(table, [row, column, "n_overlap"], "the table of overlaps")
     value = "q_value" if "q_value" in table else "p_value"
@@ -285,16 +289,16 @@ def _matrix(
 
 
 def module_umap(table: pd.DataFrame, axes: "Axes", *, label_top: int = 1) -> "Axes":
-    """Genes in two dimensions by their overlap with hubs, coloured by module, hubs named.
+    """Genes in two dimensions by their correlation with hubs, coloured by module, hubs labelled.
 
     Parameters
     ----------
     table
-        gene, module, kme, rank, x, y: `lay_out_genes` gives them.
+        gene, module, kme, rank, x, y, as from `lay_out_genes`.
     axes
         Where to draw.
     label_top
-        How many hubs of each module are named.
+        How many hubs of each module are labelled.
     """
     require_columns(table, ["gene", "module", "kme", "rank", "x", "y"], "the table of genes")
     colour = colours(_in_order(table["module"]))
@@ -304,7 +308,7 @@ def module_umap(table: pd.DataFrame, axes: "Axes", *, label_top: int = 1) -> "Ax
         axes.annotate(str(row.gene), (row.x, row.y), fontsize=7, xytext=(3, 3), textcoords="offset points")
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_xlabel("genes by overlap with hubs (UMAP)", fontsize=8)
+    axes.set_xlabel("genes by correlation with hubs (UMAP)", fontsize=8)
     tidy(axes)
     _legend(axes, colour)
     return axes
@@ -320,7 +324,7 @@ def eigengene_embedding(table: pd.DataFrame, axes: "Axes", *, module: str) -> "A
     axes
         Where to draw.
     module
-        Its name, for the title.
+        Name of the module, for the title.
     """
     require_columns(table, ["x", "y", "value"], "the table of cells")
     shown = table.sort_values("value", key=np.abs)
@@ -338,14 +342,14 @@ def eigengene_embedding(table: pd.DataFrame, axes: "Axes", *, module: str) -> "A
 
 
 def module_by_arm(scores: pd.DataFrame, samples: pd.DataFrame, axes: "Axes", *, module: str) -> "Axes":
-    """A module's score against arm, one point per patient (samples of one patient in one arm are averaged).
+    """A module's score in each arm, one point per patient (the mean of the patient's samples of that arm).
 
     Parameters
     ----------
     scores
         sample, module, score.
     samples
-        Indexed by sample, with patient and arm; arms are drawn in the order of their categories, else as they come.
+        Indexed by sample, with patient and arm; arms are drawn in the order of their categories, else of the rows.
     axes
         Where to draw.
     module

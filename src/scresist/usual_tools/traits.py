@@ -1,7 +1,6 @@
-"""What hdWGCNA reports of modules and traits: tests over cells, kept so that a published analysis can be checked.
+"""hdWGCNA's tests of modules and traits, with cells as replicates, so that a published analysis can be checked.
 
-Cells are its replicates, so these p-values do not generalise to patients; the test that does is
-`contrasts.contrast_arms` on `module_scores`.
+These p-values do not generalise to patients. The test that does is `contrasts.contrast_arms` on `module_scores`.
 """
 
 from collections.abc import Sequence
@@ -35,13 +34,18 @@ def module_traits(
     traits
         Columns of obs; categorical ones are numbered in the order of their categories.
     groupby
-        Column whose every value is looked at alone too.
+        Column; each of its values is tested alone too.
 
     Returns
     -------
     Result whose table has `group` ("all_cells" or a value of `groupby`), `trait`, `module`, `r`, `p_value` (two-sided
     t; exactly 0 below about 1e-16, as in Hmisc), `q_value` (Benjamini-Hochberg within a group), `n_cells`.
     A trait constant in a group has NaN.
+
+    Raises
+    ------
+    InputError
+        If `obs` and `eigengenes` have different numbers of cells.
     """
     require_columns(obs, [*traits, *([groupby] if groupby else [])], "obs")
     if len(obs) != len(eigengenes):
@@ -87,7 +91,7 @@ def module_differences(
 ) -> Result:
     """Differential module eigengenes between two sets of cells: rank sum test and log2 fold change.
 
-    Negative eigengenes are set to 0 and the unassigned genes' dropped, as hdWGCNA does.
+    Negative eigengenes are set to 0 and that of the unassigned genes is dropped, as in hdWGCNA.
 
     Parameters
     ----------
@@ -102,12 +106,17 @@ def module_differences(
     -------
     Result whose table has `module`, `p_value` (Wilcoxon, normal approximation with correction for ties and
     continuity), `log2fc`, `share_first`, `share_second` (cells above 0, to three decimals), `p_adjusted`
-    (Bonferroni), `reason` (why there is no p-value), by increasing p and falling fold change.
+    (Bonferroni), `reason` (why there is no p-value), by increasing p and decreasing fold change.
+
+    Raises
+    ------
+    InputError
+        If a set has no cells.
     """
     E = eigengenes.drop(columns=[c for c in (GREY, UNASSIGNED) if c in eigengenes]).clip(lower=0)
     a, b = E.to_numpy()[first], E.to_numpy()[second]
     if len(a) == 0 or len(b) == 0:
-        raise InputError(f"the sets have {len(a)} and {len(b)} cells; both need one or more")
+        raise InputError(f"the sets have {len(a)} and {len(b)} cells; both need at least one")
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.log2(a.mean(axis=0) + pseudocount) - np.log2(b.mean(axis=0) + pseudocount)
     p = np.array([two_sample_rank_test(a[:, m], b[:, m], exact_below=0) for m in range(E.shape[1])])
@@ -129,12 +138,16 @@ def module_differences(
 def cell_membership(
     X: np.ndarray, genes: Sequence[str], eigengenes: pd.DataFrame, modules: Sequence[str], *, reassign: bool = True
 ) -> pd.DataFrame:
-    """KME of genes over cells, and modules after genes that oppose their own are moved, as hdWGCNA does.
+    """Membership of genes over cells, and modules after genes with a negative kME in their own are moved.
+
+    As in hdWGCNA.
 
     Parameters
     ----------
     X
         Log-normalised expression of the cells of the group, (cells, genes), sparse or dense.
+    genes
+        Names of the columns of X.
     eigengenes
         The same cells x modules, the unassigned group ("grey" or "unassigned") included or not.
     modules
@@ -176,11 +189,16 @@ def average_expression(X: np.ndarray, modules: pd.DataFrame, *, n_genes: int = 2
     modules
         `gene`, `module`, `kme`; unassigned genes are left out.
     n_genes
-        How many of the highest; genes that tie with the last of them are all taken.
+        Genes of highest kME per module; all genes that tie with the last of them are used.
 
     Returns
     -------
     Cells x modules, in the order in which modules appear along the genes.
+
+    Raises
+    ------
+    InputError
+        If X and `modules` have different numbers of genes.
     """
     require_columns(modules, ["gene", "module", "kme"], "modules")
     if X.shape[1] != len(modules):
@@ -190,6 +208,6 @@ def average_expression(X: np.ndarray, modules: pd.DataFrame, *, n_genes: int = 2
         if name not in (GREY, UNASSIGNED):
             inside = np.flatnonzero(modules["module"] == name)
             kme = modules["kme"].to_numpy(dtype=float)[inside]
-            least = np.sort(kme)[::-1][min(n_genes, len(kme)) - 1]
-            values[name] = np.asarray(X[:, inside[kme >= least]].mean(axis=1)).ravel()
+            lowest = np.sort(kme)[::-1][min(n_genes, len(kme)) - 1]
+            values[name] = np.asarray(X[:, inside[kme >= lowest]].mean(axis=1)).ravel()
     return pd.DataFrame(values)
