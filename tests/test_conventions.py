@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,112 @@ def test_rng_is_keyword_only_and_there_is_no_copy_or_inplace():
             assert parameter.name not in {"copy", "inplace", "return_df", "verbose"}, name
             if parameter.name == "rng" and ".simulate" not in name:
                 assert parameter.kind is parameter.KEYWORD_ONLY, f"{name}: rng must be given by name"
+
+
+# Constructions that a newcomer stumbles over, in docstrings, messages, headings and comments' neighbours.
+BANNED = re.compile(
+    r"settled openly|asked for|asked of|cannot be told|told apart|take[s]? (?:\d|two|three|no part|part\b)|"
+    r"says? (?:so|which|that|what|where|how|who|why|of)|\bsaid\b|laid beside|"
+    r"stands? (?:alone|once|twice|already|more than|for the)|"
+    r"speaks? (?:for|against)|\bit takes\b|(?:table|matrix|folder|file|column|group|layer)s? holds?\b|"
+    r"results will describe|is theirs\b|must know\b",
+    re.IGNORECASE,
+)
+NAMES = re.compile(r"_?(said|told|stated|judged|elsewhere|least|most|LEAST\w*|MOST\w*|LONE|HALF)$")
+
+
+def words_of(path):
+    """Every string of a file with its line."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_plain_words(path):
+    found = [(line, m.group(0)) for line, text in words_of(path) for m in BANNED.finditer(text)]
+    assert found == [], "plain words: reports, needs, contains, is, at least 10 are needed"
+    names = {n.id for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Name) and NAMES.match(n.id)}
+    assert names == set()
+
+
+def described(function):
+    """The names in the Parameters section of a docstring."""
+    section = (inspect.getdoc(function) or "").partition("Parameters\n----------\n")[2]
+    section = re.split(r"\n\n(?=\w+\n---)", section)[0]
+    return {name.strip(" *") for line in re.findall(r"^\S.*$", section, flags=re.M) for name in line.split(",")}
+
+
+def test_every_public_function_describes_its_parameters():
+    lacking = {}
+    for name, function in exported_functions():
+        missing = [p for p in inspect.signature(function).parameters if p not in described(function)]
+        if missing:
+            lacking[name] = missing
+    assert lacking == {}
+
+
+def test_every_public_function_lists_the_errors_it_raises():
+    lacking = []
+    for name, function in exported_functions():
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        raised = [n for n in ast.walk(tree) if isinstance(n, ast.Raise) and n.exc is not None]
+        if raised and "Raises\n------" not in (inspect.getdoc(function) or ""):
+            lacking.append(name)
+    assert lacking == []
+
+
+def test_the_same_parameter_has_the_same_first_line():
+    """What every comparison is given: the reader learns it once."""
+    first = {"design": set(), "alpha": set()}
+    for _, function in exported_functions():
+        doc = inspect.getdoc(function) or ""
+        for parameter, lines in first.items():
+            found = re.search(rf"^{parameter}\n    (.*)$", doc, flags=re.M)
+            if found:
+                lines.add(found.group(1))
+    for parameter, lines in first.items():
+        assert len(lines) == 1, (parameter, lines)
+
+
+ONE_DOOR = ("cells", "reading", "simulate", "power")  # they make matrices, or read those that are not a cohort's
+ON_AN_ANNDATA = {"communication/inputs.py"}  # X as the user gives it to `infer`
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_one_door_to_the_matrix(path):
+    """Stages ask `cells` for counts and normalised values, so that these can lie on disk one day."""
+    name = path.relative_to(ROOT).as_posix()
+    if name.split("/")[0] in ONE_DOOR or name in ON_AN_ANNDATA:
+        return
+    reached = [
+        node.lineno for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "layers")
+        or (isinstance(node, ast.Attribute) and node.attr == "X" and isinstance(node.ctx, ast.Load)
+        and isinstance(node.value, ast.Name) and node.value.id in {"adata", "cohort", "cells", "sub"})
+    ]  # fmt: skip
+    assert reached == []
+
+
+def test_no_two_rooms_need_each_other():
+    """Imports between the rooms make no circle."""
+    needs = {}
+    for path in FILES:
+        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scresist."):
+                other = node.module.split(".")[1]
+                if other != room:
+                    needs.setdefault(room, set()).add(other)
+
+    def reaches(room, seen):
+        for other in needs.get(room, ()):
+            if other not in seen:
+                seen.add(other)
+                reaches(other, seen)
+        return seen
+
+    assert [room for room in needs if room in reaches(room, set())] == []
 
 
 def test_every_public_function_says_what_it_gives():

@@ -40,7 +40,7 @@ KEYS = (
     Key("contamination_low", "obs", "float64", "quality", "lowest of the estimates behind `contamination`"),
     Key("contamination_high", "obs", "float64", "quality", "median of the estimates behind `contamination`"),
     Key("removed_for", "obs", "category", "quality", "reason against the barcode; gone once they are dropped"),
-    Key("quality_notes", "uns", "str", "quality", "what a reader must know of quality control"),
+    Key("quality_notes", "uns", "str", "quality", "notes on quality control for the reader"),
     Key("ambient", "varm", "float32", "quality", "ambient profile per sample, columns sum to 1"),
     Key("samples", "uns", "str", "ingest", "sample names in the order of the columns of `ambient`"),
     Key("ingest_notes", "uns", "str", "ingest", "names mapped, features left out, and the like"),

@@ -18,7 +18,7 @@ class Result:
     """One tidy table with what made it.
 
     `table` has one row per fact; `method` names the estimator in words; `settings` are what it ran with; `notes`
-    are what a reader must know (refusals, exclusions with their counts), one sentence each.
+    are for the reader (refusals, exclusions with their counts), one sentence each.
     """
 
     table: pd.DataFrame

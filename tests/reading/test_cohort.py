@@ -102,7 +102,7 @@ def test_duplicated_gene_names_are_made_unique_openly(tmp_path):
     cohort = sr.ingest(sr.read_study(path))
     assert cohort.var_names.is_unique
     assert cohort.n_vars == 60
-    assert any("1 gene names stand more than once" in n and genes()[0] in n for n in cohort.uns["ingest_notes"])
+    assert any("1 gene names occur more than once" in n and genes()[0] in n for n in cohort.uns["ingest_notes"])
 
 
 def test_a_gene_that_one_sample_lacks_is_left_out_for_all_and_said(tmp_path):

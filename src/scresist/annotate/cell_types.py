@@ -18,7 +18,7 @@ from scresist.study.cell_names import UNASSIGNED, lineages_of
 if TYPE_CHECKING:
     from anndata import AnnData
 
-CELLS_PER_GROUP, MOST_GROUPS = 8, 600
+CELLS_PER_GROUP, MAX_GROUPS = 8, 600
 FLOOR, SHARE, PENALTY = 0.5, 0.5, 0.5  # half-saturation and the weight of contradiction, see kernels.marker_scores
 MIN_SCORE, MIN_TYPE_SCORE, MIN_CONFIDENCE = 0.15, 0.2, 0.5
 DRAWS, GROUPINGS = 50, 6
@@ -36,7 +36,7 @@ def cell_types(
     """Write `obs` lineage, cell_type and confidence.
 
     Cells are grouped by likeness within their cluster (k-means in the integrated space, about 8 a group), their
-    counts pooled, and each group given the lineage, then the type within it, whose markers it shows most (see
+    counts pooled, and each group given the lineage, then the type within it, whose markers it shows best (see
     `kernels.marker_scores`). That is done for six groupings, with the markers resampled 50 times in each; the
     confidence is the share of these that give the same answer (lineage x type). Below one half the type becomes the
     broader one it belongs to, or `<lineage> unresolved`; a lineage below one half, or with a weak mean score, is
@@ -47,12 +47,12 @@ def cell_types(
     cohort
         After `embed`.
     markers
-        A marker table; None takes the shipped one.
+        A marker table; None is the shipped one.
     overrides
         Cell type by cluster, for example {"3": "mast cell"}; its confidence is 1.
     lineages
         Lineage of each name in `overrides` that the marker table does not have, for example {"tumour": "epithelial"}:
-        malignancy is asked of the epithelial lineage, against the others.
+        malignancy is called in the epithelial lineage, against the others.
     rng
         Seed or generator of the grouping and the resampling.
 
@@ -109,7 +109,7 @@ def _pool(cohort: "AnnData", rng: np.random.Generator) -> tuple[np.ndarray, np.n
     from sklearn.cluster import KMeans
 
     space = np.asarray(cohort.obsm["X_integrated"], dtype=float)
-    per_group = max(CELLS_PER_GROUP, cohort.n_obs / MOST_GROUPS)
+    per_group = max(CELLS_PER_GROUP, cohort.n_obs / MAX_GROUPS)
     groups, n_groups = np.empty(cohort.n_obs, dtype=int), 0
     for at in cohort.obs.groupby("cluster", observed=True).indices.values():
         k = max(1, round(len(at) / per_group))
@@ -214,10 +214,17 @@ def _overridden(
 
 
 def evidence(cohort: "AnnData", markers: MarkerTable | None = None) -> Result:
-    """What speaks for the label of each cluster: its types with their shares, and its markers with their levels.
+    """The evidence for the label of each cluster: its types with their shares, and its markers with their levels.
 
     Columns: cluster, n_cells, n_samples, lineage, lineage_share, cell_type, cell_type_share, confidence, markers_for
     (positive markers of the lineage and type with the mean of log1p counts per 10,000), markers_against.
+
+    Parameters
+    ----------
+    cohort
+        Annotated by `cell_types`.
+    markers
+        The marker table that was used; None is the shipped one.
     """
     table = (markers or shipped_markers()).table
     genes = pd.Index(cohort.var_names)
@@ -247,6 +254,6 @@ def evidence(cohort: "AnnData", markers: MarkerTable | None = None) -> Result:
     return Result(pd.DataFrame(rows), "shipped or given markers on pooled counts of each cluster")
 
 
-def _strongest(levels: pd.Series, genes: pd.Series, most: int = 6) -> str:
+def _strongest(levels: pd.Series, genes: pd.Series, number: int = 6) -> str:
     found = levels.reindex(genes.unique()).dropna().sort_values(ascending=False, kind="stable")
-    return ", ".join(f"{gene} {value:.2f}" for gene, value in found[found >= 0.1].head(most).items())
+    return ", ".join(f"{gene} {value:.2f}" for gene, value in found[found >= 0.1].head(number).items())

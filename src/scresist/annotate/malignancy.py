@@ -23,7 +23,7 @@ WINDOW, STEP, LIMIT = 101, 10, 3.0
 MALIGNANT, NORMAL = 0.8, 0.2  # probability bounds of the calls
 MIN_SIGNAL = 1.5  # the tumour's profile must be this many times as strong as the differences between reference lineages
 MIN_REFERENCE_GROUP = 10
-LEAST_OWN = 1 / 3  # of the signal, for the patient's own part to be judged by
+MIN_OWN = 1 / 3  # of the signal, for the patient's own part to be used
 MIN_SHARED = 5  # patients from which on what their epithelium has in common is known
 
 
@@ -45,6 +45,11 @@ def malignancy(cohort: "AnnData") -> None:
     epithelial cell with at least 0.8; `normal` an epithelial one with at most 0.2, or an immune or stromal cell below
     0.8 (by its identity alone where the patient's call is refused); the rest is `uncertain`. `malignancy_summary` gives
     the facts per patient and what was refused.
+
+    Parameters
+    ----------
+    cohort
+        Annotated by `cell_types`, with raw counts in `layers["counts"]`.
 
     Raises
     ------
@@ -97,7 +102,13 @@ def _grouped(reasons: dict[str, str]) -> list[str]:
 
 
 def malignancy_summary(cohort: "AnnData") -> Result:
-    """Per patient: epithelial and reference cells, signal over the reference lineages, calls; after `malignancy`."""
+    """Per patient: epithelial and reference cells, signal over the reference lineages, calls; after `malignancy`.
+
+    Parameters
+    ----------
+    cohort
+        After `malignancy`.
+    """
     facts = cohort.uns.get("malignancy_facts", {})
     notes = tuple(str(n) for n in cohort.uns.get("malignancy_notes", ()))
     table = pd.DataFrame({name: list(values) for name, values in facts.items()})
@@ -119,9 +130,9 @@ def _call(probability: np.ndarray, lineage: np.ndarray) -> np.ndarray:
 def _refusal(lineage: np.ndarray) -> str:
     n_candidates, n_reference = int((lineage == CANDIDATE).sum()), int(np.isin(lineage, REFERENCE).sum())
     if n_candidates < MIN_CANDIDATES:
-        return f"{n_candidates} epithelial cells (it takes {MIN_CANDIDATES})"
+        return f"{n_candidates} epithelial cells (needed: {MIN_CANDIDATES})"
     if n_reference < MIN_REFERENCE:
-        return f"{n_reference} immune or stromal cells as reference (it takes {MIN_REFERENCE})"
+        return f"{n_reference} immune or stromal cells as reference (needed: {MIN_REFERENCE})"
     return ""
 
 
@@ -197,7 +208,7 @@ def _call_patient(
         own = profiles.copy()
         own[candidate] -= shared
         left = float(np.std(own[candidate].mean(axis=0)))
-        if left >= max(noise, LEAST_OWN * signal):  # else the tumours are too alike to tell identity from copies
+        if left >= max(noise, MIN_OWN * signal):  # else the tumours are too alike to separate identity from copies
             profiles = own
     return _Patient(_probability(profiles, candidate, reference), by_arm, facts)
 

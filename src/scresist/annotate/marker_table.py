@@ -18,7 +18,7 @@ MIN_MARKERS = 3
 class MarkerTable:
     """One row per lineage or cell type and gene.
 
-    Columns: lineage, cell_type ("" for the lineage itself), parent, gene, sign (1 speaks for it, -1 against), essential
+    Columns: lineage, cell_type ("" for the lineage itself), parent, gene, sign (1: for it, -1: against it), essential
     (1: a type is not called where none of its essential genes is seen).
     """
 
@@ -68,6 +68,11 @@ class MarkerTable:
 def shipped_markers(organism: str = "human") -> MarkerTable:
     """The shipped table for human tumours.
 
+    Parameters
+    ----------
+    organism
+        human | mouse.
+
     Raises
     ------
     RefusedError
@@ -82,6 +87,11 @@ def shipped_markers(organism: str = "human") -> MarkerTable:
 
 def read_markers(path: Path) -> MarkerTable:
     """A user's own table: columns cell_type and gene; lineage (default: the cell type), parent and sign (default 1).
+
+    Parameters
+    ----------
+    path
+        A CSV with cell_type and gene, and any of lineage, parent, sign.
 
     Raises
     ------

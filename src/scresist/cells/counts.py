@@ -102,7 +102,19 @@ def _grouped(codes: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
 
 
 def count_detected(adata: Any, codes: np.ndarray, n_groups: int, *, layer: str = "auto") -> np.ndarray:
-    """Number of cells of each group that have a count of each gene; parameters and shape as in `sum_counts`."""
+    """Number of cells of each group that have a count of each gene; parameters and shape as in `sum_counts`.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    codes
+        Group of each cell, or -1. Shape (cells,).
+    n_groups
+        Number of groups.
+    layer
+        As in `raw_counts`.
+    """
     found = np.zeros((n_groups, adata.shape[1]))
     chosen, own = _grouped(codes)
     for here, block in count_blocks(adata, layer=layer, cells=chosen):
@@ -112,7 +124,17 @@ def count_detected(adata: Any, codes: np.ndarray, n_groups: int, *, layer: str =
 
 
 def total_counts(adata: Any, *, genes: np.ndarray | None = None, layer: str = "auto") -> np.ndarray:
-    """Counts of each cell, over all genes or those at the positions `genes`. Shape (cells,)."""
+    """Counts of each cell, over all genes or those at the positions `genes`. Shape (cells,).
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    genes
+        Positions; None is all genes.
+    layer
+        As in `raw_counts`.
+    """
     parts = [
         row_sums(block if genes is None else sparse.csr_array(block[:, genes]))
         for _, block in count_blocks(adata, layer=layer)
@@ -121,18 +143,30 @@ def total_counts(adata: Any, *, genes: np.ndarray | None = None, layer: str = "a
 
 
 def genes_per_cell(adata: Any) -> np.ndarray:
-    """Number of genes with a count, of each cell. Shape (cells,)."""
+    """Number of genes with a count, of each cell. Shape (cells,).
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    """
     parts = [np.diff(block.indptr) for _, block in count_blocks(adata)]
     return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, dtype=np.int64)
 
 
 def row_sums(counts: sparse.csr_array) -> np.ndarray:
-    """Sum of each row, float64; exact for counts. Shape (rows,)."""
+    """Sum of each row, float64; exact for counts. Shape (rows,).
+
+    Parameters
+    ----------
+    counts
+        Sparse in rows.
+    """
     return np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
 
 
 def _stored(adata: Any, layer: str) -> tuple[Any, str]:
-    """The matrix asked for, and how messages name it."""
+    """The matrix of a layer, and how messages name it."""
     if layer == "auto":
         layer = "counts" if "counts" in adata.layers else "X"
     if layer != "X" and layer not in adata.layers:

@@ -17,7 +17,7 @@ _NAMED_BY = ("lineage", "cell_type")  # a name that is both means the lineage, t
 class Focus:
     """The cells of a compartment.
 
-    `name` is the compartment as asked for; `mask` is True for its cells; `population` is its name in tables that
+    `name` is the compartment by its given name; `mask` is True for its cells; `population` is its name in tables that
     compare populations: that of the population with exactly these cells where there is one, else a name of its own.
     """
 
@@ -81,7 +81,7 @@ def _mask(obs: pd.DataFrame, name: str, known: frozenset[str]) -> np.ndarray:
         called = obs["malignancy"].astype(str)
         if not (called == name).any():
             raise RefusedError(
-                f'no cell was called {name} ({_counted(called)}); take a lineage (for example "epithelial"), a cell '
+                f'no cell was called {name} ({_counted(called)}); use a lineage (for example "epithelial"), a cell '
                 'type or "all" as the compartment (focus.compartment in study.toml)'
             )
         return (called == name).to_numpy()

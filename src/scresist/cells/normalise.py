@@ -1,4 +1,4 @@
-"""Log-normalised values of the cells and genes that are asked for: made from the counts, never kept beside them."""
+"""Log-normalised values of some cells and genes: made from the counts, never kept beside them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -78,7 +78,13 @@ def log_normalised_by_gene(adata: Any, *, size: int = GENES_PER_BLOCK) -> Iterat
 
 
 def mean_log_normalised(adata: Any) -> float:
-    """Mean of the log-normalised values over all cells and genes, zeros included; see `log_normalised`."""
+    """Mean of the log-normalised values over all cells and genes, zeros included; see `log_normalised`.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes, as in `log_normalised`.
+    """
     if adata.X is not None:
         return float(sparse.csr_array(adata.X).sum(dtype=np.float64)) / (adata.shape[0] * adata.shape[1])
     total = 0.0

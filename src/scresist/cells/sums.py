@@ -78,7 +78,7 @@ def pseudobulk(
     sample: str = "sample",
     focus: Focus | None = None,
 ) -> Pseudobulk:
-    """Sums of raw counts per sample and cell type. Samples stay apart, also those of one patient.
+    """Sums of raw counts per sample and cell type. Samples are not joined, also not those of one patient.
 
     Parameters
     ----------

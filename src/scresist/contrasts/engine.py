@@ -321,7 +321,7 @@ def _enough(units: Units) -> np.ndarray:
 
 
 def _refuse(tested: Tested) -> None:
-    """Take away p-values and intervals that the data cannot carry, and say why."""
+    """Take away p-values and intervals that the data cannot carry, and give the reason."""
     units, contrast = tested.setup.units, tested.setup.units.contrast
     doubled = contrast.pairing == "unpaired" and bool(units.paired.any())
     checks: Sequence[tuple[np.ndarray, str]] = (

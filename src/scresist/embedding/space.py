@@ -53,7 +53,7 @@ def embed(
     n_neighbors
         Neighbours of each cell in the graph that is clustered.
     resolution
-        Of the Leiden clustering. None takes the finest of RESOLUTIONS whose clusters return in 80 % of the cells
+        Of the Leiden clustering. None is the finest of RESOLUTIONS whose clusters return in 80 % of the cells
         (adjusted Rand index at least 0.85, mean of five draws).
     integrate
         Whether Harmony aligns the samples.
@@ -93,7 +93,7 @@ def embed(
 
 
 def _select_genes(cohort: "AnnData", n_genes: int) -> None:
-    """Genes variable within samples, by how many samples agree; antigen receptors and technical genes take no part."""
+    """Genes variable within samples, by how many samples agree; antigen receptors and technical genes are left out."""
     detected = count_detected(cohort, np.zeros(cohort.n_obs, dtype=int), 1)[0]
     eligible = np.flatnonzero(~cohort.var_names.str.match(TECHNICAL) & (detected >= 3))
     wanted = min(n_genes, len(eligible))
@@ -112,7 +112,7 @@ def _select_genes(cohort: "AnnData", n_genes: int) -> None:
 def _variable_genes(cohort: "AnnData", genes: np.ndarray, wanted: int, cells: np.ndarray | None) -> pd.DataFrame:
     """Dispersion of each gene given its mean, and the `wanted` of highest, within some cells (None: all).
 
-    Within a sample, genes that none of its cells express take no part in its bins, and have dispersion 0.
+    Within a sample, genes that none of its cells express are not in its bins, and have dispersion 0.
     """
     import anndata
     import scanpy as sc
@@ -181,6 +181,15 @@ def _neighbours(cohort: "AnnData", n_neighbors: int, seed: int) -> "AnnData":
 def leiden(graph: sparse.csr_matrix, resolution: float, seed: int) -> np.ndarray:
     """Leiden communities of a weighted graph, numbered by decreasing size (ties by first member).
 
+    Parameters
+    ----------
+    graph
+        Weights of the edges, symmetric. Shape (cells, cells).
+    resolution
+        Larger values give more clusters.
+    seed
+        Of the random moves.
+
     References
     ----------
     Traag VA, Waltman L, van Eck NJ (2019) Sci Rep 9:5233.
@@ -229,8 +238,8 @@ def _stable_resolution(
 
     rng = np.random.default_rng(seed)
     n = graph.shape[0]
-    most = 20_000  # cells; the curve is a property of the graph, not of its size
-    base = np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
+    limit = 20_000  # cells; the curve is a property of the graph, not of its size
+    base = np.sort(rng.choice(n, limit, replace=False)) if n > limit else np.arange(n)
     inner = graph[base][:, base]
     samples = [np.sort(rng.choice(len(base), int(0.8 * len(base)), replace=False)) for _ in range(draws)]
     rows = []
@@ -266,6 +275,15 @@ def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Re
 
     Descriptive: the clusters were made from the same values, so the p-values are far too small and no claim rests on
     them. Columns: cluster, gene, rank, log2_fold_change, share_in, share_out, p_value, q_value, use.
+
+    Parameters
+    ----------
+    cohort
+        After `embed`.
+    groupby
+        Column of obs that names the clusters.
+    top
+        Genes per cluster.
     """
     require_columns(cohort.obs, [groupby], "the cohort")
     sizes = cohort.obs[groupby].value_counts()

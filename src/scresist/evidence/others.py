@@ -18,7 +18,7 @@ def change_in_others(expression: pd.DataFrame, population: str, *, apart: Iterab
     expression
         Contrasts of all populations: cell_type, contrast, gene, log2fc.
     population
-        The one that stands for the compartment.
+        The population of the compartment.
     apart
         Populations that share cells with the compartment: they are not among the others.
 

@@ -35,7 +35,7 @@ def technical(cohort: "AnnData", inside: np.ndarray, design: Design) -> pd.DataF
     inside
         Whether each cell belongs to the compartment. Shape (cells,).
     design
-        Contrasts, sheet of samples.
+        Arms, contrasts, sheet of samples.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How many cells of each type every sample holds."""
+"""The number of cells of each type in every sample."""
 
 from typing import TYPE_CHECKING
 

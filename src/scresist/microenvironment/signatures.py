@@ -26,6 +26,13 @@ def usable_sets(
     """Positions of the genes of each signature that can be scored, and a sentence for each that cannot.
 
     A signature is scored when at least 40 % of its genes, and at least three (or its only one), are measured.
+
+    Parameters
+    ----------
+    genes
+        Genes that are measured.
+    sets
+        Genes by signature.
     """
     given = resources.gene_sets("signatures") if sets is None else sets
     kept, notes = {}, []
@@ -42,7 +49,14 @@ def score(cohort: "AnnData", *, sets: Mapping[str, Sequence[str]] | None = None)
     """Write `obsm["signatures"]`: the mean over a signature's genes of their standardised expression, per cell.
 
     Each gene's log1p counts per 10,000 are divided by their standard deviation over all cells (at least 0.05), so that
-    no abundant gene speaks for the rest; the unit is standard deviations between cells. The cohort's mean is zero.
+    no abundant gene decides for the rest; the unit is standard deviations between cells. The cohort's mean is zero.
+
+    Parameters
+    ----------
+    cohort
+        Cells x genes with raw counts.
+    sets
+        Genes by signature; None is the shipped collection.
 
     Raises
     ------
@@ -69,6 +83,15 @@ def score(cohort: "AnnData", *, sets: Mapping[str, Sequence[str]] | None = None)
 
 def by_sample(cohort: "AnnData", *, groupby: str = "cell_type", min_cells: int = 10) -> Result:
     """Mean signature score of each cell type (and of all cells) in each sample; NaN below `min_cells`.
+
+    Parameters
+    ----------
+    cohort
+        After `score`.
+    groupby
+        Column of obs that names the populations.
+    min_cells
+        Groups with fewer cells are missing.
 
     Returns
     -------

@@ -25,15 +25,24 @@ EXCLUSIVE = {
 SHARED = (("B", "plasma"), ("plasma", "B"), ("fibroblast", "mural"))  # lineages that may share a set's transcripts
 MIN_EXPECTED = 50.0
 MIN_CELLS = 10
-MOST = 0.5  # a barcode that passes as a cell is not mostly soup: a larger share says that the cells make these genes
+MAX_SHARE = (
+    0.5  # a barcode that passes as a cell is not mostly soup: a larger share means that the cells make these genes
+)
 
 
 def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
-    """Write `varm["ambient"]` and `obs["contamination"]` (with low and high); return what a reader must know.
+    """Write `varm["ambient"]` and `obs["contamination"]` (with low and high); return the notes for the reader.
 
     The profile comes from empty droplets where ingest found them (`varm["empty_droplets"]`), otherwise from all usable
     cells of the sample. The share is estimated from lineage-exclusive genes, see `kernels.ambient.contamination`; it is
-    NaN where fewer than two lineages can be told apart, or where it would exceed one half.
+    NaN where fewer than two lineages can be separated, or where it would exceed one half.
+
+    Parameters
+    ----------
+    cohort
+        Barcodes x genes with raw counts.
+    usable
+        Barcodes that are cells. Shape (barcodes,).
     """
     names = [str(s) for s in cohort.uns["samples"]]
     codes = cohort.obs["sample"].cat.codes.to_numpy().astype(int)
@@ -64,7 +73,7 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
         foreign = np.array([[g != k and (k, g) not in SHARED for k in sets] for g in groups])
         foreign &= (size >= MIN_CELLS)[:, None]  # a few misplaced cells are no lineage
         estimates[s] = contamination(of_set, sums.sum(axis=1), share, foreign, MIN_EXPECTED)
-    absurd = estimates[:, 0] > MOST
+    absurd = estimates[:, 0] > MAX_SHARE
     estimates[absurd] = np.nan
     for k, name in enumerate(("contamination", "contamination_low", "contamination_high")):
         cohort.obs[name] = estimates[codes, k]
@@ -74,7 +83,7 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
     if len(from_empty) < len(names):
         notes.append(f"the ambient profile is estimated from all cells in {len(names) - len(from_empty)} samples")
     if absurd.any():
-        alike = "what stands for lineages there makes the same genes, as in cell lines"
+        alike = "the clusters that are used as lineages there make the same genes, as in cell lines"
         notes.append(f"contamination cannot be estimated in {int(absurd.sum())} samples: {alike}")
     unknown = int((np.isnan(estimates[:, 0]) & ~absurd).sum())
     if unknown:

@@ -18,7 +18,7 @@ RATE_PER_THOUSAND = 0.008  # doublets per thousand cells recovered, from the 10x
 
 @dataclass(frozen=True, slots=True)
 class Doublets:
-    """Score per cell (NaN where not computed), the calls, and what a reader must know."""
+    """Score per cell (NaN where not computed), the calls, and notes for the reader."""
 
     score: np.ndarray
     is_doublet: np.ndarray
@@ -58,8 +58,8 @@ def score_doublets(
     for name, (scores, threshold) in zip(large, found, strict=True):
         at = inside[name]
         score[at] = scores
-        most = min(1.0, 2 * RATE_PER_THOUSAND * len(at) / 1000)
-        bound = np.quantile(scores, 1 - most)
+        expected = min(1.0, 2 * RATE_PER_THOUSAND * len(at) / 1000)
+        bound = np.quantile(scores, 1 - expected)
         called[at] = scores > max(bound, threshold if np.isfinite(threshold) else bound)
     small = sorted(set(inside) - set(large))
     notes = []
@@ -74,10 +74,12 @@ def _scrublet(counts: sparse.spmatrix, seed: int) -> tuple[np.ndarray, float]:
 
     import anndata
     import scanpy as sc
+    from threadpoolctl import threadpool_limits
 
     sample = anndata.AnnData(X=sparse.csr_matrix(counts, dtype=np.float32))
     rate = RATE_PER_THOUSAND * counts.shape[0] / 1000
-    with warnings.catch_warnings():
+    # One BLAS thread: a sum that is split over threads rounds differently, and a score must not depend on their number.
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scanpy warns of its own deprecations; the numbers are not touched
         sc.pp.scrublet(
             sample,

@@ -1,4 +1,4 @@
-"""Thresholds that adapt to each sample, with fixed floors; each barcode removed has one stated reason."""
+"""Thresholds that adapt to each sample, with fixed floors; each barcode that is removed has one reason."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REASONS = ("low_counts", "low_genes", "high_mito", "doublet")
 WHOLE_TRANSCRIPTOME = 2000  # genes; a panel below this cannot be held to floors made for whole transcriptomes
 MIN_MITO_GENES = 5  # of the 13; fewer do not make a share
-MIN_GROUP = 20  # cells; a smaller group of one lineage is judged with its whole sample
+MIN_GROUP = 20  # cells; a smaller group of one lineage is compared with its whole sample
 
 
 def filter(
@@ -33,7 +33,23 @@ def filter(
     doublets: bool = True,
     rng: int | np.random.Generator = 1,
 ) -> None:
-    """Measure every barcode and keep the cells that pass, in place; see `measure` and `summarise`."""
+    """Measure every barcode and keep the cells that pass, in place; see `measure` and `summarise`.
+
+    Parameters
+    ----------
+    cohort
+        Barcodes x genes with raw counts.
+    min_counts, min_genes
+        Fixed floors.
+    n_mads
+        Width of the adaptive thresholds, in median absolute deviations.
+    max_mito_percent, max_mito_percent_epithelial
+        Upper bounds of the adaptive limit of the mitochondrial share, percent.
+    doublets
+        Whether to look for doublets.
+    rng
+        Seed or generator.
+    """
     measure(
         cohort,
         min_counts=min_counts,
@@ -67,7 +83,24 @@ def measure(
     share: above the median plus `n_mads` deviations of the cells of the same sample and coarse lineage (at least 5,
     at most `max_mito_percent`, for epithelial cells `max_mito_percent_epithelial`, which live with more). Doublets: by
     sample, see `score_doublets`. Panels below 2,000 genes: floors in proportion; fewer than 5
-    mitochondrial genes: their share is not judged.
+    mitochondrial genes: their share is not used.
+
+    Parameters
+    ----------
+    cohort
+        Barcodes x genes with raw counts.
+    min_counts, min_genes
+        Fixed floors.
+    n_mads
+        Width of the adaptive thresholds, in median absolute deviations.
+    max_mito_percent, max_mito_percent_epithelial
+        Upper bounds of the adaptive limit of the mitochondrial share, percent.
+    doublets
+        Whether to look for doublets.
+    rng
+        Seed or generator.
+    workers, scheduler
+        As in `parallel.map_tasks`.
     """
     mito = cohort.var_names.str.upper().str.startswith("MT-")
     total = total_counts(cohort).astype(np.int64)
@@ -86,7 +119,7 @@ def measure(
         )
     if mito.sum() < MIN_MITO_GENES:
         notes.append(
-            f"{int(mito.sum())} mitochondrial genes (MT-...) are measured: the mitochondrial share is not judged"
+            f"{int(mito.sum())} mitochondrial genes (MT-...) are measured: the mitochondrial share is not used"
         )
     limits = {False: max_mito_percent, True: max_mito_percent_epithelial}
     low_counts = _low(cohort.obs, "n_counts", min_counts * scale, n_mads)
@@ -106,7 +139,18 @@ def measure(
 
 
 def drop(cohort: "AnnData") -> None:
-    """Remove the barcodes that `measure` found a reason against, in place."""
+    """Remove the barcodes that `measure` found a reason against, in place.
+
+    Parameters
+    ----------
+    cohort
+        After `measure`; changed in place.
+
+    Raises
+    ------
+    InputError
+        If no cell passes.
+    """
     kept = (cohort.obs["removed_for"] == "").to_numpy()
     if not kept.any():
         worst = cohort.obs["removed_for"].value_counts()
@@ -120,6 +164,13 @@ def summarise(cohort: "AnnData", *, by_lineage: bool = False) -> Result:
 
     The reasons are exclusive: cells_in = cells_kept + the sum of the reasons. Columns: sample, (lineage,) cells_in,
     cells_kept, one per reason, median_counts, median_genes, contamination with its low and high bound.
+
+    Parameters
+    ----------
+    cohort
+        After `measure` and before `drop`.
+    by_lineage
+        One row per sample and coarse lineage instead of one per sample.
     """
     obs = cohort.obs
     keys = ["sample", "coarse_lineage"] if by_lineage else ["sample"]

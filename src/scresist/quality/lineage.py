@@ -26,10 +26,15 @@ def lineage_markers(genes: pd.Index) -> dict[str, np.ndarray]:
 
 
 def call_coarse_lineage(cohort: "AnnData") -> None:
-    """Write `obs["coarse_lineage"]`: the lineage whose markers hold the largest share of the cell's log counts.
+    """Write `obs["coarse_lineage"]`: the lineage whose markers have the largest share of the cell's log counts.
 
     The score of a lineage is the mean of log1p(counts per 10,000) over its markers; the best must reach 0.3 and exceed
     the second by a tenth, otherwise the cell is `unknown`. Fewer than two lineages measurable: all are `unknown`.
+
+    Parameters
+    ----------
+    cohort
+        Barcodes x genes with raw counts.
     """
     markers = lineage_markers(cohort.var_names)
     names = [*markers, UNKNOWN]

@@ -40,7 +40,13 @@ class _Sample:
 
 
 def inspect(study: Study) -> Inspection:
-    """Read and check every matrix of the study; compute and keep nothing."""
+    """Read and check every matrix of the study; compute and keep nothing.
+
+    Parameters
+    ----------
+    study
+        From `read_study`.
+    """
     problems = Problems()
     rows = []
     names: list[set[str]] = []
@@ -58,10 +64,15 @@ def inspect(study: Study) -> Inspection:
 def ingest(study: Study) -> "AnnData":
     """Read every sample of a study into one cohort of raw counts.
 
+    Parameters
+    ----------
+    study
+        From `read_study`.
+
     Returns
     -------
     AnnData, cells x genes common to all samples, `layers["counts"]` int32; obs has sample, patient, arm, barcode. What
-    was settled openly (names mapped, features left out) stands in `uns["ingest_notes"]`, one sentence each.
+    was changed (names mapped, features left out) is in `uns["ingest_notes"]`, one sentence each.
 
     Raises
     ------
@@ -182,14 +193,14 @@ def _note_mapping(mapping: Mapping, n: int, shown: str, problems: Problems) -> N
     if mapping.made_unique:
         names = ", ".join(mapping.made_unique[:8]) + (", ..." if len(mapping.made_unique) > 8 else "")
         problems.note(
-            shown, f"{len(mapping.made_unique)} gene names stand more than once and were made unique: {names}"
+            shown, f"{len(mapping.made_unique)} gene names occur more than once and were made unique: {names}"
         )
 
 
 def _empty_droplets(
     study: Study, sample: str, matrix: CountMatrix, counts: sparse.csr_array, totals: np.ndarray, problems: Problems
 ) -> np.ndarray | None:
-    """Counts of the empty droplets, from the sheet's `raw_path` or from the matrix itself when it holds them."""
+    """Counts of the empty droplets, from the sheet's `raw_path` or from the matrix itself where it has them."""
     raw_path = study.samples["raw_path"].get(sample) if "raw_path" in study.samples else None
     if isinstance(raw_path, str) and raw_path:
         raw = open_matrix(study.folder / raw_path.partition("#")[0], raw_path, problems)

@@ -1,4 +1,4 @@
-"""Readers by format: 10x folders and h5, h5ad, tables. Each gives a CountMatrix or says in a problem why not."""
+"""Readers by format: 10x folders and h5, h5ad, tables. Each gives a CountMatrix, or a problem with the reason."""
 
 import gzip
 import zlib
@@ -20,6 +20,11 @@ DAMAGED = (OSError, EOFError, zlib.error, ValueError, KeyError, pd.errors.Parser
 
 def read_matrix(path: str | Path) -> CountMatrix:
     """Read one sample's counts: 10x folder, 10x .h5, .h5ad (or `file.h5ad#column=value`), genes-by-cells table.
+
+    Parameters
+    ----------
+    path
+        File or folder; `file.h5ad#column=value` for some cells of a shared h5ad.
 
     Raises
     ------
@@ -136,7 +141,7 @@ def _read_tenx_h5(path: Path, shown: str, problems: Problems) -> CountMatrix | N
     with h5py.File(path, "r") as file:
         groups = [name for name in file if isinstance(file[name], h5py.Group) and "data" in file[name]]
         if not groups:
-            problems.error(shown, "this is not a 10x h5: no group holds a matrix", "give the .h5 of cellranger count")
+            problems.error(shown, "this is not a 10x h5: no group has a matrix", "give the .h5 of cellranger count")
             return None
         blocks = [_read_h5_group(file[name]) for name in groups]
         v2 = groups != ["matrix"]

@@ -23,10 +23,10 @@ class CountMatrix:
 
 
 def check_values(counts: sparse.csr_array, shown: str, problems: Problems) -> bool:
-    """Whether the values are counts; otherwise one problem that says what they look like and what to do.
+    """Whether the values are counts; otherwise one problem with what they look like and the remedy.
 
-    NaN, infinite, negative and fractional values are told apart; fractional values whose exponential sums to the same
-    total in every cell are named log-normalised.
+    NaN, infinite, negative and fractional values get messages of their own; fractional values whose exponential sums to
+    the same total in every cell are named log-normalised.
     """
     values = counts.data
     bad = ~np.isfinite(values)
@@ -82,14 +82,14 @@ def _describe_fractions(counts: sparse.csr_array) -> tuple[str, str]:
 
 
 def unique_barcodes(matrix: CountMatrix, shown: str, problems: Problems) -> bool:
-    """Whether every barcode stands once; otherwise a problem naming the first that does not."""
+    """Whether every barcode occurs once; otherwise a problem naming the first that does not."""
     names, counts = np.unique(matrix.barcodes, return_counts=True)
     if (counts == 1).all():
         return True
     first = str(names[counts > 1][0])
     problems.error(
         shown,
-        f"{int((counts > 1).sum())} barcodes stand more than once",
+        f"{int((counts > 1).sum())} barcodes occur more than once",
         "a barcode is one cell: split merged samples, or add the library's suffix",
         row=f"barcode {first}",
         value=first,

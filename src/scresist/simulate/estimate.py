@@ -32,7 +32,7 @@ class FittedProfiles(Profiles):
     101); `shares` the share of each type (types,); `loadings` what genes share of the variation between the cells of
     one patient and type, in log rate per SD (factors, genes), which is not part of `dispersion`; `together` how
     the patients deviate, in SDs of each gene that counting does not explain (patients, genes; no rows below four
-    patients); `cells` the median number per sample; `notes` what a reader must know.
+    patients); `cells` the median number per sample; `notes` are for the reader.
     """
 
     patient_sd: np.ndarray

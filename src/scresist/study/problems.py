@@ -48,7 +48,7 @@ class Problems:
         self._add("error", file, message, remedy, where)
 
     def warning(self, file: str, message: str, remedy: str = "", **where: Any) -> None:
-        """Add something that does not stop a run but that a reader must know."""
+        """Add something that does not stop a run but matters to the reader."""
         self._add("warning", file, message, remedy, where)
 
     def note(self, file: str, message: str, remedy: str = "", **where: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scresist.cells import log_normalised
 from scresist.checks import InputError, require_columns, suggestion
 from scresist.contrasts.units import check_design
 from scresist.contrasts.verdict import ALPHA, REFUSED, SUGGESTIVE, SUPPORTED
@@ -24,7 +25,6 @@ def cell_level_expression(
     design: Design,
     *,
     groupby: str = "cell_type",
-    layer: str | None = None,
     genes: Sequence[str] | None = None,
 ) -> Result:
     """The Wilcoxon test over cells of every gene and cell type, as the usual tools make it, kept for comparison.
@@ -32,13 +32,11 @@ def cell_level_expression(
     Parameters
     ----------
     adata
-        Cells x genes, log-normalised in X (or `layer`); obs has `sample` and `groupby`.
+        Cells x genes, log-normalised in X, or without X and with counts; obs has `sample` and `groupby`.
     design
         Arms, contrasts, sheet of samples.
     groupby
         Column of obs that names the cell type.
-    layer
-        Where the log-normalised values are; None is X.
     genes
         Only these.
 
@@ -73,7 +71,7 @@ def cell_level_expression(
             sizes = [int((arm[here] == side).sum()) for side in ("test", "reference")]
             if min(sizes) < 2:
                 continue
-            values = adata.X[here] if layer is None else adata.layers[layer][here]
+            values = log_normalised(adata, cells=here)
             found = rank_sum_over_cells(values, arm[here], adata.var_names, groups=["test"])
             p = found["p_value"].to_numpy()
             with np.errstate(divide="ignore"):

@@ -50,7 +50,7 @@ def gene_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.D
     return compare_claims(tested, own, on=["cell_type", "contrast", "gene"])
 
 
-def module_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.DataFrame, out: Path) -> Result:
+def module_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.DataFrame, *, out: Path) -> Result:
     """A Wilcoxon test over cells of every module's eigengene, as differential module eigengenes are tested.
 
     Parameters

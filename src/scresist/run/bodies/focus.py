@@ -29,7 +29,7 @@ def focus_of(state: State, study: Study) -> Focus:
 
 
 def focus_population(state: State, study: Study) -> str:
-    """The population that stands for the compartment in focus; the name of the compartment where it has no cell."""
+    """The population of the compartment in focus; the name of the compartment where it has no cell."""
     try:
         return focus_of(state, study).population
     except RefusedError:

@@ -28,7 +28,7 @@ def malignancy(state: State, study: Study, context: Context) -> None:
     cells.obs["malignant_probability"] = np.nan
     cells.obs["malignancy"] = pd.Categorical([label] * cells.n_obs, categories=["malignant", "normal", "uncertain"])
     if declared != "copy_number":
-        state.refuse("copy number", f'not asked for: the study sets annotate.malignancy = "{declared}"')
+        state.refuse("copy number", f'not computed: the study sets annotate.malignancy = "{declared}"')
 
 
 STEP = Step(

@@ -22,7 +22,7 @@ def usual_tools(state: State, study: Study, context: Context) -> None:
             state.cells, study, focus_of(state, study), with_verdicts("expression_contrasts")
         ),
         "module_flips": lambda: stage.module_flips(
-            state.cells, study, focus_of(state, study), with_verdicts("module_contrasts"), state.out
+            state.cells, study, focus_of(state, study), with_verdicts("module_contrasts"), out=state.out
         ),
         "flow_flips": lambda: stage.flow_flips(state.cells, study, with_verdicts("flow_contrasts"), context.seed),
     }
