@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+import nulls
 from scresist import contrasts
 from scresist.contrasts.engine import evaluate_contrast
 from scresist.contrasts.units import Units
@@ -283,7 +284,7 @@ def show(title: str, table: pd.DataFrame) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few draws: a minute instead of an hour")
-    parser.add_argument("--only", choices=["type1", "power", "shuffled", "speed"], help="one table only")
+    parser.add_argument("--only", choices=["type1", "nulls", "power", "shuffled", "speed"], help="one table only")
     parser.add_argument("--draws", type=int, help="null draws per row of the first table (2,000; quick: 100)")
     parser.add_argument("--beside-r", help="Rscript of an R that has edgeR (Debian: r-bioc-edger), for the power")
     parser.add_argument("--seed", type=int, default=1)
@@ -292,6 +293,11 @@ def main() -> None:
     draws = asked.draws or (100 if asked.quick else 2_000)
     if asked.only in (None, "type1"):
         show(f"Type I error at 0.05, {draws} null draws a row", type_one(rng, draws))
+    if asked.only in (None, "nulls"):
+        show("Arms that vary unequally", nulls.unequal_variance(rng, 10 * draws))
+        size = (2, 500) if asked.quick else (20, 4_000)
+        show(f"Counts: {size[0]} cohorts of {size[1]} genes", nulls.unequal_dispersion(rng, *size))
+        show("Findings taken away", nulls.filtered(rng, draws))
     if asked.only in (None, "power"):
         cohorts, genes = (1, 1_000) if asked.quick else (10, 5_000)
         show(f"Planted effects, {cohorts} cohorts of {genes} genes", power(rng, cohorts, genes, asked.beside_r))
