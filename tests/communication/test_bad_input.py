@@ -167,7 +167,7 @@ def test_permutations_must_be_permutations(adata):
     good = np.stack([np.random.default_rng(b).permutation(n) for b in range(3)], axis=1)
     assert parity(adata, permutations=good).settings["permutations"] == 3
     bad = [(good[:-1], "integer array of"), (good.astype(float), "integer array"), (good + 1, "must be from 0 to")]
-    bad += [(np.zeros_like(good), "column 0 of permutations is no permutation"), (good[:, 0], "integer array")]
+    bad += [(np.zeros_like(good), "column 0 of permutations is not a permutation"), (good[:, 0], "integer array")]
     for given, message in bad:
         with pytest.raises(InputError, match=message):
             parity(adata, permutations=given)
