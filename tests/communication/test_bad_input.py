@@ -83,7 +83,7 @@ def test_groups_under_the_minimum_are_counted_and_named(adata):
 
 
 def test_more_permutations_must_be_more_and_belong_to_samples(adata):
-    with pytest.raises(InputError, match='permutations_max belongs to mode="sound"'):
+    with pytest.raises(InputError, match='permutations_max needs mode="sound"'):
         parity(adata, permutations_max=50)
     with pytest.raises(InputError, match=r"permutations_max \(5\) must not be below permutations \(10\)"):
         infer(adata, groupby="cell_type", permutations=10, permutations_max=5)
@@ -166,8 +166,8 @@ def test_permutations_must_be_permutations(adata):
     n = adata.n_obs
     good = np.stack([np.random.default_rng(b).permutation(n) for b in range(3)], axis=1)
     assert parity(adata, permutations=good).settings["permutations"] == 3
-    bad = [(good[:-1], "integer array of"), (good.astype(float), "integer array"), (good + 1, "must lie in 0 to")]
-    bad += [(np.zeros_like(good), "column 0 of permutations is no permutation"), (good[:, 0], "integer array")]
+    bad = [(good[:-1], "integer array of"), (good.astype(float), "integer array"), (good + 1, "must be from 0 to")]
+    bad += [(np.zeros_like(good), "column 0 of permutations is not a permutation"), (good[:, 0], "integer array")]
     for given, message in bad:
         with pytest.raises(InputError, match=message):
             parity(adata, permutations=given)
@@ -186,7 +186,7 @@ def test_settings_out_of_range(adata, options):
 
 def test_duplicated_genes(adata):
     adata.var_names = ["TGFB1", *adata.var_names[:-1]]
-    with pytest.raises(InputError, match="'TGFB1' stands more than once"):
+    with pytest.raises(InputError, match="'TGFB1' occurs more than once"):
         parity(adata)
 
 

@@ -232,7 +232,7 @@ def _(_result):  # R goes on without a result
 def _(_result):
     adata = cells()
     adata.obs["labels"] = adata.obs["labels"].replace({"Mast": "0"})
-    with pytest.raises(InputError, match="named '0', which CellChat refuses"):
+    with pytest.raises(InputError, match="named '0', which CellChat does not accept"):
         inferred(adata)
 
 
@@ -348,7 +348,7 @@ def _(result):
 
 @case("none_significant_subset")
 def _(_result):
-    with pytest.raises(RefusedError, match="no link is left"):
+    with pytest.raises(RefusedError, match="there is no link"):
         select_links(none_significant())
 
 

@@ -77,7 +77,7 @@ def test_bad_calls():
     adata = sparse_cohort()
     com = infer(adata, groupby="cell_type", mode="parity", pairs=PAIRS, permutations=0)
     for number in (1, 5, 2.0, True):
-        with pytest.raises(InputError, match="min_samples must lie in 2 to 4"):
+        with pytest.raises(InputError, match="min_samples must be from 2 to 4"):
             keep_shared_links(adata, com, min_samples=number)
     with pytest.raises(InputError, match="link_evidence"):
         keep_shared_links(adata, infer(adata, groupby="cell_type", permutations=0), min_samples=2)

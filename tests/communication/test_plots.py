@@ -80,7 +80,7 @@ def test_flows_of_arms_show_one_point_per_patient():
     tidy = interaction_table(infer(adata, groupby="cell_type", permutations=0), level="pathway")
     chosen = design(adata, ("baseline", "primary", "acquired"))
     figure, axes = new_axes(6, 8)
-    plots.flows_by_patient(tidy, chosen.samples, axes, arms=chosen.arms, most=2)
+    plots.flows_by_patient(tidy, chosen.samples, axes, arms=chosen.arms, n_pathways=2)
     shown = [t.get_text() for t in axes.get_yticklabels()]
     assert len(shown) == 2
     points = [c for c in axes.collections if c.get_label() in chosen.arms]

@@ -182,7 +182,7 @@ def test_links_are_chosen_by_group_and_pathway():
     assert set(links["pathway"]) == {"PTN"}
     with pytest.raises(InputError, match="did you mean"):
         select_links(com, sources=["malignant_39"])
-    with pytest.raises(RefusedError, match="no link is left"):
+    with pytest.raises(RefusedError, match="there is no link"):
         select_links(com, sources=["malignant_93"], pathways=["NEGR"], pairs=["PTN_NCL"])
 
 

@@ -140,7 +140,7 @@ def test_responses_leave_out_their_own_ligands_and_receptors():
     two = chain.merge(signal_chain(raised, com), on=keys)
     same = two[(two["step"] == "response") & (two["pathway"] == "TGFb")]
     np.testing.assert_allclose(same["value_x"], same["value_y"])
-    with pytest.raises(RefusedError, match="responses are known for TGFb"):
+    with pytest.raises(RefusedError, match="responses exist for TGFb"):
         signal_chain(cohort(per_arm=1), infer(cohort(per_arm=1), groupby="cell_type", permutations=0))
     assert {"TGFb", "IFN-I", "IFN-II", "TNF", "EGF", "WNT", "NOTCH"} <= set(responses())
 

@@ -153,7 +153,7 @@ def test_planes_that_cannot_be_made():
         pathway_shift(place_pathways(similarity.set_axis([f"p{i}" for i in range(16)], axis=0)))
     with pytest.raises(RefusedError, match="0 pathways are similar to another one; a plane needs at least 5"):
         place_pathways(pd.DataFrame(np.eye(9)))
-    with pytest.raises(InputError, match="neighbours must lie in 2 to 15"):
+    with pytest.raises(InputError, match="neighbours must be from 2 to 15"):
         place_pathways(similarity, neighbours=16)
     with pytest.raises(InputError, match="square and symmetric"):
         place_pathways(similarity.iloc[:4])
@@ -195,6 +195,6 @@ def test_the_choice_of_k_has_the_shape_of_cellchats():
     assert np.abs(got.set_index("k")["cophenetic"] - theirs).max() < 0.1
     assert (got["residual"].diff().dropna() < 0).all()
     pd.testing.assert_frame_equal(got, choose_patterns(com, n_runs=5))
-    with pytest.raises(InputError, match="k must lie in 1 to 8"):
+    with pytest.raises(InputError, match="k must be from 1 to 8"):
         find_patterns(com, 9)
     assert pattern_matrix(com).to_numpy().max() == 1

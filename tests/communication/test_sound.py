@@ -141,5 +141,5 @@ def test_the_table_names_every_link_of_every_sample():
 
 def test_arrays_of_permutations_belong_to_parity():
     adata = cohort(per_arm=1)
-    with pytest.raises(InputError, match="belong to mode"):
+    with pytest.raises(InputError, match="need mode"):
         infer(adata, groupby="cell_type", permutations=np.zeros((adata.n_obs, 2), dtype=int))

@@ -1,4 +1,4 @@
-"""Who signals to whom, through what: CellChat's numbers where asked, patients as the unit by default."""
+"""Who signals to whom, through what: with patients as the unit by default, or with CellChat's numbers."""
 
 from scresist.communication.compare import contrast_communication, interaction_table
 from scresist.communication.conditions import (

@@ -1,4 +1,4 @@
-"""How central each group is in a network of signals: igraph's measures, and those that igraph does not give."""
+"""How central each group is in a network of signals: igraph's measures, and those that igraph does not have."""
 
 import numpy as np
 

@@ -16,8 +16,8 @@ LEVELS = ("pathway", "pair", "outgoing", "incoming")
 def interaction_table(com: Communication, *, level: str = "pair") -> pd.DataFrame:
     """Probability per sample as a tidy table: sample, source, target, (ligand, receptor,) pathway, value.
 
-    A link whose source or target is missing from a sample is NaN there; one that is measured and silent is 0. Links
-    above zero in fewer than three samples are left out.
+    A link whose source or target is missing from a sample is NaN there; one that is measured and has no signal is 0.
+    Links above zero in fewer than three samples are left out.
 
     Parameters
     ----------
@@ -71,11 +71,25 @@ def _tidy(com: Communication, values: np.ndarray, pathways: list[str] | None, si
 def contrast_communication(com: Communication, design: Design, *, rng: int | np.random.Generator = 1) -> Result:
     """The difference between arms of every link and pathway, with patients as the unit.
 
+    Parameters
+    ----------
+    com
+        Of mode "sound".
+    design
+        Arms, contrasts, sheet of samples.
+    rng
+        Seed or generator of the tests.
+
     Returns
     -------
     Result with `level` (pair | pathway | outgoing | incoming), source, target, ligand, receptor, pathway and the
     columns of `contrast_arms`; q-values are over the links of a level and contrast. `effect` is a difference of
     probabilities: of a pair, of the sum over a pathway's pairs, or of the mean of that sum over partners.
+
+    Raises
+    ------
+    RefusedError
+        If no link is above zero in three samples.
     """
     parts, notes = [], []
     for level in LEVELS:

@@ -1,7 +1,7 @@
 """Two inferences side by side, as CellChat compares them: descriptions of two objects, without patients.
 
-`contrast_communication` is what compares arms; the p-values here are over pairs of groups, and are kept so that a
-published analysis can be checked.
+The p-values here have pairs of groups as replicates, so that a published analysis can be checked. To compare arms, use
+`contrast_communication`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,16 +25,16 @@ def lift(com: Communication, groups: Sequence[str]) -> Communication:
     com
         Any mode.
     groups
-        All groups of `com` and any others, in the order wanted.
+        All groups of `com` and any others, in the wanted order.
 
     Raises
     ------
     InputError
-        If a group of `com` is not among them, or one stands twice.
+        If a group of `com` is not among them, or one occurs twice.
     """
     names = pd.Index([str(g) for g in groups], name="group")
     if names.has_duplicates:
-        raise InputError(f"group {names[names.duplicated()][0]!r} stands more than once")
+        raise InputError(f"group {names[names.duplicated()][0]!r} occurs more than once")
     for name in com.groups:
         if name not in names:
             raise InputError(f"group {name!r} of the result is not among those to lift to; {suggestion(name, names)}")
@@ -55,22 +55,39 @@ def lift(com: Communication, groups: Sequence[str]) -> Communication:
 
 
 def together(conditions: Mapping[str, Communication]) -> dict[str, Communication]:
-    """Results lifted to the union of their groups, in order of first appearance."""
+    """Results lifted to the union of their groups, in order of first appearance.
+
+    Parameters
+    ----------
+    conditions
+        Results by name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     if len(conditions) < 1:
-        raise InputError("nothing to compare: give results by the name of their condition")
+        raise InputError("there is no result to compare: give results by the name of their condition")
     names = list(dict.fromkeys(g for com in conditions.values() for g in com.groups))
     return {name: lift(com, names) for name, com in conditions.items()}
 
 
 def _two(conditions: Mapping[str, Communication]) -> tuple[Communication, Communication]:
     if len(conditions) != 2:
-        raise InputError(f"a difference takes two conditions; got {len(conditions)}")
+        raise InputError(f"a difference needs two conditions; got {len(conditions)}")
     first, second = together(conditions).values()
     return first, second
 
 
 def compare_totals(conditions: Mapping[str, Communication]) -> pd.DataFrame:
-    """Number of links and their summed probability in each condition: condition, count, weight."""
+    """Number of links and their summed probability in each condition: condition, count, weight.
+
+    Parameters
+    ----------
+    conditions
+        Results by name.
+    """
     rows = [
         (name, int(com.counts().to_numpy().sum()), float(com.weights().to_numpy().sum()))
         for name, com in conditions.items()
@@ -84,7 +101,7 @@ def difference(conditions: Mapping[str, Communication], *, measure: str = "count
     Parameters
     ----------
     conditions
-        Two results by name; groups are matched by name, one that a condition lacks has no links there.
+        Two results by name. Groups are matched by name; a group that a condition lacks has no links there.
     measure
         count | weight.
     """
@@ -119,10 +136,15 @@ def rank_flow(
 
     Returns
     -------
-    For each condition and name: name, condition, flow, scaled_flow (-1 / ln flow, flows of 1 and above above all
-    others), and for two conditions relative (second over first, rounded for display), p_value (over pairs of groups,
-    which are no replicates: it says nothing about patients) and order. p is 0 where a name is in one condition only or
-    has three links or fewer, as in the program whose numbers these are.
+    For each condition and name: name, condition, flow, scaled_flow (-1 / ln flow; flows of 1 and more are above all
+    others), and for two conditions relative (second over first, rounded for display), p_value and order. The p-value
+    has pairs of groups as replicates and does not generalise to patients. As in CellChat it is 0 where a name is in one
+    condition only or has three links or fewer.
+
+    Raises
+    ------
+    InputError
+        For another number of conditions than one or two, or an unknown level or measure.
     """
     require_choice(level, ("pathway", "pair"), "level")
     require_choice(measure, ("weight", "count"), "measure")
@@ -166,7 +188,7 @@ def rank_flow(
 
 
 def _scaled(flow: np.ndarray) -> np.ndarray:
-    """-1 / ln(flow); flows of 1 and above, which that turns over, stand evenly above the largest of the others."""
+    """-1 / ln(flow); flows of 1 and more, where that is negative, are spread evenly above the largest of the others."""
     with np.errstate(divide="ignore", invalid="ignore"):
         out = -1 / np.log(flow)
     out[np.isnan(out)] = 0
@@ -184,7 +206,7 @@ def _scaled(flow: np.ndarray) -> np.ndarray:
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
-    """Rounded for display to one significant digit of the value that needs most digits, as R's format(digits = 1)."""
+    """Values rounded as R's format(digits = 1) does: with the digits that the value with the most decimals needs."""
     finite = values[np.isfinite(values)]
     if len(finite) == 0:
         return values
@@ -225,9 +247,14 @@ def role_changes(conditions: Mapping[str, Communication], group: str, *, thresho
     Returns
     -------
     pathway, outgoing, incoming, roles (Shared | Incoming specific | Outgoing specific | Incoming & Outgoing specific: a
-    role is specific where it is 0 in one condition alone), condition (whose it is, where specific and both changes
-    point one way; else Shared). Pathways without signal in either condition are left out; so are, as in the program
-    whose numbers these are, those whose two changes cancel.
+    role is specific where it is 0 in one condition alone), condition (the one with the specific role, where both
+    changes have one sign; else Shared). Pathways without signal in either condition are left out, and, as in CellChat,
+    pathways whose two changes cancel.
+
+    Raises
+    ------
+    InputError
+        If there are not two conditions, or the group is in neither.
     """
     first, second = _two(conditions)
     if group not in first.groups:
@@ -250,7 +277,15 @@ def role_changes(conditions: Mapping[str, Communication], group: str, *, thresho
 
 
 def role_change_totals(conditions: Mapping[str, Communication], *, threshold: float = 0.05) -> pd.DataFrame:
-    """Change of all that each group sends and receives: group, outgoing, incoming (second condition less the first)."""
+    """Change of all that each group sends and receives: group, outgoing, incoming (second condition less the first).
+
+    Parameters
+    ----------
+    conditions
+        Two results by name.
+    threshold
+        p-value up to which links count.
+    """
     first, second = _two(conditions)
     _, sent, received = _role_values([first, second], threshold)
     out, inc = (v.sum(axis=2) for v in (sent, received))

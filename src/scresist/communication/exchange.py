@@ -1,4 +1,4 @@
-"""Results in the shapes of other programs: LIANA's and CellPhoneDB's tables, Tensor-cell2cell's array."""
+"""Results in the formats of other programs: LIANA's and CellPhoneDB's tables, Tensor-cell2cell's array."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,12 @@ class SignalTensor:
 
 
 def to_liana(com: Communication) -> pd.DataFrame:
-    """Links as LIANA's CellChat table has them, subunits of complexes joined by "_".
+    """Links in the columns of LIANA's CellChat table.
+
+    Parameters
+    ----------
+    com
+        Any mode.
 
     Returns
     -------
@@ -43,7 +48,7 @@ def to_cellphonedb(
     com
         Any mode; in sound mode the means over samples.
     resource
-        To tell complexes from genes; None takes a name with more than one part for what it is in the result.
+        The table of complexes; None treats every name as a gene.
 
     Returns
     -------
@@ -92,6 +97,11 @@ def to_tensor(com: Communication, *, level: str = "pair") -> SignalTensor:
         Of mode "sound".
     level
         pair | pathway.
+
+    Raises
+    ------
+    InputError
+        If `com` has no values per sample, or for another level.
     """
     if com.by_sample is None or com.samples is None:
         raise InputError('a tensor has an axis of samples: infer with mode="sound"')

@@ -1,4 +1,4 @@
-"""Which links stand in enough samples, where all cells were inferred as one object."""
+"""Which links are present in enough samples, where all cells were inferred as one object."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,24 +30,24 @@ def keep_shared_links(
     organism: str = "human",
     sample: str = "sample",
 ) -> Communication:
-    """A result of mode "parity" with the links set to 0 that fewer than `min_samples` samples show.
+    """A result of mode "parity" in which links of fewer than `min_samples` samples are set to 0.
 
-    A sample shows a link where the average of the ligand in its cells of the source and that of the receptor in its
-    cells of the target are above zero, and it has more than `min_cells` cells of either group. P-values stay as they
-    are. In sound mode every sample is inferred by itself, and `link_evidence` counts them.
+    A sample has a link where the average of the ligand in its cells of the source and that of the receptor in its cells
+    of the target are above zero, and it has more than `min_cells` cells of either group. P-values do not change. In
+    sound mode every sample is inferred by itself, and `link_evidence` counts them.
 
     Parameters
     ----------
     adata, com
         The cells, and what was inferred from them.
     min_samples
-        Samples in which a link must be shown; 2 at least.
+        Samples that must have a link; at least 2.
     min_cells
-        None takes that of the inference.
+        None uses that of the inference.
     keep_rare
-        Whether links of a group that some sample has too few cells of are left as they are.
+        Whether links of a group with too few cells in some sample are kept in any case.
     resource, organism
-        Where the subunits of complexes stand.
+        The table with the subunits of complexes.
     sample
         Column of the samples.
 
@@ -55,6 +55,8 @@ def keep_shared_links(
     ------
     InputError
         If the result is not of mode "parity", or `min_samples` is not a whole number from 2 to the number of samples.
+    RefusedError
+        If the cells lack genes of the result's interactions.
     """
     if com.mode != "parity":
         raise InputError('min_samples belongs to mode="parity"; in sound mode use link_evidence(cells, com)')
@@ -62,21 +64,22 @@ def keep_shared_links(
     of_sample, names = pd.factorize(adata.obs[sample].astype(str), sort=True)
     whole = isinstance(min_samples, (int, np.integer)) and not isinstance(min_samples, bool)
     if not whole or not 2 <= min_samples <= len(names):
-        raise InputError(f"min_samples must lie in 2 to {len(names)}, the samples there are; got {min_samples!r}")
-    least = com.settings["min_cells"] if min_cells is None else min_cells
-    require_positive(least, "min_cells", allow_zero=True)
-    shown, rare = _shown(adata, com, of_sample, len(names), least, read_resource(resource, organism))
+        raise InputError(f"min_samples must be from 2 to {len(names)}, the number of samples; got {min_samples!r}")
+    minimum = com.settings["min_cells"] if min_cells is None else min_cells
+    require_positive(minimum, "min_cells", allow_zero=True)
+    shown, rare = _shown(adata, com, of_sample, minimum, read_resource(resource, organism))
     keep = shown >= min_samples
     if keep_rare:
         keep |= (rare[:, None] | rare[None, :])[:, :, None]
-    said = f"{int(((com.probability > 0) & ~keep).sum())} links are shown by fewer than {min_samples} samples: set to 0"
-    return replace(com, probability=np.where(keep, com.probability, 0.0), notes=(*com.notes, said))
+    lost = int(((com.probability > 0) & ~keep).sum())
+    note = f"{lost} links are in fewer than {min_samples} samples and were set to 0"
+    return replace(com, probability=np.where(keep, com.probability, 0.0), notes=(*com.notes, note))
 
 
 def _shown(
-    adata: Any, com: Communication, of_sample: np.ndarray, n_samples: int, least: int, table: LigandReceptorTable
+    adata: Any, com: Communication, of_sample: np.ndarray, minimum: int, table: LigandReceptorTable
 ) -> tuple[np.ndarray, np.ndarray]:
-    """In how many samples each link is shown, (source, target, pair), and the groups that some sample has few of."""
+    """Number of samples that have each link, (source, target, pair), and the groups with few cells in some sample."""
     names = pd.Index(adata.var_names).astype(str)
     needed = {g for side in ("ligand", "receptor") for n in com.interactions[side] for g in table.genes_of(str(n))}
     inside = np.flatnonzero(names.isin(needed))
@@ -87,9 +90,9 @@ def _shown(
     of_group = group_codes(adata, com)
     n, average, trim = len(com.groups), com.settings["average"], com.settings["trim"]
     shown, rare = np.zeros(com.probability.shape, dtype=np.int64), np.zeros(n, dtype=bool)
-    for s in range(n_samples):
+    for s in range(int(of_sample.max()) + 1):
         own = of_sample == s
-        few = np.bincount(of_group[own], minlength=n) <= least
+        few = np.bincount(of_group[own], minlength=n) <= minimum
         averages = np.nan_to_num(group_average(X[own], of_group[own], n, average, trim))
         ligand, receptor, _, _ = factors(averages, plan, 1.0, 1.0)
         ligand[few], receptor[few] = 0, 0

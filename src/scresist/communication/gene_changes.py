@@ -1,4 +1,4 @@
-"""Changes of ligands and receptors between conditions, put beside the links that they belong to."""
+"""Changes of ligands and receptors between conditions, joined to the links that they are part of."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,13 +33,13 @@ def link_gene_changes(
     conditions
         Results by name.
     changes
-        One row per group and gene: group, gene, p_value, log_fc, share_in, share_out, from any test. Where a gene of a
-        group stands more than once, the first row is taken.
+        One row per group and gene: group, gene, p_value, log_fc, share_in, share_out, from any test. Of several rows of
+        a gene in a group the first is used.
     every_subunit
-        A complex takes the mean over its subunits that have rows; otherwise the smallest p-value and the largest of the
-        other columns.
+        Whether a complex has the mean over its subunits that have rows; otherwise it has the smallest p-value and the
+        largest values of the other columns.
     resource, organism
-        Where the subunits of complexes stand.
+        The table with the subunits of complexes.
 
     Returns
     -------
@@ -92,7 +92,8 @@ def condition_gene_changes(
 ) -> pd.DataFrame:
     """Signalling genes that differ between one condition and the rest within each group, with cells as the unit.
 
-    It reproduces what CellChat maps onto links. Cells are no replicates: for findings use the tests by patients.
+    These are the changes that CellChat maps onto links. Cells are not replicates: to compare arms use tests over
+    patients.
 
     Parameters
     ----------
@@ -101,13 +102,13 @@ def condition_gene_changes(
     groupby, condition
         Columns of the groups and of the conditions.
     test
-        The condition that is set against all others.
+        The condition that is compared with all others.
     method
         fast | slow, as in `over_expressed_genes`.
     pooled
-        One test over all cells, its rows repeated for each group.
+        Whether there is one test over all cells, whose rows are repeated for each group.
     min_share, min_fold
-        Least share of cells above zero on either side, and least absolute log-fold.
+        Smallest share of cells above zero on either side, and smallest absolute log-fold.
     resource, organism
         Whose genes are signalling genes.
 
@@ -119,7 +120,7 @@ def condition_gene_changes(
     Raises
     ------
     InputError
-        If the condition is not there, or is the only one.
+        If no cell or every cell is of the condition.
     """
     require_choice(method, ("fast", "slow"), "method")
     require_columns(adata.obs, [groupby, condition], "the cells' table (adata.obs)")
@@ -127,7 +128,7 @@ def condition_gene_changes(
     if test not in set(of_condition):
         raise InputError(f"no cell has {condition} = {test!r}; {suggestion(test, sorted(set(of_condition)))}")
     if len(set(of_condition)) < 2:
-        raise InputError(f"all cells have {condition} = {test!r}; there is nothing to set it against")
+        raise InputError(f"all cells have {condition} = {test!r}; there is no other condition to compare it with")
     labels = adata.obs[groupby].astype("category").cat.remove_unused_categories()
     names = pd.Index(adata.var_names).astype(str)
     inside = np.flatnonzero(names.isin(read_resource(resource, organism).signalling_genes()))

@@ -44,39 +44,40 @@ def infer(
     organism: str = "human",
     sample: str = "sample",
 ) -> Communication:
-    """The probability that each group signals to each other through each ligand-receptor pair.
+    """The probability of communication from each group to each other one through each ligand-receptor pair.
 
     Parameters
     ----------
     adata
         Cells x genes, X log-normalised.
     groupby
-        Column of obs that names the groups; the order of a categorical is kept, unused categories are dropped.
+        Column of obs with the groups; the order of a categorical is kept, unused categories are dropped.
     mode
-        "parity": all cells as one object, as CellChat does; p is the share of relabellings that exceed the observed
-        value, groups with at most `min_cells` cells have probability 0. "sound": each sample by itself (column
-        `sample`), one scale for all; a group below `min_cells` in a sample is missing there, not 0; p is
+        "parity": all cells as one object, as in CellChat; p is the share of relabellings that exceed the observed
+        value, and groups with at most `min_cells` cells have probability 0. "sound": each sample by itself (column
+        `sample`), all on one scale; a group with fewer than `min_cells` cells in a sample is missing there, not 0; p is
         (b + 1) / (B + 1).
     resource
         cellchatdb (CellChatDB v2 without non-protein signals), cellchatdb:all, a path, or a table. The signalling
-        genes, hence the scale, are those of the resource.
+        genes, and so the scale, are those of the resource.
     average, trim
         As in `kernels.group_average`: trimean | truncated | thresholded | median.
     kh, hill
         Half-saturation and exponent of the Hill functions.
     population_size
-        Weigh a link by the shares of cells of both groups.
+        Whether a link is weighted by the shares of cells of both groups.
     permutations
         A number, or an integer array (cells, permutations): cell c takes the label of cell array[c, b] (parity).
     permutations_max
-        In sound mode, links that fewer than 10 of the `permutations` exceed go on to this many: random draws are spent
-        where they matter. None stops at `permutations`.
+        In sound mode, the number of relabellings of a link that fewer than 10 of the first `permutations` exceed. None
+        is `permutations`.
     pairs
-        Names in the resource; None takes, in parity, the over-expressed interactions, in sound mode all measured.
+        Names in the resource; None is the over-expressed interactions in parity mode, and all measured ones in sound
+        mode.
     min_cells
         See `mode`.
     select, both
-        How parity selects genes (see `over_expressed_genes`), and whether ligand and receptor must both have one.
+        How parity mode selects genes (see `over_expressed_genes`), and whether ligand and receptor must both have one.
     rng
         Seed or generator of the relabellings.
     organism, sample
@@ -89,9 +90,9 @@ def infer(
     Raises
     ------
     InputError
-        For fewer than two groups, groups with missing names, counts in X, unknown pairs or settings.
+        For cells without a group, counts in X, unknown pairs or settings.
     RefusedError
-        Where no interaction is covered by the genes measured.
+        For fewer than two groups, or where no interaction is covered by the measured genes.
 
     References
     ----------
@@ -107,7 +108,8 @@ def infer(
     available, coverage = covered(table, data.genes)
     if not len(available):
         raise RefusedError(
-            f"no interaction of {table.name} is covered by the {adata.n_vars} genes given; check organism and symbols"
+            f"no interaction of {table.name} has all its genes among the {adata.n_vars} of the cells; check organism "
+            "and symbols"
         )
     if pairs is not None:
         chosen = named_pairs(table, list(pairs), available, coverage)
@@ -122,7 +124,7 @@ def infer(
             )["gene"]
         chosen = over_expressed_pairs(available, set(genes), table, both=both)
     if not len(chosen):
-        raise RefusedError("no interaction has an over-expressed ligand and receptor; name pairs, or widen the groups")
+        raise RefusedError("no interaction has an over-expressed ligand and receptor; name pairs, or use larger groups")
     chosen = chosen.reset_index(drop=True)
     settings = asdict(call) | {
         "mode": mode, "groupby": groupby, "resource": table.name, "select": select,
@@ -139,13 +141,13 @@ def infer(
 def _checked(call: Settings, mode: str, permutations: int | np.ndarray) -> Settings:
     require_choice(call.average, AVERAGES, "average")
     if not 0 <= call.trim <= 1:
-        raise InputError(f"trim must lie in [0, 1]; got {call.trim!r}")
+        raise InputError(f"trim must be from 0 to 1; got {call.trim!r}")
     require_positive(call.kh, "kh")
     require_positive(call.hill, "hill")
     require_positive(call.min_cells, "min_cells", allow_zero=True)
-    drawn, most = number_of(permutations), call.permutations_max
-    if most is not None and mode == "parity":
-        raise InputError('permutations_max belongs to mode="sound"; in parity every link has the same permutations')
-    if most is not None and number_of(most) < drawn:
-        raise InputError(f"permutations_max ({most}) must not be below permutations ({drawn})")
+    drawn, maximum = number_of(permutations), call.permutations_max
+    if maximum is not None and mode == "parity":
+        raise InputError('permutations_max needs mode="sound"; in parity every link has the same permutations')
+    if maximum is not None and number_of(maximum) < drawn:
+        raise InputError(f"permutations_max ({maximum}) must not be below permutations ({drawn})")
     return call

@@ -1,4 +1,4 @@
-"""What an inference starts from: the group of every cell, and the values of the signalling genes, sorted once."""
+"""The inputs of an inference: the group of every cell, and the values of the signalling genes, sorted once."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from scresist.communication.interactions import LigandReceptorTable
 from scresist.kernels.averages import Sorted, sort_values
 from scresist.kernels.signalling import PairGenes
 
-LARGEST_LOG = 25.0  # no log1p of normalised counts is above it
+MAXIMUM_LOG = 25.0  # no log1p of normalised counts is larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class SignallingValues:
-    """Values of the signalling genes as they are (cells x genes) and sorted, and the largest of them: the scale."""
+    """Values of the signalling genes, cells x genes and sorted, and the largest of them, which is the scale."""
 
     genes: pd.Index
     values: sparse.csc_array
@@ -42,7 +42,7 @@ class SignallingValues:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What both modes are given: values, what the pairs are made of, groups, and what will be said of the run."""
+    """The inputs of both modes: values, the genes of the pairs, groups, and what the result reports of the call."""
 
     data: SignallingValues
     plan: PairGenes
@@ -54,7 +54,22 @@ class Inputs:
 
 
 def groups_of(labels: pd.Series, mode: str) -> tuple[pd.Index, np.ndarray]:
-    """Names in order and the code of each cell."""
+    """Names of the groups in order, and the position of each cell's group.
+
+    Parameters
+    ----------
+    labels
+        Group of each cell.
+    mode
+        sound | parity.
+
+    Raises
+    ------
+    InputError
+        For cells without a group, or in parity mode a group named "0".
+    RefusedError
+        For fewer than two groups.
+    """
     if labels.isna().any():
         raise InputError(
             f"{int(labels.isna().sum())} cells have no group in {labels.name!r}; name them or leave them out"
@@ -65,25 +80,42 @@ def groups_of(labels: pd.Series, mode: str) -> tuple[pd.Index, np.ndarray]:
     if len(names) < 2:
         raise RefusedError(f"communication needs at least two groups; {labels.name!r} has {len(names)}")
     if mode == "parity" and "0" in names:
-        raise InputError(f"a group of {labels.name!r} is named '0', which CellChat refuses; rename it")
+        raise InputError(f"a group of {labels.name!r} is named '0', which CellChat does not accept; rename it")
     return names, kept.cat.codes.to_numpy().astype(np.int64)
 
 
 def signalling_values(adata: Any, table: LigandReceptorTable, organism: str) -> SignallingValues:
-    """The values of the signalling genes, sorted once, and the largest of them: the scale."""
+    """The values of the signalling genes, sorted once, and the largest of them.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes, log-normalised.
+    table
+        The interactions, whose genes are the signalling genes.
+    organism
+        For the message where no gene is found.
+
+    Raises
+    ------
+    InputError
+        If gene names repeat, or X is not log-transformed.
+    RefusedError
+        If no signalling gene is measured or expressed.
+    """
     genes = pd.Index(adata.var_names).astype(str)
     if genes.has_duplicates:
-        raise InputError(f"gene names must be unique; {genes[genes.duplicated()][0]!r} stands more than once")
+        raise InputError(f"gene names must be unique; {genes[genes.duplicated()][0]!r} occurs more than once")
     inside = np.flatnonzero(genes.isin(table.signalling_genes()))
     if len(inside) == 0:
         raise RefusedError(
-            f"none of the genes of {table.name} is among the {len(genes)} given (such as {genes[0]!r}): "
-            f"another organism (organism={organism!r} was asked for), or ids in place of symbols"
+            f"none of the genes of {table.name} is among the {len(genes)} genes of the cells (such as {genes[0]!r}): "
+            f"they may be of another organism (organism is {organism!r}), or ids instead of symbols"
         )
     values = sparse.csc_array(log_normalised(adata, genes=inside), dtype=np.float64)
     order = sort_values(values)
     largest = float(values.data.max(initial=0))
-    if largest > LARGEST_LOG:
+    if largest > MAXIMUM_LOG:
         raise InputError(f"X has values up to {largest:g}: not log-transformed; take log1p of normalised counts")
     if largest == 0:
         raise RefusedError("no signalling gene is expressed")

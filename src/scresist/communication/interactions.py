@@ -25,7 +25,7 @@ ORGANISMS = ("human", "mouse")
 class LigandReceptorTable:
     """Interactions with their complexes and cofactors.
 
-    `interactions` has COLUMNS, "" where a part is absent; `complexes` and `cofactors` give the genes of each name.
+    `interactions` has COLUMNS, "" where a part is absent; `complexes` and `cofactors` map names to genes.
     """
 
     interactions: pd.DataFrame
@@ -38,7 +38,7 @@ class LigandReceptorTable:
         return self.complexes.get(name, (name,))
 
     def signalling_genes(self) -> set[str]:
-        """Every gene that takes part: ligands and receptors with their subunits, and the cofactors used."""
+        """Every gene of the interactions: ligands and receptors with their subunits, and cofactors."""
         table = self.interactions
         out = {g for column in ("ligand", "receptor") for n in table[column] for g in self.genes_of(str(n))}
         for column in ("agonist", "antagonist", "co_A_receptor", "co_I_receptor"):
@@ -47,7 +47,7 @@ class LigandReceptorTable:
         return out
 
     def subset(self, **wanted: str | Sequence[str]) -> "LigandReceptorTable":
-        """Interactions whose columns have one of the values asked for (annotation="Secreted Signaling").
+        """Interactions with one of the wanted values in each named column (annotation="Secreted Signaling").
 
         Raises
         ------
@@ -57,16 +57,16 @@ class LigandReceptorTable:
         keep = pd.Series(data=True, index=self.interactions.index)
         for column, values in wanted.items():
             require_columns(self.interactions, [column], self.name)
-            asked = [values] if isinstance(values, str) else list(values)
-            known = set(self.interactions[column])
-            for value in asked:
-                if value not in known:
-                    raise InputError(f"no interaction has {column} = {value!r}; {suggestion(value, sorted(known))}")
-            keep &= self.interactions[column].isin(asked)
+            chosen = [values] if isinstance(values, str) else list(values)
+            present = set(self.interactions[column])
+            for value in chosen:
+                if value not in present:
+                    raise InputError(f"no interaction has {column} = {value!r}; {suggestion(value, sorted(present))}")
+            keep &= self.interactions[column].isin(chosen)
         return replace(self, interactions=self.interactions[keep].reset_index(drop=True))
 
     def ordered(self) -> "LigandReceptorTable":
-        """Interactions by kind (secreted, matrix, non-protein, contact) where there are several, else as they are."""
+        """Interactions sorted by kind (secreted, matrix, non-protein, contact) where there are several kinds."""
         kinds = self.interactions["annotation"]
         if kinds.nunique() < 2:
             return self
@@ -116,7 +116,7 @@ def cellchatdb(organism: str = "human") -> LigandReceptorTable:
     """
     require_choice(organism, ORGANISMS, "organism")
     kept = _shipped(organism)
-    # A copy: a caller may change the table that it is given.
+    # A copy, because a caller may change the table.
     return replace(kept, interactions=kept.interactions.copy())
 
 

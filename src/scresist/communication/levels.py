@@ -12,31 +12,78 @@ from scresist.kernels.aggregate import mean_by_group
 
 
 def group_codes(adata: Any, com: Communication) -> np.ndarray:
-    """Group of each cell as a position in `com.groups`."""
+    """Group of each cell as a position in `com.groups`.
+
+    Parameters
+    ----------
+    adata
+        The cells.
+    com
+        Inferred from them.
+
+    Raises
+    ------
+    InputError
+        If a cell has a group that the result does not have.
+    """
     column = str(com.settings.get("groupby", ""))
     require_columns(adata.obs, [column], "the cells' table (adata.obs)")
     codes = com.groups.get_indexer(adata.obs[column].astype(str))
     if (codes < 0).any():
         name = adata.obs[column].astype(str).to_numpy()[codes < 0][0]
-        raise InputError(f"group {name!r} is not in the result: give the cells that were inferred from")
+        raise InputError(f"group {name!r} is not in the result; give the cells that it was inferred from")
     return np.asarray(codes)
 
 
 def sample_codes(adata: Any, com: Communication, sample: str) -> tuple[np.ndarray, pd.Index]:
-    """Sample of each cell and the names; one sample "all" where the result knows none."""
+    """Sample of each cell, and the names; one sample "all" where the result has no samples.
+
+    Parameters
+    ----------
+    adata
+        The cells.
+    com
+        Inferred from them.
+    sample
+        Column of the samples.
+
+    Raises
+    ------
+    InputError
+        If a cell has a sample that the result does not have.
+    """
     if com.samples is None:
         return np.zeros(adata.n_obs, dtype=int), pd.Index(["all"])
     require_columns(adata.obs, [sample], "the cells' table (adata.obs)")
     codes = com.samples.get_indexer(adata.obs[sample].astype(str))
     if (codes < 0).any():
-        raise InputError("there are samples that are not in the result: give the cells that were inferred from")
+        raise InputError("the cells have samples that are not in the result; give the cells that it was inferred from")
     return np.asarray(codes), com.samples
 
 
 def levels(
     adata: Any, com: Communication, genes: pd.Index, *, sample: str = "sample", above_zero: bool = False
 ) -> np.ndarray:
-    """Mean (or share of cells above zero) of genes: (samples, groups, genes); NaN below the minimum of cells."""
+    """Mean of genes, or share of cells above zero: (samples, groups, genes); NaN for groups with too few cells.
+
+    Parameters
+    ----------
+    adata
+        The cells.
+    com
+        Inferred from them.
+    genes
+        Names.
+    sample
+        Column of the samples.
+    above_zero
+        Whether shares are wanted.
+
+    Raises
+    ------
+    InputError
+        If the cells lack a gene.
+    """
     at = pd.Index(adata.var_names).astype(str).get_indexer(genes)
     if (at < 0).any():
         raise InputError(f"gene {genes[at < 0][0]!r} is not among the cells' genes")
@@ -48,12 +95,12 @@ def levels(
         X.data = (X.data > 0).astype(np.float64)
     codes = of_sample * n + of_group
     out = mean_by_group(X, codes, n * len(samples))
-    least = int(com.settings.get("min_cells", 0)) if com.samples is not None else 1
-    out[np.bincount(codes, minlength=n * len(samples)) < max(least, 1)] = np.nan
+    minimum = int(com.settings.get("min_cells", 0)) if com.samples is not None else 1
+    out[np.bincount(codes, minlength=n * len(samples)) < max(minimum, 1)] = np.nan
     return np.asarray(out.reshape(len(samples), n, len(genes)))
 
 
 def over_samples(values: np.ndarray) -> np.ndarray:
-    """The mean over samples that are measured; NaN where none is."""
+    """The mean over the samples that have a value; NaN where none has."""
     measured = np.isfinite(values).sum(axis=0)
     return np.where(measured > 0, np.nansum(values, axis=0) / np.maximum(measured, 1), np.nan)

@@ -1,4 +1,4 @@
-"""Genes over-expressed in a group against all other cells, as CellChat selects them before it infers."""
+"""Genes over-expressed in a group against all other cells, as CellChat selects them before the inference."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ def over_expressed_genes(
     min_cells: int = 10,
     organism: str = "human",
 ) -> pd.DataFrame:
-    """Signalling genes higher in a group than in all other cells (cells are the unit: a selection, not a finding).
+    """Signalling genes with higher expression in a group than in all other cells, with cells as replicates.
+
+    This selects genes for an inference; it is no test of arms.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def over_expressed_genes(
     method
         fast (rank-sum test in single precision, difference of mean log values, Benjamini-Hochberg within a group) |
         slow (rank-sum test, exact in small groups without ties, log-fold of means of expm1 values, Bonferroni over
-        signalling genes) | expressed (no test: above zero in `min_cells` cells at least).
+        signalling genes) | expressed (no test: above zero in at least `min_cells` cells).
     resource, organism
         Whose genes are signalling genes.
     min_cells
@@ -50,6 +52,13 @@ def over_expressed_genes(
     -------
     group, gene, log_fc, p_value, p_adjusted, share_in, share_out with p < 0.05 and log_fc > 0; gene and n_cells for
     "expressed".
+
+    Raises
+    ------
+    InputError
+        For an unknown method, or cells without a group.
+    RefusedError
+        For fewer than two groups.
     """
     require_choice(method, ("fast", "slow", "expressed"), "method")
     require_columns(adata.obs, [groupby], "the cells' table (adata.obs)")
@@ -88,7 +97,7 @@ def gene_statistics(X: sparse.csc_array, codes: np.ndarray, n_groups: int, metho
     share_in, share_out, p = found.share_in, found.share_out, found.p_value
     if fast:
         fold = found.mean_in - found.mean_out
-        # A gene without values has nothing to test, yet counts among those tested.
+        # As in CellChat, a gene without values counts among the tests.
         adjusted = np.stack([benjamini_hochberg(np.nan_to_num(row, nan=1.0)) for row in p])
     else:
         fold = _log_fold(X, codes, n_groups)

@@ -1,4 +1,4 @@
-"""Which interactions can be inferred in the data at hand, which are, and of which genes they are made."""
+"""Which interactions can be inferred from the data, which are, and the genes of each."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from scresist.kernels.signalling import PairGenes, ragged
 
 
 def covered(table: LigandReceptorTable, genes: pd.Index) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Interactions whose ligand and receptor are measured whole, and those that are not with what is missing."""
+    """Interactions whose ligand and receptor are measured with all subunits, and the others with the missing genes."""
     known = set(genes)
     rows = table.interactions
     missing = [
@@ -24,7 +24,24 @@ def covered(table: LigandReceptorTable, genes: pd.Index) -> tuple[pd.DataFrame, 
 def named_pairs(
     table: LigandReceptorTable, pairs: list[str], available: pd.DataFrame, coverage: pd.DataFrame
 ) -> pd.DataFrame:
-    """The interactions asked for, in that order; one that is unknown, not covered or doubled is an error."""
+    """The named interactions, in that order.
+
+    Parameters
+    ----------
+    table
+        All interactions.
+    pairs
+        Names.
+    available
+        The interactions that are measured.
+    coverage
+        The others, with the missing genes.
+
+    Raises
+    ------
+    InputError
+        For a name that is unknown, not measured or repeated.
+    """
     names, whole = set(table.interactions["interaction_name"]), set(available["interaction_name"])
     for name in pairs:
         if name not in names:
@@ -33,9 +50,9 @@ def named_pairs(
             lost = coverage.loc[coverage["interaction_name"] == name, "missing"].iloc[0]
             raise InputError(f"interaction {name!r} cannot be inferred: {lost} is not measured; leave the pair out")
     if not pairs:
-        raise InputError("pairs is empty; name one interaction at least, or leave it out")
+        raise InputError("pairs is empty; name at least one interaction, or omit it")
     if len(set(pairs)) < len(pairs):
-        raise InputError("pairs names an interaction more than once")
+        raise InputError("pairs has an interaction more than once")
     return available.set_index("interaction_name", drop=False).loc[pairs]
 
 
@@ -52,7 +69,7 @@ def over_expressed_pairs(
 
 
 def genes_of_pairs(table: LigandReceptorTable, chosen: pd.DataFrame, genes: pd.Index) -> PairGenes:
-    """Positions of the genes that each pair is made of; a name that is a gene is used as the gene."""
+    """Positions of the genes of each pair; a name that is a measured gene is that gene."""
     at = {g: i for i, g in enumerate(genes)}
 
     def units(column: str) -> list[list[int]]:

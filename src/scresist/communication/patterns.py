@@ -1,4 +1,4 @@
-"""Patterns: groups that send (or receive) through the same pathways."""
+"""Patterns: groups that send or receive through the same pathways."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ class Patterns:
     W, H
         The factors themselves: groups x patterns, patterns x pathways.
     residual
-        Sum of squares that the patterns leave.
+        Residual sum of squares.
     n_iterations
-        Until the pathways had settled.
+        Iterations until the pattern of each pathway no longer changed.
     """
 
     groups: pd.DataFrame
@@ -39,7 +39,7 @@ class Patterns:
 
 
 def pattern_matrix(com: Communication, *, side: str = "outgoing", threshold: float = 0.05) -> pd.DataFrame:
-    """What each group sends (receives) through each pathway, as a share of the group that does so most.
+    """What each group sends or receives through each pathway, relative to the group with the largest value.
 
     Parameters
     ----------
@@ -53,6 +53,13 @@ def pattern_matrix(com: Communication, *, side: str = "outgoing", threshold: flo
     Returns
     -------
     Groups x pathways; groups without any signal are left out.
+
+    Raises
+    ------
+    InputError
+        For an unknown side.
+    RefusedError
+        If no link has a p-value up to the threshold.
     """
     require_choice(side, ("outgoing", "incoming"), "side")
     sums, names = com.pathway_array(threshold=threshold)
@@ -64,7 +71,7 @@ def pattern_matrix(com: Communication, *, side: str = "outgoing", threshold: flo
 
 
 def find_patterns(com: Communication, k: int, *, side: str = "outgoing", threshold: float = 0.05) -> Patterns:
-    """Groups and pathways in `k` patterns, by factorising `pattern_matrix` from a start that is the same every time.
+    """Groups and pathways in `k` patterns: a factorisation of `pattern_matrix` from a deterministic start.
 
     Parameters
     ----------
@@ -86,7 +93,7 @@ def find_patterns(com: Communication, k: int, *, side: str = "outgoing", thresho
     """
     table = pattern_matrix(com, side=side, threshold=threshold)
     if not 1 <= k <= min(table.shape):
-        raise InputError(f"k must lie in 1 to {min(table.shape)} (groups, pathways); got {k!r}")
+        raise InputError(f"k must be from 1 to {min(table.shape)} (the number of groups or pathways); got {k!r}")
     V = table.to_numpy()
     W, H, n_iterations = factorise(V, *start_from_svd(V, k))
     labels = [f"Pattern {i + 1}" for i in range(k)]
@@ -121,7 +128,7 @@ def choose_patterns(
 ) -> pd.DataFrame:
     """How stable each number of patterns is over random starts: k, cophenetic, silhouette, residual.
 
-    Choose the largest k before the first two fall. `residual` is that of `find_patterns`.
+    Choose the largest k before the first two decrease. `residual` is that of `find_patterns`.
 
     Parameters
     ----------
@@ -132,9 +139,14 @@ def choose_patterns(
     ks
         Numbers of patterns; those above the number of groups or pathways are left out.
     n_runs
-        Random starts of each.
+        Random starts of each k.
     rng
-        Of the starts.
+        Seed or generator of the starts.
+
+    Raises
+    ------
+    InputError
+        If no k is from 1 to the number of groups or pathways.
 
     References
     ----------
@@ -148,7 +160,7 @@ def choose_patterns(
         quality = consensus_quality(consensus(V, k, n_runs, rng=generator), k)
         rows.append((k, *quality, find_patterns(com, k, side=side, threshold=threshold).residual))
     if not rows:
-        raise InputError(f"none of ks lies in 1 to {min(V.shape)}, the number of groups or pathways")
+        raise InputError(f"no k is from 1 to {min(V.shape)}, the number of groups or pathways")
     return pd.DataFrame(rows, columns=["k", "cophenetic", "silhouette", "residual"])
 
 

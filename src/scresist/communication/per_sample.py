@@ -1,4 +1,4 @@
-"""Each sample by itself on one scale, so that patients can be the unit of what follows."""
+"""Each sample by itself on one scale, so that patients can be the unit of later tests."""
 
 from typing import Any
 
@@ -13,15 +13,38 @@ from scresist.communication.result import Communication
 from scresist.kernels.averages import averages_of_sorted, sort_values
 from scresist.kernels.signalling import count_exceeding, probability
 
-FEW = 10  # relabellings that exceed a link: below it, more are drawn where permutations_max allows
+FEW = 10  # relabellings: a link that fewer exceed gets more of them, where permutations_max allows
 
 
 def infer_by_sample(
     adata: Any, inputs: Inputs, call: Settings, permutations: int | np.ndarray, rng: np.random.Generator, sample: str
 ) -> Communication:
-    """Probabilities of every sample with the groups it has, their mean, and p-values combined over samples."""
+    """Probabilities of every sample between the groups it has, their mean, and p-values combined over samples.
+
+    Parameters
+    ----------
+    adata
+        The cells.
+    inputs
+        Values, pairs and groups.
+    call
+        Numbers of the call.
+    permutations
+        Relabellings of each sample.
+    rng
+        Generator of the relabellings.
+    sample
+        Column of the samples.
+
+    Raises
+    ------
+    InputError
+        If permutations are an array, or the column of samples is missing.
+    RefusedError
+        If no group of any sample has enough cells.
+    """
     if not isinstance(permutations, (int, np.integer)):
-        raise InputError('permutations as an array belong to mode="parity"; give a number')
+        raise InputError('permutations as an array need mode="parity"; give a number')
     require_columns(adata.obs, [sample], "the cells' table (adata.obs)")
     names = sorted(set(adata.obs[sample].astype(str)))
     of = adata.obs[sample].astype(str).to_numpy()
@@ -83,8 +106,8 @@ def _one_sample(
     p = (exceeded + 1) / (permutations + 1)
     more = (call.permutations_max or 0) - permutations
     if more > 0:
-        # A link that goes on is one whose p-value was already below that of every link that stops, so that the
-        # p-values of both stages together are still valid.
+        # A link gets more relabellings only if its p-value is already below that of every link that does not, so that
+        # the p-values of both stages together are valid.
         on = (observed > 0) & (exceeded < FEW)
         exceeded += count(np.where(on, observed, 0.0), more)
         p = np.where(on, (exceeded + 1) / (permutations + more + 1), p)

@@ -114,13 +114,13 @@ def read_liana(path: str | Path | pd.DataFrame, *, organism: str = "human") -> L
     MissingColumnError
         If there is no column ligand or receptor.
     """
-    given = path if isinstance(path, pd.DataFrame) else pd.read_csv(path, dtype=str, keep_default_na=False)
-    where = "the table given" if isinstance(path, pd.DataFrame) else Path(path).name
-    require_columns(given, ["ligand", "receptor"], where)
-    names = set(given["ligand"].astype(str)) | set(given["receptor"].astype(str))
-    # A symbol with "_" in it does not exist among human or mouse genes, so that "_" joins subunits.
+    rows = path if isinstance(path, pd.DataFrame) else pd.read_csv(path, dtype=str, keep_default_na=False)
+    where = "the table" if isinstance(path, pd.DataFrame) else Path(path).name
+    require_columns(rows, ["ligand", "receptor"], where)
+    names = set(rows["ligand"].astype(str)) | set(rows["receptor"].astype(str))
+    # No human or mouse symbol has a "_", so that "_" joins subunits.
     complexes = {n: tuple(n.split("_")) for n in names if "_" in n}
-    return _joined(given[["ligand", "receptor"]], complexes, where, organism)
+    return _joined(rows[["ligand", "receptor"]], complexes, where, organism)
 
 
 def _joined(

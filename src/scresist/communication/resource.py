@@ -26,7 +26,13 @@ SUFFIXES = (".csv", ".rda", ".rdata")
 
 
 def is_shipped(resource: Any) -> bool:
-    """Whether a resource is the name of a shipped table: "cellchatdb", or "cellchatdb:" and a part of it."""
+    """Whether a resource is the name of a shipped table: "cellchatdb", or "cellchatdb:" and a part of it.
+
+    Parameters
+    ----------
+    resource
+        A name, a path or a table.
+    """
     return isinstance(resource, str) and resource.partition(":")[0] == SHIPPED
 
 
@@ -44,7 +50,7 @@ def locate_resource(resource: str, folder: str | Path) -> "str | Path":
 
 
 def resource_files(resource: str, folder: str | Path) -> list[Path]:
-    """The files that a resource is read from: those whose content decides what is inferred; none of a shipped table.
+    """The files that a resource is read from, whose content decides the inference; none for a shipped table.
 
     Parameters
     ----------
@@ -99,7 +105,7 @@ def read_resource(
     if isinstance(resource, LigandReceptorTable):
         return resource
     if isinstance(resource, pd.DataFrame):
-        return _own(resource, "the table given", organism)
+        return _own(resource, "the table", organism)
     if is_shipped(resource):
         return _part(str(resource), organism)
     path = Path(resource)
@@ -137,15 +143,15 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise InputError(f"{path} cannot be read as a csv of interactions ({error}); save it as UTF-8 csv") from error
 
 
-def _own(given: pd.DataFrame, where: str, organism: str) -> LigandReceptorTable:
-    known = {*COLUMNS, "interaction_name_2", "version"}
-    require_columns(given, ["ligand", "receptor"], where)
-    for column in given.columns:
-        if column not in known:
-            raise InputError(f"{where} has an unknown column {column!r}; {suggestion(str(column), sorted(known))}")
-    if given.empty:
+def _own(rows: pd.DataFrame, where: str, organism: str) -> LigandReceptorTable:
+    allowed = {*COLUMNS, "interaction_name_2", "version"}
+    require_columns(rows, ["ligand", "receptor"], where)
+    for column in rows.columns:
+        if column not in allowed:
+            raise InputError(f"{where} has an unknown column {column!r}; {suggestion(str(column), sorted(allowed))}")
+    if rows.empty:
         raise InputError(f"{where} has no rows; at least one interaction is needed")
-    table = completed(given)
+    table = completed(rows)
     for column in ("ligand", "receptor"):
         empty = table.index[table[column].str.strip() == ""]
         if len(empty):
@@ -168,7 +174,7 @@ def _joined_genes(name: str) -> Sequence[str]:
 def coverage(
     adata: Any, *, resource: "str | Path | pd.DataFrame | LigandReceptorTable" = SHIPPED, organism: str = "human"
 ) -> pd.DataFrame:
-    """Which interactions can be inferred from the genes measured: interaction, pathway, covered, missing, known_as.
+    """Which interactions can be inferred from the measured genes: interaction, pathway, covered, missing, known_as.
 
     `missing` lists genes of ligand and receptor that are not measured; `known_as` those of them that seem to be
     measured under an older symbol ("old = new"). Nothing is renamed: rename genes yourself and infer again.
@@ -191,6 +197,6 @@ def coverage(
         own["interaction_name"], own["pathway_name"], own["ligand"], own["receptor"], strict=True
     ):
         lost = [g for side in (ligand, receptor) for g in table.genes_of(side) if g not in genes]
-        known = [f"{older[g]} = {g}" for g in lost if g in older]
-        rows.append((name, pathway, not lost, ", ".join(lost), ", ".join(known)))
+        renamed = [f"{older[g]} = {g}" for g in lost if g in older]
+        rows.append((name, pathway, not lost, ", ".join(lost), ", ".join(renamed)))
     return pd.DataFrame(rows, columns=["interaction", "pathway", "covered", "missing", "known_as"])

@@ -22,7 +22,7 @@ from scresist.results import Result
 from scresist.study.design import Design
 
 TOP_GENES = 100  # of a PROGENy pathway, those it is used with
-LEAST_SHARE, LEAST_GENES = 0.25, 10  # of the genes of a response that must be measured
+MINIMUM_SHARE, MINIMUM_GENES = 0.25, 10  # of the genes of a response, those that must be measured
 SD_FLOOR = 0.05  # of log1p counts per 10,000
 _PROGENY = {"TGFb": "TGFb", "TNF": "TNFa", "EGF": "EGFR", "WNT": "WNT", "VEGF": "VEGF", "TRAIL": "Trail", "IL1": "NFkB"}
 _HALLMARK = {
@@ -63,18 +63,17 @@ def signal_chain(
     """Ligands, receptors and response of each pathway in each group and sample: pathway, step, group, sample, value.
 
     `ligand` and `receptor` are mean levels over the genes of the pathway's ligands (receptors) that are measured with
-    all their subunits, links above zero or not; where none is, that step has no rows. `response` is the weighted
-    mean of the response's genes in units of their standard deviation between cells. Genes that are themselves ligand or
-    receptor of the pathway are left out of its response.
+    all their subunits; where none is, that step has no rows. `response` is the weighted mean of the response's genes in
+    units of their standard deviation between cells, without the ligands and receptors of the pathway itself.
 
     Parameters
     ----------
     adata, com
         The cells and what was inferred from them (sound mode, for values per sample).
     weights
-        Response of each pathway, gene to weight; None takes `responses`.
+        Response of each pathway, as weights by gene; None uses `responses`.
     resource, organism
-        Where the genes of pathways stand.
+        The table with the genes of pathways.
     sample
         Column of the samples.
 
@@ -84,10 +83,12 @@ def signal_chain(
         Where no pathway has a response that is measured.
     """
     measured = set(pd.Index(adata.var_names).astype(str))
-    given = responses() if weights is None else weights
-    plan = _chain_genes(given, read_resource(resource, organism), measured)
+    every = responses() if weights is None else weights
+    plan = _chain_genes(every, read_resource(resource, organism), measured)
     if not plan:
-        raise RefusedError(f"no pathway has a response that is measured; responses are known for {', '.join(given)}")
+        raise RefusedError(
+            f"no pathway has enough measured genes of its response; responses exist for {', '.join(every)}"
+        )
     genes = pd.Index(sorted({g for own in plan.values() for g in own}))
     means = levels(adata, com, genes, sample=sample)
     sd = _spread(adata, genes)
@@ -109,24 +110,24 @@ def signal_chain(
 
 
 def _chain_genes(
-    given: Mapping[str, Mapping[str, float]], table: LigandReceptorTable, measured: set[str]
+    every: Mapping[str, Mapping[str, float]], table: LigandReceptorTable, measured: set[str]
 ) -> dict[tuple[str, str], dict[str, float]]:
     """Genes and weights of every pathway and step; one without a response is left out."""
     rows = table.interactions
     plan: dict[tuple[str, str], dict[str, float]] = {}
-    for pathway, response in given.items():
+    for pathway, response in every.items():
         own = rows[rows["pathway_name"] == pathway]
         sides = {step: [table.genes_of(str(n)) for n in own[step]] for step in ("ligand", "receptor")}
-        taking_part = {g for units in sides.values() for genes in units for g in genes}
+        of_pathway = {g for units in sides.values() for genes in units for g in genes}
         whole = {step: sorted({g for genes in units if measured.issuperset(genes) for g in genes})
                  for step, units in sides.items()}  # fmt: skip
-        answer = {g: w for g, w in response.items() if g in measured and g not in taking_part}
-        if own.empty or len(answer) < max(LEAST_GENES, LEAST_SHARE * len(response)):
+        usable = {g: w for g, w in response.items() if g in measured and g not in of_pathway}
+        if own.empty or len(usable) < max(MINIMUM_GENES, MINIMUM_SHARE * len(response)):
             continue
         for step, genes in whole.items():
             if genes:
                 plan[pathway, step] = dict.fromkeys(genes, 1.0)
-        plan[pathway, "response"] = answer
+        plan[pathway, "response"] = usable
     return plan
 
 
@@ -149,11 +150,16 @@ def contrast_chain(
     design
         Arms and samples.
     rng
-        Of the tests.
+        Seed or generator of the tests.
 
     Returns
     -------
     Result with pathway, step (ligand | receptor | response), group and the columns of `contrast_arms`.
+
+    Raises
+    ------
+    InputError
+        If `com` has no values per sample.
     """
     if com.samples is None:
         raise InputError('there are no values per sample: infer with mode="sound"')
@@ -162,7 +168,21 @@ def contrast_chain(
 
 
 def contrast_steps(chain: pd.DataFrame, design: Design, *, rng: int | np.random.Generator = 1) -> Result:
-    """`contrast_chain` of a table that `signal_chain` has made already."""
+    """The difference between arms of every value of a table of `signal_chain`, by patients.
+
+    Parameters
+    ----------
+    chain
+        From `signal_chain`.
+    design
+        Arms and samples.
+    rng
+        Seed or generator of the tests.
+
+    Returns
+    -------
+    As `contrast_chain`.
+    """
     tested = contrast_arms(chain, design, rng=rng)
     return Result(tested.table, "ligand, receptor and response per sample, patients as the unit", tested.settings,
                   tested.notes)  # fmt: skip

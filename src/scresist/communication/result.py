@@ -1,4 +1,4 @@
-"""What an inference gives: probabilities and p-values of every source, target and pair, and tables made of them."""
+"""The result of an inference: probabilities and p-values of every source, target and pair, and tables of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Communication:
         Names of the groups and of the ligand-receptor pairs.
     probability, p_value
         (source, target, pair). In sound mode the mean over the samples that have both groups (NaN where none has), and
-        the share of relabellings that reach it, combined over samples by Fisher's method.
+        the p-values of the samples combined by Fisher's method.
     interactions
         One row per pair: interaction_name, pathway_name, ligand, receptor, annotation, evidence.
     samples
@@ -30,7 +30,7 @@ class Communication:
     coverage
         Interactions that cannot be inferred in these data, with the genes that are missing.
     settings, notes
-        What it ran with, and what a reader must know.
+        The settings of the call, and notes for the reader.
     """
 
     groups: pd.Index

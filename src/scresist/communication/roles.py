@@ -1,4 +1,4 @@
-"""What groups and pairs contribute: centralities, signalling roles, contribution of pairs, and subsets of links."""
+"""The part of groups and pairs: centralities, signalling roles, contributions of pairs, and subsets of links."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ def group_centralities(com: Communication, *, level: str = "pathway", threshold:
     Raises
     ------
     RefusedError
-        Where no pathway has a link.
+        If no pathway has a link.
     """
     require_choice(level, ("pathway", "aggregate"), "level")
     if level == "aggregate":
@@ -75,13 +75,18 @@ def contribution(com: Communication, *, pathway: str | None = None, threshold: f
     com
         Any mode.
     pathway
-        One pathway; None gives all, largest total first.
+        One pathway; None is all, largest total first.
     threshold
         p-value up to which links count.
+
+    Raises
+    ------
+    InputError
+        If the pathway has no link.
     """
     _, names = com.pathway_array(threshold=threshold)
     if pathway is not None:
-        _known([pathway], names, "pathway with a link")
+        _require_names([pathway], names, "pathway with a link")
         names = pd.Index([pathway])
     kept = np.where(com.p_value <= threshold, np.nan_to_num(com.probability), 0.0)
     which, parts = com.interactions["pathway_name"].to_numpy(), []
@@ -117,16 +122,16 @@ def select_links(
     pathways: Sequence[str] | None = None,
     pairs: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Rows of `com.table` between the groups and through the pathways or pairs asked for.
+    """Rows of `com.table` between the named groups and through the named pathways or pairs.
 
     Parameters
     ----------
     com
         Any mode.
     sources, targets
-        Names of groups; None takes all.
+        Names of groups; None is all.
     pathways, pairs
-        Names of pathways and interactions; None takes all.
+        Names of pathways and interactions; None is all.
 
     Raises
     ------
@@ -136,21 +141,21 @@ def select_links(
         Where no link is left.
     """
     table = com.table
-    asked = (
+    filters = (
         ("source", sources, com.groups), ("target", targets, com.groups),
         ("pathway", pathways, pd.Index(com.interactions["pathway_name"].unique())), ("interaction", pairs, com.pairs),
     )  # fmt: skip
-    for column, names, known in asked:
+    for column, names, present in filters:
         if names is not None:
             wanted = [names] if isinstance(names, str) else list(names)
-            _known(wanted, known, column)
+            _require_names(wanted, present, column)
             table = table[table[column].isin(wanted)]
     if table.empty:
-        raise RefusedError("no link is left between these groups through these pathways; ask for more of them")
+        raise RefusedError("there is no link between these groups through these pathways; name more of them")
     return table.reset_index(drop=True)
 
 
-def _known(names: Sequence[str], known: pd.Index, what: str) -> None:
+def _require_names(names: Sequence[str], present: pd.Index, what: str) -> None:
     for name in names:
-        if name not in known:
-            raise InputError(f"no {what} is named {name!r}; {suggestion(name, known)}")
+        if name not in present:
+            raise InputError(f"no {what} is named {name!r}; {suggestion(name, present)}")

@@ -1,4 +1,4 @@
-"""Several scores of each link, which of them agree, and what each link rests on."""
+"""Several scores of each link, which of them agree, and the samples and cells behind each link."""
 
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from scresist.communication.resource import read_resource
 from scresist.communication.result import Communication
 from scresist.kernels.link_scores import SCORES, link_scores, robust_rank_aggregate
 
-AMBIENT_SHARE = 0.05  # of a cell's counts that may come from the soup
-TOP = 0.05  # share of links that a score calls high
+AMBIENT_SHARE = 0.05  # of a cell's counts that may be ambient RNA
+TOP = 0.05  # share of the links that are high by a score
 OFFSET = 1e-3  # added to levels before a log-fold, in log1p units
 
 
@@ -26,51 +26,51 @@ def score_links(
     organism: str = "human",
     sample: str = "sample",
 ) -> pd.DataFrame:
-    """Every link above zero by seven scores, the rank that they agree on, and how many put it among the highest 5 %.
+    """Seven scores of every link above zero, their joint rank, and how many of them are among the highest 5 %.
 
     Parameters
     ----------
     adata, com
-        The cells and what was inferred from them. In sound mode levels are means of samples' means, so that no sample
-        speaks for the rest by its number of cells.
+        The cells and what was inferred from them. In sound mode levels are means of samples' means, so that a sample
+        with many cells does not dominate.
     resource, organism
-        Where the subunits of complexes stand.
+        The table with the subunits of complexes.
     sample
         Column of the samples.
 
     Returns
     -------
     source, target, interaction, ligand, receptor, pathway, probability, and the scores of `kernels.link_scores`, then
-    `aggregate` (robust rank aggregate, small is high: an order, no p-value) and `n_high`; ordered by `aggregate`.
+    `aggregate` (robust rank aggregate; small is a high rank, and it is no p-value) and `n_high`; sorted by `aggregate`.
     """
     sides, genes = _subunits(com, read_resource(resource, organism))
     means = over_samples(levels(adata, com, genes, sample=sample))
     n = len(com.groups)
-    known = np.nan_to_num(means)
-    others = (known.sum(axis=0) - known) / max(n - 1, 1)
-    fold = np.log2(known + OFFSET) - np.log2(others + OFFSET)
-    level = {s: _lowest(known, genes, units) for s, units in sides.items()}
+    own = np.nan_to_num(means)
+    others = (own.sum(axis=0) - own) / max(n - 1, 1)
+    fold = np.log2(own + OFFSET) - np.log2(others + OFFSET)
+    level = {s: _lowest(own, genes, units) for s, units in sides.items()}
     change = {s: _lowest(fold, genes, units) for s, units in sides.items()}
     overall = mean_log_normalised(adata)
     made = link_scores(level["ligand"], level["receptor"], change["ligand"], change["receptor"], level=overall)
     probability = np.nan_to_num(com.probability)
     source, target, pair = np.nonzero(probability > 0)
-    own = com.interactions.iloc[pair]
+    rows = com.interactions.iloc[pair]
     out = pd.DataFrame(
         {
             "source": com.groups[source], "target": com.groups[target],
-            "interaction": own["interaction_name"].to_numpy(),
-            "ligand": own["ligand"].to_numpy(), "receptor": own["receptor"].to_numpy(),
-            "pathway": own["pathway_name"].to_numpy(), "probability": probability[source, target, pair],
+            "interaction": rows["interaction_name"].to_numpy(),
+            "ligand": rows["ligand"].to_numpy(), "receptor": rows["receptor"].to_numpy(),
+            "pathway": rows["pathway_name"].to_numpy(), "probability": probability[source, target, pair],
         }
         | {name: made[name][source, target, pair] for name in SCORES}
     )  # fmt: skip
-    # Product, geometric mean and the regularised score order links alike: one of them votes.
-    voters = ["probability", "regularised", "mean", "specificity", "log_fold"]
-    values = out[voters].to_numpy()
+    # Product, geometric mean and the regularised score order links in the same way: only one of them counts.
+    counted = ["probability", "regularised", "mean", "specificity", "log_fold"]
+    values = out[counted].to_numpy()
     out["aggregate"] = robust_rank_aggregate(values)
-    least = np.quantile(values, 1 - TOP, axis=0) if len(out) else np.zeros(len(voters))
-    out["n_high"] = (values >= least).sum(axis=1)
+    lowest = np.quantile(values, 1 - TOP, axis=0) if len(out) else np.zeros(len(counted))
+    out["n_high"] = (values >= lowest).sum(axis=1)
     return out.sort_values("aggregate", kind="stable").reset_index(drop=True)
 
 
@@ -82,7 +82,7 @@ def link_evidence(
     organism: str = "human",
     sample: str = "sample",
 ) -> pd.DataFrame:
-    """What each link above zero rests on: samples, cells, and how much of the ligand ambient RNA could explain.
+    """The samples and cells behind each link above zero, and how much of the ligand ambient RNA could explain.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How alike pathways are in who signals to whom, and which of them go together."""
+"""How similar pathways are in which groups signal to which, and clusters of similar pathways."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ def pathway_similarity(
     smooth: bool = True,
     threshold: float = 0.05,
 ) -> pd.DataFrame:
-    """How alike the networks of every two pathways are: by the links they share, or by their shape alone.
+    """How similar the networks of every two pathways are, by the links they share or by their shape alone.
 
     Parameters
     ----------
@@ -38,9 +38,10 @@ def pathway_similarity(
     kind
         functional (Jaccard index of the links) | structural (1 less the dissimilarity of the graphs).
     neighbours
-        For smoothing, itself among them; None takes the root of the number of pathways (one more above 25).
+        Nearest neighbours for smoothing, itself among them; None is the root of the number of pathways (one more above
+        25 pathways).
     smooth
-        Multiply by the share of nearest neighbours in common.
+        Whether the similarity is multiplied by the share of nearest neighbours in common.
     threshold
         p-value up to which links count.
 
@@ -51,9 +52,9 @@ def pathway_similarity(
     Raises
     ------
     RefusedError
-        With fewer than two pathways.
+        For fewer than two pathways.
     InputError
-        With fewer pathways than neighbours.
+        For fewer pathways than neighbours.
 
     References
     ----------
@@ -68,7 +69,9 @@ def pathway_similarity(
         sums = np.concatenate([array for array, _ in each.values()], axis=2)
         names = [f"{n}--{label}" for label, (_, own) in each.items() for n in own]
     if len(names) < 2:
-        raise RefusedError(f"{len(names)} pathways have links with a p-value up to {threshold:g}; two are compared")
+        raise RefusedError(
+            f"{len(names)} pathways have links with a p-value up to {threshold:g}; at least two are needed"
+        )
     values = link_overlap(sums) if kind == "functional" else 1 - structural_distances(sums)
     if smooth:
         k = default_neighbours(len(names)) if neighbours is None else neighbours
@@ -83,27 +86,29 @@ def place_pathways(
     clusters: int | None = None,
     rng: int | np.random.Generator = 1,
 ) -> pd.DataFrame:
-    """Pathways in a plane, alike ones near each other, and in clusters: pathway, x, y, cluster.
+    """Pathways in a plane, similar ones near each other, and in clusters: pathway, x, y, cluster.
 
-    The plane is UMAP of the rows of the similarity, the clusters are k-means in that plane. A pathway that is like no
-    other has no place (NaN) and cluster 0. Distances in the plane depend on the seed and on the version of UMAP:
-    compare orders, over several seeds where it matters.
+    The plane is UMAP of the rows of the similarity, the clusters are k-means in that plane. A pathway without
+    similarity to any other has NaN and cluster 0. Distances in the plane depend on the seed and on the version of UMAP:
+    compare their order, over several seeds.
 
     Parameters
     ----------
     similarity
         From `pathway_similarity`.
     neighbours
-        Of each pathway in the plane; None takes the root of their number and one more.
+        Nearest neighbours of each pathway; None is one more than the root of the number of pathways.
     clusters
-        Their number; None takes that of 2 to 10 with the largest mean silhouette width.
+        Number of clusters; None is the number from 2 to 10 with the largest mean silhouette width.
     rng
-        Of the plane and of the starts of k-means.
+        Seed or generator of the plane and of the starts of k-means.
 
     Raises
     ------
+    InputError
+        If the similarity is not square and symmetric, or the number of neighbours or clusters is out of range.
     RefusedError
-        With fewer than five pathways that are like another.
+        For fewer than five pathways with similarity to another.
 
     References
     ----------
@@ -111,14 +116,14 @@ def place_pathways(
     """
     S = similarity.to_numpy(dtype=float)
     if S.ndim != 2 or S.shape[0] != S.shape[1] or not np.allclose(S, S.T):
-        raise InputError(f"a similarity is square and symmetric; got shape {S.shape}")
+        raise InputError(f"a similarity must be square and symmetric; got shape {S.shape}")
     own = np.flatnonzero((S > 0).sum(axis=1) > 1)
     if len(own) < MINIMUM_PLACED:
         raise RefusedError(f"{len(own)} pathways are similar to another one; a plane needs at least {MINIMUM_PLACED}")
     generator = np.random.default_rng(rng)
     k = int(np.ceil(np.sqrt(len(own)))) + 1 if neighbours is None else neighbours
     if not 2 <= k < len(own):
-        raise InputError(f"neighbours must lie in 2 to {len(own) - 1}; got {k!r}")
+        raise InputError(f"neighbours must be from 2 to {len(own) - 1}; got {k!r}")
     plane, cluster = np.full((len(S), 2), np.nan), np.zeros(len(S), dtype=np.int64)
     plane[own] = _plane(S[np.ix_(own, own)], k, int(generator.integers(2**31)))
     cluster[own] = _clusters(plane[own], clusters, generator) + 1
@@ -130,15 +135,16 @@ def place_pathways(
 def _plane(rows: np.ndarray, neighbours: int, seed: int) -> np.ndarray:
     from umap import UMAP  # seconds to import
 
-    # Started from principal components: eigenvectors of so small a graph do not always exist, and vary more by seed.
+    # Principal components as start: eigenvectors of so small a graph do not always exist, and vary more by seed.
     model = UMAP(n_neighbors=neighbours, min_dist=MINIMUM_DISTANCE, init="pca", random_state=seed, n_jobs=1)
     return np.asarray(model.fit_transform(rows), dtype=np.float64)
 
 
 def _clusters(points: np.ndarray, wanted: int | None, rng: np.random.Generator) -> np.ndarray:
-    """k-means of points in as many clusters as asked for, else as have the largest mean silhouette width.
+    """Clusters of points by k-means, numbered from 0 by first appearance.
 
-    Numbered from 0 by first appearance; one cluster where there are fewer than three distinct points.
+    Where no number is wanted, it is the one with the largest mean silhouette width, and 1 for fewer than three distinct
+    points.
     """
     from sklearn.cluster import KMeans  # seconds to import
     from sklearn.metrics import silhouette_score
@@ -157,16 +163,21 @@ def _clusters(points: np.ndarray, wanted: int | None, rng: np.random.Generator) 
 
 
 def pathway_shift(placed: pd.DataFrame) -> pd.DataFrame:
-    """How far each pathway of two results lies from itself: pathway, distance, largest first.
+    """Distance between the places of each pathway in two results: pathway, distance, largest first.
 
     Parameters
     ----------
     placed
         From `place_pathways` of the similarity of two results ("pathway--name").
+
+    Raises
+    ------
+    InputError
+        If the pathways are not of two results.
     """
     parts = placed["pathway"].str.rsplit("--", n=1, expand=True)
     if parts.shape[1] != 2 or parts[1].nunique() != 2:
-        raise InputError('a shift is between two results: pathways must be named "pathway--name" of two names')
+        raise InputError('a shift needs two results: pathways must be named "pathway--name" with two names')
     table = placed.assign(name=parts[0], condition=parts[1]).pivot_table(
         index="name", columns="condition", values=["x", "y"]
     )

@@ -1,4 +1,4 @@
-"""All cells as one object, as CellChat infers."""
+"""All cells as one object, as in CellChat."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,19 @@ from scresist.kernels.signalling import count_exceeding, probability
 def infer_whole(
     inputs: Inputs, call: Settings, permutations: int | np.ndarray, rng: np.random.Generator
 ) -> Communication:
-    """Probabilities on the object's own scale; p is the share of relabellings that exceed them."""
+    """Probabilities on the object's own scale, and the share of relabellings that exceed them.
+
+    Parameters
+    ----------
+    inputs
+        Values, pairs and groups.
+    call
+        Numbers of the call.
+    permutations
+        A number, or an array (cells, permutations).
+    rng
+        Generator of the relabellings.
+    """
     data, n_groups = inputs.data, len(inputs.groups)
     order = data.order.scaled(data.scale)
     size = np.bincount(inputs.codes, minlength=n_groups)
@@ -39,7 +51,7 @@ def infer_whole(
 
 
 def _notes(inputs: Inputs, small: np.ndarray) -> tuple[str, ...]:
-    said = [f"{len(inputs.coverage)} interactions are not covered: genes of their ligand or receptor are not measured"]
+    notes = [f"{len(inputs.coverage)} interactions are not covered: genes of their ligand or receptor are not measured"]
     if small.any():
-        said.append(f"groups with too few cells, set to 0: {', '.join(inputs.groups[small])}")
-    return tuple(said)
+        notes.append(f"groups with too few cells, set to 0: {', '.join(inputs.groups[small])}")
+    return tuple(notes)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def flows(table: pd.DataFrame, axes: "Axes", *, most: int = 40) -> "Axes":
+def flows(table: pd.DataFrame, axes: "Axes", *, n_pathways: int = 40) -> "Axes":
     """Information flow of each pathway, ranked: bars, or two bars side by side for two conditions.
 
     Parameters
@@ -23,11 +23,11 @@ def flows(table: pd.DataFrame, axes: "Axes", *, most: int = 40) -> "Axes":
         From `rank_flow`: name, condition, flow (and order).
     axes
         Where to draw.
-    most
-        Pathways shown: those with the largest flow.
+    n_pathways
+        Pathways shown, those with the largest flow.
     """
     require_columns(table, ["name", "condition", "flow"], "the table of flows")
-    keep = table.groupby("name", observed=True)["flow"].max().nlargest(most).index
+    keep = table.groupby("name", observed=True)["flow"].max().nlargest(n_pathways).index
     shown = table[table["name"].isin(keep)]
     order = shown.drop_duplicates("name")
     names = list(order.sort_values("order")["name"] if "order" in order else order.sort_values("flow")["name"])[::-1]
@@ -41,7 +41,7 @@ def flows(table: pd.DataFrame, axes: "Axes", *, most: int = 40) -> "Axes":
         axes.barh(y, own, height=height, color=colour[label], label=str(label))
     axes.set_yticks(range(len(names)), [str(n) for n in names], fontsize=7)
     axes.set_ylim(-0.6, len(names) - 0.4)
-    # Pathways differ by orders of magnitude: on a root scale the small ones are still seen, and zero is zero.
+    # Pathways differ by orders of magnitude: a root scale shows the small ones too, and zero is zero.
     axes.set_xscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
     axes.set_xlim(0, None)
     axes.set_xlabel("information flow (sum of probabilities, root scale)", fontsize=8)
@@ -53,7 +53,7 @@ def flows(table: pd.DataFrame, axes: "Axes", *, most: int = 40) -> "Axes":
 
 
 def flows_by_patient(
-    table: pd.DataFrame, samples: pd.DataFrame, axes: "Axes", *, arms: Sequence[str], most: int = 25
+    table: pd.DataFrame, samples: pd.DataFrame, axes: "Axes", *, arms: Sequence[str], n_pathways: int = 25
 ) -> "Axes":
     """Mean probability of each pathway in every arm: one point per patient, a bar at the mean of the arm.
 
@@ -68,13 +68,13 @@ def flows_by_patient(
         Where to draw.
     arms
         In the order of the study.
-    most
-        Pathways shown, those with the largest mean, from above.
+    n_pathways
+        Pathways shown, those with the largest mean, from the top.
     """
     require_columns(table, ["pathway"], "the table of values")
     values = _per_patient(table, samples, ["pathway"])
     values = values[values["arm"].isin(arms)]
-    names = list(values.groupby("pathway", observed=True)["value"].mean().nlargest(most).index)[::-1]
+    names = list(values.groupby("pathway", observed=True)["value"].mean().nlargest(n_pathways).index)[::-1]
     colour, height = arm_colours(arms), 0.8 / len(arms)
     for c, arm in enumerate(arms):
         own = values[(values["arm"] == arm) & values["pathway"].isin(names)]
@@ -110,16 +110,21 @@ def by_patient(table: pd.DataFrame, samples: pd.DataFrame, axes: "Axes", *, arms
     arms
         In the order of the study.
     unit
-        The words beside the axis.
+        Label of the axis.
+
+    Raises
+    ------
+    InputError
+        If a sample has more than one value.
     """
     require_columns(table, ["sample"], "the table of values")
     if table["sample"].duplicated().any():
-        raise InputError("the table holds more than one value per sample; choose one link, pathway or role")
+        raise InputError("the table has more than one value per sample; choose one link, pathway or role")
     return by_arm(_per_patient(table, samples, []), axes, arms=arms, unit=unit)
 
 
 def _per_patient(table: pd.DataFrame, samples: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The mean of a patient's samples of one arm: they are one point, as they are one unit of the test."""
+    """The mean of a patient's samples of one arm, which are one unit of the test."""
     require_columns(table, ["sample", "value"], "the table of values")
     require_columns(samples, ["patient", "arm"], "the sheet of samples")
     joined = table.join(samples[["patient", "arm"]], on="sample")

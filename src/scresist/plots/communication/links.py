@@ -30,8 +30,8 @@ def bubbles(table: pd.DataFrame, axes: "Axes", *, rows: int = 30, columns: int =
         link=table["source"].astype(str) + " > " + table["target"].astype(str),
     )
     shown = shown.groupby(["pair", "link"], as_index=False, observed=True)[["probability", "p_value"]].mean()
-    for column, most in (("pair", rows), ("link", columns)):
-        strong = shown.groupby(column, observed=True)["probability"].sum().nlargest(most).index
+    for column, limit in (("pair", rows), ("link", columns)):
+        strong = shown.groupby(column, observed=True)["probability"].sum().nlargest(limit).index
         shown = shown[shown[column].isin(strong)]
     pairs, links = sorted(shown["pair"].unique(), reverse=True), sorted(shown["link"].unique())
     depth = -np.log10(shown["p_value"].clip(lower=1e-3))

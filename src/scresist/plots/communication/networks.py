@@ -15,10 +15,10 @@ UP, DOWN = "#b2182b", "#2166ac"
 
 
 def circle(matrix: pd.DataFrame, axes: "Axes", *, links: int = 60) -> "Axes":
-    """Groups on a circle, an arrow from source to target as wide as the link is strong; loops outside.
+    """Groups on a circle, with arrows from source to target whose width is the strength; loops are outside.
 
-    Arrows have the colour of their source; in a matrix with negative entries (a difference) they are red where it rises
-    and blue where it falls.
+    Arrows have the colour of their source. In a matrix with negative entries (a difference) increases are red and
+    decreases blue.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def circle(matrix: pd.DataFrame, axes: "Axes", *, links: int = 60) -> "Axes":
     axes
         Where to draw.
     links
-        The strongest links are drawn, up to this number.
+        Number of links that are drawn, the strongest ones.
     """
     from matplotlib.patches import Circle, FancyArrowPatch
 
@@ -59,7 +59,7 @@ def circle(matrix: pd.DataFrame, axes: "Axes", *, links: int = 60) -> "Axes":
 
 
 def chord(matrix: pd.DataFrame, axes: "Axes") -> "Axes":
-    """Groups as arcs as long as all they send and receive, ribbons in the colour of the source.
+    """Groups as arcs whose length is all that they send and receive, with ribbons in the colour of the source.
 
     Parameters
     ----------
@@ -67,6 +67,11 @@ def chord(matrix: pd.DataFrame, axes: "Axes") -> "Axes":
         Source x target, not negative.
     axes
         Where to draw.
+
+    Raises
+    ------
+    InputError
+        If the matrix has negative entries or is not square.
     """
     from matplotlib.patches import PathPatch, Wedge
     from matplotlib.path import Path
@@ -118,7 +123,7 @@ def matrix(table: pd.DataFrame, axes: "Axes", *, label: str) -> "Axes":
     axes
         Where to draw.
     label
-        Of the colour bar.
+        Label of the colour bar.
     """
     values = table.to_numpy(dtype=float)
     signed = bool(np.nanmin(values) < 0)

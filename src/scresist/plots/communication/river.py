@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def river(groups: pd.DataFrame, pathways: pd.DataFrame, axes: "Axes", *, least: float = 0.2) -> "Axes":
+def river(groups: pd.DataFrame, pathways: pd.DataFrame, axes: "Axes", *, minimum: float = 0.2) -> "Axes":
     """Groups on the left, patterns in the middle, pathways on the right, bands as wide as contributions.
 
     Parameters
@@ -20,13 +20,13 @@ def river(groups: pd.DataFrame, pathways: pd.DataFrame, axes: "Axes", *, least: 
         Tables of `find_patterns`: group (pathway), pattern, contribution.
     axes
         Where to draw.
-    least
-        Contributions below it are left out.
+    minimum
+        Smallest contribution that is drawn.
     """
     patterns = list(dict.fromkeys(groups["pattern"]))
     colour = colours(patterns)
-    kept = [t[t["contribution"] >= least] for t in (groups, pathways)]
-    # A pattern is one block in the middle, as high as it matters to groups and pathways on average.
+    kept = [t[t["contribution"] >= minimum] for t in (groups, pathways)]
+    # A pattern is one block in the middle; its height is its mean share of groups and of pathways.
     shares = [t.groupby("pattern", observed=True)["contribution"].sum().reindex(patterns).fillna(0) for t in kept]
     middle = _blocks(sum(s / s.sum() for s in shares) / 2)
     for own, total, name, x0 in zip(kept, shares, ("group", "pathway"), (0.0, 2.0), strict=True):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def roles(table: pd.DataFrame, axes: "Axes", *, unit: str = "strength") -> "Axes":
-    """Groups by what they send (x) and receive (y), as large as they have links.
+    """Groups by what they send (x) and receive (y); the size of a point is the number of links.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def roles(table: pd.DataFrame, axes: "Axes", *, unit: str = "strength") -> "Axes
     axes
         Where to draw.
     unit
-        The word after "outgoing" and "incoming".
+        What is on the axes, after "outgoing" and "incoming".
     """
     require_columns(table, ["group", "outgoing", "incoming"], "the table of roles")
     names = [str(g) for g in table["group"]]
