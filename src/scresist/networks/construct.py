@@ -264,7 +264,8 @@ def _matrix(pooled: _Pooled, choice: GeneChoice, rules: NetworkMode, within: str
     names = pooled.where.cells.var_names
     expression = log1p_per_10k(pooled.metacells.counts)
     codes = _group_codes(obs[inside], pooled.columns, per_group=rules.detection_by_group)
-    report = select_genes(pooled.counts[inside], names, codes, expression, choice, minimum_cells=rules.minimum_cells)
+    own = pooled.counts if inside.all() else pooled.counts[inside]  # a selection is a copy
+    report = select_genes(own, names, codes, expression, choice, minimum_cells=rules.minimum_cells)
     kept = report["kept"].to_numpy()[: len(names)].copy()
     if kept.sum() < MIN_GENES:
         raise RefusedError(f"{int(kept.sum())} genes are left of {len(names)} (at least {MIN_GENES} are needed); "
