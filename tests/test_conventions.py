@@ -94,7 +94,7 @@ def test_rng_is_keyword_only_and_there_is_no_copy_or_inplace():
 # Constructions that a newcomer stumbles over, in docstrings, messages, headings and comments' neighbours.
 BANNED = re.compile(
     r"settled openly|asked for|asked of|cannot be told|told apart|take[s]? (?:\d|two|three|no part|part\b)|"
-    r"says? (?:so|which|that|what|where|how|who|why|of)|\bsaid\b|laid beside|"
+    r"\bsays? (?:so|which|that|what|where|how|who|why|of)|\bsaid\b|laid beside|"
     r"stands? (?:alone|once|twice|already|more than|for the)|"
     r"speaks? (?:for|against)|\bit takes\b|(?:table|matrix|folder|file|column|group|layer)s? holds?\b|"
     r"results will describe|is theirs\b|must know\b",

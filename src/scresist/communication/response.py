@@ -148,7 +148,7 @@ def contrast_chain(
     adata, com, resource, organism, sample
         As in `signal_chain`; `com` of mode "sound".
     design
-        Arms and samples.
+        Arms, contrasts, sheet of samples.
     rng
         Seed or generator of the tests.
 
@@ -175,7 +175,7 @@ def contrast_steps(chain: pd.DataFrame, design: Design, *, rng: int | np.random.
     chain
         From `signal_chain`.
     design
-        Arms and samples.
+        Arms, contrasts, sheet of samples.
     rng
         Seed or generator of the tests.
 
