@@ -13,6 +13,8 @@ from markupsafe import Markup
 from scresist import tables
 from scresist.plots.style import arm_colours, colours
 
+SMALLEST_P = 1e-300  # below it a p-value is what a double cannot hold, not a number
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -94,6 +96,8 @@ def written(value: Any, form: str = "") -> str:
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if form == "p":
+        if value < SMALLEST_P:
+            return f"< {SMALLEST_P:.0e}"
         return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
     if form == "%":
         return f"{100 * float(value):.1f} %"
