@@ -13,7 +13,6 @@ from scresist.communication import (
     difference,
     group_centralities,
     lift,
-    rank_flow,
     role_change_totals,
     role_changes,
     select_links,
@@ -21,6 +20,7 @@ from scresist.communication import (
 )
 from scresist.communication.centrality import MEASURES
 from scresist.communication.conditions import rounded
+from scresist.usual_tools import rank_flow
 
 RUNS = [
     "oligo/tri",

@@ -142,7 +142,7 @@ def several_principal_vectors(A, measure):
 
 @pytest.mark.parametrize(("sample", "kind"), RUNS)
 def test_flow_of_one_sample(sample, kind):
-    found, expected = sr.communication.rank_flow({"all": inferred(sample, kind)}), table(
+    found, expected = sr.usual_tools.rank_flow({"all": inferred(sample, kind)}), table(
         "rankNet_single", sample=sample, type=kind)  # fmt: skip
     assert found["name"].tolist() == expected["name"].tolist()
     np.testing.assert_allclose(found["flow"], expected["contribution"], rtol=1e-10)
@@ -155,7 +155,7 @@ def test_flow_of_one_sample(sample, kind):
 @pytest.mark.parametrize("paired", [True, False])
 def test_flows_of_two_samples_and_their_test(kind, level, slot, measure, paired):
     both = {sample: inferred(sample, kind) for sample in SAMPLES}
-    found = sr.communication.rank_flow(both, level=level, measure=measure, paired=paired)
+    found = sr.usual_tools.rank_flow(both, level=level, measure=measure, paired=paired)
     expected = table(
         "rankNet_comparison", type=kind, slot=slot, measure_arg=measure, test="paired" if paired else "unpaired"
     )

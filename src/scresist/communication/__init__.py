@@ -5,7 +5,6 @@ from scresist.communication.conditions import (
     compare_totals,
     difference,
     lift,
-    rank_flow,
     role_change_totals,
     role_changes,
 )
@@ -37,7 +36,7 @@ __all__ = [
     "contrast_steps", "contribution", "coverage", "difference", "find_patterns", "group_centralities", "infer",
     "interaction_table", "is_shipped", "keep_shared_links", "lift", "link_evidence", "link_gene_changes",
     "locate_resource", "over_expressed_genes", "pathway_shift", "pathway_similarity", "pattern_matrix",
-    "place_pathways", "rank_flow", "read_cellchatdb_rda", "read_cellphonedb", "read_liana", "read_resource",
+    "place_pathways",  "read_cellchatdb_rda", "read_cellphonedb", "read_liana", "read_resource",
     "resource_files", "responses", "role_change_totals", "role_changes", "score_links", "select_links",
     "signal_chain", "signalling_roles", "to_cellphonedb", "to_liana", "to_tensor",
 ]  # fmt: skip

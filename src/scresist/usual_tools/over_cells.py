@@ -12,6 +12,7 @@ from scresist.checks import RefusedError
 from scresist.results import Result
 from scresist.study import Study
 from scresist.usual_tools.flips import cell_level_expression, cell_level_values, compare_claims
+from scresist.usual_tools.information_flow import rank_flow
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -115,7 +116,7 @@ def flow_flips(cells: "AnnData", study: Study, over_patients: pd.DataFrame, seed
     tables = []
     for contrast in study.design.contrasts:
         pair = {contrast.reference: pooled[contrast.reference], contrast.test: pooled[contrast.test]}
-        ranked = communication.rank_flow(pair)
+        ranked = rank_flow(pair)
         flow = ranked.pivot_table(index="name", columns="condition", values="flow")
         p = ranked.drop_duplicates("name").set_index("name")["p_value"]
         tables.append(
