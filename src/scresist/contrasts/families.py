@@ -27,7 +27,8 @@ def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = 
         By kind of claim, as for `register_claims`: `p_value`, `q_value`, the families by `family_names`, and
         `rests_on_one` and `doubts` where known: what they take away does not count as found.
     alpha
-        Rate to keep.
+        Level of the tests; intervals have a coverage of 1 - alpha.
+        It is the rate that the whole study keeps.
 
     Returns
     -------
