@@ -100,7 +100,7 @@ def test_a_group_without_cells_is_missing_and_explicit_zeros_are_zeros():
         ({"codes": "float"}, "must be integers"),
         ({"codes": "range"}, "0 to 3; got 0 to 9"),
         ({"average": "mode"}, "average must be"),
-        ({"trim": 1.5}, "trim must lie"),
+        ({"trim": 1.5}, "trim must be from"),
     ],
 )
 def test_bad_input_is_said(change, message):

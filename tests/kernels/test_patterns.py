@@ -88,7 +88,7 @@ def test_shared_neighbours_and_their_number():
     assert [default_neighbours(n) for n in (2, 4, 25, 26, 56)] == [2, 2, 5, 7, 9]
     blocks = np.kron(np.eye(2), np.ones((3, 3)))
     np.testing.assert_array_equal(shared_neighbours(blocks, 3), blocks)
-    with pytest.raises(InputError, match="take fewer"):
+    with pytest.raises(InputError, match="use fewer"):
         shared_neighbours(np.eye(3), 4)
 
 

@@ -105,5 +105,5 @@ def test_bad_input_is_named():
     X, codes = cells(3)
     with pytest.raises(InputError, match="NaN or infinite"):
         rank_sum_test(np.where(X > 2, np.nan, X), codes, 3)
-    with pytest.raises(InputError, match="codes must lie in 0 to 1"):
+    with pytest.raises(InputError, match="codes must be from 0 to 1"):
         rank_sum_test(X, codes, 2)

@@ -1,4 +1,4 @@
-"""What the large square kernels share: blocks of rows on threads, the symmetric product, the mirrored triangle."""
+"""Parts of the kernels on large square matrices: blocks of rows on threads, symmetric products, mirrored triangles."""
 
 import os
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def n_threads() -> int:
 def over_rows(function: Callable[[int, int], None], n: int, block: int) -> None:
     """Call `function(start, stop)` for consecutive blocks of rows, on threads where there are several.
 
-    Every row is computed by the same instructions whichever thread takes it, so threads never change a number.
+    Every row is computed by the same instructions on any thread, so the number of threads never changes a result.
     """
     starts = range(0, n, block)
     if n_threads() == 1 or len(starts) == 1:
@@ -62,10 +62,11 @@ def mirror_clipped(L: np.ndarray, low: float, high: float) -> None:
 
 
 def copy_repeats(M: np.ndarray, repeats: dict[int, list[int]], within: float | None = None) -> None:
-    """Give genes that repeat another exactly that gene's row and column, in place.
+    """Copy to genes that repeat another gene that gene's row and column, in place.
 
-    A fast product rounds by position, so that equal genes get numbers a unit apart in the last place; the ties they
-    make in a tree would then fall by chance. `within` is the value between repeats; None takes the first of them.
+    A fast product rounds by position, so that the results of equal genes differ in the last digit, and chance would
+    decide the ties between them in a tree. `within` is the value between repeats; None is that of the gene and its
+    first repeat.
     """
     for first, later in repeats.items():
         value = M[first, later[0]] if within is None else within
@@ -80,9 +81,9 @@ def copy_repeats(M: np.ndarray, repeats: dict[int, list[int]], within: float | N
 
 @njit(cache=True, nogil=True)
 def nearest_columns(D: np.ndarray, columns: np.ndarray, values: np.ndarray, start: int, stop: int) -> None:
-    """For rows start to stop of a square matrix, the columns of its smallest entries but the diagonal, ascending.
+    """For rows start to stop of a square matrix, the columns of its smallest entries off the diagonal, ascending.
 
-    As many as `columns` and `values` are wide; ties by column.
+    Their number is the width of `columns` and `values`; ties are in the order of columns.
     """
     wanted = columns.shape[1]
     for i in range(start, stop):

@@ -6,7 +6,7 @@ from scipy import sparse
 
 
 def sum_by_group(values: np.ndarray | sparse.sparray, codes: np.ndarray, n_groups: int) -> np.ndarray:
-    """Sum of each column within each group of rows; an empty group gives 0; a row with code -1 belongs to none.
+    """Sum of each column within each group of rows; 0 for an empty group; a row with code -1 is in no group.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def _add_columns(
 
 
 def mean_by_group(values: np.ndarray | sparse.sparray, codes: np.ndarray, n_groups: int) -> np.ndarray:
-    """Mean of each column within each group of rows; an empty group gives NaN. Shapes as in `sum_by_group`."""
+    """Mean of each column within each group of rows; NaN for an empty group. Parameters as in `sum_by_group`."""
     size = np.bincount(codes[codes >= 0], minlength=n_groups).astype(float)
     size[size == 0] = np.nan
     return sum_by_group(values, codes, n_groups) / size[:, None]

@@ -8,8 +8,8 @@ def contamination(
 ) -> tuple[float, float, float]:
     """Share of counts that is ambient: the lower quartile of observed over expected counts of foreign gene sets.
 
-    A lineage that cannot express a set holds its transcripts only by contamination, so observed / (total counts x share
-    of the set in the ambient profile) estimates the contamination. Misplaced cells and doublets push it up, never down,
+    A lineage that cannot express a set has its transcripts only by contamination, so observed / (total counts x share
+    of the set in the ambient profile) estimates the contamination. Misclassified cells and doublets only increase it,
     hence the lower quartile over pairs of lineage and set.
 
     Parameters
@@ -23,7 +23,7 @@ def contamination(
     foreign
         Whether the lineage cannot express the set. Shape (lineages, sets), bool.
     min_expected
-        Pairs that full contamination would give fewer counts than this are left out.
+        Pairs with fewer expected counts than this under full contamination are left out.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Robust averages of genes within groups of cells, from the non-zero values alone; and the same under relabellings."""
+"""Robust averages of genes within groups of cells, from the non-zero values alone, and under relabellings."""
 
 import numpy as np
 from numba import njit, prange
@@ -47,7 +47,7 @@ def group_average(
 
 
 def averages_of_sorted(order: "Sorted", codes: np.ndarray, n_groups: int, average: str, trim: float) -> np.ndarray:
-    """`group_average` of values that are sorted already."""
+    """`group_average` of sorted values."""
     labels = check_codes(codes, n_groups, order.n_cells)
     size = np.bincount(labels, minlength=n_groups)
     out = np.asarray(relabelled_averages(order, labels[:, None], size, average, trim)[0])
@@ -56,14 +56,20 @@ def averages_of_sorted(order: "Sorted", codes: np.ndarray, n_groups: int, averag
 
 
 def check_codes(codes: np.ndarray, n_groups: int, n_cells: int) -> np.ndarray:
-    """Codes as integers, one per cell, within range."""
+    """Codes as integers, one per cell, within range.
+
+    Raises
+    ------
+    InputError
+        If their number, type or range is wrong.
+    """
     codes = np.asarray(codes)
     if codes.shape != (n_cells,):
         raise InputError(f"codes must have one entry per cell ({n_cells}); got shape {codes.shape}")
     if not np.issubdtype(codes.dtype, np.integer):
         raise InputError(f"codes must be integers; got {codes.dtype}")
     if n_cells and (codes.min() < 0 or codes.max() >= n_groups):
-        raise InputError(f"codes must lie in 0 to {n_groups - 1}; got {codes.min()} to {codes.max()}")
+        raise InputError(f"codes must be from 0 to {n_groups - 1}; got {codes.min()} to {codes.max()}")
     return codes.astype(np.int64)
 
 
@@ -80,7 +86,7 @@ class Sorted:
         return Sorted(self.values / scale, self.cells, self.pointers, self.n_cells)
 
     def take(self, genes: np.ndarray) -> "Sorted":
-        """The genes asked for, in that order."""
+        """The genes at these positions, in that order."""
         parts = [slice(self.pointers[g], self.pointers[g + 1]) for g in genes]
         pointers = np.concatenate([[0], np.cumsum(np.diff(self.pointers)[genes])]).astype(np.int64)
         values = np.concatenate([self.values[p] for p in parts]) if parts else self.values[:0]
@@ -140,10 +146,15 @@ def relabelled_averages(
     """`group_average` under each column of `labels` (cells, relabellings); shape (relabellings, groups, genes).
 
     All columns are relabellings of one grouping, so that the groups keep their `size`.
+
+    Raises
+    ------
+    InputError
+        For an unknown average, or `trim` out of range.
     """
     require_choice(average, AVERAGES, "average")
     if not 0 <= trim <= 1:
-        raise InputError(f"trim must lie in [0, 1]; got {trim!r}")
+        raise InputError(f"trim must be from 0 to 1; got {trim!r}")
     n_groups, n_genes = len(size), len(order.pointers) - 1
     compact = np.ascontiguousarray(labels, dtype=np.uint8 if n_groups <= 256 else np.int32)
     out: np.ndarray = np.zeros((labels.shape[1], n_groups, n_genes), dtype=dtype)
@@ -152,8 +163,8 @@ def relabelled_averages(
         block = np.ascontiguousarray(compact[:, start : start + BLOCK])
         part = out[start : start + BLOCK]
         if ranks is None:
-            first, last, divisor, least = _ranges(size, average, trim)
-            _sum_ranges(order.values, order.cells, order.pointers, block, first, last, divisor, least, part)
+            first, last, divisor, minimum = _ranges(size, average, trim)
+            _sum_ranges(order.values, order.cells, order.pointers, block, first, last, divisor, minimum, part)
         else:
             _pick_ranks(order.values, order.cells, order.pointers, block, ranks, weights, part)
     return out
@@ -186,13 +197,13 @@ def _schedule(size: np.ndarray, average: str, trim: float) -> tuple[np.ndarray |
 
 
 def _ranges(size: np.ndarray, average: str, trim: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """First and last place from the top that enter the sum, its divisor, and the least number above zero."""
+    """First and last place from the top that enter the sum, its divisor, and the smallest number above zero."""
     n = size.astype(np.int64)
     cut = np.floor(n * trim).astype(np.int64) if average == "truncated" else np.zeros(len(n), dtype=np.int64)
     # Fewer cells above zero than `trim` of the group: the share is compared as a quotient, as it is defined.
     share = np.array([int(np.searchsorted(np.arange(m + 1) / max(m, 1), trim)) for m in n], dtype=np.int64)
-    least = share if average == "thresholded" else np.zeros(len(n), dtype=np.int64)
-    return cut, n - cut, np.maximum(n - 2 * cut, 1).astype(float), least
+    minimum = share if average == "thresholded" else np.zeros(len(n), dtype=np.int64)
+    return cut, n - cut, np.maximum(n - 2 * cut, 1).astype(float), minimum
 
 
 @njit(cache=True, parallel=True)
@@ -226,7 +237,7 @@ def _pick_ranks(values, cells, pointers, labels, ranks, weights, out):  # type: 
 
 
 @njit(cache=True, parallel=True)
-def _sum_ranges(values, cells, pointers, labels, first, last, divisor, least, out):  # type: ignore[no-untyped-def]
+def _sum_ranges(values, cells, pointers, labels, first, last, divisor, minimum, out):  # type: ignore[no-untyped-def]
     n_labels, n_groups = labels.shape[1], len(first)
     for gene in prange(len(pointers) - 1):
         seen = np.zeros((n_labels, n_groups), dtype=np.int64)
@@ -241,4 +252,4 @@ def _sum_ranges(values, cells, pointers, labels, first, last, divisor, least, ou
                     total[b, g] += value
         for b in range(n_labels):
             for g in range(n_groups):
-                out[b, g, gene] = total[b, g] / divisor[g] if seen[b, g] >= least[g] else 0.0
+                out[b, g, gene] = total[b, g] / divisor[g] if seen[b, g] >= minimum[g] else 0.0

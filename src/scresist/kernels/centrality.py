@@ -1,4 +1,4 @@
-"""Centralities of weighted directed graphs with loops that igraph does not have, or not without an arbitrary choice."""
+"""Centralities of weighted directed graphs with loops that igraph does not have or does not determine."""
 
 import numpy as np
 from numba import njit

@@ -10,20 +10,20 @@ from scresist.checks import InputError
 def cell_component(
     X: "np.ndarray | sparse.sparray | sparse.spmatrix", *, clip: float = 10.0, covariates: np.ndarray | None = None
 ) -> np.ndarray:
-    """First principal component score of each cell over the genes of a module, as hdWGCNA takes it.
+    """First principal component score of each cell over the genes of a module, as in hdWGCNA.
 
-    Genes are standardised over the cells, values above `clip` are cut to it, and the component keeps its length, so
-    that modules of more genes vary more. It is turned towards the mean of the genes. Constant genes have no part.
+    Genes are standardised over the cells, values above `clip` are set to it, and the component keeps its length, so
+    that modules of more genes vary more. Its sign is that of the mean of the genes. Constant genes have no weight.
 
     Parameters
     ----------
     X
-        Log-normalised expression, shape (cells, genes of the module). A sparse one stays sparse: standardised zeros
-        are the same in all cells of a gene, so only stored entries are multiplied.
+        Log-normalised expression, shape (cells, genes of the module). Sparse expression stays sparse: the standardised
+        zeros of a gene are equal, so only stored entries are multiplied.
     clip
         Largest standardised value; there is no lower bound.
     covariates
-        Nuisances whose linear effect is taken out of every gene first, shape (cells, covariates); this makes X dense.
+        Covariates whose linear effect is removed from every gene first, shape (cells, covariates); this makes X dense.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def cell_component(
     Raises
     ------
     InputError
-        If there are fewer than two cells, or covariates are of other cells.
+        If there are fewer than two cells, or covariates have another number of cells.
 
     References
     ----------
@@ -40,7 +40,7 @@ def cell_component(
     """
     n = X.shape[0]
     if n < 2:
-        raise InputError(f"X has {n} cells; a component needs two or more")
+        raise InputError(f"X has {n} cells; a component needs at least two")
     columns = sparse.csc_array(X, dtype=np.float64, copy=True)
     average = np.asarray(columns.mean(axis=1)).ravel()
     if covariates is not None:
@@ -78,7 +78,7 @@ def _products(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, n_genes
                 row[indices[other]] += data[k] * data[other]
     for i in range(n_genes):
         for j in range(i):
-            # Within a row of X the entries may come in any order, so a pair may have gone either way.
+            # The entries of a row of X have any order, so a pair may be in either triangle.
             value = product[i, j] + product[j, i]
             product[i, j] = value
             product[j, i] = value
@@ -86,9 +86,9 @@ def _products(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, n_genes
 
 
 def _residuals(X: np.ndarray, covariates: np.ndarray) -> np.ndarray:
-    """What a linear regression of every gene on the covariates leaves."""
+    """Residuals of a linear regression of every gene on the covariates."""
     covariates = np.asarray(covariates, dtype=np.float64).reshape(len(covariates), -1)
     if len(covariates) != len(X):
-        raise InputError(f"covariates are of {len(covariates)} cells and X of {len(X)}; give the same cells")
+        raise InputError(f"covariates have {len(covariates)} cells and X has {len(X)}; give the same cells")
     design = np.column_stack([np.ones(len(X)), covariates])
     return np.asarray(X - design @ np.linalg.lstsq(design, X, rcond=None)[0])

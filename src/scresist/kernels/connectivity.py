@@ -1,4 +1,4 @@
-"""How strongly genes are connected, in all and within their module."""
+"""How strongly genes are connected, in total and within their module."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def intramodular_connectivity(A: np.ndarray, labels: np.ndarray) -> dict[str, np
     A
         Adjacency, shape (genes, genes); the diagonal is not used.
     labels
-        Module of each gene, shape (genes,); the unassigned ones (0) are treated as one group.
+        Module of each gene, shape (genes,); the unassigned genes (0) are treated as one group.
 
     Returns
     -------
@@ -42,17 +42,17 @@ def intramodular_connectivity(A: np.ndarray, labels: np.ndarray) -> dict[str, np
         members = np.flatnonzero(labels == label)
         if len(members) >= 3:
             within[members] = A[np.ix_(members, members)].sum(axis=1, dtype=np.float64) - own[members]
-            most = within[members].max()
-            scaled[members] = within[members] / most if most > 0 else np.nan
+            largest = within[members].max()
+            scaled[members] = within[members] / largest if largest > 0 else np.nan
     outside = total - within
     return {"total": total, "within": within, "outside": outside, "difference": within - outside, "scaled": scaled}
 
 
 def one_sided_degrees(T: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Sums of each gene's overlaps with the genes of its module that come after it, shape (genes,).
+    """Sums of each gene's overlaps with later genes of its module, which hdWGCNA reports as degree; shape (genes,).
 
-    This is what hdWGCNA stores as a gene's degree. It depends on the order of genes, and the last gene of a module
-    has 0: for anything but checking its tables use `intramodular_connectivity`.
+    It depends on the order of genes, and the last gene of a module has 0. Use `intramodular_connectivity` for anything
+    except comparisons with hdWGCNA's tables.
     """
     T = square(T, "T")
     labels = as_labels(labels, len(T))

@@ -82,9 +82,9 @@ def mixture_with_known_null(
     null_mean, null_sd
         The known component.
     start
-        Where the mean of the second component starts.
+        Starting value of the second component's mean.
     iterations
-        Bound on the number of rounds; the fit stops earlier when the share moves by less than 1e-6.
+        Largest number of iterations; the fit stops earlier when the share changes by less than 1e-6.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def mixture_with_known_null(
         log_first = -0.5 * ((values - null_mean) / null_sd) ** 2 - np.log(null_sd) + np.log1p(-share)
         log_second = -0.5 * ((values - mean) / sd) ** 2 - np.log(sd) + np.log(share)
         posterior = 1 / (1 + np.exp(np.clip(log_first - log_second, -500, 500)))
-        # A value beyond the second mean belongs to it, however wide the first component is.
+        # A value beyond the second mean is in the second component, however wide the first one is.
         posterior = np.where(values >= mean, np.maximum(posterior, share), posterior)
         weight = posterior.sum()
         if weight < 1e-6:

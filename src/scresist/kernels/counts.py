@@ -1,4 +1,4 @@
-"""Counts made comparable: which genes can be tested, library factors, and what a count's precision is."""
+"""Comparable counts: genes with enough counts to be tested, library factors, and the precision of a count."""
 
 from dataclasses import dataclass
 

@@ -78,9 +78,9 @@ def cox_regression(
     entry
         Start of each row's time at risk; a row counts after it, up to and including its end.
     strata
-        Each has a baseline hazard of its own. Shape (rows,).
+        Groups with a baseline hazard each. Shape (rows,).
     cluster
-        Rows that belong together (a patient) for the robust variance; None gives none.
+        Rows of one unit (a patient) for the robust variance; None computes none.
     ties
         efron | breslow.
     diagnose
@@ -147,7 +147,7 @@ def _prepare(
     x: np.ndarray, time: np.ndarray, entry: np.ndarray, event: np.ndarray, stratum: np.ndarray, *, efron: bool
 ) -> _Data:
     """Sort once, so that every risk set is a difference of two cumulated sums."""
-    # Strata lie one after the other on one line: their order, then time.
+    # Rows are sorted by stratum, then by time.
     ends, starts = np.lexsort((time, stratum)), np.lexsort((entry, stratum))
     deaths = np.flatnonzero(event)
     order = deaths[np.lexsort((time[deaths], stratum[deaths]))]
@@ -211,7 +211,7 @@ def _maximise(
     beta, now = np.zeros(data.x.shape[1]), start
     for _ in range(_ITERATIONS):
         if _flat(now[2], data):
-            return beta, now, "covariates cannot be told apart, or order the events perfectly"
+            return beta, now, "covariates are collinear, or order the events perfectly"
         step = np.linalg.solve(now[2], now[1])
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             new = _derivatives(data, beta + step)
@@ -222,7 +222,7 @@ def _maximise(
                 halvings += 1
         beta, now = beta + step, new
         # Covariates are standardised: a hazard ratio of e^15 per standard deviation is a likelihood without maximum.
-        # And so is one that has nothing left to gain: its logarithm cannot exceed 0.
+        # And so is one whose logarithm is 0, which it cannot exceed.
         if np.abs(beta).max() > 15 or now[0] > -1e-6:
             return beta, now, "a covariate orders the events perfectly: the hazard ratio has no finite estimate"
         if np.abs(step).max() < 1e-10 * (1 + np.abs(beta).max()):
@@ -232,7 +232,7 @@ def _maximise(
 
 
 def _flat(information: np.ndarray, data: _Data) -> bool:
-    """Whether the events say nothing in some direction: covariates are standardised, an event tells of order one."""
+    """Whether the events have no information in some direction; covariates are standardised, an event adds about 1."""
     return bool(np.linalg.eigvalsh(information).min() <= 1e-9 * data.death_order.size)
 
 

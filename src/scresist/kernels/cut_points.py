@@ -1,4 +1,4 @@
-"""The best cut of a value for survival, with a p-value that knows it was searched for."""
+"""The best cut of a value for survival, with a p-value that accounts for the search."""
 
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ def log_rank_scores(time: np.ndarray, event: np.ndarray) -> np.ndarray:
 def best_cut(
     values: np.ndarray, time: np.ndarray, event: np.ndarray, *, low_share: float = 0.1, high_share: float = 0.9
 ) -> CutPoint:
-    """The cut of a value that separates survival best, among cuts that leave enough patients on both sides.
+    """The cut of a value with the largest difference in survival, among cuts with enough patients on both sides.
 
     Parameters
     ----------

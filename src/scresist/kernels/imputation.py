@@ -4,20 +4,20 @@ import numpy as np
 
 
 def impute_from_nearest(X: np.ndarray, k: int) -> np.ndarray:
-    """X with each missing value replaced by the mean, in that sample, of the k genes most like its gene.
+    """X with each missing value replaced by the mean, in that sample, of the k genes nearest to its gene.
 
     Parameters
     ----------
     X
         Expression, shape (samples, genes), NaN where missing. Distance between genes is the mean squared difference
-        over samples known in both.
+        over samples that both have.
     k
-        How many genes to average; those that lack the sample too are left out.
+        Number of genes that are averaged; those that lack the sample too are left out.
 
     Returns
     -------
-    A new array without NaN: where no near gene knows the sample the gene's own mean stands in, and a gene missing
-    throughout becomes zero.
+    A new array without NaN: where no near gene has the sample, the gene's own mean is used, and a gene without any
+    value becomes zero.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Scores of ligand-receptor links from levels of ligand and receptor in groups, and the ranks that many agree on."""
+"""Scores of ligand-receptor links from levels of ligand and receptor in groups, and joint ranks of several scores."""
 
 import numpy as np
 from scipy import stats
@@ -28,6 +28,11 @@ def link_scores(
     sqrt(L R); `regularised` sqrt(L R) / (sqrt(L R) + level); `specificity` (L / sum of L over groups) (R / sum of R);
     `log_fold` mean of both log-folds.
 
+    Raises
+    ------
+    InputError
+        If the shapes differ.
+
     References
     ----------
     Hou et al. (2020) Nat Commun 11:5011 (product, specificity); Efremova et al. (2020) Nat Protoc 15:1484 (mean);
@@ -51,18 +56,22 @@ def link_scores(
 
 
 def robust_rank_aggregate(scores: np.ndarray) -> np.ndarray:
-    """How unlikely it is, if rankings were unrelated, that an item stands so high in so many of them.
+    """How unlikely an item's high ranks in several rankings are, if the rankings were unrelated.
 
     Parameters
     ----------
     scores
-        Larger is better; NaN stands last. Shape (items, rankings).
+        Larger is better; NaN is last. Shape (items, rankings).
 
     Returns
     -------
     The smallest tail of the order statistics of an item's ranks, times the number of rankings, at most 1. It is a
-    p-value only where rankings are independent, which scores of the same cells are not: use it to order. Shape
-    (items,).
+    p-value only for independent rankings, and scores of the same cells are not: use it to sort. Shape (items,).
+
+    Raises
+    ------
+    InputError
+        If the scores have another number of dimensions.
 
     References
     ----------

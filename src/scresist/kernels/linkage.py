@@ -14,7 +14,7 @@ def average_linkage(D: np.ndarray) -> np.ndarray:
     ----------
     D
         Dissimilarities, shape (genes, genes), symmetric, single or double precision; the diagonal is not used. The
-        upper triangle is read; one working copy of D is held.
+        upper triangle is used; one working copy of D is made.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def average_linkage(D: np.ndarray) -> np.ndarray:
     """
     D = square(D, "D")
     if len(D) < 2:
-        raise InputError(f"D has {len(D)} genes; a tree needs two or more")
+        raise InputError(f"D has {len(D)} genes; a tree needs at least two")
     require_finite(D, "D")
     merges = _chain(D.copy())
     order = np.argsort(merges[:, 2], kind="stable")
@@ -59,7 +59,7 @@ def _chain(D: np.ndarray) -> np.ndarray:
     n = len(D)
     merges = np.empty((n - 1, 3))
     size = np.ones(n)
-    # The columns in use, kept ascending, so that later rows are scanned over what is left only.
+    # The columns in use, ascending, so that later rows are scanned over the remaining ones only.
     active = np.arange(n)
     left = n
     chain = np.empty(n, np.int64)
@@ -71,7 +71,7 @@ def _chain(D: np.ndarray) -> np.ndarray:
         while True:
             x = chain[length - 1]
             row = D[x]
-            # On a tie the previous link is kept: otherwise the chain might run in circles.
+            # On a tie the previous link is kept: otherwise the chain might not end.
             y = chain[length - 2] if length > 1 else -1
             nearest = row[y] if length > 1 else np.inf
             for place in range(left):

@@ -1,4 +1,4 @@
-"""How strongly a profile shows a set of marker genes, and how much that depends on single markers."""
+"""The level of a set of marker genes in a profile, and how much it depends on single markers."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def saturated(expression: np.ndarray, floor: float, share: float) -> np.ndarray:
         Log-normalised means, rows are groups of cells. Shape (rows, genes).
     floor, share
         The half-saturation: at least `floor`, and at least `share` of the highest row, so that one abundant transcript
-        does not outvote the others and ambient traces do not count.
+        does not dominate the others and traces of ambient RNA do not count.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def signed_mean(levels: np.ndarray, weights: np.ndarray, penalty: float) -> np.n
     levels
         Shape (rows, genes).
     weights
-        Positive for markers, negative for genes that speak against, 0 elsewhere. Shape (sets, genes).
+        Positive for markers, negative for genes that exclude the set, 0 for other genes. Shape (sets, genes).
     penalty
         Factor of the negative part.
 
@@ -55,9 +55,9 @@ def resampled_winners(
 ) -> np.ndarray:
     """Share of resamplings of the positive markers in which each set scores highest.
 
-    Every draw gives each positive marker of each set a multinomial count in place of its weight of one (a bootstrap
-    over markers), so the share says how much the winner rests on single genes. Shapes as in `signed_mean`; `barred`
-    (rows, sets) names sets that cannot win in a row.
+    Every draw replaces the weight of each positive marker of each set by a multinomial count (a bootstrap over
+    markers), so the share is low where the highest set depends on single genes. Shapes as in `signed_mean`; sets in
+    `barred` (rows, sets) are excluded in that row.
     """
     wins = np.zeros((levels.shape[0], weights.shape[0]))
     rows = np.arange(levels.shape[0])

@@ -13,14 +13,14 @@ _SPARE = 8  # neighbours beyond k kept until distances are exact, against roundi
 
 
 def nearest_cells(points: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
-    """The k-set of each cell asked for: its k - 1 nearest neighbours by increasing distance, then the cell itself.
+    """The k-set of each of some cells: its k - 1 nearest neighbours by increasing distance, then the cell itself.
 
     Parameters
     ----------
     points
-        Coordinates, shape (cells, dimensions). Distances are Euclidean and exact; ties go to the earlier cell.
+        Coordinates, shape (cells, dimensions). Distances are Euclidean and exact; ties are in the order of cells.
     rows
-        The cells asked for.
+        Positions of these cells.
     k
         Size of a set, the cell included; at most the number of cells.
 
@@ -38,7 +38,7 @@ def nearest_cells(points: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
     n = len(points)
     if not 2 <= k <= n:
         raise InputError(f"k is {k} for a group of {n} cells; it must be from 2 to the number of cells")
-    # About the centre squared distances cancel least; single precision only preselects.
+    # Around the centre the rounding of squared distances is smallest; single precision only preselects.
     centred = (points - points.mean(axis=0)).astype(np.float32)
     squares = (centred**2).sum(axis=1)
     sets = np.empty((len(rows), k), dtype=np.int64)
@@ -105,8 +105,9 @@ def choose_metacells(
 ) -> np.ndarray:
     """Sets of k cells, drawn one after another, each sharing at most `max_shared` cells with every earlier one.
 
-    A first cell is drawn and its set taken. Then, until `target` sets are taken, `max_iterations` more cells are
-    drawn, or none is left: a cell not drawn before is drawn, and its set taken if it shares few enough cells.
+    A first cell is drawn and its set is accepted. Then cells that were not drawn before are drawn one by one, and the
+    set of each is accepted if it shares few enough cells, until `target` sets are accepted, `max_iterations` more cells
+    are drawn, or no cell is left.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def choose_metacells(
     k, max_shared, target, max_iterations
         As above.
     draw
-        Where the draws come from: a Generator; an `RStream`, which is left exactly where R would leave it; or the
+        The source of the draws: a Generator; an `RStream`, which is then at the position where R's would be; or the
         positions (from 0, in the list of cells not drawn yet) of a run to replay, shape (draws,).
 
     Returns
@@ -125,19 +126,19 @@ def choose_metacells(
     Raises
     ------
     InputError
-        If k exceeds the number of cells, or replayed positions lie outside the cells that are left.
+        If k exceeds the number of cells, or replayed positions are outside the remaining cells.
     """
     n = len(points)
     if not target >= 1 or not max_shared >= 0 or not max_iterations >= 0:
         raise InputError(f"target must be 1 or more, max_shared and max_iterations 0 or more; got "
                          f"{target!r}, {max_shared!r} and {max_iterations!r}")  # fmt: skip
-    most = min(n, 1 + max_iterations)
-    next_cells, settle = _drawer(draw, n, most)
-    chosen = np.empty((min(target, most), k), dtype=np.int64)
-    state = _Overlaps(n, k, min(target, most))
+    limit = min(n, 1 + max_iterations)
+    next_cells, settle = _drawer(draw, n, limit)
+    chosen = np.empty((min(target, limit), k), dtype=np.int64)
+    state = _Overlaps(n, k, min(target, limit))
     taken = drawn = 0
-    while drawn < most and taken < target:
-        candidates = next_cells(drawn, min(most - drawn, max(256, 2 * (target - taken) + 64)))
+    while drawn < limit and taken < target:
+        candidates = next_cells(drawn, min(limit - drawn, max(256, 2 * (target - taken) + 64)))
         sets = nearest_cells(points, candidates, k)
         taken, used = state.take(sets, chosen, taken, target, max_shared)
         drawn += used
@@ -148,9 +149,9 @@ def choose_metacells(
 
 
 def _drawer(
-    draw: "np.random.Generator | RStream | np.ndarray", n: int, most: int
+    draw: "np.random.Generator | RStream | np.ndarray", n: int, limit: int
 ) -> tuple[Callable[[int, int], np.ndarray], Callable[[int], None]]:
-    """A function giving the next cells drawn, and one told how many of them were used."""
+    """A function that returns the next drawn cells, and one that takes how many of them were used."""
     if isinstance(draw, RStream):
         left = list(range(n))
         before: list[tuple[object, list[int]]] = []
@@ -170,26 +171,26 @@ def _drawer(
     if isinstance(draw, np.random.Generator):
         order = draw.permutation(n)
     else:
-        positions = np.asarray(draw, dtype=np.int64)[:most]
+        positions = np.asarray(draw, dtype=np.int64)[:limit]
         left = list(range(n))
         if (positions < 0).any() or (positions >= n - np.arange(len(positions))).any():
-            raise InputError(f"a replayed draw points outside the cells that are left of {n}")
+            raise InputError(f"a replayed draw is outside the remaining cells of {n}")
         order = np.array([left.pop(position) for position in positions], dtype=np.int64)
     return (lambda drawn, count: order[drawn : drawn + count]), (lambda _: None)
 
 
 class _Overlaps:
-    """Which taken sets each cell belongs to, as linked lists, to count what a new set shares with all at once."""
+    """The accepted sets of each cell, as linked lists, to count what a new set shares with all of them at once."""
 
-    def __init__(self, n: int, k: int, most: int) -> None:
+    def __init__(self, n: int, k: int, limit: int) -> None:
         self.head = np.full(n, -1, dtype=np.int64)
-        self.following = np.empty(most * k, dtype=np.int64)
-        self.owner = np.empty(most * k, dtype=np.int64)
-        self.distinct = np.empty(most, dtype=np.int64)
+        self.following = np.empty(limit * k, dtype=np.int64)
+        self.owner = np.empty(limit * k, dtype=np.int64)
+        self.distinct = np.empty(limit, dtype=np.int64)
         self.entries = np.zeros(1, dtype=np.int64)
 
     def take(self, sets: np.ndarray, chosen: np.ndarray, taken: int, target: int, max_shared: int) -> tuple[int, int]:
-        """Take what may be taken of `sets`; how many are taken now, and how many were looked at."""
+        """Accept those of `sets` that may be; the number that is accepted now, and the number that was examined."""
         return _take(sets, chosen, taken, target, max_shared, self.head, self.following, self.owner,
                      self.distinct, self.entries)  # fmt: skip
 
@@ -247,8 +248,8 @@ def aggregate_members(
 ) -> np.ndarray:
     """Counts of each metacell: the sum over its distinct members, divided by the size of the set if `average`.
 
-    Shapes: counts (cells, genes); members (metacells, k), or sets of differing sizes; the result (metacells, genes),
-    dense, double precision.
+    Shapes: counts (cells, genes); members (metacells, k), or sets of different sizes; the result (metacells, genes),
+    dense, in double precision.
     """
     rows = sparse.csr_array(counts)
     distinct = [np.unique(pool) for pool in members]

@@ -1,4 +1,4 @@
-"""Variances that borrow strength over features: the empirical Bayes of moderated t tests."""
+"""Variances moderated over features: the empirical Bayes of moderated t tests."""
 
 from dataclasses import dataclass
 
@@ -82,22 +82,22 @@ def variance_prior(
     robust: bool = False,
     mean_squared_correlation: float = 0.0,
 ) -> VariancePrior:
-    """The prior from which the true variances of the features look drawn.
+    """The prior distribution of the true variances of the features.
 
     Parameters
     ----------
     variance
-        Sample variances, shape (features,). NaN and zero take no part.
+        Sample variances, shape (features,). NaN and zero are left out.
     df
         Their degrees of freedom, shape (features,) or a number.
     covariate
         Where given, the prior variance is a smooth function of it (mean expression, say). Shape (features,).
     robust
-        Winsorise the log variances (5 % below, 10 % above) before the moments, so that a few hypervariable features do
-        not spoil the prior of the rest.
+        Whether the log variances are winsorised (5 % below, 10 % above) before the moments, so that a few hypervariable
+        features do not change the prior of the others.
     mean_squared_correlation
         Mean squared correlation between the residuals of two features. Correlated features have similar variances by
-        chance, which would pass for a strong prior; 0 takes them as independent, as the reference does.
+        chance, which would look like a strong prior; 0 treats them as independent, as the reference does.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def _winsorised_moments(
         kept = np.clip(logs, *np.quantile(logs, [low, 1 - high]))
         return float(kept.mean()), float(kept.var())
 
-    # Correlated features share part of the sampling noise, which then does not show as spread between them.
+    # Correlated features share part of the sampling noise, which is then not part of the spread between them.
     missing = moments(np.inf)[1] * mean_squared_correlation
     if observed + missing <= moments(np.inf)[1]:
         return float(level.mean()) - moments(np.inf)[0], np.inf
@@ -182,9 +182,9 @@ def _winsorised_moments(
 def squeeze(
     variance: np.ndarray, df: np.ndarray, prior: VariancePrior, *, df_limit: float = np.inf
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior variances and their degrees of freedom, at most `df_limit` (what all features hold together).
+    """Posterior variances and their degrees of freedom, at most `df_limit` (those of all features together).
 
-    Without prior degrees of freedom the variances come back as they are.
+    Without prior degrees of freedom the variances do not change.
     """
     variance = np.asarray(variance, dtype=float)
     df = np.broadcast_to(np.asarray(df, dtype=float), variance.shape)
@@ -196,7 +196,7 @@ def squeeze(
 
 
 def mean_squared_correlation(residuals: np.ndarray) -> float:
-    """Mean squared correlation between two different features beyond what chance gives, in [0, 1].
+    """Mean squared correlation between two different features beyond that of chance, in [0, 1].
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def mean_squared_correlation(residuals: np.ndarray) -> float:
 
     Returns
     -------
-    0 for a single feature; NaN without two degrees of freedom, which cannot tell.
+    0 for a single feature; NaN for fewer than two degrees of freedom.
     """
     df, n_features = residuals.shape
     if n_features < 2:

@@ -15,10 +15,16 @@ _DENSE_UP_TO = 300  # side of the smaller product up to which a full eigensolver
 
 
 def as_labels(labels: np.ndarray, n_genes: int) -> np.ndarray:
-    """Labels as integers, one per gene; refused where missing, negative or not whole."""
+    """Labels as integers, one per gene.
+
+    Raises
+    ------
+    InputError
+        If labels are missing, negative or not whole, or their number is wrong.
+    """
     given = np.asarray(labels)
     if given.shape != (n_genes,):
-        raise InputError(f"labels must hold one label for each of {n_genes} genes; got shape {given.shape}")
+        raise InputError(f"labels must have one label for each of {n_genes} genes; got shape {given.shape}")
     if given.dtype.kind not in "iuf":
         raise InputError(f"labels must be whole numbers, 0 for unassigned; got dtype {given.dtype}")
     if given.dtype.kind == "f" and not np.isfinite(given).all():
@@ -37,13 +43,13 @@ def eigengenes(X: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarra
     X
         Expression, shape (samples, genes). Missing values are imputed from the nearest genes of the module first.
     labels
-        Module of each gene, shape (genes,); 0 is unassigned and gets no eigengene.
+        Module of each gene, shape (genes,); 0 is unassigned and has no eigengene.
 
     Returns
     -------
-    Eigengenes, shape (samples, modules), columns by ascending label, each of unit length and mean zero, and turned
-    so that it correlates positively with the module's mean standardised expression; and the mean squared correlation
-    of the module's genes with it, shape (modules,). Genes constant in X carry no weight.
+    Eigengenes, shape (samples, modules), columns by ascending label, each of unit length and mean zero, with the sign
+    that makes the correlation with the module's mean standardised expression positive; and the mean squared correlation
+    of the module's genes with it, shape (modules,). Genes that are constant in X have no weight.
 
     Raises
     ------
@@ -58,7 +64,7 @@ def eigengenes(X: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarra
     labels = as_labels(labels, X.shape[1])
     present = np.unique(labels[labels > 0])
     if len(present) == 0:
-        raise InputError("labels hold no module: every gene is 0 (unassigned)")
+        raise InputError("labels have no module: every gene is 0 (unassigned)")
     E = np.empty((X.shape[0], len(present)))
     explained = np.empty(len(present))
     for column, label in enumerate(present):
@@ -75,14 +81,14 @@ def eigengenes(X: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def leading_component(Z: np.ndarray) -> np.ndarray:
-    """First left singular vector of Z (samples, genes), turned towards the mean of the columns; unit length."""
+    """First left singular vector of Z (samples, genes), with the sign of the mean of the columns; unit length."""
     n, p = Z.shape
     average = Z.mean(axis=1)
     if min(n, p) <= _DENSE_UP_TO:
         vector = _leading_dense(Z)
     else:
         operator = LinearOperator((n, n), matvec=lambda v: Z @ (Z.T @ v), dtype=np.float64)
-        # Away from the average where modules are balanced: the start must not be orthogonal to the answer.
+        # Not the average, which can be orthogonal to the result where signs are balanced.
         start = average / max(float(np.linalg.norm(average)), 1e-300) + np.cos(np.arange(n)) / n
         try:
             vector = eigsh(operator, k=1, which="LA", v0=start, tol=0, maxiter=50)[1][:, 0]
@@ -111,7 +117,7 @@ def signed_kme(
     Parameters
     ----------
     X
-        Expression, shape (samples, genes), dense or sparse; a sparse one is never made dense. NaN is missing.
+        Expression, shape (samples, genes), dense or sparse (then it is never made dense). NaN is missing.
     E
         Eigengenes on the same samples, shape (samples, modules).
     method
@@ -124,7 +130,7 @@ def signed_kme(
     Raises
     ------
     InputError
-        If X and E have different numbers of samples, or bicor is asked of sparse X.
+        If X and E have different numbers of samples, or `method` is "bicor" for sparse X.
 
     References
     ----------
@@ -154,7 +160,7 @@ def signed_kme(
 
 
 def _kme_sparse(X: "sparse.sparray | sparse.spmatrix", E: np.ndarray) -> np.ndarray:
-    """Pearson from sums over the stored entries; E is centred first, so that no means cancel in the products."""
+    """Pearson from sums over the stored entries; E is centred first, to avoid rounding errors in the products."""
     n, n_genes = X.shape
     rows = X if X.format == "csr" else X.tocsr()
     centred = E - E.mean(axis=0)
@@ -172,9 +178,10 @@ def _kme_sparse(X: "sparse.sparray | sparse.spmatrix", E: np.ndarray) -> np.ndar
 def _sparse_sums(
     data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, n_genes: int, E: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """X'E, the squares of X about its column means, and those means, for X in rows; two passes over what is stored.
+    """X'E, the squares of X about its column means, and those means, for X in rows; two passes over the stored entries.
 
-    The second pass keeps squares about the mean, stored entries and implied zeros apart: squares of raw sums cancel.
+    The second pass sums squares about the mean, of stored entries and of zeros, because differences of raw sums of
+    squares lose digits.
     """
     n, m = E.shape
     product = np.zeros((n_genes, m))
@@ -205,11 +212,11 @@ def trim_modules(
     min_kme_to_stay: float = 0.2,
     absolute: bool = False,
 ) -> np.ndarray:
-    """Labels after modules without a core are dissolved and genes far from their eigengene are let go.
+    """Labels after modules without a core are dissolved and genes with a low kME are unassigned.
 
-    A module stays if at least `min_core_size` genes (None: a third of `min_size`) have a kME above `min_core_kme`
-    and at least `min_size` one of `min_kme_to_stay` or more; of those that stay, genes below are set to 0.
-    `absolute` takes |kME|, as unsigned networks do. Eigengenes are not computed again in between.
+    A module is kept if at least `min_core_size` genes (None: a third of `min_size`) have a kME above `min_core_kme` and
+    at least `min_size` genes a kME of `min_kme_to_stay` or more; the other genes of a kept module are set to 0.
+    `absolute` uses |kME|, as unsigned networks do. Eigengenes are not computed again in between.
     """
     X = as_matrix(X, "X")
     labels = as_labels(labels, X.shape[1]).copy()
@@ -230,7 +237,7 @@ def trim_modules(
 
 
 def merge_modules(X: np.ndarray, labels: np.ndarray, cut_height: float = 0.2) -> np.ndarray:
-    """Labels after modules with nearly the same eigengene are joined, again and again until none is.
+    """Labels after modules with similar eigengenes are joined, repeatedly until none is.
 
     Modules are joined by average linkage of 1 - r of their eigengenes, cut at `cut_height`.
 
@@ -245,8 +252,8 @@ def merge_modules(X: np.ndarray, labels: np.ndarray, cut_height: float = 0.2) ->
 
     Returns
     -------
-    Labels, shape (genes,): a joined group keeps the label of the module that stands first in the order of the leaves
-    of the tree of eigengenes; gaps are left. A single module is returned as it is.
+    Labels, shape (genes,): a joined group has the label of its first module in the order of the leaves of the tree of
+    eigengenes; other labels are not renumbered. A single module does not change.
 
     Raises
     ------
@@ -262,7 +269,7 @@ def merge_modules(X: np.ndarray, labels: np.ndarray, cut_height: float = 0.2) ->
     if not cut_height >= 0:
         raise InputError(f"cut_height must be zero or more; got {cut_height!r}")
     if not labels.any():
-        raise InputError("labels hold no module to merge: every gene is 0 (unassigned)")
+        raise InputError("labels have no module to merge: every gene is 0 (unassigned)")
     while True:
         present = np.unique(labels[labels > 0])
         if len(present) < 2:
@@ -273,7 +280,7 @@ def merge_modules(X: np.ndarray, labels: np.ndarray, cut_height: float = 0.2) ->
         group = _joined(1 - np.corrcoef(E[:, order], rowvar=False), cut_height)
         if len(np.unique(group)) == len(present):
             return labels
-        # The first module of a group, in the order of the leaves, names it.
+        # A group has the label of its first module in the order of the leaves.
         new = np.zeros(labels.max() + 1, dtype=np.int64)
         new[named] = named[group]
         labels = new[labels]

@@ -9,7 +9,7 @@ def benjamini_hochberg(p_value: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     p_value
-        Two-sided p-values of one family, any shape. NaN (not tested) takes no part in the family and stays NaN.
+        Two-sided p-values of one family, any shape. NaN (not tested) is not part of the family and stays NaN.
 
     Returns
     -------
@@ -18,7 +18,7 @@ def benjamini_hochberg(p_value: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If a p-value lies outside [0, 1].
+        If a p-value is not from 0 to 1.
 
     References
     ----------
@@ -28,7 +28,7 @@ def benjamini_hochberg(p_value: np.ndarray) -> np.ndarray:
     tested = ~np.isnan(p)
     found = p[tested]
     if found.size and (found.min() < 0 or found.max() > 1):
-        raise ValueError("p-values must lie in [0, 1]")
+        raise ValueError("p-values must be from 0 to 1")
     q = np.full(p.shape, np.nan)
     order = np.argsort(found, kind="stable")
     scaled = found[order] * found.size / np.arange(1, found.size + 1)

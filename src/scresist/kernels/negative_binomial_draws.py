@@ -1,4 +1,4 @@
-"""Counts as sequencing gives them: negative binomial around a rate, thinned by depth."""
+"""Counts as from sequencing: negative binomial around a rate."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How alike networks over the same nodes are: by the links they share, and by the shape of the graph."""
+"""How similar networks over the same nodes are: by the links they share, and by the shape of the graph."""
 
 import numpy as np
 from numba import njit
@@ -6,7 +6,7 @@ from numba import njit
 from scresist.checks import InputError
 
 WEIGHTS = (0.45, 0.45, 0.1)  # distance distributions, dispersion of nodes, alpha centrality
-LEAST_SHARED = 1 / 15
+MINIMUM_SHARED = 1 / 15
 
 
 def link_overlap(links: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ def link_overlap(links: np.ndarray) -> np.ndarray:
 
 
 def structural_distances(links: np.ndarray) -> np.ndarray:
-    """Dissimilarity of the shapes of every two directed graphs over the same nodes, weights left aside.
+    """Dissimilarity of the shapes of every two directed graphs over the same nodes, without their weights.
 
     0.45 of the divergence of the distributions of distances averaged over nodes, 0.45 of the difference of the
     dispersions between nodes, and 0.1 of the divergence of the alpha centralities of the graphs and of their
@@ -49,7 +49,12 @@ def structural_distances(links: np.ndarray) -> np.ndarray:
     Returns
     -------
     Shape (networks, networks), symmetric, diagonal 0. Where rounding makes a divergence negative the entry is 0, as in
-    the program whose numbers these are.
+    CellChat.
+
+    Raises
+    ------
+    InputError
+        For fewer than two nodes, or another shape.
 
     References
     ----------
@@ -58,7 +63,7 @@ def structural_distances(links: np.ndarray) -> np.ndarray:
     whole = np.ascontiguousarray(_links(links).transpose(2, 0, 1))
     n = whole.shape[1]
     if n < 2:
-        raise InputError("a distance between networks takes two nodes at least")
+        raise InputError("a distance between networks needs at least two nodes")
     loops = np.eye(n, dtype=bool)
     complement = ~whole & ~loops
     mean, dispersion = _node_distances(whole)
@@ -132,7 +137,7 @@ def _alpha(links: np.ndarray) -> np.ndarray:
 
 
 def _entropy(x: np.ndarray) -> np.ndarray:
-    """Of the last axis. Summed in extended precision, as R sums: the sign of a rounding error decides (see above)."""
+    """Of the last axis, summed in extended precision as in R: the sign of a rounding error decides whether it is 0."""
     terms = np.where(x > 0, -x * np.log(np.where(x > 0, x, 1.0)), 0.0)
     return np.asarray(terms.astype(np.longdouble).sum(axis=-1).astype(np.float64))
 
@@ -159,7 +164,7 @@ def shared_neighbours(similarity: np.ndarray, k: int, neighbours: np.ndarray | N
     k
         Neighbours of each, itself among them.
     neighbours
-        Positions of the k - 1 others, where they are known; else found here, ties by position. Shape (n, k - 1).
+        Positions of the k - 1 others. None: computed here, ties in the order of positions. Shape (n, k - 1).
 
     Returns
     -------
@@ -168,11 +173,11 @@ def shared_neighbours(similarity: np.ndarray, k: int, neighbours: np.ndarray | N
     Raises
     ------
     InputError
-        With fewer than k networks.
+        For fewer than k networks.
     """
     n = len(similarity)
     if n < k or k < 1:
-        raise InputError(f"{n} networks have no {k} nearest neighbours; take fewer")
+        raise InputError(f"{n} networks do not have {k} nearest neighbours; use fewer")
     if neighbours is None:
         gap = ((similarity[:, None, :] - similarity[None, :, :]) ** 2).sum(axis=2)
         np.fill_diagonal(gap, -1)
@@ -182,6 +187,6 @@ def shared_neighbours(similarity: np.ndarray, k: int, neighbours: np.ndarray | N
     np.fill_diagonal(member, 1)
     shared = member @ member.T
     out = shared / (2 * k - shared)
-    out[out < LEAST_SHARED] = 0
+    out[out < MINIMUM_SHARED] = 0
     np.fill_diagonal(out, 1)
     return np.asarray(out)

@@ -1,4 +1,4 @@
-"""Topological overlap: how far two genes share neighbours."""
+"""Topological overlap: to what extent two genes share neighbours."""
 
 import numpy as np
 from numba import njit
@@ -15,27 +15,27 @@ def topological_overlap(A: np.ndarray, tom: str = "signed", denominator: str = "
 
     With k the row sums of |a| (diagonal taken as 1) and L = A A, the overlap of genes i and j is
     (L_ij - a_ij) / (min(k_i, k_j) - |a_ij|): the strength of their common neighbours and of their own link, over the
-    most that the gene with fewer links could have.
+    largest value possible for the gene with fewer links.
 
     Parameters
     ----------
     A
         Adjacency, shape (genes, genes), symmetric; the diagonal is taken as 1. Values in [-1, 1].
     tom
-        "signed" takes the absolute value of the numerator, "unsigned" and "signed Nowick" keep its sign. They differ
+        "signed" uses the absolute value of the numerator, "unsigned" and "signed Nowick" keep its sign. They differ
         only where A has negative entries.
     denominator
         "min" as above, or "mean" of the two row sums in its place.
 
     Returns
     -------
-    Overlap, shape (genes, genes), symmetric with diagonal 1; 0 where the denominator is 0. Beside A, one matrix of
-    that size is held. The numbers do not depend on threads beyond the summation order of the BLAS in use.
+    Overlap, shape (genes, genes), symmetric with diagonal 1; 0 where the denominator is 0. One matrix of
+    the size of A is allocated. Results do not depend on threads beyond the summation order of the BLAS in use.
 
     Raises
     ------
     InputError
-        If A is not square, or has missing or infinite values: one would spoil every overlap.
+        If A is not square, or has missing or infinite values, since one would change every overlap.
 
     References
     ----------

@@ -15,15 +15,15 @@ def correlation(
     Parameters
     ----------
     X
-        Expression, shape (samples, genes). NaN is missing: a pair is then computed on the samples where both are known.
+        Expression, shape (samples, genes). NaN is missing: a pair is then computed on the samples that both have.
     method
         "pearson", or "bicor": the biweight midcorrelation, which gives samples far from a gene's median less weight.
     max_p_outliers
         For bicor, the largest share of samples on either side of the median that may count as outliers, in (0, 1].
-        The weights are widened until no more than that share lies beyond half of the usual limit (WGCNA's rule).
+        The weights are widened until no more than that share is beyond half of the usual limit (WGCNA's rule).
     fallback
         For bicor, what replaces a gene whose median absolute deviation is zero: "individual" standardises that gene
-        by mean and deviation, "all" gives Pearson for every gene, "none" gives NaN.
+        by mean and deviation, "all" uses Pearson for every gene, "none" is NaN.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def correlation(
     Raises
     ------
     InputError
-        If X is not a matrix, has infinite values or fewer than two samples, or a choice is not known.
+        If X is not a matrix, has infinite values or fewer than two samples, or a choice is unknown.
 
     References
     ----------
@@ -42,7 +42,7 @@ def correlation(
     require_choice(fallback, ("individual", "all", "none"), "fallback")
     X = as_matrix(X, "X")
     if X.shape[0] < 2:
-        raise InputError(f"X has {X.shape[0]} samples; a correlation needs two or more")
+        raise InputError(f"X has {X.shape[0]} samples; a correlation needs at least two")
     if not 0 < max_p_outliers <= 1:
         raise InputError(f"max_p_outliers must be above 0 and at most 1; got {max_p_outliers!r}")
     robust = method == "bicor" and not (fallback == "all" and _any_zero_mad(X))
@@ -61,7 +61,13 @@ def correlation(
 
 
 def as_matrix(X: np.ndarray, what: str) -> np.ndarray:
-    """X as a C-ordered matrix of floats (float32 is kept), refused where it is no matrix or has infinite values."""
+    """X as a C-ordered matrix of floats; float32 is kept.
+
+    Raises
+    ------
+    InputError
+        If X is not a matrix of numbers, or has infinite values.
+    """
     X = np.asarray(X)
     if X.ndim != 2:
         raise InputError(f"{what} must have two dimensions; got {X.ndim} (shape {X.shape})")
@@ -69,7 +75,7 @@ def as_matrix(X: np.ndarray, what: str) -> np.ndarray:
         try:
             X = X.astype(np.float64, copy=False)
         except (TypeError, ValueError) as error:
-            raise InputError(f"{what} must hold numbers; got dtype {X.dtype}") from error
+            raise InputError(f"{what} must be numeric; got dtype {X.dtype}") from error
     infinite = int(np.isinf(X).sum())
     if infinite:
         raise InputError(f"{what} has {infinite} infinite values; remove or impute them")
@@ -117,14 +123,14 @@ def _standardise_complete(part: np.ndarray, robust: bool, max_p_outliers: float,
 
 
 def _repeated_columns(Z: np.ndarray, skip: np.ndarray) -> dict[int, list[int]]:
-    """The later columns that repeat an earlier one up to rounding, by that earlier one; `skip` are not looked at.
+    """The later columns that repeat an earlier one up to rounding, by that earlier one; columns of `skip` are ignored.
 
-    Genes seen in one sample only, or in fixed proportion to each other, standardise to one vector.
+    Genes detected in one sample only, or in fixed proportion to each other, standardise to one vector.
     """
     tolerance = 64 * 2.0**-52 if Z.dtype == np.float64 else 2.0**-22
     columns = np.flatnonzero(~skip)
-    # Equal columns have equal shadows on any direction, so that only neighbours in the order of one, near in another,
-    # are compared. Differences add up at random: far beyond the square root of their number they do not come.
+    # Equal columns have equal projections on any direction, so that only neighbours in the order of one projection that
+    # are near in another one are compared. Rounding errors are random: their sum grows as the root of their number.
     known = np.nan_to_num(Z[:, columns])
     shadow, other = (turn(1.0 + np.arange(len(Z))) @ known for turn in (np.cos, np.sin))
     near = tolerance * 16 * max(1.0, np.sqrt(len(Z)))

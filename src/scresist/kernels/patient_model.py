@@ -9,7 +9,7 @@ _BLOCK = 4096  # features per batched step; results do not depend on it
 
 @dataclass(frozen=True, slots=True)
 class PatientFit:
-    """Effects of a patient-level linear model and what their variance is made of.
+    """Effects of a patient-level linear model and the parts of their variance.
 
     The variance of effect k of feature f is within_factor[k, f] x (within-patient variance) + between_factor[k, f] x
     (between-patient variance). Each layer comes as a sum of squares with its degrees of freedom; the between layer's
@@ -25,7 +25,7 @@ class PatientFit:
     between_df: np.ndarray  # (features,)
     between_trace: np.ndarray  # (features,)
     between_df_effective: np.ndarray  # (features,) allowing for pairs and single patients that vary unequally
-    repeated: np.ndarray  # (features,) whether the two layers can be told apart
+    repeated: np.ndarray  # (features,) whether the two layers can be separated
 
 
 def fit_patient_model(
@@ -44,20 +44,19 @@ def fit_patient_model(
     Parameters
     ----------
     values
-        Shape (units, features), a unit being one patient in one arm. NaN is missing: the unit takes no part in that
+        Shape (units, features), a unit being one patient in one arm. NaN is missing: the unit is not used for that
         feature.
     design
         X, shape (units, parameters).
     contrasts
-        Combinations of the parameters, shape (contrasts, parameters). One that the units at hand cannot estimate gives
-        NaN.
+        Combinations of the parameters, shape (contrasts, parameters). NaN for one that the units cannot estimate.
     patient
         Codes 0 .. patients - 1, shape (units,).
     weights
         Precision of each unit, shape (units,) or (units, features); None is 1 throughout.
     correlation
-        Share of the variance of a unit of weight 1 that lies between patients; it sets how pairs and single units are
-        combined. 1 takes patients as fixed effects: only differences within a patient count. A number, or one per
+        Share of the variance of a unit of weight 1 that is between patients; it decides how pairs and single units are
+        combined. 1 treats patients as fixed effects: only differences within a patient count. A number, or one per
         feature.
 
     References
@@ -129,14 +128,14 @@ def _fit(
     between_factor = np.sum(((c * v[:, None, :]) @ one_hot) ** 2, axis=2)
 
     g_inv, rank = pseudo_inverse(gram, gram)
-    # What rounding leaves of a perfect fit is no variance.
+    # The rounding errors of a perfect fit are no variance.
     rounding = 1e-24 * np.sum(ys**2, axis=1)
     total = np.sum((ys - x @ (g_inv @ (x_t @ ys))) ** 2, axis=1)  # (g, f)
     total = np.where(total > rounding, total, 0.0)
     trace = per_patient.sum(axis=1) - np.einsum("gij,gqi,gqj->g", g_inv, px, px)
 
-    # Tr and tr of the square of P' M P, P the patients and M what the design leaves: its nonzero roots are how much
-    # each independent direction between patients holds of their variance.
+    # Trace of P' M P and of its square, with P the patients and M the residual projection of the design: its nonzero
+    # eigenvalues are the shares of the variance between patients in each independent direction.
     left = per_patient[:, :, None] * np.eye(per_patient.shape[1]) - px @ (g_inv @ np.swapaxes(px, 1, 2))
     squared = np.sum(left**2, axis=(1, 2))
 
@@ -153,8 +152,8 @@ def _fit(
     total_df = (n_units - rank).astype(float)
     between, between_df = np.maximum(total - within, 0.0), total_df - within_df
 
-    # One layer only: every patient once (or one pair, whose difference is the effect itself). Then the patients' own
-    # variance is what single units scatter by, and a pair taken as two single units errs on the safe side.
+    # One layer only: every patient once, or one pair, whose difference is the effect itself. The variance of single
+    # units is then that between patients, and treating a pair as two single units is conservative.
     repeated = within_df > 0
     within = np.where(repeated[:, None], within, total)
     within_df = np.where(repeated, within_df, total_df)
@@ -194,7 +193,7 @@ def pseudo_inverse(a: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np
 
 
 def patient_correlation(fit: PatientFit) -> np.ndarray:
-    """Share of the variance that lies between patients, per feature, in [0, 0.99]; NaN where nothing is repeated."""
+    """Share of the variance that is between patients, per feature, in [0, 0.99]; NaN where no patient is repeated."""
     with np.errstate(invalid="ignore", divide="ignore"):
         within = fit.within_ss / fit.within_df
         between = (fit.between_ss - fit.between_df * within) / fit.between_trace
@@ -229,9 +228,9 @@ def effect_variance(
 
 
 def cautious_df(fit: PatientFit, df: np.ndarray) -> np.ndarray:
-    """Degrees of freedom of a variance of two layers, no more than the richer layer has, rounded down; (features,).
+    """Degrees of freedom of a variance of two layers, at most those of the layer with more, rounded down; (features,).
 
-    Satterthwaite's approximation is too hopeful when each layer has a handful of its own.
+    Satterthwaite's approximation is too large when each layer has few of its own.
     """
     layered = fit.repeated & (fit.between_df > 0)
     bounded = np.minimum(df, np.maximum(fit.within_df, fit.between_df_effective))

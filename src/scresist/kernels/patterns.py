@@ -1,4 +1,4 @@
-"""Patterns: a non-negative matrix as a product of few, from a start that is the same every time."""
+"""Patterns: a non-negative matrix as a product of two small ones, from a deterministic start."""
 
 import numpy as np
 
@@ -43,10 +43,10 @@ def start_from_svd(V: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def factorise(V: np.ndarray, W: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Multiplicative updates for the squared error, until the pattern of each column has settled.
+    """Multiplicative updates for the squared error, until the pattern of each column no longer changes.
 
-    H is updated first, then W, whose columns are then scaled to a sum of 1. Every 10 iterations the columns are put
-    with their largest pattern; it stops when which columns go together has not changed in more than 40 checks.
+    H is updated first, then W, whose columns are then scaled to a sum of 1. Every 10 iterations each column is assigned
+    to its largest pattern; iterations stop when these groups of columns have not changed in more than 40 checks.
 
     Parameters
     ----------
@@ -58,6 +58,11 @@ def factorise(V: np.ndarray, W: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, 
     Returns
     -------
     W, H, and the number of iterations (at most 2000).
+
+    Raises
+    ------
+    InputError
+        If V has negative, missing or infinite values.
 
     References
     ----------
@@ -98,7 +103,7 @@ def consensus(V: np.ndarray, k: int, n_runs: int, *, rng: np.random.Generator) -
     k, n_runs
         Number of patterns and of starts.
     rng
-        Of the starts, uniform up to the largest entry.
+        Generator of the starts, which are uniform up to the largest entry.
 
     References
     ----------

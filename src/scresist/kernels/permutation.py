@@ -1,4 +1,4 @@
-"""Permutation tests of two arms with patients as the unit: every relabelling the design allows, or a stated number."""
+"""Permutation tests of two arms with patients as the unit: all relabellings that the design allows, or a number."""
 
 from itertools import combinations
 from math import comb, prod
@@ -20,7 +20,7 @@ class PermutationTest(NamedTuple):
 
 
 class PermutationDetail(NamedTuple):
-    """A permutation test with the interval that agrees with it and what was enumerated."""
+    """A permutation test with the interval that agrees with it and the number of relabellings."""
 
     effect: np.ndarray
     p_value: np.ndarray
@@ -43,31 +43,31 @@ def exact_permutation_test(
     n_permutations: int = 10_000,
     rng: int | np.random.Generator = 1,
 ) -> PermutationTest:
-    """The difference between two arms and how many relabellings of patients give one as large.
+    """The difference between two arms, and the share of relabellings of patients with one as large.
 
     Parameters
     ----------
     values
         One value per unit (a patient in one arm) and feature, shape (units,) or (units, features). NaN is missing: the
-        unit takes no part in that feature, and a pair that loses one side counts as a single unit.
+        unit is not used for that feature, and a pair that loses one side counts as a single unit.
     arm
         True (or 1) for the test arm, False (or 0) for the reference, shape (units,).
     patient
-        Who each unit is, shape (units,). A patient in both arms is a pair: its labels are swapped or not. All others
-        exchange labels among themselves. None: every unit is another patient.
+        Patient of each unit, shape (units,). A patient in both arms is a pair: its labels are swapped or not. All other
+        units exchange labels. None: every unit is another patient.
     strata
         Labels are exchanged within these groups only, and the effect is adjusted for them. Shape (units,).
     weights
-        Precision of each unit, shape (units,); it travels with the value, not with the label.
+        Precision of each unit, shape (units,); it stays with the value, not with the label.
     correlation
-        Correlation of the two values of a patient; it sets how much pairs weigh beside single units.
+        Correlation of the two values of a patient; it decides the weight of pairs relative to single units.
     studentised
-        Compare the difference over its standard error with variances by arm, so that arms that vary unequally do not
-        make the test liberal: it is then exact where the arms have one distribution, and close to its level where they
-        only have one mean. Used where no patient is in both arms; a pair's difference does not need it.
+        Whether the statistic is the difference over its standard error with variances by arm, so that unequal variances
+        do not make the test liberal: it is exact where the arms have one distribution, and close to its level where
+        they have one mean only. Used where no patient is in both arms; a pair's difference does not need it.
     n_permutations
-        Where the design has more relabellings than this, so many are drawn at random (the observed one is counted with
-        them); otherwise all are used and the test is exact.
+        Where the design has more relabellings than this, this many are drawn at random (the observed one is added);
+        otherwise all are used and the test is exact.
     rng
         Seed or generator of the random relabellings. Not used by an exact test.
 
@@ -104,9 +104,9 @@ def permutation_detail(
 ) -> PermutationDetail:
     """`exact_permutation_test` with the interval of shifts it does not reject at `alpha` (infinite where it has none).
 
-    The interval inverts the test: shifting the test arm by delta moves every relabelled statistic along a line, so the
+    The interval inverts the test: a shift of the test arm by delta changes every relabelled statistic linearly, so the
     shifts at which a relabelling is as extreme as the observed one form one interval around the effect, and order
-    statistics of their ends bound the shifts that keep p above alpha. A studentised test is inverted by bisection.
+    statistics of their ends bound the shifts with p above alpha. A studentised test is inverted by bisection.
     """
     values = np.asarray(values, dtype=float)
     flat = values.ndim == 1
@@ -235,13 +235,13 @@ def _pattern(
 
 
 class _ByArm:
-    """What the standard error of every relabelling needs, with the residual variance of each of its arms."""
+    """The parts of the standard error of every relabelling, with the residual variance of each of its arms."""
 
     def __init__(self, labels: np.ndarray, directions: np.ndarray, nuisance: np.ndarray, w: np.ndarray) -> None:
         basis, triangle = np.linalg.qr(np.sqrt(w)[:, None] * nuisance)
         basis = basis[:, np.abs(np.diag(triangle)) > 1e-10]
         self.labels, self.directions = np.ascontiguousarray(labels), np.ascontiguousarray(directions)
-        free = 1 - np.sum(basis**2, axis=1)  # what the nuisance leaves of each unit
+        free = 1 - np.sum(basis**2, axis=1)  # residual of each unit after the nuisance
         self.on_test = np.sum(labels * directions**2, axis=1)
         self.df_test = labels @ free - self.on_test
         self.df_reference = free.sum() - 1.0 - self.df_test
@@ -325,7 +325,7 @@ def _directions(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Unit vectors of all labellings and the values, whitened and free of the nuisance; the length of the observed.
 
-    Unit vectors keep the statistics of all labellings on one scale, which is what makes the inversion monotone.
+    With unit vectors the statistics of all labellings have one scale, so that the inversion is monotone.
     """
     v = np.sqrt(w)
     one_hot = np.eye(int(patient.max()) + 1)[patient]

@@ -1,4 +1,4 @@
-"""The chance of a test to find an effect: t tests over patients, moderated variances, hazards, many tests at once."""
+"""The power of tests: t tests over patients, moderated variances, hazards, many tests at once."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from scresist.kernels.patient_model import effect_variance, fit_patient_model
 
-# Quantiles of the variance, dense near 0: at strict levels what is found rests on variances that came out small.
+# Quantiles of the variance, dense near 0: at strict levels findings depend on small estimated variances.
 _GAUSS = np.polynomial.legendre.leggauss(200)
 _NODES, _WEIGHTS = ((_GAUSS[0] + 1) / 2) ** 4, 2 * _GAUSS[1] * ((_GAUSS[0] + 1) / 2) ** 3
 
@@ -31,8 +31,8 @@ def effect_scale(
 
     Returns
     -------
-    Two numbers; NaN and 0 where the arm cannot be told apart from the covariates or nothing is left to judge by.
-    Patients in both arms and patients in one are combined, with Satterthwaite's degrees of freedom.
+    Two numbers; NaN and 0 where the arm is confounded with the covariates or no degrees of freedom are left. Patients
+    in both arms and patients in one are combined, with Satterthwaite's degrees of freedom.
     """
     design = np.column_stack([nuisance, is_test.astype(float)])
     pick = np.zeros((1, design.shape[1]))
@@ -47,7 +47,7 @@ def effect_scale(
     with np.errstate(invalid="ignore", divide="ignore"):
         between = within + fit.between_trace / fit.between_df * correlation
     variance, total = effect_variance(fit, within, fit.within_df, between, fit.between_df_effective)
-    if not paired:  # no more than the richer layer holds, as the test itself is careful to say
+    if not paired:  # at most those of the layer with more, as in the test itself
         df = max(np.floor(min(float(total[0, 0]), max(df, float(fit.between_df_effective[0])))), 1.0)
     return float(variance[0, 0]), df
 
@@ -60,11 +60,11 @@ def t_power(shift: float, df: float, alpha: float, prior_df: float = 0.0) -> flo
     shift
         Effect over its standard error.
     df
-        Degrees of freedom that the feature's own values leave.
+        Residual degrees of freedom of the feature.
     alpha
         Level of the test.
     prior_df
-        Degrees of freedom that other features lend (moderated t); the feature is taken to have the typical variance.
+        Prior degrees of freedom from other features (moderated t); the feature has the typical variance.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def hazard_power(log_hazard: float, events: float, alpha: float, variance: float
     log_hazard
         Log hazard ratio per unit of the covariate.
     events
-        Number of events seen.
+        Number of observed events.
     alpha
         Level of the two-sided test.
     variance
@@ -114,14 +114,15 @@ def marker_information(log_hazard: float, events: float, patients: int) -> float
     log_hazard
         Log hazard ratio per SD.
     events
-        Number of events seen; the first of all patients' (no one drops out before).
+        Number of observed events, the first ones of all patients (no one drops out before).
     patients
-        Followed up.
+        Number of patients that are followed up.
 
     Returns
     -------
     Sum over events of the variance of the marker among those at risk. Schoenfeld's number of events is its limit for a
-    ratio near 1 and many patients: here the patients at high risk leave first, and few are left to compare with.
+    ratio near 1 and many patients. Patients at high risk have their events first, so that few of them remain to compare
+    with.
     """
     number = int(np.floor(events))
     if number < 1 or patients < 2:
@@ -168,28 +169,28 @@ def drawn_hazard_p_values(
     log_hazards
         True log hazard ratios per SD. Shape (sizes,).
     events
-        Number of events seen: the first of all patients'.
+        Number of observed events, the first ones of all patients.
     patients
-        Followed up.
+        Number of patients that are followed up.
     draws
-        Cohorts; the same markers and uniform times serve every size.
+        Number of cohorts; every size uses the same markers and uniform times.
     rng
         Generator.
 
     Returns
     -------
-    Shape (sizes, draws); 1 where the marker orders the events perfectly, so that the ratio has no finite estimate.
+    Shape (sizes, draws); NaN where the marker orders the events perfectly, so that the ratio has no finite estimate.
     """
     marker = rng.normal(size=(draws, patients))
     marker = (marker - marker.mean(axis=1, keepdims=True)) / marker.std(axis=1, keepdims=True)
     baseline = rng.exponential(size=(draws, patients))
-    found = np.ones((len(log_hazards), draws))
+    found = np.full((len(log_hazards), draws), np.nan)
     for i, size in enumerate(log_hazards):
         order = np.argsort(baseline * np.exp(-size * marker), axis=1)
         x = np.take_along_axis(marker, order, axis=1)
         at_risk = np.maximum.accumulate(x[:, ::-1], axis=1)[:, ::-1][:, :events]
-        least = np.minimum.accumulate(x[:, ::-1], axis=1)[:, ::-1][:, :events]
-        perfect = (x[:, :events] == at_risk).all(axis=1) | (x[:, :events] == least).all(axis=1)
+        lowest = np.minimum.accumulate(x[:, ::-1], axis=1)[:, ::-1][:, :events]
+        perfect = (x[:, :events] == at_risk).all(axis=1) | (x[:, :events] == lowest).all(axis=1)
         found[i, ~perfect] = _wald_p_values(x[~perfect], events)
     return found
 
@@ -210,7 +211,7 @@ def _wald_p_values(x: np.ndarray, events: int) -> np.ndarray:
 
 
 def discovery_level(power_at: Callable[[float], float], q: float, n_features: int, n_affected: int) -> float:
-    """The p-value below which Benjamini-Hochberg calls a feature, on average, when some of the features are affected.
+    """The mean p-value below which Benjamini-Hochberg calls a feature, where some of the features are affected.
 
     Parameters
     ----------
@@ -219,7 +220,7 @@ def discovery_level(power_at: Callable[[float], float], q: float, n_features: in
     q
         False discovery rate.
     n_features, n_affected
-        Size of the family, and how many of it have the effect.
+        Size of the family, and how many of its features have the effect.
 
     Returns
     -------
@@ -241,7 +242,7 @@ def discovery_level(power_at: Callable[[float], float], q: float, n_features: in
 
 
 def detectable(power_at: Callable[[float], float], target: float, start: float = 1.0) -> float:
-    """The smallest effect above 0 whose chance to be found is `target`; NaN where none below 1000 x `start` is."""
+    """The smallest effect above 0 with power `target`; NaN where no effect below 1000 x `start` has it."""
 
     def gap(effect: float) -> float:
         return power_at(effect) - target

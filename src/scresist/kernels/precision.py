@@ -1,4 +1,4 @@
-"""How much a patient's value is worth, given the number of cells behind it."""
+"""The precision of a patient's value, from the number of cells behind it."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ _BLOCK = 2048
 
 
 def cell_precision(values: np.ndarray, cells: np.ndarray, nuisance: np.ndarray) -> np.ndarray:
-    """Relative precision of each unit when its variance has a part that cells average out and a part they do not.
+    """Relative precision of each unit, where a part of its variance decreases with the number of cells.
 
     Model: var(value) is proportional to 1 + ratio / cells, one ratio for all features, found by restricted maximum
-    likelihood on a grid. Blind to the arms: relabelling patients leaves the weights as they are.
+    likelihood on a grid. It does not use the arms: relabelling patients does not change the weights.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether modules found in one data set are modules in another: density and connectivity against permuted genes."""
+"""Whether modules of one data set are modules in another: density and connectivity against permuted genes."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ CONNECTIVITY = ("cor_kim", "cor_kme", "cor_kme_all", "cor_cor", "cor_mar")
 QUALITY = tuple(f"quality_{name}" for name in DENSITY)
 STATISTICS = (*DENSITY, *CONNECTIVITY, *QUALITY, "separability", "quality_separability")
 SUMMARY_DENSITY, SUMMARY_CONNECTIVITY = DENSITY[:4], ("cor_kim", "cor_kme", "cor_cor")
-RANDOM = -1  # the label of the random sample of genes that stands beside the modules
+RANDOM = -1  # the label of the random sample of genes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,12 @@ def module_preservation(
 ) -> dict[str, np.ndarray]:
     """How far modules of a reference are modules in a query: observed statistics, their Z and their permutation p.
 
-    Density asks whether the module's genes still move together: variance explained by the eigengene, mean kME and
-    mean correlation with the signs of the reference, mean adjacency, mean maximum adjacency ratio (MAR).
-    Connectivity asks whether the same genes are central: correlations, between the two data sets, of intramodular
-    connectivity, kME (in the module, and over all genes, those of the random group counted twice as WGCNA does),
-    pairwise correlations and MAR. Quality is density in the
-    reference itself. A permutation deals the genes of the query (and, for quality, of the reference) out anew while
-    the labels stay.
+    Density is how far the module's genes are still correlated: variance explained by the eigengene, mean kME and mean
+    correlation with the signs of the reference, mean adjacency, mean maximum adjacency ratio (MAR). Connectivity is how
+    far the same genes are central: correlations, between the two data sets, of intramodular connectivity, kME (in the
+    module, and over all genes, those of the random group counted twice as in WGCNA), pairwise correlations and MAR.
+    Quality is density in the reference itself. A permutation assigns the genes of the query (and, for quality, of the
+    reference) to the labels at random.
 
     Parameters
     ----------
@@ -66,12 +65,12 @@ def module_preservation(
     n_permutations
         Permutations; 0 gives the observed statistics alone, with NaN for Z and p.
     rng
-        Generator (or seed) of the permutations and of the random group of genes. A seed draws that group as R's
-        `sample` does after `set.seed`, so that WGCNA's `randomSeed` (12345 unless told) gives its group.
+        Generator or seed of the permutations and of the random group of genes. With a seed that group is the one of R's
+        `sample` after `set.seed`, so that the default `randomSeed` of WGCNA, 12345, has WGCNA's group.
     network
         "signed", "unsigned" or "signed hybrid": the adjacency. (hdWGCNA always uses "unsigned".)
     power
-        Its power; None takes WGCNA's own, 12 for signed and 6 otherwise.
+        Power of the adjacency; None uses WGCNA's default, 12 for signed and 6 otherwise.
     max_size
         A larger module is represented by a random sample of this many of its genes.
 
@@ -85,7 +84,8 @@ def module_preservation(
     Raises
     ------
     InputError
-        If the data sets have different genes, a constant gene or missing values, or there is no module of three.
+        If the data sets have different genes, a constant gene or missing values, or a module has fewer than three
+        genes.
 
     References
     ----------
@@ -98,7 +98,7 @@ def module_preservation(
     data = _prepared(reference, "reference"), _prepared(query, "query")
     p = data[0].R.shape[0]
     if data[1].R.shape[0] != p:
-        raise InputError(f"reference has {p} genes and query {data[1].R.shape[0]}; give both the same genes")
+        raise InputError(f"reference has {p} genes and query has {data[1].R.shape[0]}; both need the same genes")
     labels = as_labels(labels, p)
     chance = _random_group(p, rng if isinstance(rng, np.random.Generator) else RStream(rng))
     rng = np.random.default_rng(rng)
@@ -111,7 +111,7 @@ def module_preservation(
     def permuted(draw: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         return comparison.statistics([*groups[:-1], draw[1]], draw[0], originals)
 
-    # Products of one permutation are too small for the BLAS to divide: its threads would only wait for each other.
+    # Products of one permutation are too small for several threads of the BLAS.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads()) as pool:
         null = np.array(list(pool.map(permuted, draws))).reshape(len(draws), *observed.shape)
     sizes = np.append([(labels == row).sum() for row in rows[:-1]], len(groups[-1]))
@@ -142,7 +142,7 @@ def _groups(
     modules, counts = np.unique(labels[labels > 0], return_counts=True)
     if len(modules) == 0 or counts.min() < 3:
         small = modules[counts < 3].tolist()
-        raise InputError(f"every module needs three genes or more; {f'too small: {small}' if small else 'none given'}")
+        raise InputError(f"every module needs at least three genes; {f'too small: {small}' if small else 'none given'}")
     rows = [*modules.tolist(), *([0] if (labels == 0).sum() >= 3 else [])]
     groups = [np.flatnonzero(labels == row) for row in rows]
     groups = [rng.choice(g, max_size, replace=False) if len(g) > max_size else g for g in groups]
@@ -151,7 +151,7 @@ def _groups(
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """Statistics of groups of genes between a reference and a query whose genes may have been dealt out anew."""
+    """Statistics of groups of genes between a reference and a query whose genes may be permuted."""
 
     data: tuple[_Data, _Data]
     kind: int
@@ -159,7 +159,7 @@ class _Comparison:
     n_modules: int
 
     def original(self, group: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What the reference says of a group: correlations, kME, connectivity, MAR, eigengene."""
+        """The values of a group in the reference: correlations, kME, connectivity, MAR, eigengene."""
         C = self.data[0].among(group)
         kme, E = _eigen(C, self.data[0].Z, group)
         k, mar, mean = _adjacency_statistics(C, self.kind, self.power)
@@ -257,7 +257,7 @@ def _leading(C: np.ndarray) -> np.ndarray:
     for k in range(steps):
         vector = C @ basis[k]
         alpha[k] = basis[k] @ vector
-        # Twice is enough: once leaves rounding of the size of what was taken away.
+        # Twice is enough; after once, rounding errors of the size of the removed part remain.
         for _ in range(2):
             vector -= basis[: k + 1].T @ (basis[: k + 1] @ vector)
         beta[k] = np.sqrt(vector @ vector)

@@ -1,10 +1,10 @@
-"""R's stream of random whole numbers (Mersenne Twister, sampling by rejection), so that a seeded R run replays."""
+"""R's stream of random whole numbers (Mersenne Twister, sampling by rejection), to replay a seeded run of R."""
 
 import numpy as np
 
 
 class RStream:
-    """What `set.seed(seed)` starts in R 3.6 and later: `sample()` without replacement, and nothing else.
+    """The stream of `set.seed(seed)` in R 3.6 and later, for `sample()` without replacement only.
 
     References
     ----------
@@ -24,7 +24,7 @@ class RStream:
 
     @property
     def state(self) -> object:
-        """The position in the stream; set it to come back to where it was."""
+        """The position in the stream; set it to return to an earlier one."""
         return self._bits.state
 
     @state.setter

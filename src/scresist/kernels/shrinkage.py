@@ -1,20 +1,20 @@
-"""Effects pulled towards zero as far as the whole set of effects says they should be."""
+"""Effects shrunk towards zero by a prior that is estimated from all effects."""
 
 import numpy as np
 
-_MOST = 3_000  # features the mixture is fitted on
+_SAMPLE = 3_000  # features the mixture is fitted on
 _STEPS = 200
 
 
 def shrink_effects(effect: np.ndarray, se: np.ndarray) -> np.ndarray:
-    """Posterior mean of each effect under a prior learnt from all of them: a mixture of normals around zero.
+    """Posterior mean of each effect under a prior estimated from all of them: a mixture of normals around zero.
 
-    Made for ranking: a large effect with a large standard error falls behind a moderate one that is sure.
+    For ranking: a large effect with a large standard error ranks below a moderate one with a small standard error.
 
     Parameters
     ----------
     effect, se
-        Shape (features,). NaN stays NaN and takes no part.
+        Shape (features,). NaN stays NaN and is left out of the fit.
 
     References
     ----------
@@ -28,7 +28,7 @@ def shrink_effects(effect: np.ndarray, se: np.ndarray) -> np.ndarray:
     b, s = effect[usable], se[usable]
     grid = _grid(b, s)
     order = np.argsort(b, kind="stable")
-    part = order[np.unique(np.linspace(0, b.size - 1, _MOST).astype(int))]
+    part = order[np.unique(np.linspace(0, b.size - 1, _SAMPLE).astype(int))]
     weight = _fit(_likelihood(b[part], s[part], grid))
     responsibility = _likelihood(b, s, grid) * weight
     responsibility /= responsibility.sum(axis=1, keepdims=True)

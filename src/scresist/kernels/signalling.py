@@ -1,4 +1,4 @@
-"""The probability of ligand-receptor communication between groups, and how often relabelled cells exceed it."""
+"""The probability of ligand-receptor communication between groups, and in how many relabellings it is exceeded."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Ragged:
 
 @dataclass(frozen=True, slots=True)
 class PairGenes:
-    """What each ligand-receptor pair is made of, as positions among the genes averaged.
+    """The genes of each ligand-receptor pair, as positions among the averaged genes.
 
     Subunits of ligand and receptor (one for a single gene), co-stimulating and co-inhibiting receptors, agonists and
     antagonists; a pair has an agonist row although none of its genes is measured where `has_agonist` is True.
@@ -47,7 +47,7 @@ def factors(averages: np.ndarray, genes: PairGenes, kh: float, hill: float) -> t
     averages
         Group averages on the common scale. Shape (groups, genes).
     genes
-        What the pairs are made of.
+        The genes of the pairs.
     kh, hill
         Half-saturation and exponent of the agonist and antagonist terms.
 
@@ -118,11 +118,11 @@ def probability(
     averages
         Shape (groups, genes), scaled.
     genes
-        What the pairs are made of.
+        The genes of the pairs.
     kh, hill
-        Of the Hill function.
+        Half-saturation and exponent of the Hill function.
     population
-        Share of cells of each group, to weigh with; None weighs none. Shape (groups,).
+        Share of cells of each group, as weights; None uses no weights. Shape (groups,).
 
     Returns
     -------
@@ -194,10 +194,10 @@ def count_exceeding(
     Parameters
     ----------
     order
-        Sorted values of the genes: those that `observed` was made of, so that ties are ties to the last bit.
+        Sorted values of the genes from which `observed` was computed, so that ties are exact.
     labels
         Group of each cell under each relabelling, shape (cells, relabellings), or blocks of such columns one after
-        another, so that they need not all be held at once.
+        another, so that they need not all be in memory at once.
     size
         Cells of each group.
     genes, average, trim, kh, hill, population
@@ -230,7 +230,7 @@ def count_exceeding(
 
 
 def _restrict(genes: PairGenes, pairs: np.ndarray) -> tuple[PairGenes, np.ndarray]:
-    """The pairs asked for on the genes they need, and which genes those are."""
+    """The wanted pairs on the genes they need, and which genes those are."""
     parts = [genes.ligand, genes.receptor, genes.stimulating, genes.inhibiting, genes.agonist, genes.antagonist]
     rows = [[p.indices[p.pointers[k] : p.pointers[k + 1]] for k in pairs] for p in parts]
     needed = np.unique(np.concatenate([r for part in rows for r in part]))

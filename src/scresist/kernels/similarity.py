@@ -1,4 +1,4 @@
-"""From correlation to adjacency, and the table by which a power is chosen."""
+"""From correlation to adjacency, and the table from which a power is chosen."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from scresist.kernels._blocks import over_rows
 
 NETWORKS = ("signed", "unsigned", "signed hybrid")
 COLUMNS = ("power", "sft_r2", "slope", "truncated_r2", "mean_k", "median_k", "max_k")
-_CHUNK = 512  # numbers held while they are raised to every power: a few KiB, so the first-level cache keeps them
+_CHUNK = 512  # numbers that are raised to every power at a time: a few KiB, which stay in the first-level cache
 
 
 def adjacency(R: np.ndarray, power: float, network: str = "signed") -> np.ndarray:
@@ -24,7 +24,7 @@ def adjacency(R: np.ndarray, power: float, network: str = "signed") -> np.ndarra
         Soft-threshold power, 1 to 30.
     network
         "signed" ((1 + r) / 2)^power; "unsigned" |r|^power; "signed hybrid" r^power where r > 0, else 0; or
-        "unsigned keep sign" sign(r) |r|^power, which is what WGCNA feeds to a signed overlap.
+        "unsigned keep sign" sign(r) |r|^power, from which WGCNA computes a signed overlap.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def adjacency(R: np.ndarray, power: float, network: str = "signed") -> np.ndarra
 
 
 def adjacency_into(R: np.ndarray, A: np.ndarray, power: float, network: str) -> np.ndarray:
-    """`adjacency` written to A, which may be R itself: two matrices of 20,000 genes are half of a small machine."""
+    """`adjacency` written to A, which may be R itself, to save the memory of a second matrix."""
     require_choice(network, (*NETWORKS, "unsigned keep sign"), "network")
     check_power(power)
 
@@ -68,14 +68,26 @@ def similarity(R: np.ndarray, network: str) -> np.ndarray:
 
 
 def check_power(power: float) -> None:
-    """Raise InputError unless `power` is a number from 1 to 30."""
+    """Check a soft-threshold power.
+
+    Raises
+    ------
+    InputError
+        If it is not a number from 1 to 30.
+    """
     number = isinstance(power, (int, float, np.integer, np.floating)) and not isinstance(power, bool)
     if not number or not 1 <= power <= 30:
         raise InputError(f"power must be a number from 1 to 30; got {power!r}")
 
 
 def square(R: np.ndarray, what: str) -> np.ndarray:
-    """R as a C-ordered square matrix of floats; float32 is kept."""
+    """R as a C-ordered square matrix of floats; float32 is kept.
+
+    Raises
+    ------
+    InputError
+        If R is not square.
+    """
     R = np.asarray(R)
     if R.ndim != 2 or R.shape[0] != R.shape[1]:
         raise InputError(f"{what} must be square, genes by genes; got shape {R.shape}")
@@ -131,10 +143,10 @@ def soft_threshold(R: np.ndarray, powers: Iterable[float], network: str = "signe
     require_choice(network, NETWORKS, "network")
     R = square(R, "R")
     if len(R) < 3:
-        raise InputError(f"R has {len(R)} genes; a fit of connectivity needs three or more")
+        raise InputError(f"R has {len(R)} genes; a fit of connectivity needs at least three")
     powers = np.asarray(list(powers), dtype=float)
     if powers.size == 0:
-        raise InputError("powers is empty; give one or more powers from 1 to 30")
+        raise InputError("powers is empty; at least one power from 1 to 30 is needed")
     for power in powers:
         check_power(power)
     k = connectivity(R, powers, network)

@@ -21,18 +21,18 @@ class SurvivalCurve(NamedTuple):
 def kaplan_meier(
     time: np.ndarray, event: np.ndarray, *, entry: np.ndarray | None = None, level: float = 0.95
 ) -> SurvivalCurve:
-    """The share still free of the event from each time on, with log-log intervals.
+    """The share without the event from each time on, with log-log intervals.
 
     Parameters
     ----------
     time
-        When each patient had the event or was last seen, shape (patients,).
+        Time of each patient's event or last observation, shape (patients,).
     event
         1 (or True) for the event, 0 for censored, shape (patients,).
     entry
-        When each patient came under observation; None is 0.
+        Time from which each patient is observed; None is 0.
     level
-        Of the interval. It is undefined (NaN) where survival is 1 or 0.
+        Coverage of the interval, which is undefined (NaN) where survival is 1 or 0.
 
     References
     ----------
@@ -54,7 +54,7 @@ def kaplan_meier(
 
 
 def _at_risk(time: np.ndarray, entry: np.ndarray | None, at: np.ndarray) -> np.ndarray:
-    """How many are under observation just before each time."""
+    """The number of patients under observation just before each time."""
     staying = time.size - np.searchsorted(np.sort(time), at, side="left")
     if entry is None:
         return staying.astype(float)
@@ -85,10 +85,10 @@ def restricted_mean(curve: SurvivalCurve, horizon: float) -> tuple[float, float]
     Raises
     ------
     ValueError
-        If the horizon is later than the last time observed.
+        If the horizon is later than the last observed time.
     """
     if horizon > curve.time[-1]:
-        raise ValueError(f"the horizon {horizon:g} is later than the last time observed, {curve.time[-1]:g}")
+        raise ValueError(f"the horizon {horizon:g} is later than the last observed time, {curve.time[-1]:g}")
     before = curve.time < horizon
     edges = np.concatenate([[0.0], curve.time[before], [horizon]])
     heights = np.concatenate([[1.0], curve.survival[before]])
@@ -124,7 +124,7 @@ def log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray, *, strata: 
 
     Returns
     -------
-    The p-value is NaN where there is a single group, or nothing varies.
+    The p-value is NaN for a single group, or where the variance is 0.
 
     References
     ----------

@@ -20,28 +20,28 @@ def cut_tree_hybrid(
     *,
     max_pam_distance: float | None = None,
 ) -> np.ndarray:
-    """Modules of a tree: branches that are large, tight at their core, and set apart from where they join.
+    """Modules of a tree: branches that are large, have a tight core, and are separated from the branch they join.
 
     Parameters
     ----------
     Z
         Merges in scipy's convention with heights ascending, shape (genes - 1, 4).
     D
-        The dissimilarities the tree was made from, shape (genes, genes), single or double precision.
+        The dissimilarities of the tree, shape (genes, genes), single or double precision.
     cut_height
-        Merges above it are not looked at; lowered to the highest merge. None: 99 % of the way from the height below
-        which 5 % of merges lie to the highest.
+        Merges above it are ignored; it is lowered to the highest merge. None: 99 % of the way from the 5 % quantile of
+        the merge heights to the highest.
     deep_split
         0 (few, large modules) to 4 (many, small ones).
     min_size
         Fewest genes of a module.
     pam
-        Whether genes left over, and small branches, may join the nearest module near enough.
+        Whether unassigned genes and small branches join the nearest module, if it is near enough.
     respect_dendrogram
-        Whether they may only join modules of their own branch.
+        Whether they join modules of their own branch only.
     max_pam_distance
-        How near is near enough whatever the module's own width. None takes the (lowered) cut height, as cutreeHybrid
-        does when called directly; WGCNA's blockwise functions keep the height as it was given.
+        Distance that is near enough for a module of any width. None is the (lowered) cut height, as in cutreeHybrid;
+        WGCNA's blockwise functions use the cut height before it is lowered.
 
     Returns
     -------
@@ -69,7 +69,13 @@ def cut_details(
     respect_dendrogram: bool,  # noqa: FBT001
     max_pam_distance: float | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels with, per gene, the small branch (0 none) and the composite branch (0 none) it was put on."""
+    """Labels with, per gene, its small branch (0 none) and its composite branch (0 none).
+
+    Raises
+    ------
+    InputError
+        As in `cut_tree_hybrid`.
+    """
     D = square(D, "D")
     Z = np.ascontiguousarray(Z, dtype=np.float64)
     n = len(D)
@@ -102,7 +108,7 @@ def cut_details(
 
 
 def _by_size(labels: np.ndarray) -> np.ndarray:
-    """Labels renumbered 1, 2, ... by falling size; ties keep their order; what is not above 0 becomes 0."""
+    """Labels renumbered 1, 2, ... by decreasing size; ties keep their order; labels of 0 and less become 0."""
     size = np.bincount(np.maximum(labels, 0))
     size[0] = 0
     present = np.flatnonzero(size)
@@ -138,29 +144,29 @@ def _grow(
     cut: float,
     keep_composites: bool,  # noqa: FBT001 (numba)
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Follow the merges from the bottom, growing branches; then tell which branches are modules.
+    """Follow the merges from the bottom, growing branches, and decide which branches are modules.
 
     A basic branch is a chain of genes; two basic branches both good enough make a composite one, a chain of basic
     branches. Chains are linked lists: one appended to another keeps its own first element and length.
     Returns labels, the small branch and the composite branch of each gene (from 1), and for every composite branch
-    (row, from 1) whether it holds each module (column, from 1).
+    (row, from 1) whether it contains each module (column, from 1).
     """
     n = len(D)
     most_scatter, least_gap, least_height = limits[0], limits[1], limits[2]
-    most = 2 * n + 1
-    size = np.zeros(most, np.int64)
-    basic = np.ones(most, np.bool_)
-    on_top = np.ones(most, np.bool_)
-    too_small = np.zeros(most, np.bool_)
-    attach = np.full(most, np.nan)
-    first = np.full(most, -1, np.int64)
-    last = np.full(most, -1, np.int64)
+    n_branches = 2 * n + 1
+    size = np.zeros(n_branches, np.int64)
+    basic = np.ones(n_branches, np.bool_)
+    on_top = np.ones(n_branches, np.bool_)
+    too_small = np.zeros(n_branches, np.bool_)
+    attach = np.full(n_branches, np.nan)
+    first = np.full(n_branches, -1, np.int64)
+    last = np.full(n_branches, -1, np.int64)
     following = np.full(n, -1, np.int64)
-    first_basic = np.full(most, -1, np.int64)
-    last_basic = np.full(most, -1, np.int64)
-    n_basic = np.zeros(most, np.int64)
-    next_basic = np.full(most, -1, np.int64)
-    genes = np.zeros(most, np.int64)  # length of a basic branch's own chain
+    first_basic = np.full(n_branches, -1, np.int64)
+    last_basic = np.full(n_branches, -1, np.int64)
+    n_basic = np.zeros(n_branches, np.int64)
+    next_basic = np.full(n_branches, -1, np.int64)
+    genes = np.zeros(n_branches, np.int64)  # length of a basic branch's own chain
     branch = np.zeros(n, np.int64)
     branch_of = np.zeros(len(Z), np.int64)
     n_branches = 0
