@@ -176,6 +176,22 @@ def test_one_door_to_the_matrix(path):
     assert reached == []
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_slots_are_written_by_their_register(path):
+    """A slot of the cohort is written by `keys.put`, which checks that it is listed and knows its axis."""
+    name = path.relative_to(ROOT).as_posix()
+    if name == "keys.py" or name.startswith(("simulate/", "run/store.py")):
+        return
+    axes = {"obs", "var", "obsm", "varm", "uns", "layers"}
+    written = [
+        target.lineno for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Attribute) and target.value.attr in axes
+        and isinstance(target.value.value, ast.Name) and target.value.value.id in {"cohort", "cells", "adata"}
+    ]  # fmt: skip
+    assert written == []
+
+
 def test_no_two_rooms_need_each_other():
     """Imports between the rooms make no circle."""
     needs = {}

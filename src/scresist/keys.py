@@ -1,6 +1,9 @@
 """Every AnnData slot that is written: its name, axis, dtype, meaning, and the step that writes it."""
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 Axis = Literal["layers", "obs", "var", "obsm", "varm", "obsp", "uns", "X"]
 
@@ -69,8 +72,29 @@ KEYS = (
 )
 
 NAMES = frozenset(key.name for key in KEYS)
+_BY_NAME = {key.name: key for key in KEYS}
 
 
 def written_by(step: str) -> tuple[Key, ...]:
     """The slots a step writes."""
     return tuple(key for key in KEYS if key.step == step)
+
+
+def put(cohort: "AnnData", name: str, value: Any) -> None:
+    """Write a slot where the register lists it.
+
+    Parameters
+    ----------
+    cohort
+        Changed in place.
+    name
+        One of NAMES.
+    value
+        As the axis of the slot takes it.
+
+    Raises
+    ------
+    KeyError
+        For a slot that is not listed: a fault of the stage, not of a user.
+    """
+    getattr(cohort, _BY_NAME[name].axis)[name] = value

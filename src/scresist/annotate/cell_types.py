@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scresist import keys
 from scresist.annotate.marker_table import MarkerTable, shipped_markers
 from scresist.cells import sum_counts
 from scresist.checks import InputError, RefusedError, suggestion
@@ -99,9 +100,9 @@ def cell_types(
     for name, (label, lineage) in given.items():
         own = cluster == name
         obs_label[own], obs_lineage[own], obs_confidence[own] = label, lineage, 1.0
-    cohort.obs["lineage"] = pd.Categorical(obs_lineage)
-    cohort.obs["cell_type"] = pd.Categorical(obs_label)
-    cohort.obs["confidence"] = obs_confidence
+    keys.put(cohort, "lineage", pd.Categorical(obs_lineage))
+    keys.put(cohort, "cell_type", pd.Categorical(obs_label))
+    keys.put(cohort, "confidence", obs_confidence)
 
 
 def _pool(cohort: "AnnData", rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scresist import resources
+from scresist import keys, resources
 from scresist.cells import count_detected, log_normalised
 from scresist.checks import RefusedError, require_columns
 from scresist.kernels.copy_number import mixture_with_known_null, project, relative_to_reference, smoothing_matrix
@@ -83,13 +83,12 @@ def malignancy(cohort: "AnnData") -> None:
         arms.iloc[at] = found.arms[arms.columns].to_numpy(dtype=np.float32)
     if arms is None:
         raise RefusedError("malignancy is not called: " + "; ".join(_grouped(reasons)))
-    cohort.obs["malignant_probability"] = probability
-    cohort.obs["malignancy"] = pd.Categorical(
-        _call(probability, lineage), categories=["malignant", "normal", "uncertain"]
-    )
-    cohort.obsm["copy_number"] = arms
-    cohort.uns["malignancy_notes"] = np.array([*_grouped(reasons), *notes], dtype=object)
-    cohort.uns["malignancy_facts"] = {c: np.array([f[c] for f in facts]) for c in facts[0]}
+    keys.put(cohort, "malignant_probability", probability)
+    calls = pd.Categorical(_call(probability, lineage), categories=["malignant", "normal", "uncertain"])
+    keys.put(cohort, "malignancy", calls)
+    keys.put(cohort, "copy_number", arms)
+    keys.put(cohort, "malignancy_notes", np.array([*_grouped(reasons), *notes], dtype=object))
+    keys.put(cohort, "malignancy_facts", {c: np.array([f[c] for f in facts]) for c in facts[0]})
 
 
 def _grouped(reasons: dict[str, str]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scresist import keys
 from scresist.cells import count_detected, log_normalised, log_normalised_by_gene
 from scresist.checks import RefusedError, ScresistError, require_columns
 from scresist.kernels.multiple_testing import benjamini_hochberg
@@ -85,11 +86,13 @@ def embed(
     graph = sparse.csr_matrix(neighbours.obsp["connectivities"])
     if resolution is None:
         table, resolution = _stable_resolution(graph, seed)
-        cohort.uns["resolution_stability"] = {c: table[c].to_numpy() for c in table}
-    cohort.uns["resolution"] = float(resolution)
+        keys.put(cohort, "resolution_stability", {c: table[c].to_numpy() for c in table})
+    keys.put(cohort, "resolution", float(resolution))
     labels = leiden(graph, resolution, seed)
-    cohort.obs["cluster"] = pd.Categorical(labels.astype(str), categories=[str(i) for i in range(labels.max() + 1)])
-    cohort.obsm["X_umap"] = _layout(neighbours, seed)
+    keys.put(
+        cohort, "cluster", pd.Categorical(labels.astype(str), categories=[str(i) for i in range(labels.max() + 1)])
+    )
+    keys.put(cohort, "X_umap", _layout(neighbours, seed))
 
 
 def _select_genes(cohort: "AnnData", n_genes: int) -> None:
@@ -106,7 +109,7 @@ def _select_genes(cohort: "AnnData", n_genes: int) -> None:
     else:
         table = _variable_genes(cohort, eligible, wanted, None)
         chosen = pd.Index(table.index[table["highly_variable"].to_numpy(dtype=bool)])
-    cohort.var["highly_variable"] = cohort.var_names.isin(chosen)
+    keys.put(cohort, "highly_variable", cohort.var_names.isin(chosen))
 
 
 def _variable_genes(cohort: "AnnData", genes: np.ndarray, wanted: int, cells: np.ndarray | None) -> pd.DataFrame:
@@ -141,14 +144,14 @@ def _reduce(cohort: "AnnData", n_components: int, seed: int) -> None:
     n = min(n_components, len(genes) - 1, cohort.n_obs - 1)
     part = anndata.AnnData(X=sparse.csr_matrix(log_normalised(cohort, genes=genes)))
     sc.pp.pca(part, n_comps=n, svd_solver="arpack", random_state=seed)
-    cohort.obsm["X_pca"] = np.asarray(part.obsm["X_pca"], dtype=np.float32)
+    keys.put(cohort, "X_pca", np.asarray(part.obsm["X_pca"], dtype=np.float32))
 
 
 def _integrate(cohort: "AnnData", seed: int, *, wanted: bool) -> None:
     """Harmony over samples; with one sample (or where not wanted) the components as they are."""
     components = np.asarray(cohort.obsm["X_pca"], dtype=float)
     if not wanted or cohort.obs["sample"].nunique() < 2:
-        cohort.obsm["X_integrated"] = components.astype(np.float32)
+        keys.put(cohort, "X_integrated", components.astype(np.float32))
         return
     import harmonypy
 
@@ -160,7 +163,7 @@ def _integrate(cohort: "AnnData", seed: int, *, wanted: bool) -> None:
         corrected = corrected.T
     if corrected.shape != components.shape:
         raise ScresistError(f"harmonypy returned {corrected.shape} for {components.shape}; use harmonypy 2.1")
-    cohort.obsm["X_integrated"] = corrected.astype(np.float32)
+    keys.put(cohort, "X_integrated", corrected.astype(np.float32))
 
 
 def _neighbours(cohort: "AnnData", n_neighbors: int, seed: int) -> "AnnData":

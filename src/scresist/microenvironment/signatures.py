@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scresist import resources
+from scresist import keys, resources
 from scresist.cells import log_normalised
 from scresist.checks import RefusedError, require_columns
 from scresist.kernels.aggregate import mean_by_group
@@ -77,8 +77,8 @@ def score(cohort: "AnnData", *, sets: Mapping[str, Sequence[str]] | None = None)
         inside = [position[int(g)] for g in at]
         weights[inside, k] = 1 / (sd[inside] * len(at))
     values = np.asarray(part @ weights) - (mean @ weights)
-    cohort.obsm["signatures"] = pd.DataFrame(values, index=cohort.obs_names, columns=list(kept))
-    cohort.uns["signature_notes"] = np.array(notes, dtype=object)
+    keys.put(cohort, "signatures", pd.DataFrame(values, index=cohort.obs_names, columns=list(kept)))
+    keys.put(cohort, "signature_notes", np.array(notes, dtype=object))
 
 
 def by_sample(cohort: "AnnData", *, groupby: str = "cell_type", min_cells: int = 10) -> Result:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scresist import keys
 from scresist.cells.counts import raw_counts, row_sums, sum_counts
 from scresist.cells.focus import resolve_focus
 from scresist.cells.network_cells import check_genes
@@ -170,4 +171,4 @@ def cell_eigengenes(net: Network, adata: Any) -> None:
             table[module] = np.nan
             continue
         table[module] = cell_component(X[:, np.searchsorted(used, np.sort(places[places >= 0]))])
-    adata.obsm["module_eigengenes"] = table
+    keys.put(adata, "module_eigengenes", table)

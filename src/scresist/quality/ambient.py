@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scresist import keys
 from scresist.cells import raw_counts, sum_counts
 from scresist.kernels.aggregate import sum_by_group
 from scresist.kernels.ambient import contamination
@@ -55,7 +56,7 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
         from_empty = [names[i] for i in np.flatnonzero(has)]
     totals = profile.sum(axis=1, keepdims=True)
     profile = np.divide(profile, totals, out=np.zeros_like(profile), where=totals > 0)
-    cohort.varm["ambient"] = profile.T.astype(np.float32)
+    keys.put(cohort, "ambient", profile.T.astype(np.float32))
     markers = [name for name in lineage_markers(cohort.var_names) if name in EXCLUSIVE]
     sets = {name: np.flatnonzero(cohort.var_names.isin(EXCLUSIVE[name])) for name in markers}
     lineage = cohort.obs["coarse_lineage"].astype(str).to_numpy()
@@ -76,7 +77,7 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
     absurd = estimates[:, 0] > MAX_SHARE
     estimates[absurd] = np.nan
     for k, name in enumerate(("contamination", "contamination_low", "contamination_high")):
-        cohort.obs[name] = estimates[codes, k]
+        keys.put(cohort, name, estimates[codes, k])
     notes = []
     if from_empty:
         notes.append(f"the ambient profile comes from empty droplets in {len(from_empty)} samples")

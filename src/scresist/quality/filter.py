@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scresist import keys
 from scresist.cells import genes_per_cell, total_counts
 from scresist.checks import InputError
 from scresist.kernels.aggregate import median_and_mad
@@ -104,10 +105,10 @@ def measure(
     """
     mito = cohort.var_names.str.upper().str.startswith("MT-")
     total = total_counts(cohort).astype(np.int64)
-    cohort.obs["n_counts"] = total
-    cohort.obs["n_genes"] = genes_per_cell(cohort)
+    keys.put(cohort, "n_counts", total)
+    keys.put(cohort, "n_genes", genes_per_cell(cohort))
     mito_counts = total_counts(cohort, genes=np.flatnonzero(mito))
-    cohort.obs["mito_percent"] = 100.0 * mito_counts / np.maximum(total, 1)
+    keys.put(cohort, "mito_percent", 100.0 * mito_counts / np.maximum(total, 1))
     call_coarse_lineage(cohort)
     panel = cohort.n_vars < WHOLE_TRANSCRIPTOME
     scale = cohort.n_vars / 20000 if panel else 1.0
@@ -129,13 +130,13 @@ def measure(
         high_mito = _high_mito(cohort.obs, ~(low_counts | low_genes), n_mads, limits)
     removed = np.select([low_counts, low_genes, high_mito], REASONS[:3], default="").astype(object)
     found = score_doublets(cohort, removed == "", rng=rng, workers=workers, scheduler=scheduler) if doublets else None
-    cohort.obs["doublet_score"] = np.nan if found is None else found.score
+    keys.put(cohort, "doublet_score", np.nan if found is None else found.score)
     if found is not None:
         removed[(removed == "") & found.is_doublet] = "doublet"
         notes.extend(found.notes)
-    cohort.obs["removed_for"] = pd.Categorical(removed, categories=["", *REASONS])
+    keys.put(cohort, "removed_for", pd.Categorical(removed, categories=["", *REASONS]))
     notes.extend(estimate_ambient(cohort, removed == ""))
-    cohort.uns["quality_notes"] = np.array(notes, dtype=object)
+    keys.put(cohort, "quality_notes", np.array(notes, dtype=object))
 
 
 def drop(cohort: "AnnData") -> None:

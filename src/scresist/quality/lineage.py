@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scresist import resources
+from scresist import keys, resources
 from scresist.cells import count_blocks, row_sums
 from scresist.kernels.normalise import log1p_per_10k
 
@@ -39,7 +39,7 @@ def call_coarse_lineage(cohort: "AnnData") -> None:
     markers = lineage_markers(cohort.var_names)
     names = [*markers, UNKNOWN]
     if len(markers) < 2:
-        cohort.obs["coarse_lineage"] = pd.Categorical([UNKNOWN] * cohort.n_obs, categories=[UNKNOWN])
+        keys.put(cohort, "coarse_lineage", pd.Categorical([UNKNOWN] * cohort.n_obs, categories=[UNKNOWN]))
         return
     scores = np.zeros((cohort.n_obs, len(markers)))
     for here, block in count_blocks(cohort):
@@ -50,4 +50,4 @@ def call_coarse_lineage(cohort: "AnnData") -> None:
     best = scores.argmax(axis=1)
     sure = (order[:, -1] >= 0.3) & (order[:, -1] >= 1.1 * order[:, -2])
     codes = np.where(sure, best, len(markers))
-    cohort.obs["coarse_lineage"] = pd.Categorical.from_codes(codes, categories=names)
+    keys.put(cohort, "coarse_lineage", pd.Categorical.from_codes(codes, categories=names))

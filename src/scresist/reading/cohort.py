@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scresist import keys
 from scresist.reading.formats import open_matrix
 from scresist.reading.matrix import CountMatrix, check_values, unique_barcodes
 from scresist.reading.symbols import Mapping, looks_like_human, looks_like_mouse, map_symbols
@@ -111,9 +112,9 @@ def ingest(study: Study) -> "AnnData":
     if any(s.empty is not None for s in loaded):
         none = np.full(len(common), np.nan, dtype=np.float32)
         columns = [none if s.empty is None else s.empty[p] for s, p in zip(loaded, positions, strict=True)]
-        cohort.varm["empty_droplets"] = np.column_stack(columns).astype(np.float32)
-    cohort.uns["samples"] = np.array([s.name for s in loaded], dtype=object)
-    cohort.uns["ingest_notes"] = np.array([str(p) for p in merged(problems)], dtype=object)
+        keys.put(cohort, "empty_droplets", np.column_stack(columns).astype(np.float32))
+    keys.put(cohort, "samples", np.array([s.name for s in loaded], dtype=object))
+    keys.put(cohort, "ingest_notes", np.array([str(p) for p in merged(problems)], dtype=object))
     return cohort
 
 

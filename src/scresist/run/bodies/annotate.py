@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scresist import keys
 from scresist.checks import RefusedError
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
@@ -26,9 +27,9 @@ def annotate(state: State, study: Study, context: Context) -> None:
         stage.cell_types(cells, markers=table, overrides=own.overrides, lineages=own.lineages, rng=context.seed)
     except RefusedError as refusal:
         state.refuse("cell types", refusal)
-        cells.obs["lineage"] = pd.Categorical([UNASSIGNED] * cells.n_obs)
-        cells.obs["cell_type"] = pd.Categorical([UNASSIGNED] * cells.n_obs)
-        cells.obs["confidence"] = np.nan
+        keys.put(cells, "lineage", pd.Categorical([UNASSIGNED] * cells.n_obs))
+        keys.put(cells, "cell_type", pd.Categorical([UNASSIGNED] * cells.n_obs))
+        keys.put(cells, "confidence", np.nan)
         return
     state.publish("annotation", stage.evidence(cells, table))
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from scresist import keys
 from scresist.checks import RefusedError
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
@@ -25,8 +26,10 @@ def malignancy(state: State, study: Study, context: Context) -> None:
                 state.refuse("copy number", note)
             return
     label = "malignant" if declared == "all" else "uncertain"
-    cells.obs["malignant_probability"] = np.nan
-    cells.obs["malignancy"] = pd.Categorical([label] * cells.n_obs, categories=["malignant", "normal", "uncertain"])
+    keys.put(cells, "malignant_probability", np.nan)
+    keys.put(
+        cells, "malignancy", pd.Categorical([label] * cells.n_obs, categories=["malignant", "normal", "uncertain"])
+    )
     if declared != "copy_number":
         state.refuse("copy number", f'not computed: the study sets annotate.malignancy = "{declared}"')
 

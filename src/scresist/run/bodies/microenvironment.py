@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from scresist import keys
 from scresist.cells import populations, pseudobulk
 from scresist.checks import RefusedError
 from scresist.results import Result
@@ -15,7 +16,7 @@ def microenvironment(state: State, study: Study, context: Context) -> None:
     from scresist import microenvironment as stage
 
     cells = state.cells
-    cells.obs["population"] = pd.Categorical(populations(cells.obs))
+    keys.put(cells, "population", pd.Categorical(populations(cells.obs)))
     counted = stage.count_cells(cells, groupby="population")
     state.publish("composition", Result(counted.reset_index(), "cells per sample and population"))
     _sum_counts(state, study)
