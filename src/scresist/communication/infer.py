@@ -131,11 +131,11 @@ def infer(
         "permutations": number_of(permutations),
     }  # fmt: skip
     plan = genes_of_pairs(table, chosen, data.genes)
-    inputs = Inputs(data, plan, groups, codes, chosen, coverage, MappingProxyType(settings))
+    inputs = Inputs(data, plan, groups, codes, chosen, coverage, call, MappingProxyType(settings))
     generator = np.random.default_rng(rng)
     if mode == "parity":
-        return infer_whole(inputs, call, permutations, generator)
-    return infer_by_sample(adata, inputs, call, permutations, generator, sample)
+        return infer_whole(inputs, permutations, generator)
+    return infer_by_sample(adata, inputs, permutations, generator, sample)
 
 
 def _checked(call: Settings, mode: str, permutations: int | np.ndarray) -> Settings:

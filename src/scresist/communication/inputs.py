@@ -12,7 +12,7 @@ from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, RefusedError
 from scresist.communication.interactions import LigandReceptorTable
 from scresist.kernels.averages import Sorted, sort_values
-from scresist.kernels.signalling import PairGenes
+from scresist.kernels.signalling import Formula, PairGenes
 
 MAXIMUM_LOG = 25.0  # no log1p of normalised counts is larger
 
@@ -29,6 +29,11 @@ class Settings:
     min_cells: int
     permutations_max: int | None = None
 
+    def formula(self, size: np.ndarray) -> Formula:
+        """The formula of the probabilities of groups of these sizes."""
+        share = size / size.sum() if self.population_size else None
+        return Formula(self.average, self.trim, self.kh, self.hill, share)
+
 
 @dataclass(frozen=True, slots=True)
 class SignallingValues:
@@ -42,7 +47,7 @@ class SignallingValues:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The inputs of both modes: values, the genes of the pairs, groups, and what the result reports of the call."""
+    """The inputs of both modes: values, the genes of the pairs, groups, the numbers of the call and its settings."""
 
     data: SignallingValues
     plan: PairGenes
@@ -50,6 +55,7 @@ class Inputs:
     codes: np.ndarray
     chosen: pd.DataFrame
     coverage: pd.DataFrame
+    call: Settings
     settings: MappingProxyType[str, Any]
 
 

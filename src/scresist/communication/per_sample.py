@@ -7,17 +7,18 @@ import pandas as pd
 from scipy import sparse, stats
 
 from scresist.checks import InputError, RefusedError, require_columns
-from scresist.communication.inputs import Inputs, Settings
+from scresist.communication.inputs import Inputs
+from scresist.communication.levels import over_samples
 from scresist.communication.relabelling import drawn_labels
 from scresist.communication.result import Communication
-from scresist.kernels.averages import averages_of_sorted, sort_values
-from scresist.kernels.signalling import count_exceeding, probability
+from scresist.kernels.averages import sort_values
+from scresist.kernels.signalling import count_exceeding, observe
 
 FEW = 10  # relabellings: a link that fewer exceed gets more of them, where permutations_max allows
 
 
 def infer_by_sample(
-    adata: Any, inputs: Inputs, call: Settings, permutations: int | np.ndarray, rng: np.random.Generator, sample: str
+    adata: Any, inputs: Inputs, permutations: int | np.ndarray, rng: np.random.Generator, sample: str
 ) -> Communication:
     """Probabilities of every sample between the groups it has, their mean, and p-values combined over samples.
 
@@ -26,9 +27,7 @@ def infer_by_sample(
     adata
         The cells.
     inputs
-        Values, pairs and groups.
-    call
-        Numbers of the call.
+        Values, pairs, groups, and the numbers of the call.
     permutations
         Relabellings of each sample.
     rng
@@ -46,7 +45,7 @@ def infer_by_sample(
     if not isinstance(permutations, (int, np.integer)):
         raise InputError('permutations as an array need mode="parity"; give a number')
     require_columns(adata.obs, [sample], "the cells' table (adata.obs)")
-    names = sorted(set(adata.obs[sample].astype(str)))
+    call, names = inputs.call, sorted(set(adata.obs[sample].astype(str)))
     of = adata.obs[sample].astype(str).to_numpy()
     n = len(inputs.groups)
     shape = (len(names), n, n, len(inputs.chosen))
@@ -65,7 +64,7 @@ def infer_by_sample(
         position[present] = np.arange(len(present))
         cells = inside[position[inputs.codes[inside]] >= 0]
         codes = position[inputs.codes[cells]].astype(np.int64)
-        observed, p = _one_sample(rows[cells], codes, len(present), inputs, call, int(permutations), streams[s])
+        observed, p = _one_sample(rows[cells], codes, inputs, int(permutations), streams[s])
         values[s][np.ix_(present, present)] = observed
         p_values[s][np.ix_(present, present)] = p
     if absent == len(names) * n:
@@ -73,38 +72,32 @@ def infer_by_sample(
     kept = np.nansum(values, axis=(0, 1, 2)) > 0
     chosen = inputs.chosen[kept].reset_index(drop=True)
     values, p_values = values[..., kept], p_values[..., kept]
-    measured = np.isfinite(values).sum(axis=0)
-    mean = np.where(measured > 0, np.nansum(values, axis=0) / np.maximum(measured, 1), np.nan)
     notes = (
         f"{len(inputs.coverage)} interactions are not covered: genes of their ligand or receptor are not measured",
         f"{absent} of {len(names) * n} groups of a sample have fewer than {call.min_cells} cells: missing, not 0",
     )
-    return Communication(inputs.groups, pd.Index(chosen["interaction_name"], name="pair"), mean, _fisher(p_values),
+    pairs = pd.Index(chosen["interaction_name"], name="pair")
+    return Communication(inputs.groups, pairs, over_samples(values), _fisher(p_values),
                          chosen, "sound", pd.Index(names, name="sample"), values, p_values, inputs.coverage,
                          inputs.settings, notes)  # fmt: skip
 
 
 def _one_sample(
-    values: sparse.csr_array, codes: np.ndarray, n_groups: int, inputs: Inputs, call: Settings, permutations: int,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    order = sort_values(values).scaled(inputs.data.scale)
-    size = np.bincount(codes, minlength=n_groups)
-    share = size / size.sum() if call.population_size else None
-    averages = averages_of_sorted(order, codes, n_groups, call.average, call.trim)
-    observed = probability(averages, inputs.plan, call.kh, call.hill, share)
+    values: sparse.csr_array, codes: np.ndarray, inputs: Inputs, permutations: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    order, n_groups = sort_values(values).scaled(inputs.data.scale), int(codes.max()) + 1
+    formula = inputs.call.formula(np.bincount(codes, minlength=n_groups))
+    seen = observe(order, codes, n_groups, inputs.plan, formula)
+    observed = seen.probability
     if permutations == 0 or n_groups < 2:
         return observed, np.full(observed.shape, np.nan)
 
     def count(of: np.ndarray, n: int) -> np.ndarray:
-        return count_exceeding(
-            order, drawn_labels(codes, n, rng), size, inputs.plan, of, average=call.average, trim=call.trim,
-            kh=call.kh, hill=call.hill, population=share,
-        )  # fmt: skip
+        return count_exceeding(seen, drawn_labels(codes, n, rng), of)
 
     exceeded = count(observed, permutations)
     p = (exceeded + 1) / (permutations + 1)
-    more = (call.permutations_max or 0) - permutations
+    more = (inputs.call.permutations_max or 0) - permutations
     if more > 0:
         # A link gets more relabellings only if its p-value is already below that of every link that does not, so that
         # the p-values of both stages together are valid.

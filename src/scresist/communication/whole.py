@@ -3,43 +3,32 @@
 import numpy as np
 import pandas as pd
 
-from scresist.communication.inputs import Inputs, Settings
+from scresist.communication.inputs import Inputs
 from scresist.communication.relabelling import labels_under, number_of
 from scresist.communication.result import Communication
-from scresist.kernels.averages import averages_of_sorted
-from scresist.kernels.signalling import count_exceeding, probability
+from scresist.kernels.signalling import count_exceeding, observe
 
 
-def infer_whole(
-    inputs: Inputs, call: Settings, permutations: int | np.ndarray, rng: np.random.Generator
-) -> Communication:
+def infer_whole(inputs: Inputs, permutations: int | np.ndarray, rng: np.random.Generator) -> Communication:
     """Probabilities on the object's own scale, and the share of relabellings that exceed them.
 
     Parameters
     ----------
     inputs
-        Values, pairs and groups.
-    call
-        Numbers of the call.
+        Values, pairs, groups, and the numbers of the call.
     permutations
         A number, or an array (cells, permutations).
     rng
         Generator of the relabellings.
     """
-    data, n_groups = inputs.data, len(inputs.groups)
-    order = data.order.scaled(data.scale)
+    call, n_groups = inputs.call, len(inputs.groups)
     size = np.bincount(inputs.codes, minlength=n_groups)
-    averages = averages_of_sorted(order, inputs.codes, n_groups, call.average, call.trim)
-    share = size / size.sum() if call.population_size else None
-    observed = probability(averages, inputs.plan, call.kh, call.hill, share)
-    n_drawn = number_of(permutations)
+    order = inputs.data.order.scaled(inputs.data.scale)
+    seen = observe(order, inputs.codes, n_groups, inputs.plan, call.formula(size))
+    observed, n_drawn = seen.probability, number_of(permutations)
     p_value = np.ones(observed.shape)
     if n_drawn:
-        labels = labels_under(permutations, inputs.codes, rng)
-        exceeded = count_exceeding(
-            order, labels, size, inputs.plan, observed, average=call.average, trim=call.trim,
-            kh=call.kh, hill=call.hill, population=share,
-        )  # fmt: skip
+        exceeded = count_exceeding(seen, labels_under(permutations, inputs.codes, rng))
         p_value = np.where(observed > 0, exceeded / n_drawn, 1.0)
     small = size <= call.min_cells if call.min_cells else np.zeros(n_groups, dtype=bool)
     kept = observed.copy()
