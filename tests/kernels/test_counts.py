@@ -6,8 +6,9 @@ import pytest
 from scipy import stats
 
 from oracle import SHARED, needs_shared
-from scresist.kernels.counts import enough_counts, log_cpm, lowess, tmm_factors
+from scresist.kernels.counts import enough_counts, lowess, tmm_factors
 from scresist.kernels.moderated import squeeze, variance_prior
+from scresist.kernels.normalise import log2_counts_per_million
 from scresist.kernels.patient_model import fit_patient_model
 from scresist.kernels.shrinkage import shrink_effects
 
@@ -37,7 +38,8 @@ def test_kept_genes_match_edger():
 def test_trended_prior_matches_limma(name):
     golden, meta = read(f"{name}_limma_trend.csv.gz"), read(f"{name}_meta.csv")
     counts = read(f"{name}_counts.csv.gz").loc[golden.index].T.to_numpy(float)
-    y = log_cpm(counts, counts.sum(axis=1) * tmm_factors(counts), prior_count=2)
+    library = counts.sum(axis=1) * tmm_factors(counts)
+    y = log2_counts_per_million(counts, library, prior=2 * library / library.mean())
     test = meta["condition"].isin(["afatinib_sensitive", "panobinostat"]).to_numpy(float)
     patient = pd.factorize(meta.get("patient", pd.Series(meta.index)))[0]
     x = np.column_stack([np.ones(len(test)), test])

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from scresist.checks import InputError, RefusedError, require_choice
+from scresist.checks import RefusedError, require_choice
 from scresist.communication.result import Communication
 from scresist.contrasts import contrast_arms
 from scresist.results import Result
@@ -33,12 +33,7 @@ def interaction_table(com: Communication, *, level: str = "pair") -> pd.DataFram
         If `com` has no values per sample, or for another level.
     """
     require_choice(level, LEVELS, "level")
-    if com.by_sample is None or com.samples is None:
-        raise InputError('there are no values per sample: infer with mode="sound"')
-    values, which = com.by_sample, com.interactions["pathway_name"].to_numpy()
-    names = list(dict.fromkeys(which))
-    if level != "pair":
-        values = np.stack([values[..., which == n].sum(axis=-1) for n in names], axis=-1)
+    values, names = com.values_per_sample(level="pair" if level == "pair" else "pathway")
     if level in {"outgoing", "incoming"}:
         axis = 2 if level == "outgoing" else 1
         measured = np.isfinite(values).any(axis=axis)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scresist.checks import InputError
+from scresist.checks import require_choice
 from scresist.communication.interactions import LigandReceptorTable
 from scresist.communication.result import Communication
 
@@ -103,17 +103,10 @@ def to_tensor(com: Communication, *, level: str = "pair") -> SignalTensor:
     InputError
         If `com` has no values per sample, or for another level.
     """
-    if com.by_sample is None or com.samples is None:
-        raise InputError('a tensor has an axis of samples: infer with mode="sound"')
-    values, names = com.by_sample, [str(p) for p in com.pairs]
-    if level == "pathway":
-        which = com.interactions["pathway_name"].to_numpy()
-        names = list(dict.fromkeys(which))
-        values = np.stack([values[..., which == n].sum(axis=-1) for n in names], axis=-1)
-    elif level != "pair":
-        raise InputError(f"level must be pair or pathway; got {level!r}")
+    require_choice(level, ("pair", "pathway"), "level")
+    values, names = com.values_per_sample(level=level)
     moved = values.transpose(0, 3, 1, 2)
     groups = [str(g) for g in com.groups]
     return SignalTensor(
-        np.nan_to_num(moved), np.isfinite(moved), ([str(s) for s in com.samples], names, groups, list(groups))
+        np.nan_to_num(moved), np.isfinite(moved), ([str(s) for s in pd.Index(com.samples)], names, groups, list(groups))
     )

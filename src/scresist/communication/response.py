@@ -12,7 +12,7 @@ from scipy import sparse
 
 from scresist import resources
 from scresist.cells.normalise import log_normalised
-from scresist.checks import InputError, RefusedError
+from scresist.checks import RefusedError
 from scresist.communication.interactions import LigandReceptorTable
 from scresist.communication.levels import levels
 from scresist.communication.resource import read_resource
@@ -161,8 +161,7 @@ def contrast_chain(
     InputError
         If `com` has no values per sample.
     """
-    if com.samples is None:
-        raise InputError('there are no values per sample: infer with mode="sound"')
+    com.values_per_sample()  # raises where there are none
     chain = signal_chain(adata, com, resource=resource, organism=organism, sample=sample)
     return contrast_steps(chain, design, rng=rng)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scresist.checks import InputError
 from scresist.kernels.multiple_testing import benjamini_hochberg
 
 
@@ -62,6 +63,22 @@ class Communication:
         ]
         joined = pd.concat(parts, ignore_index=True)
         return joined[["sample", *[c for c in joined.columns if c != "sample"]]]
+
+    def values_per_sample(self, *, level: str = "pair") -> tuple[np.ndarray, list[str]]:
+        """Probabilities (sample, source, target, name) and the names: pairs, or pathways with the sum over their pairs.
+
+        Raises
+        ------
+        InputError
+            If the result has no values per sample.
+        """
+        if self.by_sample is None or self.samples is None:
+            raise InputError('the result has no values per sample: infer with mode="sound"')
+        if level == "pair":
+            return self.by_sample, [str(pair) for pair in self.pairs]
+        which = self.interactions["pathway_name"].to_numpy()
+        names = list(dict.fromkeys(which))
+        return np.stack([self.by_sample[..., which == name].sum(axis=-1) for name in names], axis=-1), names
 
     def pathway_array(self, *, threshold: float = 0.05) -> tuple[np.ndarray, pd.Index]:
         """Summed probability of the links with p <= threshold per pathway, (source, target, pathway), largest first."""

@@ -109,16 +109,6 @@ def _trimmed_mean(
     return float(np.sum(ratio[keep] / variance[keep]) / np.sum(1 / variance[keep]))
 
 
-def log_cpm(counts: np.ndarray, library: np.ndarray, *, prior_count: float = 0.5) -> np.ndarray:
-    """Log2 counts per million with a prior count in proportion to the library, shape (samples, genes).
-
-    References
-    ----------
-    Law et al. (2014) Genome Biol 15:R29, section on limma-trend.
-    """
-    return log2_counts_per_million(counts, library, prior=prior_count * library / library.mean())
-
-
 @dataclass(frozen=True, slots=True)
 class Voom:
     """Log2 counts per million, the precision of each and the trend they come from (log2 count against sqrt sd)."""

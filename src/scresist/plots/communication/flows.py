@@ -39,14 +39,20 @@ def flows(table: pd.DataFrame, axes: "Axes", *, n_pathways: int = 40) -> "Axes":
         own = shown[shown["condition"] == label].set_index("name")["flow"].reindex(names).fillna(0)
         y = np.arange(len(names)) + (len(conditions) - 1) * height / 2 - c * height
         axes.barh(y, own, height=height, color=colour[label], label=str(label))
+    label = "information flow (sum of probabilities, root scale)"
+    return _finished(axes, names, label, legend=len(conditions) if len(conditions) > 1 else 0)
+
+
+def _finished(axes: "Axes", names: Sequence[object], label: str, *, legend: int) -> "Axes":
+    """Axes with a pathway per row, values on a root scale, and a legend of so many columns."""
     axes.set_yticks(range(len(names)), [str(n) for n in names], fontsize=7)
     axes.set_ylim(-0.6, len(names) - 0.4)
     # Pathways differ by orders of magnitude: a root scale shows the small ones too, and zero is zero.
     axes.set_xscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
     axes.set_xlim(0, None)
-    axes.set_xlabel("information flow (sum of probabilities, root scale)", fontsize=8)
-    if len(conditions) > 1:
-        axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    axes.set_xlabel(label, fontsize=8)
+    if legend:
+        axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=legend)
     tidy(axes)
     axes.tick_params(axis="y", labelsize=7)
     return axes
@@ -85,15 +91,7 @@ def flows_by_patient(
         axes.vlines(middle, at - height * 0.45, at + height * 0.45, color=colour[arm], linewidth=2)
     for k in range(1, len(names)):
         axes.axhline(k - 0.5, color="#eef0f3", linewidth=0.6, zorder=0)
-    axes.set_yticks(range(len(names)), [str(n) for n in names], fontsize=7)
-    axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.set_xscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
-    axes.set_xlim(0, None)
-    axes.set_xlabel("mean probability over pairs of populations (root scale)", fontsize=8)
-    axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(arms))
-    tidy(axes)
-    axes.tick_params(axis="y", labelsize=7)
-    return axes
+    return _finished(axes, names, "mean probability over pairs of populations (root scale)", legend=len(arms))
 
 
 def by_patient(table: pd.DataFrame, samples: pd.DataFrame, axes: "Axes", *, arms: Sequence[str], unit: str) -> "Axes":
