@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import InputError, require_choice, suggestion
-from scresist.communication.result import Communication
+from scresist.communication.result import LINK_P, Communication
 
 
 def lift(com: Communication, groups: Sequence[str]) -> Communication:
@@ -126,7 +126,7 @@ def rounded(values: np.ndarray) -> np.ndarray:
     return out
 
 
-def role_changes(conditions: Mapping[str, Communication], group: str, *, threshold: float = 0.05) -> pd.DataFrame:
+def role_changes(conditions: Mapping[str, Communication], group: str, *, threshold: float = LINK_P) -> pd.DataFrame:
     """Change of what one group sends and receives per pathway, the second condition less the first.
 
     Parameters
@@ -170,7 +170,7 @@ def role_changes(conditions: Mapping[str, Communication], group: str, *, thresho
     return table[(d_out + d_in) != 0].reset_index(drop=True)
 
 
-def role_change_totals(conditions: Mapping[str, Communication], *, threshold: float = 0.05) -> pd.DataFrame:
+def role_change_totals(conditions: Mapping[str, Communication], *, threshold: float = LINK_P) -> pd.DataFrame:
     """Change of all that each group sends and receives: group, outgoing, incoming (second condition less the first).
 
     Parameters

@@ -11,7 +11,7 @@ from scipy import sparse
 from scresist.cells.normalise import log_normalised
 from scresist.checks import InputError, require_choice, require_columns, suggestion
 from scresist.communication.interactions import LigandReceptorTable
-from scresist.communication.over_expression import gene_statistics
+from scresist.communication.over_expression import GENE_P, gene_statistics
 from scresist.communication.resource import read_resource
 from scresist.communication.result import Communication
 
@@ -142,7 +142,7 @@ def condition_gene_changes(
         s = {k: v[0] for k, v in gene_statistics(sparse.csc_array(X[cells]), codes[cells], 2, method).items()}
         enough = np.maximum(s["share_in"], s["share_out"]) > min_share
         large = np.abs(s["log_fc"]) >= min_fold if method == "fast" else np.abs(s["log_fc"]) > min_fold
-        kept = enough & large & (s["p_value"] < 0.05)
+        kept = enough & large & (s["p_value"] < GENE_P)
         table = pd.DataFrame({"gene": names[inside][kept]} | {k: v[kept] for k, v in s.items()})
         table = table.assign(down=-table["log_fc"]).sort_values(["p_value", "down"], kind="stable").drop(columns="down")
         parts += [table.assign(group=str(g)) for g in (labels.cat.categories if group is None else [group])]

@@ -17,7 +17,7 @@ from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.rank_sums import rank_sum_test
 from scresist.kernels.rank_tests import EXACT_BELOW
 
-ALPHA = 0.05
+GENE_P = 0.05  # p-value below which CellChat selects a gene
 
 
 def over_expressed_genes(
@@ -77,7 +77,7 @@ def over_expressed_genes(
     codes, groups = labels.cat.codes.to_numpy().astype(np.int64), labels.cat.categories.astype(str)
     s = gene_statistics(X, codes, len(groups), method)
     fold, p = s["log_fc"], s["p_value"]
-    kept = (p < ALPHA) & (fold > 0) & (np.maximum(s["share_in"], s["share_out"]) > 0)
+    kept = (p < GENE_P) & (fold > 0) & (np.maximum(s["share_in"], s["share_out"]) > 0)
     at_group, at_gene = np.nonzero(kept)
     table = pd.DataFrame(
         {
@@ -111,7 +111,7 @@ def fast_selection(order: Sorted, codes: np.ndarray, n_groups: int) -> np.ndarra
     found = rank_sum_test(order, codes, n_groups, single=True)
     higher = found.mean_in - found.mean_out > 0
     some = np.maximum(found.share_in, found.share_out) > 0
-    return np.asarray(((found.p_value < ALPHA) & higher & some).any(axis=0))
+    return np.asarray(((found.p_value < GENE_P) & higher & some).any(axis=0))
 
 
 def _thousandths(share: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from scresist.checks import InputError, RefusedError, require_choice
-from scresist.communication.result import Communication
+from scresist.communication.result import LINK_P, Communication
 from scresist.kernels.patterns import consensus, factorise, start_from_svd
 
 
@@ -38,7 +38,7 @@ class Patterns:
     n_iterations: int
 
 
-def pattern_matrix(com: Communication, *, side: str = "outgoing", threshold: float = 0.05) -> pd.DataFrame:
+def pattern_matrix(com: Communication, *, side: str = "outgoing", threshold: float = LINK_P) -> pd.DataFrame:
     """What each group sends or receives through each pathway, relative to the group with the largest value.
 
     Parameters
@@ -70,7 +70,7 @@ def pattern_matrix(com: Communication, *, side: str = "outgoing", threshold: flo
     return table[table.sum(axis=1) > 0]
 
 
-def find_patterns(com: Communication, k: int, *, side: str = "outgoing", threshold: float = 0.05) -> Patterns:
+def find_patterns(com: Communication, k: int, *, side: str = "outgoing", threshold: float = LINK_P) -> Patterns:
     """Groups and pathways in `k` patterns: a factorisation of `pattern_matrix` from a deterministic start.
 
     Parameters
@@ -123,7 +123,7 @@ def choose_patterns(
     side: str = "outgoing",
     ks: Sequence[int] = range(2, 7),
     n_runs: int = 30,
-    threshold: float = 0.05,
+    threshold: float = LINK_P,
     rng: int | np.random.Generator = 10,
 ) -> pd.DataFrame:
     """How stable each number of patterns is over random starts: k, cophenetic, silhouette, residual.

@@ -11,6 +11,8 @@ import pandas as pd
 from scresist.checks import InputError
 from scresist.kernels.multiple_testing import benjamini_hochberg
 
+LINK_P = 0.05  # p-value up to which a link counts, as in CellChat; no level of a test of arms
+
 
 @dataclass(frozen=True, slots=True)
 class Communication:
@@ -56,7 +58,7 @@ class Communication:
         """
         if self.by_sample is None or self.p_by_sample is None or self.samples is None:
             table = _long(self, self.probability, self.p_value)
-            return table[table["p_value"] < 0.05].reset_index(drop=True)
+            return table[table["p_value"] < LINK_P].reset_index(drop=True)
         parts = [
             _long(self, p, q).assign(sample=s)
             for s, p, q in zip(self.samples, self.by_sample, self.p_by_sample, strict=True)
@@ -80,7 +82,7 @@ class Communication:
         names = list(dict.fromkeys(which))
         return np.stack([self.by_sample[..., which == name].sum(axis=-1) for name in names], axis=-1), names
 
-    def pathway_array(self, *, threshold: float = 0.05) -> tuple[np.ndarray, pd.Index]:
+    def pathway_array(self, *, threshold: float = LINK_P) -> tuple[np.ndarray, pd.Index]:
         """Summed probability of the links with p <= threshold per pathway, (source, target, pathway), largest first."""
         kept = np.where(self.p_value <= threshold, np.nan_to_num(self.probability), 0.0)
         names = list(dict.fromkeys(self.interactions["pathway_name"]))
@@ -90,7 +92,7 @@ class Communication:
         order = [k for k in np.argsort(-total, kind="stable") if total[k] > 0]
         return sums[:, :, order], pd.Index([names[k] for k in order], name="pathway")
 
-    def pathways(self, *, threshold: float = 0.05) -> pd.DataFrame:
+    def pathways(self, *, threshold: float = LINK_P) -> pd.DataFrame:
         """Links per pathway: source, target, pathway, probability (sum), p_value (mean); links below `threshold`."""
         long = _long(self, np.nan_to_num(self.probability), self.p_value)
         kept = long[long["p_value"] < threshold]
@@ -103,12 +105,12 @@ class Communication:
         )
         return order[["source", "target", "pathway", "probability", "p_value"]].reset_index(drop=True)
 
-    def counts(self, *, threshold: float = 0.05) -> pd.DataFrame:
+    def counts(self, *, threshold: float = LINK_P) -> pd.DataFrame:
         """Number of links with p < threshold, source x target."""
         kept = (self.p_value < threshold) & (np.nan_to_num(self.probability) > 0)
         return pd.DataFrame(kept.sum(axis=2), index=self.groups, columns=self.groups)
 
-    def weights(self, *, threshold: float = 0.05) -> pd.DataFrame:
+    def weights(self, *, threshold: float = LINK_P) -> pd.DataFrame:
         """Summed probability of the links with p < threshold, source x target."""
         kept = np.where(self.p_value < threshold, np.nan_to_num(self.probability), 0.0)
         return pd.DataFrame(kept.sum(axis=2), index=self.groups, columns=self.groups)

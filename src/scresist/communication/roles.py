@@ -7,10 +7,10 @@ import pandas as pd
 
 from scresist.checks import InputError, RefusedError, require_choice, suggestion
 from scresist.communication.centrality import centralities
-from scresist.communication.result import Communication
+from scresist.communication.result import LINK_P, Communication
 
 
-def group_centralities(com: Communication, *, level: str = "pathway", threshold: float = 0.05) -> pd.DataFrame:
+def group_centralities(com: Communication, *, level: str = "pathway", threshold: float = LINK_P) -> pd.DataFrame:
     """How central each group is in the network of each pathway, or in the network of all links together.
 
     Parameters
@@ -44,7 +44,7 @@ def group_centralities(com: Communication, *, level: str = "pathway", threshold:
     return pd.DataFrame(keys | {m: v.T.ravel() for m, v in measured.items()})
 
 
-def signalling_roles(com: Communication, *, threshold: float = 0.05) -> pd.DataFrame:
+def signalling_roles(com: Communication, *, threshold: float = LINK_P) -> pd.DataFrame:
     """How much each group sends and receives over all pathways: group, outgoing, incoming, n_links.
 
     Parameters
@@ -67,7 +67,7 @@ def signalling_roles(com: Communication, *, threshold: float = 0.05) -> pd.DataF
     )
 
 
-def contribution(com: Communication, *, pathway: str | None = None, threshold: float = 0.05) -> pd.DataFrame:
+def contribution(com: Communication, *, pathway: str | None = None, threshold: float = LINK_P) -> pd.DataFrame:
     """The share of each pair in the signal of its pathway: pathway, interaction, ligand, receptor, contribution.
 
     Parameters

@@ -10,7 +10,7 @@ from scresist.cells.normalise import mean_log_normalised
 from scresist.communication.interactions import LigandReceptorTable
 from scresist.communication.levels import levels, over_samples
 from scresist.communication.resource import read_resource
-from scresist.communication.result import Communication
+from scresist.communication.result import LINK_P, Communication
 from scresist.kernels.link_scores import SCORES, link_scores, robust_rank_aggregate
 
 AMBIENT_SHARE = 0.05  # of a cell's counts that may be ambient RNA
@@ -107,7 +107,7 @@ def link_evidence(
     p_values = com.p_value[None] if com.p_by_sample is None else com.p_by_sample
     measured = np.isfinite(values).sum(axis=0)
     some = np.maximum(measured, 1)
-    positive, called = (np.nan_to_num(values) > 0).sum(axis=0), ((p_values < 0.05) & (values > 0)).sum(axis=0)
+    positive, called = (np.nan_to_num(values) > 0).sum(axis=0), ((p_values < LINK_P) & (values > 0)).sum(axis=0)
     source, target, pair = at = np.nonzero(positive > 0)
     return pd.DataFrame(
         {

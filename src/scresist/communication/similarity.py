@@ -7,7 +7,7 @@ import pandas as pd
 
 from scresist.checks import InputError, RefusedError, require_choice
 from scresist.communication.conditions import together
-from scresist.communication.result import Communication
+from scresist.communication.result import LINK_P, Communication
 from scresist.kernels.network_distance import (
     default_neighbours,
     link_overlap,
@@ -27,7 +27,7 @@ def pathway_similarity(
     kind: str = "functional",
     neighbours: int | None = None,
     smooth: bool = True,
-    threshold: float = 0.05,
+    threshold: float = LINK_P,
 ) -> pd.DataFrame:
     """How similar the networks of every two pathways are, by the links they share or by their shape alone.
 

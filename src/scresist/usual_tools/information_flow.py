@@ -7,7 +7,7 @@ import pandas as pd
 
 from scresist.checks import InputError, require_choice
 from scresist.communication.conditions import rounded, together
-from scresist.communication.result import Communication
+from scresist.communication.result import LINK_P, Communication
 from scresist.kernels.rank_tests import signed_rank_test, two_sample_rank_test
 
 
@@ -17,7 +17,7 @@ def rank_flow(
     level: str = "pathway",
     measure: str = "weight",
     paired: bool = True,
-    threshold: float = 0.05,
+    threshold: float = LINK_P,
 ) -> pd.DataFrame:
     """Information flow of each pathway or pair: the sum (or number) of its links over all pairs of groups.
 
