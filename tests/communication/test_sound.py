@@ -100,8 +100,8 @@ def test_a_planted_signal_is_found_in_pair_pathway_and_role():
     assert (pair["effect"] > 0).all()
     assert {"fibroblast", "macrophage", "B", "malignant"} <= set(pair["target"])
     pathway = table[(table["level"] == "pathway") & (table["q_value"] < 0.05)]
-    # One other pathway (VEGF) has been called here since the arms have variances of their own; not yet explained. A false
-    # discovery rate of 5 % allows it, but this check was exact before: make it exact again or explain the call.
+    # Another pathway (VEGF) has been called here since the arms have variances of their own; not yet explained. A rate
+    # of 5 % allows it, but this check was exact before: explain the call, then make the check exact again.
     assert (pathway["pathway"] != "TGFb").sum() <= 1 < (pathway["pathway"] == "TGFb").sum()
     role = table[(table["level"] == "outgoing") & (table["q_value"] < 0.05)]
     assert set(zip(role["source"], role["pathway"], strict=True)) == {("malignant", "TGFb")}
