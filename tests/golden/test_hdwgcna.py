@@ -22,7 +22,7 @@ from scresist.kernels.linkage import leaf_order
 from scresist.kernels.metacells import aggregate_members, choose_metacells, nearest_cells, overlap_summary
 from scresist.kernels.normalise import log1p_per_10k
 from scresist.networks import Pooling
-from scresist.networks.detect import Recipe, find_modules
+from scresist.networks.detect import Recipe, correlations, cut_modules, dissimilarity
 from scresist.networks.naming import alphabetical_codes, colours_of
 from scresist.networks.power import POWERS
 from scresist.usual_tools import cell_membership, module_differences
@@ -155,7 +155,9 @@ def test_build_makes_hdwgcnas_modules_eigengenes_and_membership():
 def test_modules_before_and_after_merging(single):
     """In single precision, as sound mode computes, no label differs either."""
     expected = table("construct_network_modules")
-    found = find_modules(arrays()["datExpr"], Recipe(power=facts()["power"], min_module_size=20, single=single))
+    recipe = Recipe(power=facts()["power"], min_module_size=20, single=single)
+    X = arrays()["datExpr"]
+    found = cut_modules(X, dissimilarity(correlations(X, recipe), recipe), recipe)
     assert colours_of(found.unmerged).tolist() == expected["unmerged"].tolist()
     assert colours_of(found.labels).tolist() == expected["module"].tolist()
 

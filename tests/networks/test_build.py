@@ -172,7 +172,7 @@ def test_scores_follow_the_programmes(net, adata):
 
 def test_a_power_that_never_fits_falls_back_with_a_warning(adata):
     with pytest.warns(PowerWarning, match="power 12 is used"):
-        net = sr.networks.build(adata, compartment="malignant", min_module_size=15, powers=[1, 2, 3])
+        net = sr.networks.build(adata, compartment="malignant", min_module_size=15, powers=[1, 2, 3], values="log")
     assert net.power == 12
     assert any("no power reaches" in note for note in net.notes)
 
@@ -254,7 +254,7 @@ def test_bad_input_is_named(adata):
     with pytest.raises(InputError, match="power"):
         build(adata, compartment="malignant", power=-2)
     with pytest.raises(RefusedError, match="no module"):
-        build(adata[:, 200:].copy(), compartment="malignant", min_module_size=45, power=6)
+        build(adata[:, 200:].copy(), compartment="malignant", min_module_size=45, power=6, values="log")
     with pytest.raises(RefusedError, match="metacells are too few"):
         build(adata, compartment="malignant", pooling=Pooling(target=1))
     with pytest.raises(InputError, match="genes are not in the data"):

@@ -87,7 +87,7 @@ def test_final_and_unmerged_colours(dataset, tag):
 def test_construct_network(dataset, single):
     recipe = Recipe(power=golden.POWER[dataset], min_module_size=25 if dataset == "A_opc500" else 50, single=single)
     found = find_modules(golden.expression(dataset), recipe)
-    np.testing.assert_array_equal(colours_of(found.labels), modules_of(dataset))
+    np.testing.assert_array_equal(colours_of(found), modules_of(dataset))
 
 
 @pytest.mark.parametrize("minimum", [20, 50])
@@ -95,7 +95,7 @@ def test_few_genes_lower_the_smallest_module(minimum):
     X = golden.edge_array("few30_datExpr")
     expected = golden.edge_cases()[f"few30_ConstructNetwork_min{minimum}"]["value"]["colors"]
     found = find_modules(X, Recipe(min_module_size=minimum, power=6, single=False))
-    same = (colours_of(found.labels) == expected).mean()
+    same = (colours_of(found) == expected).mean()
     assert same == 1.0
 
 

@@ -57,12 +57,20 @@ def test_matching_is_by_the_best_jaccard_index():
     assert match_modules(np.array([1, 1]), np.array([0, 0]))[0].tolist() == [0]
 
 
-def test_a_module_of_one_patient_is_flagged():
+def test_a_module_of_one_patient_is_none_and_is_named():
+    """One patient cannot make a finding."""
     net = sr.networks.build(networks_cohort.cohort(private="a"), **SETTINGS)
-    flagged = net.catalogue.set_index("module")
-    assert flagged.loc[planted(net, 1), "carried_by"] == "P0"
-    assert flagged.loc[planted(net, 2), "carried_by"] == ""
-    assert any("rests on patient P0" in note for note in net.notes)
+    assert planted(net, 1) == "unassigned"
+    row = net.candidates.set_index("carried_by").loc["P0"]
+    assert not row["kept"]
+    assert set(row["genes"].split()) <= {f"G{i}" for i in range(40)}
+    assert row["carried_share"] > 0.5
+    assert any("are not proved" in note for note in net.notes)
+    unproved = sr.networks.build(networks_cohort.cohort(private="a"), values="log", **SETTINGS)
+    flagged = unproved.catalogue.set_index("module")
+    assert flagged.loc[planted(unproved, 1), "carried_by"] == "P0"
+    assert flagged.loc[planted(unproved, 2), "carried_by"] == ""
+    assert any("rests on patient P0" in note for note in unproved.notes)
 
 
 def test_a_module_of_cycling_cells_is_flagged(adata):
@@ -168,7 +176,7 @@ def test_consensus_keeps_what_patients_share(net, adata):
     assert agreed.settings["consensus"] == "patient"
     assert len(agreed.scores) == 6 * len(agreed.names)
     private = networks_cohort.cohort(private="a")
-    one = sr.networks.build(private, **SETTINGS)
+    one = sr.networks.build(private, values="log", **SETTINGS)
     without = sr.networks.consensus(one, quantile=0.2)
     found = sr.networks.module_agreement(one, [without]).set_index("module")["jaccard"]
     # What b and c leave of a cell's counts moves all other genes a little: hence not zero.

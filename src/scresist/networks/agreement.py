@@ -12,7 +12,7 @@ import pandas as pd
 from scresist.checks import DesignError, InputError, RefusedError, require_columns
 from scresist.networks.construct import described, with_network_scores
 from scresist.networks.detect import correlations, cut_modules, dissimilarity
-from scresist.networks.modes import SOUND
+from scresist.networks.matrix import MINIMUM_METACELLS
 from scresist.networks.network import Network
 from scresist.networks.robustness import recipe_of
 
@@ -24,7 +24,7 @@ def consensus(
     by: str = "patient",
     quantile: float = 0.25,
     scale_at: float = 0.95,
-    min_metacells: int = SOUND.minimum_metacells,
+    min_metacells: int = MINIMUM_METACELLS,
     min_module_size: int | None = None,
     deep_split: int | None = None,
     samples: pd.DataFrame | None = None,

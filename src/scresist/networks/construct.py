@@ -11,23 +11,33 @@ from scipy import sparse
 
 from scresist.cells.counts import raw_counts
 from scresist.cells.focus import resolve_focus
-from scresist.cells.network_cells import check_genes, group_names, neighbour_space
-from scresist.checks import RefusedError, require_columns
+from scresist.cells.network_cells import check_genes, neighbour_space
+from scresist.checks import RefusedError, require_choice, require_columns, require_positive
 from scresist.kernels.modules import eigengenes, signed_kme
 from scresist.kernels.normalise import log1p_per_10k
+from scresist.networks.by_residuals import DEEP_SPLIT, Asked, from_residuals
 from scresist.networks.covariates import with_covariates, with_flags
 from scresist.networks.detect import Detected, Recipe, check_recipe, correlations, cut_modules, dissimilarity
-from scresist.networks.modes import SOUND, NetworkMode, mode_named
+from scresist.networks.matrix import (
+    N_NEIGHBOURS,
+    Found,
+    Matrix,
+    centred_within,
+    check_kept,
+    group_codes,
+    metacell_values,
+    with_scale,
+)
+from scresist.networks.modes import NetworkMode, mode_named
 from scresist.networks.naming import GREY, UNASSIGNED, colours_of, module_catalogue
 from scresist.networks.network import Network
+from scresist.networks.origin import with_origin
 from scresist.networks.pooling import Metacells, Pooling, pool_cells
 from scresist.networks.power import POWERS, PowerChoice, choose_power, power_table
 from scresist.networks.scores import module_scores
 from scresist.networks.selection import GeneChoice, select_genes
 
-MIN_GENES = 20
 SMALLEST_MODULE = 20  # genes; below, eigengenes of chance modules are as tight as those of real ones
-N_NEIGHBOURS = 50
 
 
 def build(
@@ -40,12 +50,15 @@ def build(
     tom: str = "signed",
     correlation: str = "pearson",
     power: float | None = None,
-    deep_split: int = 4,
-    min_module_size: int = 50,
+    deep_split: int | None = None,
+    min_module_size: int | None = None,
     merge_height: float = 0.2,
+    max_module_share: float = 1 / 3,
     rng: int | np.random.Generator = 1,
+    values: str | None = None,
     pooling: Pooling | None = None,
     reduction: str | None = None,
+    n_components: int | None = None,
     genes: Sequence[str] | None = None,
     select: str = "fraction",
     fraction: float = 0.05,
@@ -62,7 +75,11 @@ def build(
     """Modules of genes whose expression rises and falls together in the cells of a compartment.
 
     Cells are pooled into metacells, each within one group of cells; genes are correlated over metacells; correlations
-    become adjacencies, then topological overlaps, then a tree; branches of the tree are the modules.
+    become adjacencies, then topological overlaps, then a tree; branches of the tree are the modules. In sound mode
+    cells are compared in the compartment's own space, by residuals of counts within samples; the branches are only
+    where modules start, and each gene belongs to the module that it follows most over cells; the power and the depth
+    of the cut are those whose modules agree most between halves of the patients; and a module is kept only if its
+    genes vary together in patients that did not form it.
 
     Parameters
     ----------
@@ -74,25 +91,35 @@ def build(
     compartment
         Which cells: "malignant" (by obs["malignancy"]), a cell type or a lineage; None or "all" is every cell.
     mode
-        "sound": small groups give smaller metacells; no group gives more than 150; the fit table uses the correlation
-        of the network; the fit must fall and leave a mean connectivity of 1; gene x gene matrices are in single
-        precision. "parity": what hdWGCNA 0.4 does, with R's random stream, bicor for the fit table, double precision,
-        and no metacells from groups below 100 cells. `networks.modes` lists every difference.
+        "sound": as above; small groups give smaller metacells; no group gives more than 150; gene x gene matrices are
+        in single precision. "parity": what hdWGCNA 0.4 does, with R's random stream, bicor for the fit table, double
+        precision, and no metacells from groups below 100 cells. `networks.modes` lists every difference.
     network, tom, correlation
         "signed", "unsigned" or "signed hybrid"; "signed", "unsigned" or "signed Nowick"; "pearson" or "bicor".
     power
-        Soft-threshold power, 1 to 30; None chooses it from the fit table. Where no power fits, the power that WGCNA's
-        authors recommend for the number of metacells is used, with a warning and a note.
+        Soft-threshold power, 1 to 30. None chooses it: in sound mode by what reproduces (`choices` has the curve); by
+        the fit table in parity mode and for values="log", where WGCNA's recommended power for the number of metacells
+        is used, with a warning and a note, if no power fits.
     deep_split, min_module_size, merge_height, pam
-        Settings of the tree cut and of the merging. `min_module_size` is lowered to half the genes where it exceeds
-        that; in sound mode, where no module is that large, it is halved to no less than 20. Notes and settings report
-        the size that was used.
+        Settings of the tree cut and of the merging. None is hdWGCNA's 4 and 50 in parity mode; in sound mode
+        `deep_split` is chosen with the power, and the smallest module has 15 genes. `min_module_size` is lowered to
+        half the genes where it exceeds that; for values="log" in sound mode, where no module is that large, it is
+        halved to no less than 20. Notes and settings report the size that was used.
+    max_module_share
+        Share of the genes of the network beyond which a module is flagged: so large a module is an axis that all genes
+        follow, not a programme.
     rng
         Seed or generator of the metacells. In parity mode a seed is R's.
+    values
+        What genes are correlated by: "residuals" of counts within samples, with the depth of a cell as offset, or
+        "log"-normalised sums of metacells. None is residuals in sound mode, log in parity mode.
     pooling
         Sizes and limits of metacells; None uses those of the mode.
     reduction
-        Slot of obsm in which neighbours are sought; None uses X_pca where it exists, else computes components.
+        Slot of obsm in which neighbours are sought. None is the compartment's own space for residuals; for values="log"
+        X_pca where it exists, else components of the counts.
+    n_components
+        Components of the own space; None keeps those that exceed what independent genes give.
     genes, select, fraction, n_genes, keep_genes
         Which genes; see `GeneChoice`.
     within
@@ -113,52 +140,81 @@ def build(
 
     Returns
     -------
-    A frozen `Network`.
+    A frozen `Network`. In sound mode it has no module where none was proved: `candidates` and `notes` list what came
+    nearest.
 
     Raises
     ------
     InputError
         If columns, counts, genes or settings are wrong.
     RefusedError
-        If there are too few patients or metacells, or no module of the wanted size.
+        If there are too few patients or metacells, or in parity mode no module of the wanted size.
 
     References
     ----------
-    Morabito et al. (2023) Cell Rep Methods 3:100498; Langfelder & Horvath (2008) BMC Bioinformatics 9:559.
+    Morabito et al. (2023) Cell Rep Methods 3:100498; Langfelder & Horvath (2008) BMC Bioinformatics 9:559; DeTomaso &
+    Yosef (2021) Cell Syst 12:446 (correlation over neighbours in the space of the cells themselves).
     """
     rules = mode_named(mode)
+    values = rules.values if values is None else values
+    require_choice(values, ("residuals", "log"), "values")
+    by_residuals = values == "residuals"
     recipe = Recipe(
-        network=network, tom=tom, correlation=correlation, deep_split=deep_split, min_module_size=min_module_size,
-        merge_height=merge_height, pam=pam, single=rules.single_precision,
+        network=network, tom=tom, correlation=correlation, merge_height=merge_height, pam=pam,
+        deep_split=(rules.deep_split or DEEP_SPLIT) if deep_split is None else deep_split,
+        min_module_size=rules.min_module_size if min_module_size is None else min_module_size,
+        single=rules.single_precision, members=rules.members if by_residuals else 0.0,
+        seed_genes=rules.seed_genes if by_residuals else 0,
     )  # fmt: skip
     check_recipe(recipe)
+    if n_components is not None:
+        require_positive(n_components, "n_components")
     choice = GeneChoice(select, fraction, n_genes, genes, keep_genes)
     threshold = PowerChoice(power, tuple(powers), threshold_correlation or rules.threshold_correlation or correlation)
     check_genes(adata.var_names)
     columns = [groupby] if isinstance(groupby, str) else list(groupby)
     require_columns(adata.obs, columns, "adata.obs")
     pooling = pooling or rules.pooling
-    where = _cells_of(adata, columns, compartment, rules)
-    _check_patients(where.obs, rules.minimum_patients if min_patients is None else min_patients)
+    inside = resolve_focus(adata.obs, compartment).mask
+    _check_patients(adata.obs[inside], rules.minimum_patients if min_patients is None else min_patients)
     source = draws if draws is not None else rules.random(rng)
-    pooled = _pooled(where, columns, rules, pooling, reduction, source)
-    matrix = _matrix(pooled, choice, rules, within)
-    found = _modules(matrix.X, recipe, threshold, rules)
+    if by_residuals:
+        asked = Asked(power, deep_split, tuple(powers), n_components, reduction, within, rng)
+        made = from_residuals(adata, inside, columns, rules, pooling, choice, recipe, asked, source)
+        metacells, matrix, found = made.metacells, made.matrix, made.found
+    else:
+        where = _cells_of(adata, inside, columns, compartment, rules)
+        pooled = _pooled(where, columns, rules, pooling, reduction, source)
+        matrix = _matrix(pooled, choice, rules, within)
+        metacells, found = pooled.metacells, _modules(matrix.X, recipe, threshold, rules)
     settings = {
-        "mode": mode, "groupby": pooled.columns, "compartment": compartment, "network": network, "tom": tom,
-        "correlation": correlation, "power": found.recipe.power, "deep_split": deep_split, "merge_height": merge_height,
-        "min_module_size": found.recipe.min_module_size, "pam": pam, "within": matrix.within, "fraction": fraction,
-        "space": pooled.space, "select": "given" if genes is not None else select,
+        "mode": mode, "values": values, "groupby": matrix.columns, "compartment": compartment, "network": network,
+        "tom": tom, "correlation": correlation, "power": found.recipe.power, "deep_split": found.recipe.deep_split,
+        "merge_height": merge_height, "min_module_size": found.recipe.min_module_size,
+        "max_module_share": max_module_share, "pam": pam,
+        "members": recipe.members, "seed_genes": recipe.seed_genes, "within": matrix.within, "fraction": fraction,
+        "space": matrix.space, "select": "given" if genes is not None else select,
         "rng": rng if isinstance(rng, int) else "generator", "k": pooling.k, "max_shared": pooling.max_shared,
         "target": pooling.target, "min_cells": pooling.min_cells,
     }  # fmt: skip
-    metacells = with_covariates(pooled.metacells, where.cells)
+    metacells = with_covariates(metacells, matrix.cells)
     net = Network(
         **described(matrix.X, matrix.genes, metacells.table, found.detected), power_table=found.table,
         metacells=metacells.table, metacell_report=metacells.report, gene_report=matrix.report,
         settings=MappingProxyType(settings), notes=(*metacells.notes, *found.notes),
     )  # fmt: skip
+    net = net.replace(choices=found.choices, candidates=found.candidates, catalogue=_proved(net.catalogue, found))
     return with_network_scores(net, adata, samples)
+
+
+def _proved(catalogue: pd.DataFrame, found: Found) -> pd.DataFrame:
+    """The catalogue with how coherent each module is where it did not form."""
+    if found.candidates is None:
+        return catalogue
+    columns = {"coherence": "coherence", "coherence_chance": "coherence_chance", "q_value": "q_coherence",
+               "found_without": "found_without"}  # fmt: skip
+    proofs = found.candidates.set_index("id")[list(columns)].rename(columns=columns)
+    return catalogue.join(proofs, on="id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,28 +245,9 @@ class _Pooled:
     space: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Matrix:
-    """Expression of the selected genes over metacells, and the report on every gene."""
-
-    X: np.ndarray
-    genes: pd.Index
-    report: pd.DataFrame
-    within: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The modules, the recipe and the fit table they were found with, and notes for the reader."""
-
-    recipe: Recipe
-    table: pd.DataFrame
-    detected: Detected
-    notes: tuple[str, ...]
-
-
-def _cells_of(adata: Any, columns: Sequence[str], compartment: str | None, rules: NetworkMode) -> _Cells:
-    inside = resolve_focus(adata.obs, compartment).mask
+def _cells_of(
+    adata: Any, inside: np.ndarray, columns: Sequence[str], compartment: str | None, rules: NetworkMode
+) -> _Cells:
     if rules.every_type_first and "cell_type" in columns and _is_cell_type(adata.obs, compartment, inside):
         return _Cells(adata, inside, str(compartment))
     return _Cells(adata if inside.all() else adata[inside], np.ones(int(inside.sum()), dtype=bool), None)
@@ -258,66 +295,31 @@ def _of_cell_type(metacells: Metacells, cell_type: str) -> Metacells:
     return Metacells(metacells.counts[keep], members, table, metacells.report, metacells.notes)
 
 
-def _matrix(pooled: _Pooled, choice: GeneChoice, rules: NetworkMode, within: str | None) -> _Matrix:
+def _matrix(pooled: _Pooled, choice: GeneChoice, rules: NetworkMode, within: str | None) -> Matrix:
     """Log-normalised metacells of the selected genes; `within` names the groups whose means are subtracted."""
     obs, inside = pooled.where.cells.obs, pooled.where.inside
     names = pooled.where.cells.var_names
     expression = log1p_per_10k(pooled.metacells.counts)
-    codes = _group_codes(obs[inside], pooled.columns, per_group=rules.detection_by_group)
+    codes = group_codes(obs[inside], pooled.columns, per_group=rules.detection_by_group)
     own = pooled.counts if inside.all() else pooled.counts[inside]  # a selection is a copy
-    report = select_genes(own, names, codes, expression, choice, minimum_cells=rules.minimum_cells)
+    report = select_genes(own, names, codes, choice, metacells=expression, minimum_cells=rules.minimum_cells)
     kept = report["kept"].to_numpy()[: len(names)].copy()
-    if kept.sum() < MIN_GENES:
-        raise RefusedError(f"{int(kept.sum())} genes are left of {len(names)} (at least {MIN_GENES} are needed); "
-                         "lower fraction, or see the reasons in gene_report")  # fmt: skip
+    check_kept(kept)
     X = expression[:, kept]
-    if within == "auto":
-        within = next((c for c in rules.centred_within if c in obs), None)
-    values = _metacell_values(pooled.metacells, obs, within)
-    if values is None:
-        return _Matrix(X, names[kept].astype(str), report, within)
-    X = _centred_within(X, values)
-    moving = ~(X.var(axis=0) <= (1e-10 * np.abs(X).max()) ** 2)
-    still = np.flatnonzero(kept)[~moving]
-    report.loc[still, ["kept", "reason"]] = (False, f"constant within every {within}")
-    return _Matrix(X[:, moving], names[kept][moving].astype(str), report, within)
+    within = rules.column_within(obs, within)
+    values = metacell_values(pooled.metacells, obs, within)
+    if values is not None:
+        X = centred_within(X, values)
+        moving = ~(X.var(axis=0) <= (1e-10 * np.abs(X).max()) ** 2)
+        still = np.flatnonzero(kept)[~moving]
+        report.loc[still, ["kept", "reason"]] = (False, f"constant within every {within}")
+        kept[still] = False
+        X = X[:, moving]
+    report = with_scale(report, np.flatnonzero(kept), X)
+    return Matrix(X, names[kept].astype(str), report, within, pooled.where.cells, pooled.columns, pooled.space)
 
 
-def _group_codes(obs: pd.DataFrame, columns: Sequence[str], *, per_group: bool) -> np.ndarray:
-    """Groups within which a gene must be detected: those of the metacells, or one of all cells."""
-    if not per_group:
-        return np.zeros(len(obs), dtype=np.int64)
-    return np.asarray(pd.factorize(group_names(obs, columns)[0], use_na_sentinel=False)[0])
-
-
-def _metacell_values(metacells: Metacells, obs: pd.DataFrame, column: str | None) -> np.ndarray | None:
-    """The value of a column for every metacell: its own column, else that of the cell it was drawn around."""
-    if column is None:
-        return None
-    require_columns(obs, [column], "adata.obs")
-    if column in metacells.table:
-        return metacells.table[column].astype(str).to_numpy()
-    return obs[column].astype(str).to_numpy()[[pool[-1] for pool in metacells.members]]
-
-
-def _centred_within(X: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Expression with the mean of each group of rows replaced by the overall mean."""
-    groups, minimum = np.unique(values), SOUND.minimum_metacells
-    left = len(X) - len(groups)
-    if left < minimum:
-        raise RefusedError(
-            f"{len(X)} metacells of {len(groups)} samples leave {left} to correlate within samples (at least {minimum} "
-            "are needed); lower k or min_cells of the pooling, or subtract no means with within=None"
-        )
-    X = X.copy()
-    overall = X.mean(axis=0)
-    for name in groups:
-        rows = values == name
-        X[rows] += overall - X[rows].mean(axis=0)
-    return X
-
-
-def _modules(X: np.ndarray, recipe: Recipe, choice: PowerChoice, rules: NetworkMode) -> _Found:
+def _modules(X: np.ndarray, recipe: Recipe, choice: PowerChoice, rules: NetworkMode) -> Found:
     """The fit table, the power and the modules."""
     R = correlations(X, recipe)
     other = choice.correlation != recipe.correlation
@@ -342,7 +344,7 @@ def _modules(X: np.ndarray, recipe: Recipe, choice: PowerChoice, rules: NetworkM
             f"no module of {recipe.min_module_size} genes or more was found among {X.shape[1]} genes over {len(X)} "
             "metacells; lower min_module_size, raise deep_split, or choose another power from the fit table"
         )
-    return _Found(recipe, table, detected, tuple(notes))
+    return Found(recipe, table, detected, tuple(notes))
 
 
 def described(X: np.ndarray, genes: pd.Index, metacells: pd.DataFrame, detected: Detected) -> dict[str, Any]:
@@ -390,4 +392,4 @@ def with_network_scores(net: Network, adata: Any, samples: pd.DataFrame | None =
         scored = module_scores(net, adata, by=by)
         note = () if by == "sample" else (f"obs has no column sample: scores are per {by}",)
         net = net.replace(scores=scored.table, notes=(*net.notes, *scored.notes, *note))
-    return with_flags(net, adata.obs, samples)
+    return with_origin(with_flags(net, adata.obs, samples), adata)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scresist.cells.counts import genes_per_cell
 from scresist.kernels.normalise import log1p_per_10k
 from scresist.networks.network import Network
 from scresist.networks.pooling import Metacells
@@ -18,6 +19,7 @@ CYCLING = (
     "CENPF", "CENPE", "TPX2", "NUSAP1", "HMGB2", "GMNN", "CDC20", "AURKA", "AURKB", "BUB1",
 )  # fmt: skip
 BATCHES = ("batch", "site", "chemistry")
+COVARIATES = ("log_depth", "log_detected", "mito_share", "ribosomal_share", "cell_cycle", "contamination")
 CARRIED = 0.5  # share of an eigengene's variance beyond which the module rests on one patient
 TECHNICAL = 0.5  # |r| with a covariate beyond which a module is flagged
 BETWEEN_BATCHES = 0.75  # the same for a batch: with few samples, half of the variance is between batches by chance
@@ -27,8 +29,9 @@ OUTLIER = 5.0  # deviations from the other patients' scores beyond which a patie
 def with_covariates(metacells: Metacells, cells: Any) -> Metacells:
     """Metacells with technical and biological covariates as columns of their table.
 
-    `log_depth` (log10 of counts per member), `mito_share`, `cell_cycle` (mean log-normalised expression of cycling
-    genes, where there are five or more), and the members' mean of obs["contamination"], where there is one.
+    `log_depth` (log10 of counts per member), `log_detected` (mean log10 of the members' detected genes), `mito_share`,
+    `ribosomal_share`, `cell_cycle` (mean log-normalised expression of cycling genes, where there are five or more), and
+    the members' mean of obs["contamination"], where there is one.
 
     Parameters
     ----------
@@ -45,6 +48,11 @@ def with_covariates(metacells: Metacells, cells: Any) -> Metacells:
     mito = np.flatnonzero(names.str.upper().str.startswith("MT-"))
     if len(mito):
         table["mito_share"] = counts[:, mito].sum(axis=1) / np.maximum(total, 1)
+    ribosomal = np.flatnonzero(names.str.upper().str.match(r"RP[LS]\d"))
+    if len(ribosomal) >= 5:
+        table["ribosomal_share"] = counts[:, ribosomal].sum(axis=1) / np.maximum(total, 1)
+    detected = np.log10(np.maximum(genes_per_cell(cells), 1))
+    table["log_detected"] = [float(detected[pool].mean()) for pool in metacells.members]
     cycling = np.flatnonzero(names.str.upper().isin(CYCLING))
     if len(cycling) >= 5:
         table["cell_cycle"] = log1p_per_10k(counts)[:, cycling].mean(axis=1)
@@ -79,11 +87,6 @@ def with_flags(net: Network, obs: pd.DataFrame, samples: pd.DataFrame | None = N
     technical, strength = _technical(net, batches)
     catalogue["carried_by"], catalogue["carried_share"] = carried, shares
     catalogue["technical"], catalogue["technical_r"] = technical, strength
-    for _, row in catalogue.iterrows():
-        if row["carried_by"]:
-            notes.append(f"{row['module']} rests on patient {row['carried_by']}")
-        if row["technical"]:
-            notes.append(f"{row['module']} is associated with {row['technical']} (r {row['technical_r']:.2f})")
     return net.replace(catalogue=catalogue, notes=(*net.notes, *notes))
 
 
@@ -146,7 +149,7 @@ def _technical(net: Network, batches: pd.DataFrame) -> tuple[list[str], np.ndarr
     """The covariate or batch that each module is most associated with, and how closely."""
     table, E = net.metacells, net.eigengenes.to_numpy()
     found: list[dict[str, float]] = [{} for _ in net.names]
-    columns = [c for c in ("log_depth", "mito_share", "cell_cycle", "contamination") if c in table]
+    columns = [c for c in COVARIATES if c in table]
     groups = table[net.settings["within"]].astype(str).to_numpy() if net.settings.get("within") in table else None
     for column in columns:
         values = table[column].to_numpy(dtype=float)

@@ -1,13 +1,16 @@
 """From expression to modules: correlation, overlap, tree, cut, trimming, merging; the same for every resample."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
 from scresist.checks import InputError, require_choice, require_positive
 from scresist.kernels._blocks import nearest_columns, over_rows
 from scresist.kernels.linkage import average_linkage
+from scresist.kernels.membership import refine_members
 from scresist.kernels.modules import merge_modules, trim_modules
 from scresist.kernels.overlap import topological_overlap
 from scresist.kernels.pairwise import correlation
@@ -15,13 +18,18 @@ from scresist.kernels.similarity import NETWORKS, adjacency_into
 from scresist.kernels.tree_cut import cut_tree_hybrid
 from scresist.networks.naming import alphabetical_codes, colours_of
 
+AXIS = 0.1  # of the genes; a larger module is searched for programmes inside it
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How modules are made of expression; the defaults are hdWGCNA's.
 
     `single` computes correlations, overlap and tree in single precision (a quarter of the time, half of the memory;
-    overlaps differ by less than 1e-5); eigengenes and kME are always in double precision.
+    overlaps differ by less than 1e-5); eigengenes and kME are always in double precision. Where `members` is above 0,
+    the branches of the tree are only where modules start: each gene is then moved to the module that it follows most
+    (`kernels.membership`), if by `members` or more. `seed_genes` is how many genes the tree of a resample has, those
+    whose metacells vary most (0 is all): the others can still become members.
     """
 
     network: str = "signed"
@@ -38,6 +46,8 @@ class Recipe:
     min_core_kme: float = 0.5
     min_kme_to_stay: float = 0.2
     single: bool = True
+    members: float = 0.0
+    seed_genes: int = 0
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -97,9 +107,169 @@ def dissimilarity(R: np.ndarray, recipe: Recipe) -> np.ndarray:
     return D
 
 
-def find_modules(X: np.ndarray, recipe: Recipe, *, n_neighbours: int = 0) -> Detected:
-    """Modules of the columns of X (samples, genes) by a recipe; see `cut_modules`."""
-    return cut_modules(X, dissimilarity(correlations(X, recipe), recipe), recipe, n_neighbours=n_neighbours)
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A tree of the genes in which modules start: their positions, values, dissimilarity and tree."""
+
+    chosen: np.ndarray
+    X: np.ndarray
+    D: np.ndarray
+    tree: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Correlations of the genes in which modules start, from which the tree of any power follows."""
+
+    chosen: np.ndarray
+    X: np.ndarray
+    R: np.ndarray
+    recipe: Recipe
+
+    def at(self, power: float) -> Start:
+        """The tree at a power."""
+        D = dissimilarity(self.R.copy(), replace(self.recipe, power=power))
+        return Start(self.chosen, self.X, D, average_linkage(D))
+
+
+def prepared(X: np.ndarray, recipe: Recipe) -> Prepared:
+    """Correlations of the genes in which modules start: those that vary, and of these the `seed_genes` that vary most.
+
+    Parameters
+    ----------
+    X
+        Expression. Shape (metacells, genes).
+    recipe
+        The settings.
+    """
+    variance = X.var(axis=0)
+    moving = np.flatnonzero(variance > 0)
+    if recipe.seed_genes and len(moving) > recipe.seed_genes:
+        moving = np.sort(moving[np.argsort(-variance[moving], kind="stable")[: recipe.seed_genes]])
+    return Prepared(moving, X[:, moving], correlations(X[:, moving], recipe), recipe)
+
+
+def find_modules(X: np.ndarray, recipe: Recipe, *, cells: np.ndarray | None = None) -> np.ndarray:
+    """Module of each column of X (metacells, genes) by a recipe, 1 the largest, or 0; see `cut_modules`.
+
+    Parameters
+    ----------
+    X
+        Expression. Shape (metacells, genes).
+    recipe
+        The settings.
+    cells
+        Standardised values of the cells, in which members are decided; None decides them in X. Shape (cells, genes).
+    """
+    start = prepared(X, recipe).at(recipe.power)
+    return with_members(X, seed_labels(X, recipe, start), recipe, cells)
+
+
+def seed_labels(X: np.ndarray, recipe: Recipe, start: Start) -> np.ndarray:
+    """Module of every gene of X by the branches of a tree of some of them; 0 for the others.
+
+    Parameters
+    ----------
+    X
+        Expression. Shape (metacells, genes).
+    recipe
+        The settings of the cut.
+    start
+        The tree.
+    """
+    labels = np.zeros(X.shape[1], dtype=np.int64)
+    labels[start.chosen] = cut_modules(start.X, start.D, recipe, tree=start.tree).labels
+    return labels
+
+
+def with_members(X: np.ndarray, labels: np.ndarray, recipe: Recipe, cells: np.ndarray | None = None) -> np.ndarray:
+    """Labels after members were decided and modules that nearly agree were merged, 1 the largest.
+
+    Parameters
+    ----------
+    X, recipe, cells
+        As in `find_modules`.
+    labels
+        Where modules start. Shape (genes,).
+    """
+    if not recipe.members or not labels.any():
+        return labels
+    size = min(recipe.min_module_size, X.shape[1] // 2)
+    pools = standardised(X)
+    Z = pools if cells is None else cells
+    labels = split_axes(pools, labels, recipe)
+    for _ in range(3):  # merged modules decide their members once more
+        labels = refine_members(Z, labels, threshold=recipe.members, min_size=size)
+        merged = merge_agreeing(pools, labels, recipe.merge_height)
+        if merged.max(initial=0) == len(np.unique(labels[labels > 0])):
+            return merged
+        labels = merged
+    return refine_members(Z, labels, threshold=recipe.members, min_size=size)
+
+
+def split_axes(Z: np.ndarray, labels: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Labels with the programmes inside very large modules as modules of their own.
+
+    A module of more than a tenth of the genes is an axis that many genes share. Its mean is taken out of its genes, and
+    modules start anew among what is left; the other genes stay together.
+
+    Parameters
+    ----------
+    Z
+        Standardised values. Shape (rows, genes).
+    labels
+        Module of each gene.
+    recipe
+        The settings.
+    """
+    labels = labels.copy()
+    for label in range(1, int(labels.max(initial=0)) + 1):
+        inside = np.flatnonzero(labels == label)
+        if len(inside) <= AXIS * len(labels) or len(inside) < 2 * recipe.min_module_size:
+            continue
+        axis = standardised(Z[:, inside].mean(axis=1, keepdims=True))
+        left = Z[:, inside] - axis * (axis.T @ Z[:, inside] / len(Z))
+        start = prepared(left, recipe).at(recipe.power)
+        found = seed_labels(left, recipe, start)
+        labels[inside[found > 0]] = labels.max() + found[found > 0]
+    return labels
+
+
+def merge_agreeing(Z: np.ndarray, labels: np.ndarray, merge_height: float) -> np.ndarray:
+    """Labels after modules whose sums correlate by 1 - merge_height or more were merged, 1 the largest.
+
+    The sum of standardised genes is used in place of the eigengene: the members of a module all follow it.
+
+    Parameters
+    ----------
+    Z
+        Standardised values. Shape (rows, genes).
+    labels
+        Module of each gene; numbers may be missing.
+    merge_height
+        Largest dissimilarity that is merged, by average linkage.
+    """
+    names, number = np.unique(labels, return_inverse=True)
+    number = number + (names[0] != 0)
+    count = int(number.max(initial=0))
+    if count > 1:
+        sums = standardised(Z @ (number[:, None] == np.arange(1, count + 1)).astype(Z.dtype)).astype(np.float64)
+        R = np.clip(sums.T @ sums / len(sums), -1, 1)
+        tree = linkage(squareform(1 - R, checks=False), "average")
+        number = np.concatenate([[0], fcluster(tree, merge_height, "distance")])[number]
+    sizes = np.bincount(number)[1:]
+    first = np.array([np.flatnonzero(number == m + 1)[0] if sizes[m] else 0 for m in range(len(sizes))])
+    order = np.lexsort((first, -sizes))
+    place = np.zeros(len(sizes) + 1, dtype=np.int64)
+    place[order + 1] = np.arange(1, len(sizes) + 1)
+    return place[number]
+
+
+def standardised(X: np.ndarray) -> np.ndarray:
+    """Columns of mean 0 and variance 1 in single precision; a constant column is 0."""
+    X = np.asarray(X, dtype=np.float32) - np.asarray(X.mean(axis=0), dtype=np.float32)
+    deviation = X.std(axis=0)
+    return X / np.where(deviation > 0, deviation, 1)
 
 
 def cut_modules(
@@ -127,6 +297,8 @@ def cut_modules(
         Z, D, recipe.cut_height, recipe.deep_split, size, recipe.pam, max_pam_distance=recipe.cut_height
     )
     neighbours, overlaps = strongest(D, n_neighbours)
+    if recipe.members:
+        return Detected(cut, cut, Z, neighbours, overlaps)
     X = np.asarray(X, dtype=np.float64)
     unmerged = trim_modules(
         X,

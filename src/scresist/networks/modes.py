@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+import pandas as pd
 
 from scresist.checks import require_choice
 from scresist.kernels.r_random import RStream
@@ -42,6 +43,19 @@ class NetworkMode:
         Whether the smallest module size is halved where no module is that large.
     r_stream
         Whether a seed is R's.
+    values
+        What genes are correlated by: "residuals" of counts within samples, or "log"-normalised metacells.
+    min_module_size
+        Smallest module, unless the call sets it.
+    deep_split
+        Depth of the cut; None chooses it with the power by what reproduces.
+    members
+        How far a gene must follow a module to belong to it, in deviations of independent genes; 0 keeps the branches
+        of the tree as they are.
+    seed_genes
+        Genes of the tree of a resample.
+    max_cells
+        Largest number of cells, evenly many of each sample; None takes all.
     """
 
     name: str
@@ -58,10 +72,20 @@ class NetworkMode:
     living_fit: bool
     smaller_modules: bool
     r_stream: bool
+    values: str
+    min_module_size: int
+    deep_split: int | None
+    members: float
+    seed_genes: int
+    max_cells: int | None
 
     def random(self, rng: int | np.random.Generator) -> "np.random.Generator | RStream":
         """Where the positions of metacells are drawn from."""
         return RStream(rng) if self.r_stream and isinstance(rng, int) else np.random.default_rng(rng)
+
+    def column_within(self, obs: pd.DataFrame, within: str | None) -> str | None:
+        """The column of obs whose groups' means are subtracted: `within`, or what "auto" means here."""
+        return next((c for c in self.centred_within if c in obs), None) if within == "auto" else within
 
 
 SOUND = NetworkMode(
@@ -79,6 +103,12 @@ SOUND = NetworkMode(
     living_fit=True,
     smaller_modules=True,
     r_stream=False,
+    values="residuals",
+    min_module_size=15,  # fewer genes are as tight by chance
+    deep_split=None,
+    members=4.0,  # of 5,000 independent genes one in seven modules gains one
+    seed_genes=2000,
+    max_cells=20_000,  # their residuals need 400 MB with 5,000 genes
 )
 PARITY = NetworkMode(
     name="parity",
@@ -95,6 +125,12 @@ PARITY = NetworkMode(
     living_fit=False,
     smaller_modules=False,
     r_stream=True,
+    values="log",
+    min_module_size=50,
+    deep_split=4,
+    members=0.0,
+    seed_genes=0,
+    max_cells=None,
 )
 MODES = MappingProxyType({mode.name: mode for mode in (SOUND, PARITY)})
 

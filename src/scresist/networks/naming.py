@@ -57,4 +57,5 @@ def module_catalogue(genes: pd.Index, labels: np.ndarray, kme: np.ndarray, expla
                 "variance_explained": float(explained[column]),
             }
         )
-    return pd.DataFrame(rows)
+    columns = ["module", "id", "hub", "colour", "n_genes", "variance_explained"]
+    return pd.DataFrame(rows, columns=columns)

@@ -45,12 +45,18 @@ class Network:
     metacell_report, gene_report
         The number of metacells of every group of cells; which genes were used, and why the others were not.
     expression
-        Metacells x genes of the network, log-normalised: correlations are computed from it.
+        Metacells x genes of the network: correlations are computed from it. Sums of residuals within samples, or
+        log-normalised, by `settings["values"]`.
     linkage, neighbours, overlaps
         The tree (scipy's convention, genes in the order of `modules`), and for each gene the positions and overlaps
         of the genes with the highest topological overlap.
     settings, notes
         The settings it was built with, and notes for the reader, one sentence each.
+    choices
+        How well modules of two halves of the patients agree, by power and depth of the cut; None where both were given.
+    candidates
+        Every module that was found, and whether it was proved in patients that did not form it; None where modules are
+        not proved.
     """
 
     modules: pd.DataFrame
@@ -70,6 +76,17 @@ class Network:
     notes: tuple[str, ...] = ()
     kme_low: pd.DataFrame | None = None
     kme_high: pd.DataFrame | None = None
+    choices: pd.DataFrame | None = None
+    candidates: pd.DataFrame | None = None
+
+    @property
+    def scale(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of every gene's log-normalised expression over metacells, by which scores are in units."""
+        if "deviation" in self.gene_report:
+            report = self.gene_report.drop_duplicates("gene").set_index("gene").loc[self.genes]
+            return report["mean"].to_numpy(dtype=float), report["deviation"].to_numpy(dtype=float)
+        X = self.expression.to_numpy(dtype=np.float64)
+        return X.mean(axis=0), X.std(axis=0, ddof=1)
 
     @property
     def power(self) -> float:

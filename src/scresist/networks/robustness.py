@@ -21,8 +21,9 @@ FOUND = 0.5  # Jaccard index from which a module of a resample counts as the sam
 class Stability:
     """How modules and genes change with the patients.
 
-    `modules`: `module`, `recurrence` (share of resamples with a module of Jaccard index 0.5 or more), `jaccard` (mean
-    of the best), `least_without_one` (smallest best
+    `modules`: `module`, `recurrence` (share of resamples with a module of Jaccard index 0.5 or more), with the limits
+    `recurrence_low` and `recurrence_high` of its 95 % interval, `jaccard` (mean of the best), `least_without_one`
+    (smallest best
     Jaccard index when one patient is left out), `depends_on` (that patient).
     `genes`: `gene`, `module`, `stability` (share of resamples in which the gene is in the module that best matches its
     own; for an unassigned gene, the share in which it is unassigned again).
@@ -40,6 +41,7 @@ def recipe_of(net: Network, **changes: Any) -> Recipe:
     """The recipe of a network, with some settings changed."""
     names = ("network", "tom", "correlation", "power", "deep_split", "min_module_size", "merge_height", "pam")
     given = {name: net.settings[name] for name in names}
+    given |= {name: net.settings[name] for name in ("members", "seed_genes") if name in net.settings}
     return Recipe(**{**given, "single": MODES[net.settings["mode"]].single_precision, **changes})
 
 
@@ -106,10 +108,7 @@ def stability(
 
 def _labels_of(X: np.ndarray, recipe: Recipe) -> np.ndarray:
     """Module labels of an expression matrix; a gene constant in it is unassigned."""
-    moving = X.max(axis=0) > X.min(axis=0)
-    labels = np.zeros(X.shape[1], dtype=np.int64)
-    labels[moving] = find_modules(X[:, moving], recipe).labels
-    return labels
+    return find_modules(X, recipe)
 
 
 def _resample(patient: np.ndarray, patients: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -148,10 +147,21 @@ def _module_table(
     table = pd.DataFrame({"module": net.names})
     jaccard = np.array([value for value, _ in matched]) if matched else np.full((1, len(table)), np.nan)
     table["recurrence"] = np.where(np.isnan(jaccard), np.nan, jaccard >= FOUND).mean(axis=0)
+    table["recurrence_low"], table["recurrence_high"] = _wilson(table["recurrence"].to_numpy(), len(matched))
     table["jaccard"] = jaccard.mean(axis=0)
     table["least_without_one"] = np.min(without, axis=0) if without else np.nan
     table["depends_on"] = patients[np.argmin(without, axis=0)] if without else ""
     return table
+
+
+def _wilson(share: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of the 95 % interval of Wilson (1927) of shares of n; NaN without any."""
+    if n == 0:
+        return share, share
+    z = 1.959964
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
 
 
 def _gene_stability(

@@ -114,8 +114,7 @@ def score_profiles(net: Network, profiles: np.ndarray, names: pd.Index) -> tuple
     if not here.any():
         raise InputError(f"none of the network's genes is in the data: the data have names such as {names[0]!r}, "
                          f"the network such as {net.genes[0]!r}; map the names first")  # fmt: skip
-    X = net.expression.to_numpy(dtype=np.float64)
-    mean, deviation = X.mean(axis=0), X.std(axis=0, ddof=1)
+    mean, deviation = net.scale
     weights = module_weights(net)
     size = np.abs(weights)
     found = size[here].sum(axis=0) / size.sum(axis=0)

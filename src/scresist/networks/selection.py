@@ -24,7 +24,8 @@ class GeneChoice:
     ----------
     select
         "fraction": genes detected in that share of the cells (rounded half to even, as R does) of some group;
-        "variable": of those the `n_genes` whose variance over metacells most exceeds that of genes of similar mean;
+        "variable": of those the `n_genes` that vary most, by their residuals within samples, or by how far their
+        variance over log-normalised metacells exceeds that of genes of similar mean;
         "all": every gene.
     fraction, n_genes
         The share and the number.
@@ -52,9 +53,10 @@ def select_genes(
     counts: sparse.csr_array,
     names: pd.Index,
     groups: np.ndarray,
-    metacells: np.ndarray,
     choice: GeneChoice,
     *,
+    metacells: np.ndarray | None = None,
+    variability: np.ndarray | None = None,
     minimum_cells: int = 0,
 ) -> pd.DataFrame:
     """Which genes are used: a table of `gene`, `kept`, `reason` (for exclusion, or kept by request), `detected`.
@@ -67,10 +69,13 @@ def select_genes(
         Gene names.
     groups
         Code of each cell's group, (cells,): a gene detected in enough cells of one group is enough.
-    metacells
-        Log-normalised expression of the metacells, (metacells, genes), sparse or dense: constant genes are dropped.
     choice
         Which genes are wanted.
+    metacells
+        Log-normalised expression of the metacells, (metacells, genes), sparse or dense, by which genes are constant or
+        variable; where it is None, `variability` decides.
+    variability
+        How variable each gene is, 0 where it is constant. Shape (genes,).
     minimum_cells
         Fewest cells of a group in which a gene is detected, whatever the share.
 
@@ -91,14 +96,18 @@ def select_genes(
     else:
         reason[~found] = REASON_FEW_CELLS
     if choice.genes is None and choice.select == "variable":
-        chosen = most_variable(metacells, found, choice.n_genes)
+        chosen = (
+            most_variable(metacells, found, choice.n_genes)
+            if metacells is not None
+            else _largest(variability, found, choice.n_genes)
+        )
         reason[found & ~chosen] = REASON_NOT_VARIABLE
         found = chosen
     must = _places(names, [gene for gene in choice.keep_genes if gene in names], "keep_genes")
     forced = [i for i in must if not found[i]]
     reason[forced] = [f"kept by request although {reason[i]}" for i in forced]
     found[forced] = True
-    constant = _constant(metacells)
+    constant = _constant(metacells) if metacells is not None else np.asarray(variability) <= 0
     reason[found & constant] = REASON_CONSTANT
     kept = found & ~constant
     table = pd.DataFrame({"gene": names.astype(str), "kept": kept, "reason": reason, "detected": detected})
@@ -130,6 +139,14 @@ def most_variable(metacells: np.ndarray, among: np.ndarray, count: int) -> np.nd
         usable = usable[np.argsort(-excess, kind="stable")[:count]]
     chosen[usable] = True
     return chosen
+
+
+def _largest(values: np.ndarray | None, among: np.ndarray, count: int) -> np.ndarray:
+    """The `count` genes of `among` with the largest values above 0."""
+    values = np.where(among, np.asarray(values, dtype=float), 0.0)
+    chosen = np.zeros(len(among), dtype=bool)
+    chosen[np.argsort(-values, kind="stable")[:count]] = True
+    return np.asarray(chosen & (values > 0))
 
 
 def _constant(metacells: np.ndarray) -> np.ndarray:

@@ -96,11 +96,22 @@ class AnnotateSection(_Section):
 
 
 class NetworksSection(_Section):
-    """`[networks]`: the settings of co-expression."""
+    """`[networks]`: the settings of co-expression; what is not given is chosen by the data or is the mode's."""
 
     fraction: float = Field(default=0.05, ge=0, le=1)
     n_genes: int = Field(default=5000, ge=100)
-    min_module_size: int = Field(default=50, ge=3)
+    values: Literal["residuals", "log"] | None = None
+    space: str | None = None
+    n_components: int | None = Field(default=None, ge=2, le=50)
+    network: Literal["signed", "unsigned", "signed hybrid"] = "signed"
+    correlation: Literal["pearson", "bicor"] = "pearson"
+    power: float | None = Field(default=None, ge=1, le=30)
+    deep_split: int | None = Field(default=None, ge=0, le=4)
+    merge_height: float = Field(default=0.2, ge=0, le=1)
+    min_module_size: int | None = Field(default=None, ge=3)
+    max_module_share: float = Field(default=1 / 3, gt=0, le=1)
+    k: int | None = Field(default=None, ge=2)
+    max_shared: int | None = Field(default=None, ge=0)
     bootstraps: int = Field(default=20, ge=0)
     consensus: bool = False
 

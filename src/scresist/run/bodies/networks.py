@@ -1,6 +1,7 @@
 """Modules of co-expression in the compartment in focus, and how far to trust them."""
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -9,6 +10,7 @@ from scresist.results import Result
 from scresist.run.bodies.focus import focus_of
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
+from scresist.study.settings import NetworksSection
 
 if TYPE_CHECKING:
     from scresist.networks import Network
@@ -35,10 +37,8 @@ def networks(state: State, study: Study, context: Context) -> None:
                 groupby=("patient", "population"),
                 compartment=focus.compartment,
                 mode=context.mode,
-                min_module_size=own.min_module_size,
                 select="variable",
-                fraction=own.fraction,
-                n_genes=own.n_genes,
+                **settings_of(own, context.mode),
                 keep_genes=[g for g in focus.keep_genes if g in cells.var_names],
                 rng=context.seed,
                 samples=study.design.samples,
@@ -48,6 +48,11 @@ def networks(state: State, study: Study, context: Context) -> None:
         return
     for warning in caught:
         state.refuse("soft threshold", warning.message)
+    if not net.names:
+        net.save(state.out / "network.zip")
+        _publish_tables(state, net)
+        state.refuse(f"modules of {focus.compartment} cells", RefusedError("; ".join(net.notes[-2:])))
+        return
     if own.bootstraps:
         try:
             again = stage.stability(
@@ -66,6 +71,19 @@ def networks(state: State, study: Study, context: Context) -> None:
     state.publish("modules", Result(table, "co-expression network over metacells", notes=net.notes))
     state.publish("module_scores", stage.module_scores(net, cells))
     _describe(state, study, net)
+
+
+def settings_of(own: NetworksSection, mode: str) -> dict[str, Any]:
+    """The keywords of `networks.build` that the section [networks] sets."""
+    from scresist.networks.modes import mode_named
+
+    names = ("fraction", "n_genes", "values", "n_components", "network", "correlation", "power", "deep_split",
+             "merge_height", "min_module_size", "max_module_share")  # fmt: skip
+    pooling = mode_named(mode).pooling
+    given = {name: value for name in ("k", "max_shared") if (value := getattr(own, name)) is not None}
+    return {name: getattr(own, name) for name in names} | {
+        "reduction": own.space, "pooling": replace(pooling, **given),
+    }  # fmt: skip
 
 
 def _agreed(state: State, net: "Network", context: Context) -> "Network":
@@ -89,16 +107,11 @@ def _agreed(state: State, net: "Network", context: Context) -> "Network":
 
 
 def _describe(state: State, study: Study, net: "Network") -> None:
-    """What the modules rest on and what they are about: metacells, fit, flags, hubs, gene sets, `keep_genes`."""
+    """What the modules rest on and what they are about: flags, hubs, gene sets, `keep_genes`."""
     from scresist import networks as stage
 
-    for name, table, method in (
-        ("metacells", net.metacell_report, "metacells of every sample and population"),
-        ("network_genes", net.gene_report, "genes of the network, and why the others were left out"),
-        ("power_table", net.power_table, "fit to a scale-free network, by power"),
-        ("module_catalogue", net.catalogue, "modules, and what they may rest on"),
-    ):
-        state.publish(name, Result(table, method))
+    _publish_tables(state, net)
+    state.publish("module_catalogue", Result(net.catalogue, "modules, and what they may rest on"))
     state.publish("hub_genes", Result(stage.hub_genes(net, 10), "kME and rank with 95 % intervals over patients"))
     parts = []
     for collection in MEANING if study.settings.study.organism == "human" else ():
@@ -115,6 +128,19 @@ def _describe(state: State, study: Study, net: "Network") -> None:
     kept_genes = [g for g in study.settings.focus.keep_genes if g in set(net.gene_report["gene"])]
     if kept_genes:
         state.publish("gene_views", stage.gene_views(net, kept_genes))
+
+
+def _publish_tables(state: State, net: "Network") -> None:
+    """The tables that a network has with and without modules."""
+    for name, table, method in (
+        ("metacells", net.metacell_report, "metacells of every sample and population"),
+        ("network_genes", net.gene_report, "genes of the network, and why the others were left out"),
+        ("power_table", net.power_table, "fit to a scale-free network, by power"),
+        ("network_choices", net.choices, "agreement of the modules of two halves of the patients, by settings"),
+        ("module_candidates", net.candidates, "modules that were found, and their coherence where they did not form"),
+    ):
+        if table is not None:
+            state.publish(name, Result(table, method, notes=net.notes if name == "network_choices" else ()))
 
 
 STEP = Step(

@@ -15,6 +15,7 @@ ORDER = ("expression", "modules", "composition", "signatures", "communication", 
          "gene resistance", "survival")  # fmt: skip
 KINDS = {kind: of_kind(kind).name for kind in ORDER}
 WITH_DOUBTS = ("expression", "gene resistance")
+OF_MODULES = ("modules", "module resistance")
 OVER = {
     "flips": ("cells", "genes"),
     "module_flips": ("cells", "modules"),
@@ -55,6 +56,7 @@ def tables_of_claims(state: State, study: Study) -> dict[str, pd.DataFrame]:
 
 def _doubted(tables: dict[str, pd.DataFrame], state: State, study: Study) -> dict[str, pd.DataFrame]:
     doubted = state.table("gene_doubts")
+    tables = tables | {kind: with_module_doubts(tables[kind], state) for kind in OF_MODULES if kind in tables}
     if not len(doubted):
         return tables
     return tables | {kind: with_doubts(tables[kind], doubted, study) for kind in WITH_DOUBTS if kind in tables}
@@ -77,6 +79,15 @@ def with_doubts(table: pd.DataFrame, doubted: pd.DataFrame, study: Study) -> pd.
     return table.assign(doubts=out)
 
 
+def with_module_doubts(table: pd.DataFrame, state: State) -> pd.DataFrame:
+    """The table with `doubts`: what else may explain the module of each row, decided without looking at arms."""
+    catalogue = state.table("module_catalogue")
+    if "doubts" not in catalogue:
+        return table
+    words = catalogue.set_index("module")["doubts"].fillna("")
+    return table.assign(doubts=table["module"].map(words).fillna("").to_numpy())
+
+
 def verdicts_of(state: State, study: Study, name: str) -> pd.DataFrame:
     """A table of tests with the verdict on every row: that of the ranked candidates where they are in it."""
     table = state.table(name)
@@ -87,6 +98,8 @@ def verdicts_of(state: State, study: Study, name: str) -> pd.DataFrame:
     doubted = state.table("gene_doubts")
     if kind in WITH_DOUBTS and len(doubted):
         table = with_doubts(table, doubted, study)
+    if kind in OF_MODULES:
+        table = with_module_doubts(table, state)
     if kind != "expression":
         return table.assign(verdict=judge.verdicts(kind, table))
     focus = table["cell_type"] == focus_population(state, study)

@@ -1,0 +1,114 @@
+"""Which genes belong to a module: the association of each with the sum of the module's other genes."""
+
+import numpy as np
+from numba import njit
+
+MAX_SHARE = 1 / 3  # of the genes; the genes outside a larger module are no majority to compare with
+
+
+def membership_z(Z: np.ndarray, labels: np.ndarray, n_modules: int, square: np.ndarray | None = None) -> np.ndarray:
+    """How far the correlation of every gene with the sum of a module's other genes is from that of genes outside.
+
+    A gene's own values are taken out of the sum first. The unit is 1 / sqrt(rows), the deviation of a correlation of
+    independent genes, or the deviation over the genes outside the module where that is larger: where all genes share
+    an axis, a gene belongs to a module only if it follows it more than other genes do. A module of more than a third of
+    the genes is compared with all genes.
+
+    Parameters
+    ----------
+    Z
+        Values of mean 0 and variance 1 over rows. Shape (rows, genes).
+    labels
+        Module of each gene, 1 to n_modules, or 0. Shape (genes,).
+    n_modules
+        Number of modules.
+    square
+        Mean square of every gene, where it is known. Shape (genes,).
+
+    Returns
+    -------
+    Shape (genes, modules); minus infinity for a module without genes.
+    """
+    n = len(Z)
+    square = np.einsum("ij,ij->j", Z, Z) / n if square is None else square
+    member = (labels[:, None] == np.arange(1, n_modules + 1)).astype(Z.dtype)
+    sums = Z @ member
+    own = np.asarray(Z.T @ sums, dtype=np.float64) / n
+    total = np.square(sums, dtype=np.float64).sum(axis=0) / n
+    out = np.full(own.shape, -np.inf)
+    for m in range(n_modules):
+        inside = labels == m + 1
+        if not inside.any():
+            continue
+        covariance, variance = own[:, m].copy(), np.full(len(labels), total[m])
+        covariance[inside] -= square[inside]
+        variance[inside] += square[inside] - 2 * own[inside, m]
+        scale = np.sqrt(np.maximum(variance * square, 1e-12))
+        r = np.where(variance > 1e-9, covariance / scale, 0.0)
+        # A module of many genes is an axis that all share: it is compared with itself.
+        others = r[~inside] if inside.mean() <= MAX_SHARE else r
+        centre = float(np.median(others))
+        spread = 1.4826 * float(np.median(np.abs(others - centre)))
+        out[:, m] = (r - centre) / max(spread, 1 / np.sqrt(n))
+    return out
+
+
+def refine_members(
+    Z: np.ndarray, labels: np.ndarray, *, threshold: float, min_size: int, rounds: int = 6
+) -> np.ndarray:
+    """Labels after each gene was moved to the module that it follows most, until nothing moves.
+
+    Parameters
+    ----------
+    Z, labels
+        As in `membership_z`.
+    threshold
+        Smallest value of `membership_z` of a member.
+    min_size
+        Modules with fewer genes are dissolved at the end.
+    rounds
+        Largest number of rounds.
+
+    Returns
+    -------
+    Labels of the same modules, 0 where a gene follows none. Shape (genes,).
+    """
+    labels = np.asarray(labels).copy()
+    n_modules = int(labels.max(initial=0))
+    if n_modules == 0:
+        return labels
+    square = np.einsum("ij,ij->j", Z, Z) / len(Z)
+    for _ in range(rounds):
+        z = membership_z(Z, labels, n_modules, square)
+        best = z.argmax(axis=1)
+        moved = np.where(z[np.arange(len(best)), best] >= threshold, best + 1, 0)
+        sizes = np.bincount(moved, minlength=n_modules + 1)
+        moved[(sizes < 3)[moved]] = 0
+        if np.array_equal(moved, labels):
+            break
+        labels = moved
+    sizes = np.bincount(labels, minlength=n_modules + 1)
+    labels[(sizes < min_size)[labels]] = 0
+    return labels
+
+
+@njit(cache=True, nogil=True)
+def set_sums(C: np.ndarray, members: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Mean of the entries of C between different members of each set.
+
+    Parameters
+    ----------
+    C
+        Symmetric. Shape (genes, genes).
+    members, ends
+        Positions of the genes of all sets, one set after the other, and where each ends (with a leading 0).
+    """
+    out = np.zeros(len(ends) - 1)
+    for s in range(len(out)):
+        total, k = 0.0, ends[s + 1] - ends[s]
+        for a in range(ends[s], ends[s + 1]):
+            row = C[members[a]]
+            for b in range(ends[s], a):
+                total += row[members[b]]
+        out[s] = 2 * total / (k * (k - 1)) if k > 1 else 0.0
+    return out

@@ -1,0 +1,262 @@
+"""A network by residuals within samples: the cells' own space, settings that reproduce, modules that are proved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scresist.cells.counts import raw_counts, total_counts
+from scresist.cells.network_cells import neighbour_space
+from scresist.checks import RefusedError
+from scresist.kernels.normalise import log1p_per_10k
+from scresist.networks.cell_values import (
+    CellValues,
+    cell_values,
+    depth_of,
+    evenly_chosen,
+    pooled_values,
+    residual_variance,
+    samples_of,
+)
+from scresist.networks.covariates import CARRIED
+from scresist.networks.detect import Recipe, correlations, cut_modules, dissimilarity, with_members
+from scresist.networks.held_out import (
+    DEEP_SPLITS,
+    LEVEL,
+    MINIMUM_PATIENTS,
+    POWERS,
+    Units,
+    chosen_settings,
+    numbered,
+    parts_of_cells,
+    proof,
+)
+from scresist.networks.matrix import (
+    N_NEIGHBOURS,
+    Found,
+    Matrix,
+    centred_within,
+    check_kept,
+    group_codes,
+    metacell_values,
+    with_scale,
+)
+from scresist.networks.modes import NetworkMode
+from scresist.networks.naming import content_id
+from scresist.networks.pooling import Metacells, Pooling, pool_cells
+from scresist.networks.power import power_table
+from scresist.networks.selection import GeneChoice, select_genes
+
+DEEP_SPLIT = 4  # where nothing decides it
+PART = "part"  # column of the metacells: the part of a sample's cells, where there are too few patients
+UNCERTAIN_POWER = 6.0  # where no power makes modules that two halves share
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the call sets and the data would choose otherwise: None is chosen."""
+
+    power: float | None
+    deep_split: int | None
+    powers: tuple[float, ...]
+    n_components: int | None
+    reduction: str | None
+    within: str | None
+    rng: int | np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The metacells, the matrix and what was found in it."""
+
+    metacells: Metacells
+    matrix: Matrix
+    found: Found
+
+
+def from_residuals(
+    adata: Any,
+    inside: np.ndarray,
+    columns: Sequence[str],
+    rules: NetworkMode,
+    pooling: Pooling,
+    choice: GeneChoice,
+    recipe: Recipe,
+    asked: Asked,
+    source: Any,
+) -> Made:
+    """Metacells, expression and modules by residuals within samples; see `build`.
+
+    Raises
+    ------
+    RefusedError
+        If cells, metacells or genes are too few.
+    """
+    within = rules.column_within(adata.obs, asked.within)
+    chosen, note = _bounded(adata, inside, within, rules.max_cells)
+    cells = adata[chosen]
+    # By name, so that the order of the rows does not change a sum.
+    order = np.argsort(cells.obs_names.astype(str), kind="stable")
+    counts, obs = raw_counts(cells)[order], cells.obs.iloc[order].copy()
+    columns = [*columns, *(c for c in rules.pooled_apart if c in obs and c not in columns)]
+    codes, depth = samples_of(obs, within), depth_of(counts)
+    own_patients = "patient" in obs and obs["patient"].dropna().nunique() >= MINIMUM_PATIENTS
+    pooled_in = columns
+    if not own_patients:
+        obs[PART] = parts_of_cells(codes, depth, obs.index.astype(str).to_numpy()).astype(str)
+        pooled_in = [*columns, PART]
+    variability = _variability(counts, depth, codes, choice)
+    detected_in = group_codes(obs, columns, per_group=rules.detection_by_group)
+    report = select_genes(
+        counts, cells.var_names, detected_in, choice, variability=variability, minimum_cells=rules.minimum_cells
+    )
+    kept = report["kept"].to_numpy()[: cells.n_vars].copy()
+    check_kept(kept)
+    points, space = None, "own"
+    if asked.reduction not in (None, "own"):
+        points, space = neighbour_space(cells, counts, asked.reduction)
+        points = points[order]
+    values = cell_values(counts[:, kept], depth, codes, variability[kept], asked.n_components, points)
+    metacells = pool_cells(obs, counts, values.points, pooled_in, pooling, source)
+    if len(metacells.members) < rules.minimum_metacells:
+        raise RefusedError(
+            f"{len(metacells.members)} metacells are too few for correlations (at least {rules.minimum_metacells} are "
+            "needed); lower k or min_cells of the pooling, or choose a wider compartment"
+        )
+    groups = metacell_values(metacells, obs, within)
+    groups = np.zeros(len(metacells.members), dtype=str) if groups is None else groups
+    M = centred_within(pooled_values(values.Z, metacells.members), groups)
+    names = cells.var_names[kept].astype(str)
+    expression = centred_within(log1p_per_10k(metacells.counts)[:, kept], groups)
+    report = with_scale(report, np.flatnonzero(kept), expression)
+    units = _units(M, values, metacells, obs, by="patient" if own_patients else PART)
+    found = _modules(units, names, recipe, asked, log_mean=np.log1p(depth.mean() * _share(counts, depth, kept)))
+    found = replace(found, notes=(*note, *_space_note(values, space), *found.notes))
+    metacells = replace(metacells, members=tuple(order[pool] for pool in metacells.members))
+    return Made(metacells, Matrix(M, names, report, within, cells, list(pooled_in), space), found)
+
+
+def _bounded(
+    adata: Any, inside: np.ndarray, within: str | None, limit: int | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Positions of at most `limit` cells of the compartment, evenly many of each sample, and a note if not all."""
+    cells = np.flatnonzero(inside)
+    if limit is None or len(cells) <= limit:
+        return cells, ()
+    obs = adata.obs.iloc[cells]
+    chosen = cells[evenly_chosen(obs, samples_of(obs, within), total_counts(adata)[cells], limit)]
+    note = f"the network is built from {len(chosen):,} of {len(cells):,} cells, evenly many of each sample"
+    return chosen, (note,)
+
+
+def _variability(counts: Any, depth: np.ndarray, codes: np.ndarray, choice: GeneChoice) -> np.ndarray:
+    """Residual variance of the genes that have counts enough to be in the network; 0 for the others."""
+    seen = np.asarray((counts > 0).sum(axis=0)).ravel()
+    here = np.flatnonzero(seen >= max(choice.fraction * counts.shape[0] * 0.01, 3))
+    out = np.zeros(counts.shape[1])
+    out[here] = residual_variance(counts[:, here], depth, codes)
+    return out
+
+
+def _share(counts: Any, depth: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    return np.asarray(counts[:, kept].sum(axis=0)).ravel() / depth.sum()
+
+
+def _units(M: np.ndarray, values: CellValues, metacells: Metacells, obs: pd.DataFrame, *, by: str) -> Units:
+    """The rows with the code of the patient, or the part, that they belong to."""
+    cell, names = pd.factorize(obs[by].astype(str), sort=True)
+    own = pd.Index(names).get_indexer(pd.Index(metacell_values(metacells, obs, by)))
+    return Units(M, values.Z, own.astype(np.int64), cell.astype(np.int64), () if by == PART else tuple(names))
+
+
+def _space_note(values: CellValues, space: str) -> tuple[str, ...]:
+    if space != "own":
+        return (f"cells are compared in {space}",)
+    above = int((values.eigenvalues > values.edge).sum())
+    return (
+        f"cells are compared in {values.n_components} components of their residuals within samples; {above} exceed "
+        "what independent genes give once in a thousand",
+    )
+
+
+def _modules(units: Units, names: pd.Index, recipe: Recipe, asked: Asked, log_mean: np.ndarray) -> Found:
+    """The settings that reproduce, the modules, and which of them are proved."""
+    notes: list[str] = []
+    powers = POWERS[recipe.network] if asked.power is None else (asked.power,)
+    splits = DEEP_SPLITS if asked.deep_split is None else (asked.deep_split,)
+    choices = None
+    if recipe.min_module_size > units.M.shape[1] // 2:
+        notes.append(f"min_module_size was lowered from {recipe.min_module_size} to half of {units.M.shape[1]} genes")
+    if len(powers) * len(splits) > 1:
+        choices = chosen_settings(units, recipe, powers, splits)
+        recipe, note = _best(choices, recipe)
+        notes.append(note)
+    else:
+        recipe = replace(recipe, power=float(powers[0]), deep_split=splits[0])
+        notes.append(f"power {recipe.power:g} and deep_split {recipe.deep_split} were given")
+    R = correlations(units.M, recipe)
+    table = power_table(R, recipe.network, asked.powers)
+    D = dissimilarity(R, recipe)
+    detected = cut_modules(units.M, D, recipe, n_neighbours=N_NEIGHBOURS)
+    labels = with_members(units.M, detected.labels, recipe, units.Z)
+    del R, D
+    proved = proof(units, recipe, labels, log_mean, np.random.default_rng(_seed(asked.rng)))
+    carried = (proved["carried_share"] > CARRIED).to_numpy(dtype=bool) if units.names else np.zeros(len(proved), bool)
+    keep = (proved["q_value"] < LEVEL).to_numpy(dtype=bool) & ~carried
+    candidates = _candidates(names, labels, proved, keep, units.names)
+    notes += _proof_notes(candidates)
+    final = numbered(labels, keep)
+    return Found(recipe, table, replace(detected, labels=final), tuple(notes), choices, candidates)
+
+
+def _seed(rng: int | np.random.Generator) -> int:
+    return rng if isinstance(rng, int) else 1
+
+
+def _best(choices: pd.DataFrame, recipe: Recipe) -> tuple[Recipe, str]:
+    """The recipe with the settings of rank 1, and a sentence on them and the runner-up."""
+    ranked = choices.sort_values("rank", kind="stable")
+    first, second = ranked.iloc[0], ranked.iloc[1]
+    if not first["information"] > first["information_chance"]:
+        recipe = replace(recipe, power=UNCERTAIN_POWER, deep_split=DEEP_SPLIT)
+        return recipe, (
+            f"under no power and depth of the cut do modules of two halves agree beyond chance; power {recipe.power:g} "
+            f"and deep_split {recipe.deep_split} are used"
+        )
+    recipe = replace(recipe, power=float(first["power"]), deep_split=int(first["deep_split"]))
+    return recipe, (
+        f"power {recipe.power:g} and deep_split {recipe.deep_split}: modules of two halves agree most (adjusted mutual "
+        f"information {first['agreement']:.2f}); next are power {second['power']:g} and deep_split "
+        f"{second['deep_split']:g} ({second['agreement']:.2f})"
+    )
+
+
+def _candidates(
+    names: pd.Index, labels: np.ndarray, proved: pd.DataFrame, keep: np.ndarray, patients: tuple[str, ...]
+) -> pd.DataFrame:
+    """The table of all modules that were found; `patients` are the names of the units, where they are patients."""
+    by = [patients[unit] if patients and share > CARRIED else "" for unit, share in
+          zip(proved["carried"], proved["carried_share"], strict=True)]  # fmt: skip
+    members = [names[labels == m + 1] for m in range(len(proved))]
+    return pd.DataFrame({
+        "id": [content_id([str(gene) for gene in own]) for own in members],
+        "n_genes": [len(own) for own in members], "genes": [" ".join(own[:10]) for own in members],
+        "carried_by": by,
+    }).assign(**{name: proved[name].to_numpy() for name in proved if name != "carried"}, kept=keep)  # fmt: skip
+
+
+def _proof_notes(candidates: pd.DataFrame) -> list[str]:
+    lost = candidates[~candidates["kept"]]
+    if candidates.empty:
+        return ["no group of genes varies together over cells"]
+    if lost.empty:
+        return []
+    nearest = lost.sort_values("p_value", kind="stable").iloc[0]
+    count = "no module is" if not candidates["kept"].any() else f"{len(lost)} of {len(candidates)} modules are not"
+    by = f", and patient {nearest['carried_by']} has most of its variance" if nearest["carried_by"] else ""
+    return [
+        f"{count} proved in patients or cells that did not form them; the nearest has {nearest['n_genes']} genes "
+        f"({nearest['genes']}), q = {nearest['q_value']:.2g}{by}"
+    ]

@@ -1,0 +1,267 @@
+"""Settings chosen by what reproduces, and modules proved in patients (or cells) that did not form them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+from sklearn.metrics import adjusted_mutual_info_score
+
+from scresist.kernels.membership import set_sums
+from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.kernels.residuals import gram
+from scresist.networks.detect import Recipe, find_modules, prepared, seed_labels, with_members
+from scresist.networks.robustness import match_modules
+
+FOLDS = 5
+MINIMUM_PATIENTS = 4  # with fewer, modules are proved in cells that did not form them, of the same patients
+PERMUTED = 50  # labellings, for what agreement chance gives
+RANDOM_SETS = 499
+LEVEL = 0.05  # false discovery rate over the modules that are kept
+HELD_CELLS = 3000  # of all folds together, in which coherence is measured
+BINS = 20  # of expression, within which random genes are drawn
+DEEP_SPLITS = (2, 4)
+POWERS = {"signed": (4, 6, 8, 12), "unsigned": (2, 3, 4, 6), "signed hybrid": (2, 3, 4, 6)}
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Values of metacells and cells, and the unit of each that is held out: its patient, or a part of the cells.
+
+    `M` (metacells, genes) and `Z` (cells, genes) have the same genes; `metacell` and `cell` have the code of the unit
+    of every row; `names` are the patients, empty where the units are parts of the cells.
+    """
+
+    M: np.ndarray
+    Z: np.ndarray
+    metacell: np.ndarray
+    cell: np.ndarray
+    names: tuple[str, ...] = ()
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return int(max(self.metacell.max(initial=-1), self.cell.max(initial=-1))) + 1
+
+    def rows(self, units: np.ndarray) -> "tuple[np.ndarray, np.ndarray]":
+        """Values of the metacells and of the cells of some units."""
+        return self.M[np.isin(self.metacell, units)], self.Z[np.isin(self.cell, units)]
+
+    def dealt(self, n: int) -> list[np.ndarray]:
+        """The units in n parts of about as many cells, largest first, forth and back."""
+        order = np.argsort(-np.bincount(self.cell, minlength=self.n_units), kind="stable")
+        n = min(n, self.n_units)
+        turn = np.arange(len(order)) % (2 * n)
+        place = np.where(turn < n, turn, 2 * n - 1 - turn)
+        return [np.sort(order[place == part]) for part in range(n)]
+
+
+def chosen_settings(units: Units, recipe: Recipe, powers: Sequence[float], splits: Sequence[int]) -> pd.DataFrame:
+    """How well the modules of two halves of the units agree, for every power and depth of the cut.
+
+    Modules are found in each half alone. `information` is what the modules of one half tell about those of the other
+    beyond what permuted modules of the same sizes do, in bits per gene: it grows with the number of modules that
+    reproduce, and is 0 for one module of all genes. `agreement` is the adjusted mutual information, at most 1.
+
+    Parameters
+    ----------
+    units
+        The values.
+    recipe
+        The other settings.
+    powers, splits
+        The grid.
+
+    Returns
+    -------
+    `power`, `deep_split`, `n_modules` (mean of the halves), `agreement`, `information`, `information_chance` (95 %
+    quantile over permuted modules, of the same difference), `rank` (1 is used).
+    """
+    halves = [units.rows(part) for part in units.dealt(2)]
+    seeds = [prepared(M, recipe) for M, _ in halves]
+    rows: list[dict[str, float]] = []
+    known: dict[tuple[int, bytes], np.ndarray] = {}
+    for power in powers:
+        trees = [seed.at(power) for seed in seeds]
+        for split in splits:
+            own = replace(recipe, power=power, deep_split=split)
+            starts = [seed_labels(M, own, tree) for (M, _), tree in zip(halves, trees, strict=True)]
+            found = []
+            for half, (M, Z), labels in zip((0, 1), halves, starts, strict=True):
+                key = (half, labels.tobytes())  # settings often cut the same branches
+                if key not in known:
+                    known[key] = with_members(M, labels, own, Z)
+                found.append(known[key])
+            rows.append({"power": float(power), "deep_split": split, **_agreement(*found)})
+    table = pd.DataFrame(rows)
+    order = table.sort_values(["information", "power", "deep_split"], ascending=[False, True, True], kind="stable")
+    table.loc[order.index, "rank"] = np.arange(1, len(table) + 1)
+    return table.astype({"rank": int})
+
+
+def _agreement(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    """Agreement of two labellings of the same genes."""
+    used = (a > 0) | (b > 0)
+    modules = (a.max(initial=0) + b.max(initial=0)) / 2
+    if not used.any() or not a.any() or not b.any():
+        return {"n_modules": modules, "agreement": 0.0, "information": 0.0, "information_chance": 0.0}
+    rng = np.random.default_rng(0)
+    chance = np.array([_mutual_information(a, rng.permutation(b)) for _ in range(PERMUTED)])
+    return {
+        "n_modules": modules,
+        "agreement": float(adjusted_mutual_info_score(a, b)),
+        "information": _mutual_information(a, b) - float(chance.mean()),
+        "information_chance": float(np.quantile(chance, 0.95) - chance.mean()),
+    }
+
+
+def _mutual_information(a: np.ndarray, b: np.ndarray) -> float:
+    """In bits."""
+    joint = np.zeros((int(a.max()) + 1, int(b.max()) + 1))
+    np.add.at(joint, (a, b), 1 / len(a))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = joint / np.outer(joint.sum(axis=1), joint.sum(axis=0))
+        return float(np.where(joint > 0, joint * np.log2(ratio), 0.0).sum())
+
+
+def proof(units: Units, recipe: Recipe, labels: np.ndarray, mean: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Whether the genes of each module vary together in cells of units that had no part in choosing them.
+
+    The units are dealt into five parts. Modules are found again without a part; the one that shares most genes with a
+    module of the whole takes its place, and its genes' mean correlation is measured in the cells of that part, less the
+    median over the other genes of their mean correlation with it: an axis that most genes follow is no module. The same
+    is done for random sets of as many genes of like mean expression.
+
+    Parameters
+    ----------
+    units
+        The values.
+    recipe
+        The settings of the network.
+    labels
+        Modules of the whole, 1, 2, ... Shape (genes,).
+    mean
+        Mean expression of the genes, within bins of which random genes are drawn.
+    rng
+        Source of the random sets.
+
+    Returns
+    -------
+    A row per module: `carried` and `carried_share` (the unit with most of its variance over cells, and its share),
+    `found_without` (mean Jaccard index with the module that takes its place), `coherence` (mean correlation where it
+    was held out), `coherence_chance` (that of random sets), `p_value` (one-sided), `q_value`.
+    """
+    n = int(labels.max(initial=0))
+    streams = rng.spawn(max(n, 1))
+    total, weight, overlap = np.zeros((n, RANDOM_SETS + 1)), np.zeros(n), np.zeros(n)
+    bins = _bins(mean)
+    parts = units.dealt(FOLDS)
+    for part in parts:
+        others = np.setdiff1d(np.arange(units.n_units), part)
+        M, Z = units.rows(others)
+        found = find_modules(M, recipe, cells=Z)
+        jaccard, best = match_modules(labels, found)
+        overlap += jaccard / len(parts)
+        held = _held_cells(units, part)
+        C = gram(held)
+        usual = float(np.median(C.mean(axis=1)))
+        for m in range(n):
+            genes = np.flatnonzero(found == best[m]) if best[m] else np.zeros(0, dtype=np.int64)
+            if len(genes) < 2:
+                continue
+            members, ends = _sets(genes, bins, streams[m])
+            values = set_sums(C, members, ends)
+            values[0] -= float(np.median(np.delete(C[:, genes].mean(axis=1), genes)))
+            values[1:] -= usual
+            total[m] += len(held) * values
+        weight += len(held)
+    means = total / np.maximum(weight, 1)[:, None]
+    p = np.array([_p_value(row) for row in means])
+    share = carried_shares(units, labels)
+    return pd.DataFrame({
+        "carried": share.argmax(axis=0), "carried_share": share.max(axis=0), "found_without": overlap,
+        "coherence": means[:, 0], "coherence_chance": means[:, 1:].mean(axis=1), "p_value": p,
+        "q_value": benjamini_hochberg(p) if n else p,
+    })  # fmt: skip
+
+
+def carried_shares(units: Units, labels: np.ndarray) -> np.ndarray:
+    """Share of each unit in the variance of the sum of each module's genes over cells. Shape (units, modules).
+
+    Parameters
+    ----------
+    units
+        The values.
+    labels
+        Modules, 1, 2, ... Shape (genes,).
+    """
+    n = int(labels.max(initial=0))
+    sums = units.Z @ (labels[:, None] == np.arange(1, n + 1)).astype(units.Z.dtype)
+    square = np.zeros((max(units.n_units, 1), n))
+    np.add.at(square, units.cell, np.square(sums, dtype=np.float64))
+    total = square.sum(axis=0)
+    return square / np.where(total > 0, total, 1.0)
+
+
+def _held_cells(units: Units, part: np.ndarray) -> np.ndarray:
+    """Cells of a part, evenly many of each of its units, standardised within the part."""
+    chosen = []
+    per_unit = max(HELD_CELLS // max(units.n_units, 1), 20)
+    for unit in part:
+        own = np.flatnonzero(units.cell == unit)
+        chosen.append(own[np.linspace(0, len(own) - 1, min(len(own), per_unit)).round().astype(int)])
+    Z = units.Z[np.concatenate(chosen)]
+    Z = Z - Z.mean(axis=0)
+    deviation = Z.std(axis=0)
+    return np.asarray(Z / np.where(deviation > 0, deviation, 1))
+
+
+def _bins(mean: np.ndarray) -> np.ndarray:
+    """Bin of each gene, by the rank of its mean."""
+    order = np.argsort(np.argsort(mean, kind="stable"), kind="stable")
+    return np.asarray(order * min(BINS, max(len(mean) // 10, 1)) // max(len(mean), 1))
+
+
+def _sets(genes: np.ndarray, bins: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A set of genes and random sets of the same numbers from the same bins, one after the other, and their ends."""
+    numbers = np.bincount(bins[genes], minlength=int(bins.max()) + 1)
+    columns = []
+    for b, count in enumerate(numbers.tolist()):
+        if count:
+            among = np.flatnonzero(bins == b)
+            keys = rng.random((RANDOM_SETS, len(among)))
+            columns.append(among[np.argpartition(keys, count - 1, axis=1)[:, :count]])
+    drawn = np.concatenate(columns, axis=1)
+    members = np.concatenate([genes, drawn.ravel()]).astype(np.int64)
+    return members, np.arange(RANDOM_SETS + 2, dtype=np.int64) * len(genes)
+
+
+def _p_value(values: np.ndarray) -> float:
+    """One-sided p-value of the first value among the others: by rank, and beyond all of them by their normal law.
+
+    A module that is not found without a part has no value there, which counts as no coherence.
+    """
+    first, others = values[0], values[1:]
+    above = int((others >= first).sum())
+    by_rank = (1 + above) / (1 + len(others))
+    if above or not others.std() > 0:
+        return float(by_rank)
+    return float(max(min(by_rank, norm.sf((first - others.mean()) / others.std(ddof=1))), 1e-12))
+
+
+def parts_of_cells(codes: np.ndarray, depth: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """The part, 0 to 3, of each cell of every sample: every fourth cell by depth. Shape (cells,)."""
+    part = np.zeros(len(codes), dtype=np.int64)
+    for group in np.unique(codes):
+        own = np.flatnonzero(codes == group)
+        own = own[np.lexsort((names[own], depth[own]))]
+        part[own] = np.arange(len(own)) % MINIMUM_PATIENTS
+    return part
+
+
+def numbered(labels: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Labels with some modules dissolved, the others numbered in the same order from 1."""
+    number = np.zeros(len(keep) + 1, dtype=np.int64)
+    number[1:][keep] = np.arange(1, int(keep.sum()) + 1)
+    return number[labels]
