@@ -109,7 +109,7 @@ def nmf(cells: ad.AnnData, _: Programs) -> Found:
     dispersion = np.divide(spread, mean, out=np.zeros_like(mean), where=mean > 0) * seen
     chosen = np.sort(np.argsort(-dispersion, kind="stable")[:NMF_GENES])
     part = sparse.csr_matrix(values[:, chosen].multiply(1 / np.sqrt(spread[chosen])), dtype=np.float32)
-    model = NMF(NMF_COMPONENTS, init="nndsvda", random_state=1, max_iter=200, tol=1e-3)
+    model = NMF(NMF_COMPONENTS, init="nndsvda", random_state=1, max_iter=400)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the limit of iterations is a choice
         model.fit(part)
