@@ -3,8 +3,8 @@ programmes.py.
 
 PYTHON beside_hotspot.py cells.h5ad modules.csv
 
-Components of log-normalised counts of 2,000 variable genes, 30 neighbours, the model "danb"; the local correlations of
-up to 1,000 genes with FDR below .05 by autocorrelation; modules from 20 genes on.
+The components are those of the file (X_pca), with 30 neighbours and the model "danb"; local correlations of up to 1,000
+genes with FDR below .05 by autocorrelation; modules from 20 genes on.
 """
 
 import json
@@ -12,7 +12,7 @@ import sys
 import time
 import warnings
 
-N_GENES, N_VARIABLE, N_COMPONENTS, N_NEIGHBOURS, SMALLEST = 1000, 2000, 20, 30, 20
+N_GENES, N_NEIGHBOURS, SMALLEST = 1000, 30, 20
 
 
 def main() -> None:
@@ -22,27 +22,17 @@ def main() -> None:
     import numpy as np
     import pandas as pd
     from scipy import sparse
-    from scipy.sparse.linalg import svds
 
     adata = ad.read_h5ad(sys.argv[1])
     started = time.perf_counter()
     counts = sparse.csc_matrix(adata.layers["counts"])
     seen = np.diff(counts.indptr) >= max(3, 0.005 * adata.n_obs)
     total = np.asarray(counts.sum(axis=1)).ravel()
-    values = sparse.csr_matrix(counts)
-    values = sparse.diags(1e4 / total) @ values
-    values.data = np.log1p(values.data)
-    mean = np.asarray(values.mean(axis=0)).ravel()
-    spread = np.asarray(values.multiply(values).mean(axis=0)).ravel() - mean**2
-    dispersion = np.divide(spread, mean, out=np.zeros_like(mean), where=mean > 0) * seen
-    chosen = np.sort(np.argsort(-dispersion)[:N_VARIABLE])
-    part = values[:, chosen].toarray() - mean[chosen]
-    left, sizes, _ = svds(part, k=N_COMPONENTS, random_state=1)
     cells = ad.AnnData(
         obs=pd.DataFrame({"total": total}, index=adata.obs_names), var=pd.DataFrame(index=adata.var_names[seen])
     )
     cells.layers["counts"] = counts[:, seen]
-    cells.obsm["components"] = left * sizes
+    cells.obsm["components"] = adata.obsm["X_pca"]
     hs = hotspot.Hotspot(
         cells, layer_key="counts", model="danb", latent_obsm_key="components", umi_counts_obs_key="total"
     )

@@ -11,8 +11,9 @@ The generators are in programme_cohorts.py. Each method gets malignant cells wit
 planted programme is scored by the module of highest F1; a module whose F1 is below .2 for every programme is `other`,
 unless half of its genes are of one shared factor of the real cells that the parameters were estimated from
 (`background`). Modules of nothing that the method itself flags are counted apart.
-Seconds are those of a method's call in this run, without reading and writing files. Hotspot, cNMF and py-hdwgcna run
-in the interpreters that are named (`pip install hotspotsc "pandas<2.3"`, `pip install cnmf`, `pip install py-hdwgcna`).
+Seconds are those of a method's call in this run, without files and, for other programs, without the components. Hotspot,
+cNMF and py-hdwgcna run in the interpreters that are named (`pip install hotspotsc "pandas<2.3"`, `pip install cnmf`,
+`pip install py-hdwgcna dynamicTreeCut`).
 """
 
 import argparse
@@ -33,18 +34,18 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.decomposition import NMF
+from sklearn.decomposition import NMF, PCA
 from sklearn.metrics import adjusted_mutual_info_score
 
 from programme_cohorts import GENERATORS, NULLS, REAL, Planted, Setting, available, draw
 from scresist import networks, resources
-from scresist.cells.network_cells import principal_components
 from scresist.checks import RefusedError
 from scresist.kernels.normalise import log1p_per_10k
 
 STRENGTHS = (0.3, 0.5, 0.7, 1.0)
 SHAPES = ((20, 150), (6, 500), (20, 500))  # samples, malignant cells of each
-NMF_COMPONENTS, NMF_GENES, TOP = 25, 2000, 50
+NMF_COMPONENTS, TOP = 25, 50
+N_VARIABLE, N_COMPONENTS = 2000, 30
 NOTHING = 0.2  # F1 below which a module is not the programme
 TRIES = {"full": ("6,8,10,12,14", "10"), "quick": ("6,8,10", "5")}  # of cNMF: numbers of programmes, factorizations
 
@@ -94,7 +95,7 @@ def sound(cells: ad.AnnData, _: Programs) -> Found:
 def parity(cells: ad.AnnData, _: Programs) -> Found:
     """The recipe of hdWGCNA, as scresist reproduces it."""
     cells = cells.copy()
-    cells.obsm["X_pca"] = principal_components(log1p_per_10k(_counts(cells)), 2000, 30)
+    cells.obsm["X_pca"] = components(cells)
     return _network(cells, mode="parity")
 
 
@@ -102,13 +103,9 @@ def nmf(cells: ad.AnnData, _: Programs) -> Found:
     """Non-negative factorization of log-normalised cells; the 50 genes of highest weight of each component."""
     started = time.perf_counter()
     counts = _counts(cells)
-    values = log1p_per_10k(counts)
-    mean = np.asarray(values.mean(axis=0)).ravel()
-    spread = np.asarray(values.multiply(values).mean(axis=0)).ravel() - mean**2
-    seen = np.bincount(counts.indices, minlength=counts.shape[1]) >= max(3, 0.005 * counts.shape[0])
-    dispersion = np.divide(spread, mean, out=np.zeros_like(mean), where=mean > 0) * seen
-    chosen = np.sort(np.argsort(-dispersion, kind="stable")[:NMF_GENES])
-    part = sparse.csr_matrix(values[:, chosen].multiply(1 / np.sqrt(spread[chosen])), dtype=np.float32)
+    chosen = variable_genes(counts)
+    part = log1p_per_10k(counts)[:, chosen].toarray()
+    part = (part / part.std(axis=0)).astype(np.float32)
     model = NMF(NMF_COMPONENTS, init="nndsvda", random_state=1, max_iter=400)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the limit of iterations is a choice
@@ -117,6 +114,24 @@ def nmf(cells: ad.AnnData, _: Programs) -> Found:
     top = np.argsort(-model.components_, axis=1)[:, :TOP]
     modules = {f"N{k + 1}": names[row].tolist() for k, row in enumerate(top)}
     return Found(modules, seconds=time.perf_counter() - started)
+
+
+def variable_genes(counts: sparse.csr_array) -> np.ndarray:
+    """The 2,000 genes whose counts vary most for their mean: excess of log variance over a quadratic in log mean."""
+    mean = np.asarray(counts.mean(axis=0)).ravel()
+    variance = np.asarray(counts.multiply(counts).mean(axis=0)).ravel() - mean**2
+    seen = np.flatnonzero(np.bincount(counts.indices, minlength=counts.shape[1]) >= max(3, 0.005 * counts.shape[0]))
+    x, y = np.log10(mean[seen]), np.log10(variance[seen])
+    excess = y - np.polyval(np.polyfit(x, y, 2), x)
+    return np.sort(seen[np.argsort(-excess, kind="stable")[:N_VARIABLE]])
+
+
+def components(cells: ad.AnnData) -> np.ndarray:
+    """The space in which other programs seek neighbours: 30 components of scaled log-normalised variable genes."""
+    counts = _counts(cells)
+    part = log1p_per_10k(counts)[:, variable_genes(counts)].toarray()
+    part = np.clip((part - part.mean(axis=0)) / part.std(axis=0), -10, 10)
+    return PCA(min(N_COMPONENTS, min(part.shape) - 1), svd_solver="arpack", random_state=1).fit_transform(part)
 
 
 def _beside(script: str, method: str, arguments: Sequence[str] = (), *, before: bool = False) -> Method:
@@ -148,7 +163,7 @@ def _written(cells: ad.AnnData, path: Path) -> None:
     whole = ad.AnnData(sparse.csr_matrix(values, dtype=np.float32), obs=cells.obs.copy(), var=cells.var.copy())
     whole.obs["cell_type"] = "malignant"
     whole.layers["counts"] = sparse.csr_matrix(counts, dtype=np.float32)
-    whole.obsm["X_pca"] = principal_components(values, 2000, 30)
+    whole.obsm["X_pca"] = components(cells)
     whole.write_h5ad(path)
 
 
