@@ -11,9 +11,9 @@ The generators are in programme_cohorts.py. Each method gets malignant cells wit
 planted programme is scored by the module of highest F1; a module whose F1 is below .2 for every programme is `other`,
 unless half of its genes are of one shared factor of the real cells that the parameters were estimated from
 (`background`). Modules of nothing that the method itself flags are counted apart.
-Seconds are those of a method's call in this run, without files and, for other programs, without the components. Hotspot,
-cNMF and py-hdwgcna run in the interpreters that are named (`pip install hotspotsc "pandas<2.3"`, `pip install cnmf`,
-`pip install py-hdwgcna dynamicTreeCut`).
+Seconds are those of a method's call in this run, without files and, for other programs, without the components.
+Hotspot, cNMF and py-hdwgcna run in the interpreters that are named (`pip install hotspotsc "pandas<2.3"`, `pip install
+cnmf`, `pip install py-hdwgcna dynamicTreeCut`).
 """
 
 import argparse
@@ -47,7 +47,7 @@ SHAPES = ((20, 150), (6, 500), (20, 500))  # samples, malignant cells of each
 NMF_COMPONENTS, TOP = 25, 50
 N_VARIABLE, N_COMPONENTS = 2000, 30
 NOTHING = 0.2  # F1 below which a module is not the programme
-TRIES = {"full": ("6,8,10,12,14", "10"), "quick": ("6,8,10", "5")}  # of cNMF: numbers of programmes, factorizations
+TRIES = {"full": ("8,12,16,20,25", "6"), "quick": ("8,12,16", "3")}  # of cNMF: numbers of programmes, factorizations
 
 
 @dataclass(frozen=True)
