@@ -1,6 +1,7 @@
-"""The standard run by py-hdwgcna, for its own environment (pip install py-hdwgcna); called by networks.py.
+"""The standard run by py-hdwgcna, for its own environment (pip install py-hdwgcna); called by networks.py and
+programmes.py.
 
-PYTHON beside_py_hdwgcna.py cells.h5ad METACELLS_PER_GROUP
+PYTHON beside_py_hdwgcna.py cells.h5ad METACELLS_PER_GROUP [modules.csv]
 """
 
 import contextlib
@@ -17,6 +18,7 @@ def main() -> None:
     from py_hdWGCNA import HDWGCNA
 
     adata = ad.read_h5ad(sys.argv[1])
+    started = time.perf_counter()
     adata.layers["data"] = adata.X.copy()
     adata.obsm["pca"] = adata.obsm["X_pca"]
     adata.obs["everything"] = "malignant"
@@ -48,7 +50,12 @@ def main() -> None:
     modules = run.adata.uns["hdWGCNA"]
     name = next((key for key, value in modules.items() if isinstance(value, dict) and "modules_df" in value), None)
     found = modules[name]["modules_df"]["module"].nunique() if name else -1
-    print(json.dumps({"steps": steps, "cpu": sum(steps.values()), "modules": int(found)}))
+    seconds = time.perf_counter() - started
+    if len(sys.argv) > 3:
+        table = modules[name]["modules_df"]
+        kept = table[table["module"].astype(str) != "grey"]
+        kept.rename(columns={"gene_name": "gene"})[["gene", "module"]].to_csv(sys.argv[3], index=False)
+    print(json.dumps({"steps": steps, "cpu": sum(steps.values()), "modules": int(found), "seconds": seconds}))
 
 
 if __name__ == "__main__":

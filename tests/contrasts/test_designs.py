@@ -55,13 +55,18 @@ def test_every_design_up_to_six_against_six_is_answered(test, reference, pairs):
 def test_genes_are_answered_in_the_designs_with_an_arm_of_two(test, reference, pairs):
     design = design_of(test, reference, pairs)
     index = pd.MultiIndex.from_product([design.samples.index, ["malignant"]], names=["sample", "cell_type"])
-    if not len(index):
-        return
     counts = pd.DataFrame(np.random.default_rng(1).poisson(40, (len(index), 60)), index=index)
     groups = index.to_frame(index=False).assign(cells=50, kept=True, reason="")
-    table = sc.expression(Pseudobulk(counts.rename(columns="g{}".format), groups), design).table
-    if len(table):
-        check(table)
+    found = sc.expression(Pseudobulk(counts.rename(columns="g{}".format), groups), design)
+    check(found.table)
+    if 0 in {test, reference}:
+        empty = "test" if test == 0 else "reference"
+        assert found.table.empty
+        assert found.notes == (f"c, malignant: not tested, no patient of arm {empty} has enough cells",)
+        return
+    assert len(found.table) == 60, "one row for each gene"
+    refused = sc.estimable(design).table["verdict"].iloc[0] == "refused"
+    assert found.table["p_value"].isna().all() if refused else found.table["p_value"].notna().all()
 
 
 def test_a_numbered_batch_is_groups_and_not_a_slope():

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from scresist.checks import InputError
+from scresist.communication.centrality import centralities as eleven_measures
 from scresist.kernels.centrality import MEASURES, centralities
 from scresist.kernels.rank_tests import signed_rank_test, two_sample_rank_test
 
@@ -54,9 +55,11 @@ def test_the_order_of_nodes_does_not_matter_but_for_information():
 
 
 def test_graphs_without_links_and_stacks_of_graphs():
-    empty = centralities(np.zeros((4, 4)))
+    by_igraph = {name: values[:, 0] for name, values in eleven_measures(np.zeros((4, 4, 1))).items()}
+    empty = by_igraph | centralities(np.zeros((4, 4)))
     assert (empty["outdeg"] == 0).all()
     assert (empty["info"] == 0).all()
+    np.testing.assert_allclose(empty["page_rank"], 0.25)
     stack = np.stack([graph(1), graph(2)], axis=2)
     for name, values in centralities(stack).items():
         np.testing.assert_allclose(values[:, 1], centralities(graph(2))[name])

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 
 from scresist.cells.counts import count_blocks, raw_counts
@@ -30,8 +31,6 @@ def write_cohort(cohort: "AnnData", path: Path) -> None:
 
 
 def _add_normalised(cohort: "AnnData", path: Path) -> None:
-    import h5py
-
     counts = raw_counts(cohort, layer="counts")
     with h5py.File(path, "r+") as file:
         if "X" in file:

@@ -26,13 +26,7 @@ def group_codes(adata: Any, com: Communication) -> np.ndarray:
     InputError
         If a cell has a group that the result does not have.
     """
-    column = str(com.settings.get("groupby", ""))
-    require_columns(adata.obs, [column], "the cells' table (adata.obs)")
-    codes = com.groups.get_indexer(adata.obs[column].astype(str))
-    if (codes < 0).any():
-        name = adata.obs[column].astype(str).to_numpy()[codes < 0][0]
-        raise InputError(f"group {name!r} is not in the result; give the cells that it was inferred from")
-    return np.asarray(codes)
+    return _positions(adata, str(com.settings.get("groupby", "")), com.groups, "group")
 
 
 def sample_codes(adata: Any, com: Communication, sample: str) -> tuple[np.ndarray, pd.Index]:
@@ -40,10 +34,8 @@ def sample_codes(adata: Any, com: Communication, sample: str) -> tuple[np.ndarra
 
     Parameters
     ----------
-    adata
-        The cells.
-    com
-        Inferred from them.
+    adata, com
+        As in `group_codes`.
     sample
         Column of the samples.
 
@@ -54,11 +46,18 @@ def sample_codes(adata: Any, com: Communication, sample: str) -> tuple[np.ndarra
     """
     if com.samples is None:
         return np.zeros(adata.n_obs, dtype=int), pd.Index(["all"])
-    require_columns(adata.obs, [sample], "the cells' table (adata.obs)")
-    codes = com.samples.get_indexer(adata.obs[sample].astype(str))
+    return _positions(adata, sample, com.samples, "sample"), com.samples
+
+
+def _positions(adata: Any, column: str, names: pd.Index, what: str) -> np.ndarray:
+    """Position among `names` of the value that each cell has in a column of obs."""
+    require_columns(adata.obs, [column], "the cells' table (adata.obs)")
+    values = adata.obs[column].astype(str)
+    codes = np.asarray(names.get_indexer(values))
     if (codes < 0).any():
-        raise InputError("the cells have samples that are not in the result; give the cells that it was inferred from")
-    return np.asarray(codes), com.samples
+        name = values.to_numpy()[codes < 0][0]
+        raise InputError(f"{what} {name!r} is not in the result; give the cells that it was inferred from")
+    return codes
 
 
 def levels(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import harmonypy
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -153,8 +154,6 @@ def _integrate(cohort: "AnnData", seed: int, *, wanted: bool) -> None:
     if not wanted or cohort.obs["sample"].nunique() < 2:
         keys.put(cohort, "X_integrated", components.astype(np.float32))
         return
-    import harmonypy
-
     meta = pd.DataFrame({"sample": cohort.obs["sample"].astype(str).to_numpy()})
     corrected = np.asarray(
         harmonypy.run_harmony(components, meta, ["sample"], verbose=False, random_state=seed, ncores=1).Z_corr
@@ -265,11 +264,7 @@ def _stable_resolution(
 def _layout(neighbours: "AnnData", seed: int) -> np.ndarray:
     import scanpy as sc
 
-    with warnings.catch_warnings():
-        # umap warns at every call that a fixed seed makes it single-threaded, which is what is wanted.
-        warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
-        warnings.filterwarnings("ignore", category=FutureWarning)
-        sc.tl.umap(neighbours, random_state=seed)
+    sc.tl.umap(neighbours, random_state=seed)
     return np.asarray(neighbours.obsm["X_umap"], dtype=np.float32)
 
 

@@ -31,7 +31,8 @@ def lay_out_genes(net: Network, *, n_hubs: int = 10, rng: int = 1) -> pd.DataFra
     Z = (X - X.mean(axis=0)) / np.linalg.norm(X - X.mean(axis=0), axis=0)
     features = Z[:, net.genes.get_indexer(inside["gene"])].T @ Z[:, net.genes.get_indexer(hubs)]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=ImportWarning)  # an optional part of umap is not installed
+        # umap warns where tensorflow is missing, which only its neural version needs.
+        warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
         from umap import UMAP
 
         # With a seed UMAP warns that it runs on one thread, as it must.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from scresist.cells import raw_counts
 from scresist.parallel import map_tasks
@@ -70,17 +71,13 @@ def score_doublets(
 
 
 def _scrublet(counts: sparse.spmatrix, seed: int) -> tuple[np.ndarray, float]:
-    import warnings
-
     import anndata
     import scanpy as sc
-    from threadpoolctl import threadpool_limits
 
     sample = anndata.AnnData(X=sparse.csr_matrix(counts, dtype=np.float32))
     rate = RATE_PER_THOUSAND * counts.shape[0] / 1000
     # One BLAS thread: a sum that is split over threads rounds differently, and a score must not depend on their number.
-    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scanpy warns of its own deprecations; the numbers are not touched
+    with threadpool_limits(1, user_api="blas"):
         sc.pp.scrublet(
             sample,
             expected_doublet_rate=max(rate, 0.005),

@@ -88,18 +88,8 @@ def measure(
 
     Parameters
     ----------
-    cohort
-        Barcodes x genes with raw counts.
-    min_counts, min_genes
-        Fixed floors.
-    n_mads
-        Width of the adaptive thresholds, in median absolute deviations.
-    max_mito_percent, max_mito_percent_epithelial
-        Upper bounds of the adaptive limit of the mitochondrial share, percent.
-    doublets
-        Whether to look for doublets.
-    rng
-        Seed or generator.
+    cohort, min_counts, min_genes, n_mads, max_mito_percent, max_mito_percent_epithelial, doublets, rng
+        As in `filter`.
     workers, scheduler
         As in `parallel.map_tasks`.
     """

@@ -5,6 +5,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 from scipy import io as scipy_io
@@ -136,8 +137,6 @@ def _ensembl_only(ids: np.ndarray) -> np.ndarray | None:
 
 def _read_tenx_h5(path: Path, shown: str, problems: Problems) -> CountMatrix | None:
     """A 10x .h5: v3 (group `matrix`), or v2 with a group per genome."""
-    import h5py
-
     with h5py.File(path, "r") as file:
         groups = [name for name in file if isinstance(file[name], h5py.Group) and "data" in file[name]]
         if not groups:

@@ -3,6 +3,8 @@
 from importlib.resources import files
 from pathlib import Path
 
+import jinja2
+
 from scresist.report import sections
 from scresist.report.blocks import Section
 from scresist.report.folder import Folder
@@ -22,8 +24,6 @@ def write(results: Path) -> Path:
     InputError
         Where the folder has no run.
     """
-    import jinja2
-
     folder = Folder(results)
     parts = [build(folder) for build in sections.ORDER]
     shown = [s for s in parts if s is not None]

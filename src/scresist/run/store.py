@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from scresist import tables
 from scresist.checks import InputError
@@ -56,8 +57,6 @@ def locked(folder: Path) -> Iterator[None]:
     InputError
         If another run is writing into the folder.
     """
-    from filelock import FileLock, Timeout
-
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock", timeout=0):

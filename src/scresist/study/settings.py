@@ -138,3 +138,8 @@ class Settings(_Section):
     annotate: AnnotateSection = AnnotateSection()
     networks: NetworksSection = NetworksSection()
     communication: CommunicationSection = CommunicationSection()
+
+    @property
+    def endpoint_columns(self) -> tuple[str, ...]:
+        """Columns of the patient sheet that have the endpoint; none without `[survival]`."""
+        return () if self.survival is None else (self.survival.time, self.survival.event)

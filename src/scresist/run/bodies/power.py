@@ -17,11 +17,6 @@ def power(state: State, study: Study, context: Context) -> None:
         state.refuse("power", refusal)
 
 
-def _endpoint(study: Study) -> tuple[str, ...]:
-    endpoint = study.settings.survival
-    return () if endpoint is None else (endpoint.time, endpoint.event)
-
-
 STEP = Step(
     name="power",
     meaning="computes the chance to find an effect of each size with this design",
@@ -29,5 +24,5 @@ STEP = Step(
     settings=("survival",),
     design=True,
     sheet=lambda study: ("taken",),
-    patients=_endpoint,
+    patients=lambda study: study.settings.endpoint_columns,
 )

@@ -59,11 +59,6 @@ def _values(state: State, study: Study) -> pd.DataFrame | None:
     return joined if joined.shape[1] else None
 
 
-def _endpoint(study: Study) -> tuple[str, ...]:
-    endpoint = study.settings.survival
-    return () if endpoint is None else (endpoint.time, endpoint.event)
-
-
 STEP = Step(
     name="survival",
     meaning="fits Cox models of the endpoint, from samples taken before its clock ran",
@@ -71,5 +66,5 @@ STEP = Step(
     after=("contrasts",),
     settings=("survival", "focus"),
     sheet=lambda study: ("patient", "arm", "taken"),
-    patients=_endpoint,
+    patients=lambda study: study.settings.endpoint_columns,
 )
