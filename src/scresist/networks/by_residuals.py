@@ -129,7 +129,7 @@ def from_residuals(
     groups = np.zeros(len(metacells.members), dtype=str) if groups is None else groups
     M = centred_within(pooled_values(values.Z, metacells.members), groups)
     names = cells.var_names[kept].astype(str)
-    expression = centred_within(log1p_per_10k(metacells.counts)[:, kept], groups)
+    expression = centred_within(log1p_per_10k(metacells.counts[:, kept], metacells.counts.sum(axis=1)), groups)
     report = with_scale(report, np.flatnonzero(kept), expression)
     units = _units(M, values, metacells, obs, by="patient" if own_patients else PART)
     found = _modules(units, names, recipe, asked, log_mean=np.log1p(depth.mean() * _share(counts, depth, kept)))

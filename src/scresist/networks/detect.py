@@ -18,6 +18,7 @@ from scresist.kernels.similarity import NETWORKS, adjacency_into
 from scresist.kernels.tree_cut import cut_tree_hybrid
 from scresist.networks.naming import alphabetical_codes, colours_of
 
+LAYERS = 2  # of programmes: strong ones, and those beneath them
 AXIS = 0.1  # of the genes; a larger module is searched for programmes inside it
 
 
@@ -183,7 +184,11 @@ def seed_labels(X: np.ndarray, recipe: Recipe, start: Start) -> np.ndarray:
 
 
 def with_members(X: np.ndarray, labels: np.ndarray, recipe: Recipe, cells: np.ndarray | None = None) -> np.ndarray:
-    """Labels after members were decided and modules that nearly agree were merged, 1 the largest.
+    """Labels after members were decided, agreeing modules merged, and weaker programmes found beneath; 1 the largest.
+
+    A strong axis takes the genes of weaker programmes along. So the sums of the modules are taken out of all values and
+    modules are sought once more in what is left. A module found there gets those of its genes that were in none, or in
+    one more than twice as large.
 
     Parameters
     ----------
@@ -192,11 +197,32 @@ def with_members(X: np.ndarray, labels: np.ndarray, recipe: Recipe, cells: np.nd
     labels
         Where modules start. Shape (genes,).
     """
-    if not recipe.members or not labels.any():
+    if not recipe.members:
         return labels
-    size = min(recipe.min_module_size, X.shape[1] // 2)
     pools = standardised(X)
     Z = pools if cells is None else cells
+    labels = _members(pools, Z, labels, recipe)
+    for _ in range(LAYERS - 1):
+        if not labels.any():
+            break
+        deviation = X.std(axis=0, dtype=np.float64).astype(np.float32)
+        beneath = without_modules(pools, labels) * deviation
+        start = prepared(beneath, recipe).at(recipe.power)
+        rest = standardised(without_modules(Z, labels))
+        found = _members(standardised(beneath), rest, seed_labels(beneath, recipe, start), recipe)
+        if not found.any():
+            break
+        sizes, own = np.bincount(labels), np.bincount(found)
+        moved = (found > 0) & ((labels == 0) | (2 * own[found] < sizes[labels]))
+        labels = by_size(np.where(moved, found + len(sizes), labels), min(recipe.min_module_size, X.shape[1] // 2))
+    return labels
+
+
+def _members(pools: np.ndarray, Z: np.ndarray, labels: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Labels after members were decided in Z and modules that agree over the rows of `pools` were merged."""
+    if not labels.any():
+        return labels
+    size = min(recipe.min_module_size, Z.shape[1] // 2)
     labels = split_axes(pools, labels, recipe)
     for _ in range(3):  # merged modules decide their members once more
         labels = refine_members(Z, labels, threshold=recipe.members, min_size=size)
@@ -204,7 +230,41 @@ def with_members(X: np.ndarray, labels: np.ndarray, recipe: Recipe, cells: np.nd
         if merged.max(initial=0) == len(np.unique(labels[labels > 0])):
             return merged
         labels = merged
-    return refine_members(Z, labels, threshold=recipe.members, min_size=size)
+    return by_size(refine_members(Z, labels, threshold=recipe.members, min_size=size), 1)
+
+
+def without_modules(Z: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Z less what the sums of its modules explain of each gene. Shape (rows, genes).
+
+    Parameters
+    ----------
+    Z
+        Standardised values. Shape (rows, genes).
+    labels
+        Module of each gene.
+    """
+    names = np.unique(labels[labels > 0])
+    sums = Z @ (labels[:, None] == names).astype(Z.dtype)
+    basis = np.linalg.qr(sums.astype(np.float64))[0].astype(Z.dtype)
+    return np.asarray(Z - basis @ (basis.T @ Z))
+
+
+def by_size(labels: np.ndarray, min_size: int) -> np.ndarray:
+    """Labels numbered by size, 1 the largest (of equals that with the first gene); smaller modules are dissolved.
+
+    Parameters
+    ----------
+    labels
+        Module of each gene; numbers may be missing.
+    min_size
+        Fewest genes.
+    """
+    names, first, sizes = np.unique(labels, return_index=True, return_counts=True)
+    kept = (names > 0) & (sizes >= min_size)
+    names, first, sizes = names[kept], first[kept], sizes[kept]
+    place = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.int64)
+    place[names[np.lexsort((first, -sizes))]] = np.arange(1, len(names) + 1)
+    return place[labels]
 
 
 def split_axes(Z: np.ndarray, labels: np.ndarray, recipe: Recipe) -> np.ndarray:
@@ -257,12 +317,7 @@ def merge_agreeing(Z: np.ndarray, labels: np.ndarray, merge_height: float) -> np
         R = np.clip(sums.T @ sums / len(sums), -1, 1)
         tree = linkage(squareform(1 - R, checks=False), "average")
         number = np.concatenate([[0], fcluster(tree, merge_height, "distance")])[number]
-    sizes = np.bincount(number)[1:]
-    first = np.array([np.flatnonzero(number == m + 1)[0] if sizes[m] else 0 for m in range(len(sizes))])
-    order = np.lexsort((first, -sizes))
-    place = np.zeros(len(sizes) + 1, dtype=np.int64)
-    place[order + 1] = np.arange(1, len(sizes) + 1)
-    return place[number]
+    return by_size(number, 1)
 
 
 def standardised(X: np.ndarray) -> np.ndarray:
