@@ -241,7 +241,7 @@ def _candidates(
           zip(proved["carried"], proved["carried_share"], strict=True)]  # fmt: skip
     members = [names[labels == m + 1] for m in range(len(proved))]
     return pd.DataFrame({
-        "id": [content_id([str(gene) for gene in own]) for own in members],
+        "id": pd.Series([content_id([str(gene) for gene in own]) for own in members], dtype=object),
         "n_genes": [len(own) for own in members], "genes": [" ".join(own[:10]) for own in members],
         "carried_by": by,
     }).assign(**{name: proved[name].to_numpy() for name in proved if name != "carried"}, kept=keep)  # fmt: skip

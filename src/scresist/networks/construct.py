@@ -350,8 +350,11 @@ def _modules(X: np.ndarray, recipe: Recipe, choice: PowerChoice, rules: NetworkM
 def described(X: np.ndarray, genes: pd.Index, metacells: pd.DataFrame, detected: Detected) -> dict[str, Any]:
     """The attributes of a `Network` that follow from its expression and modules; scores and intervals are empty."""
     labels = detected.labels
-    E, explained = eigengenes(X, labels)
-    kme = signed_kme(X, E)
+    if labels.any():
+        E, explained = eigengenes(X, labels)
+        kme = signed_kme(X, E)
+    else:
+        E, explained, kme = np.zeros((len(X), 0)), np.zeros(0), np.zeros((X.shape[1], 0))
     catalogue = module_catalogue(genes, labels, kme, explained)
     index = pd.Index(metacells["metacell"].astype(str), name="metacell")
     columns = pd.Index(catalogue["module"], name="module")

@@ -1,0 +1,65 @@
+"""Membership against plain correlations with the gene taken out, and on independent genes."""
+
+import numpy as np
+import pytest
+
+from scresist.kernels.membership import membership_z, refine_members, set_sums
+
+
+def values(seed=0, n=2000, genes=200, planted=30, strength=0.4):
+    rng = np.random.default_rng(seed)
+    Z = rng.normal(size=(n, genes))
+    Z[:, :planted] += strength * rng.normal(size=(n, 1))
+    return ((Z - Z.mean(axis=0)) / Z.std(axis=0)).astype(np.float64)
+
+
+def test_membership_is_the_correlation_with_the_sum_of_the_others():
+    Z = values()
+    labels = np.repeat([1, 2, 0], [30, 20, 150])
+    found = membership_z(Z, labels, 2)
+    r = np.empty((200, 2))
+    for m in (1, 2):
+        for g in range(200):
+            others = np.flatnonzero((labels == m) & (np.arange(200) != g))
+            r[g, m - 1] = np.corrcoef(Z[:, g], Z[:, others].sum(axis=1))[0, 1]
+    for m in (1, 2):
+        outside = r[labels != m, m - 1]
+        centre = np.median(outside)
+        spread = max(1.4826 * np.median(np.abs(outside - centre)), 1 / np.sqrt(2000))
+        np.testing.assert_allclose(found[:, m - 1], (r[:, m - 1] - centre) / spread, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_independent_genes_do_not_belong(seed):
+    """A random set holds itself together by nothing: at 4 deviations its genes leave it."""
+    Z = np.random.default_rng(seed).normal(size=(3000, 400))
+    Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
+    labels = np.repeat([1, 2, 0], [30, 30, 340])
+    assert not refine_members(Z, labels, threshold=4, min_size=3).any()
+
+
+def test_members_are_completed_and_strangers_leave():
+    Z = values()
+    labels = np.zeros(200, dtype=int)
+    labels[:12] = 1
+    labels[100:106] = 1
+    assert np.flatnonzero(refine_members(Z, labels, threshold=4, min_size=10)).tolist() == list(range(30))
+    assert not refine_members(Z, labels, threshold=4, min_size=31).any()
+
+
+def test_an_axis_that_all_genes_share_is_no_module():
+    rng = np.random.default_rng(1)
+    Z = rng.normal(size=(2000, 300)) + 0.6 * rng.normal(size=(2000, 1))
+    Z[:, :20] += 0.6 * rng.normal(size=(2000, 1))
+    Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
+    assert not refine_members(Z, np.ones(300, dtype=int), threshold=4, min_size=10)[20:].any()
+    labels = np.repeat([1, 0], [20, 280])
+    assert np.flatnonzero(refine_members(Z, labels, threshold=4, min_size=10)).tolist() == list(range(20))
+
+
+def test_sums_of_sets():
+    C = np.random.default_rng(0).normal(size=(9, 9))
+    C = C + C.T
+    found = set_sums(C, np.array([0, 3, 5, 2, 8]), np.array([0, 3, 5]))
+    expected = [(C[0, 3] + C[0, 5] + C[3, 5]) / 3, C[2, 8]]
+    np.testing.assert_allclose(found, expected)

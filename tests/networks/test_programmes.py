@@ -1,0 +1,170 @@
+"""Programmes of cells are found where a pooled network finds none, and what is no programme is not called one."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import scresist as sr
+from scresist.cells.counts import raw_counts
+from scresist.checks import RefusedError
+from scresist.networks.cell_values import evenly_chosen, residual_variance
+from scresist.networks.detect import by_size, merge_agreeing
+from scresist.networks.held_out import numbered, parts_of_cells
+
+SIZES = (40, 35, 30)
+
+
+def drawn(seed=0, *, n_samples=8, n_cells=120, n_genes=900, sd=0.8, others=60, soup=0.0, names=None):
+    """Gamma-Poisson counts of tumour cells with three programmes on the log scale, and of T cells without."""
+    rng = np.random.default_rng(seed)
+    base = np.exp(rng.normal(0, 1.2, n_genes))
+    base[: sum(SIZES)] = np.exp(rng.normal(0.5, 0.5, sum(SIZES)))
+    t_cell = base * np.exp(rng.normal(0, 0.3, n_genes))
+    t_cell[-60:], base[-60:] = base.mean() * 6, 1e-3  # genes of T cells alone
+    blocks, rows = [], []
+    for sample in range(n_samples):
+        profile = base * np.exp(rng.normal(0, 0.3, n_genes))
+        log = np.tile(np.log(profile), (n_cells, 1))
+        start = 0
+        for size in SIZES:
+            log[:, start : start + size] += np.outer(rng.normal(0, sd, n_cells), rng.uniform(0.5, 1.0, size))
+            start += size
+        rate = np.exp(log)
+        rate /= rate.sum(axis=1, keepdims=True)
+        share = rng.beta(1, 1 / soup - 1, (n_cells, 1)) if soup else 0.0
+        rate = (1 - share) * rate + share * t_cell / t_cell.sum()
+        stranger = np.tile(t_cell / t_cell.sum(), (others, 1))
+        depth = np.exp(rng.normal(7.3, 0.4, (n_cells + others, 1)))
+        mean = depth * np.vstack([rate, stranger])
+        blocks.append(rng.poisson(mean * rng.gamma(10, 0.1, mean.shape)))
+        kinds = ["tumour"] * n_cells + ["T cell"] * others
+        rows += [(f"P{sample}", f"P{sample}s", kind) for kind in kinds]
+    obs = pd.DataFrame(rows, columns=["patient", "sample", "cell_type"])
+    obs.index = [f"c{i}" for i in range(len(obs))]
+    obs["malignancy"] = np.where(obs["cell_type"] == "tumour", "malignant", "normal")
+    cells = ad.AnnData(sparse.csr_matrix(np.vstack(blocks)), obs=obs)
+    cells.var_names = [f"G{i}" for i in range(n_genes)] if names is None else names
+    cells.layers["counts"] = cells.X.copy()
+    return cells
+
+
+def best_f1(net, start, size):
+    own = {f"G{i}" for i in range(start, start + size)} & set(net.genes)
+    modules = [set(net.members(name)["gene"]) for name in net.names]
+    return max((2 * len(own & m) / (len(own) + len(m)) for m in modules), default=0.0)
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return drawn()
+
+
+@pytest.fixture(scope="module")
+def net(cells):
+    return sr.networks.build(cells, compartment="malignant")
+
+
+def test_planted_programmes_are_found_whole(net):
+    assert [best_f1(net, start, size) > 0.9 for start, size in zip((0, 40, 75), SIZES, strict=True)] == [True] * 3
+    assert len(net.names) == 3
+
+
+def test_what_was_chosen_is_reported(net):
+    assert net.choices.sort_values("rank")["rank"].tolist() == list(range(1, len(net.choices) + 1))
+    first = net.choices.set_index("rank").loc[1]
+    assert (net.power, net.settings["deep_split"]) == (first["power"], first["deep_split"])
+    assert (net.choices["information"] <= first["information"]).all()
+    assert any("modules of two halves agree most" in note and "next are" in note for note in net.notes)
+    assert net.candidates["kept"].sum() == len(net.names)
+    assert (net.catalogue["q_coherence"] < 0.05).all()
+    assert (net.catalogue["coherence"] > net.catalogue["coherence_chance"] + 0.01).all()
+
+
+def test_given_settings_are_used(cells):
+    net = sr.networks.build(cells, compartment="malignant", power=8, deep_split=2, n_components=4)
+    assert (net.power, net.settings["deep_split"], net.choices) == (8, 2, None)
+    assert any("in 4 components" in note for note in net.notes)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_independent_genes_make_no_module(seed):
+    net = sr.networks.build(drawn(seed, sd=0.0, n_samples=6), compartment="malignant")
+    assert net.names == []
+    assert net.modules["module"].eq("unassigned").all()
+    assert len(net.power_table)
+    assert net.choices is not None
+    assert net.candidates is not None
+    assert any("no module is proved" in note or "no group of genes" in note for note in net.notes)
+
+
+def test_genes_of_other_cells_are_named_as_that():
+    net = sr.networks.build(drawn(3, soup=0.15), compartment="malignant")
+    foreign = {f"G{i}" for i in range(840, 900)}
+    catalogue = net.catalogue.set_index("module")
+    found = [m for m in net.names if len(foreign & set(net.members(m)["gene"])) > 20]
+    assert found
+    assert all("genes of other cells" in catalogue.loc[m, "doubts"] for m in found)
+    programmes = [m for m in net.names if m not in found]
+    assert not catalogue.loc[programmes, "doubts"].str.contains("genes of other cells").any()
+
+
+def test_a_copy_number_that_varies_between_cells_is_named():
+    """The first programme is made of neighbours on one chromosome arm."""
+    table = sr.resources.genes()
+    placed = table[table["cytoband"].fillna("").str.match(r"8q")].index[:40]
+    rest = [g for g in table.index[table["cytoband"].fillna("").str.match(r"[1-7][pq]")] if g not in set(placed)]
+    names = [*placed, *np.random.default_rng(0).permutation(rest)[:860]]
+    net = sr.networks.build(drawn(1, names=names), compartment="malignant")
+    module = net.modules.set_index("gene").loc[list(placed), "module"].mode()[0]
+    flags = net.catalogue.set_index("module")["flags"]
+    assert "copy number of chromosome arm 8q" in flags[module]
+    assert not flags.drop(module).str.contains("copy number").any()
+
+
+def test_modules_of_one_patient_are_proved_in_other_cells(cells):
+    one = cells[cells.obs["patient"] == "P0"].copy()
+    net = sr.networks.build(drawn(n_samples=1, n_cells=600), compartment="malignant", min_patients=1)
+    assert max(best_f1(net, start, size) for start, size in zip((0, 40, 75), SIZES, strict=True)) > 0.8
+    assert "part" in net.metacells
+    with pytest.raises(RefusedError, match="1 patients"):
+        sr.networks.build(one, compartment="malignant")
+
+
+def test_fewer_cells_are_evenly_chosen_whatever_their_order():
+    rng = np.random.default_rng(0)
+    groups = np.repeat([0, 1, 2], [500, 40, 300])
+    obs = pd.DataFrame(index=[f"c{i}" for i in range(840)])
+    depth = rng.integers(100, 900, 840).astype(float)
+    chosen = evenly_chosen(obs, groups, depth, 240)
+    assert np.bincount(groups[chosen]).tolist() == [100, 40, 100]
+    order = rng.permutation(840)
+    again = evenly_chosen(obs.iloc[order], groups[order], depth[order], 240)
+    assert set(obs.index[chosen]) == set(obs.index[order][again])
+    assert len(evenly_chosen(obs, groups, depth, 840)) == 840
+
+
+def test_variable_genes_are_those_of_the_programmes(cells):
+    inside = (cells.obs["malignancy"] == "malignant").to_numpy()
+    counts = raw_counts(cells, cells=inside)
+    codes = pd.factorize(cells.obs.loc[inside, "sample"])[0]
+    found = residual_variance(counts, np.asarray(counts.sum(axis=1)).ravel(), codes)
+    assert np.mean(np.argsort(-found)[:60] < sum(SIZES)) > 0.9
+
+
+def test_labels_are_numbered_by_size_and_merged_where_they_agree():
+    assert by_size(np.array([5, 5, 0, 2, 2, 2, 7]), 2).tolist() == [2, 2, 0, 1, 1, 1, 0]
+    assert numbered(np.array([1, 2, 3, 0]), np.array([True, False, True])).tolist() == [1, 0, 2, 0]
+    rng = np.random.default_rng(0)
+    axis = rng.normal(size=(300, 2))
+    Z = np.column_stack(
+        [axis[:, [0]] + 0.3 * rng.normal(size=(300, 8)), axis[:, [1]] + 0.3 * rng.normal(size=(300, 3))]
+    )
+    assert merge_agreeing(Z, np.repeat([1, 2, 3], [4, 4, 3]), 0.2).tolist() == [1] * 8 + [2] * 3
+
+
+def test_parts_of_cells_have_all_depths():
+    part = parts_of_cells(np.zeros(40, dtype=int), np.arange(40.0), np.array([f"c{i}" for i in range(40)]))
+    assert np.bincount(part).tolist() == [10] * 4
+    assert np.ptp([np.mean(np.flatnonzero(part == p)) for p in range(4)]) <= 3
