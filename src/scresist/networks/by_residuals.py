@@ -133,6 +133,11 @@ def from_residuals(
     report = with_scale(report, np.flatnonzero(kept), expression)
     units = _units(M, values, metacells, obs, by="patient" if own_patients else PART)
     found = _modules(units, names, recipe, asked, log_mean=np.log1p(depth.mean() * _share(counts, depth, kept)))
+    if not own_patients:
+        note = (
+            *note,
+            f"with fewer than {MINIMUM_PATIENTS} patients modules are proved in other cells of the same ones",
+        )
     found = replace(found, notes=(*note, *_space_note(values, space), *found.notes))
     metacells = replace(metacells, members=tuple(order[pool] for pool in metacells.members))
     return Made(metacells, Matrix(M, names, report, within, cells, list(pooled_in), space), found)

@@ -55,8 +55,9 @@ def _members(folder: Folder, members: pd.DataFrame) -> list[dict[str, Any]]:
     if catalogue.empty:
         catalogue = members.groupby("module").size().rename("n_genes").reset_index()
     return [heading("Modules and what they rest on"), table(catalogue.join(listed, on="module"), "module_catalogue", [
-        "module", "n_genes", "hubs",
-        "recurrence",
+        "module", "n_genes", "hubs", "flags",
+        "coherence", "coherence_chance", "q_coherence",
+        "recurrence", "recurrence_low", "recurrence_high",
         "least_without_one",
         "depends_on",
         "carried_by",
