@@ -26,7 +26,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,8 @@ def parity(cells: ad.AnnData, _: Programs) -> Found:
     """The recipe of hdWGCNA, as scresist reproduces it."""
     cells = cells.copy()
     cells.obsm["X_pca"] = components(cells)
-    return _network(cells, mode="parity")
+    found = _network(cells, mode="parity")
+    return replace(found, flagged=frozenset())  # the recipe has no flags
 
 
 def nmf(cells: ad.AnnData, _: Programs) -> Found:
