@@ -26,7 +26,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ SHAPES = ((20, 150), (6, 500), (20, 500))  # samples, malignant cells of each
 NMF_COMPONENTS, TOP = 25, 50
 N_VARIABLE, N_COMPONENTS = 2000, 30
 NOTHING = 0.2  # F1 below which a module is not the programme
-TRIES = {"full": ("8,12,16,20,25", "6"), "quick": ("8,12,16", "3")}  # of cNMF: numbers of programmes, factorizations
+TRIES = {"full": ("8,14,20", "5"), "quick": ("8,12,16", "3")}  # of cNMF: numbers of programmes, factorizations
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ def parity(cells: ad.AnnData, _: Programs) -> Found:
     """The recipe of hdWGCNA, as scresist reproduces it."""
     cells = cells.copy()
     cells.obsm["X_pca"] = components(cells)
-    return _network(cells, mode="parity")
+    found = _network(cells, mode="parity")
+    return replace(found, flagged=frozenset())  # the recipe has no flags
 
 
 def nmf(cells: ad.AnnData, _: Programs) -> Found:

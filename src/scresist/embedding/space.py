@@ -4,11 +4,11 @@ import random
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import harmonypy
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from scipy import sparse
 
 from scresist import keys
@@ -17,9 +17,6 @@ from scresist.checks import RefusedError, ScresistError, require_columns
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
 from scresist.usual_tools.rank_sum import rank_sum_over_cells
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0)
 EXACT_NEIGHBOURS_BELOW = 50_000  # cells; above, approximate neighbours are faster than they are wrong
@@ -30,7 +27,7 @@ TECHNICAL = r"^(MT-|RP[LS]\d|IG[HKL][VDJ]|TR[ABDG][VDJ]|HB[ABDEGMQZ]\d?$|MALAT1$
 
 
 def embed(
-    cohort: "AnnData",
+    cohort: AnnData,
     *,
     n_genes: int = 2000,
     n_components: int = 30,
@@ -96,7 +93,7 @@ def embed(
     keys.put(cohort, "X_umap", _layout(neighbours, seed))
 
 
-def _select_genes(cohort: "AnnData", n_genes: int) -> None:
+def _select_genes(cohort: AnnData, n_genes: int) -> None:
     """Genes variable within samples, by how many samples agree; antigen receptors and technical genes are left out."""
     detected = count_detected(cohort, np.zeros(cohort.n_obs, dtype=int), 1)[0]
     eligible = np.flatnonzero(~cohort.var_names.str.match(TECHNICAL) & (detected >= 3))
@@ -113,18 +110,17 @@ def _select_genes(cohort: "AnnData", n_genes: int) -> None:
     keys.put(cohort, "highly_variable", cohort.var_names.isin(chosen))
 
 
-def _variable_genes(cohort: "AnnData", genes: np.ndarray, wanted: int, cells: np.ndarray | None) -> pd.DataFrame:
+def _variable_genes(cohort: AnnData, genes: np.ndarray, wanted: int, cells: np.ndarray | None) -> pd.DataFrame:
     """Dispersion of each gene given its mean, and the `wanted` of highest, within some cells (None: all).
 
     Within a sample, genes that none of its cells express are not in its bins, and have dispersion 0.
     """
-    import anndata
     import scanpy as sc
 
     names = cohort.var_names[genes]
     values = log_normalised(cohort, cells=cells, genes=genes)
     seen = np.ones(len(names), dtype=bool) if cells is None else values.count_nonzero(axis=0) >= 1
-    part = anndata.AnnData(X=sparse.csr_matrix(values[:, np.flatnonzero(seen)]), var=pd.DataFrame(index=names[seen]))
+    part = AnnData(X=sparse.csr_matrix(values[:, np.flatnonzero(seen)]), var=pd.DataFrame(index=names[seen]))
     table = sc.pp.highly_variable_genes(part, n_top_genes=wanted, flavor="seurat", inplace=False)
     table = table.set_axis(names[seen], axis=0)[["dispersions_norm", "highly_variable"]]
     return table.astype({"highly_variable": int}).reindex(names, fill_value=0)
@@ -137,18 +133,17 @@ def _agreed(tables: pd.DataFrame, wanted: int) -> pd.Index:
     return ordered.index[:wanted]
 
 
-def _reduce(cohort: "AnnData", n_components: int, seed: int) -> None:
-    import anndata
+def _reduce(cohort: AnnData, n_components: int, seed: int) -> None:
     import scanpy as sc
 
     genes = np.flatnonzero(cohort.var["highly_variable"])
     n = min(n_components, len(genes) - 1, cohort.n_obs - 1)
-    part = anndata.AnnData(X=sparse.csr_matrix(log_normalised(cohort, genes=genes)))
+    part = AnnData(X=sparse.csr_matrix(log_normalised(cohort, genes=genes)))
     sc.pp.pca(part, n_comps=n, svd_solver="arpack", random_state=seed)
     keys.put(cohort, "X_pca", np.asarray(part.obsm["X_pca"], dtype=np.float32))
 
 
-def _integrate(cohort: "AnnData", seed: int, *, wanted: bool) -> None:
+def _integrate(cohort: AnnData, seed: int, *, wanted: bool) -> None:
     """Harmony over samples; with one sample (or where not wanted) the components as they are."""
     components = np.asarray(cohort.obsm["X_pca"], dtype=float)
     if not wanted or cohort.obs["sample"].nunique() < 2:
@@ -165,17 +160,14 @@ def _integrate(cohort: "AnnData", seed: int, *, wanted: bool) -> None:
     keys.put(cohort, "X_integrated", corrected.astype(np.float32))
 
 
-def _neighbours(cohort: "AnnData", n_neighbors: int, seed: int) -> "AnnData":
+def _neighbours(cohort: AnnData, n_neighbors: int, seed: int) -> AnnData:
     """The graph of nearest neighbours in the integrated space, in an object of its own: it is not kept."""
-    import anndata
     import scanpy as sc
 
     exact = cohort.n_obs < EXACT_NEIGHBOURS_BELOW
     k = min(n_neighbors, cohort.n_obs - 1)
     options = {"transformer": "sklearn"} if exact else {}
-    found = anndata.AnnData(
-        obs=pd.DataFrame(index=cohort.obs_names), obsm={"X_integrated": cohort.obsm["X_integrated"]}
-    )
+    found = AnnData(obs=pd.DataFrame(index=cohort.obs_names), obsm={"X_integrated": cohort.obsm["X_integrated"]})
     sc.pp.neighbors(found, n_neighbors=k, use_rep="X_integrated", random_state=seed, **options)
     return found
 
@@ -261,14 +253,14 @@ def _stable_resolution(
     return table, float(best.loc[best["stability"].idxmax(), "resolution"])
 
 
-def _layout(neighbours: "AnnData", seed: int) -> np.ndarray:
+def _layout(neighbours: AnnData, seed: int) -> np.ndarray:
     import scanpy as sc
 
     sc.tl.umap(neighbours, random_state=seed)
     return np.asarray(neighbours.obsm["X_umap"], dtype=np.float32)
 
 
-def markers(cohort: "AnnData", groupby: str = "cluster", *, top: int = 50) -> Result:
+def markers(cohort: AnnData, groupby: str = "cluster", *, top: int = 50) -> Result:
     """Genes higher in a cluster than in the rest: Wilcoxon over cells, with tie correction.
 
     Descriptive: the clusters were made from the same values, so the p-values are far too small and no claim rests on

@@ -29,7 +29,8 @@ def log1p_per_10k(counts: Any, totals: np.ndarray | None = None) -> Any:
         result.data *= np.repeat(factor, np.diff(result.indptr))
         np.log1p(result.data, out=result.data)
         return result
-    return np.log1p(np.asarray(counts, dtype=np.float64) * factor[:, None])
+    scaled = np.asarray(counts, dtype=np.float64) * factor[:, None]
+    return np.log1p(scaled, out=scaled)
 
 
 def log2_counts_per_million(

@@ -1,10 +1,12 @@
 """Co-expression networks: the fit of the power, the tree, hubs, and comparisons of modules."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.patches import Patch
 
 from scresist.checks import InputError, require_columns
 from scresist.kernels.linkage import average_linkage, leaf_order
@@ -12,14 +14,11 @@ from scresist.networks.power import TARGET_R2
 from scresist.plots.effects import by_arm
 from scresist.plots.style import FAINT, colours, tidy
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 INK = "#374151"
 _VECTOR_BRANCHES = 1000  # a tree with more is drawn as pixels
 
 
-def fit_table(table: pd.DataFrame, axes: "Axes", *, power: float | None = None) -> "Axes":
+def fit_table(table: pd.DataFrame, axes: Axes, *, power: float | None = None) -> Axes:
     """Scale-free fit against power, with the mean connectivity on a second axis.
 
     Parameters
@@ -55,7 +54,7 @@ def fit_table(table: pd.DataFrame, axes: "Axes", *, power: float | None = None) 
     return axes
 
 
-def dendrogram(linkage: np.ndarray, modules: pd.Series, axes: "Axes", *, top: float | None = None) -> "Axes":
+def dendrogram(linkage: np.ndarray, modules: pd.Series, axes: Axes, *, top: float | None = None) -> Axes:
     """The tree of genes with their modules in a band below.
 
     Parameters
@@ -88,8 +87,6 @@ def dendrogram(linkage: np.ndarray, modules: pd.Series, axes: "Axes", *, top: fl
         x[n + step], y[n + step] = (x[left] + x[right]) / 2, height
         feet = [y[child] if child >= n else height - drop for child in (left, right)]
         lines[step] = [[x[left], feet[0]], [x[left], height], [x[right], height], [x[right], feet[1]]]
-    from matplotlib.collections import LineCollection
-
     # Thousands of branches as vectors would make the page large; as pixels they look the same.
     axes.add_collection(LineCollection(list(lines), colors=INK, linewidths=0.4, rasterized=n > _VECTOR_BRANCHES))
     band = low - drop - 0.14 * (linkage[-1, 2] - low), low - drop - 0.03 * (linkage[-1, 2] - low)
@@ -113,22 +110,20 @@ def _in_order(modules: pd.Series) -> list[str]:
     return sorted(names, key=lambda name: (number[name], name))
 
 
-def _band(axes: "Axes", labels: np.ndarray, colour: Mapping[str, str], limits: tuple[float, float]) -> None:
+def _band(axes: Axes, labels: np.ndarray, colour: Mapping[str, str], limits: tuple[float, float]) -> None:
     edges = np.flatnonzero(labels[1:] != labels[:-1]) + 1
     starts, stops = np.concatenate([[0], edges]), np.concatenate([edges, [len(labels)]])
     axes.bar(starts - 0.5, limits[1] - limits[0], stops - starts, bottom=limits[0], align="edge",
              color=[colour[str(labels[start])] for start in starts], linewidth=0)  # fmt: skip
 
 
-def _legend(axes: "Axes", colour: Mapping[str, str]) -> None:
-    from matplotlib.patches import Patch
-
+def _legend(axes: Axes, colour: Mapping[str, str]) -> None:
     handles = [Patch(color=value, label=name) for name, value in colour.items()]
     axes.legend(handles=handles, fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0),
                 ncols=1 + len(handles) // 20)  # fmt: skip
 
 
-def kme_ranks(hubs: pd.DataFrame, axes: "Axes") -> "Axes":
+def kme_ranks(hubs: pd.DataFrame, axes: Axes) -> Axes:
     """The hub genes of one module: kME with its interval, the interval of the rank in words.
 
     Parameters
@@ -155,7 +150,7 @@ def kme_ranks(hubs: pd.DataFrame, axes: "Axes") -> "Axes":
     return axes
 
 
-def hub_network(edges: pd.DataFrame, modules: pd.DataFrame, axes: "Axes", *, label_top: int | None = None) -> "Axes":
+def hub_network(edges: pd.DataFrame, modules: pd.DataFrame, axes: Axes, *, label_top: int | None = None) -> Axes:
     """Genes as points on rings by kME (hubs inside), joined by the strongest overlaps.
 
     Parameters
@@ -171,8 +166,6 @@ def hub_network(edges: pd.DataFrame, modules: pd.DataFrame, axes: "Axes", *, lab
     """
     require_columns(edges, ["source", "target", "overlap"], "the table of edges")
     require_columns(modules, ["gene", "module", "kme", "rank"], "the table of genes")
-    from matplotlib.collections import LineCollection
-
     names = _in_order(modules["module"])
     label_top = (6 if len(names) == 1 else 1) if label_top is None else label_top
     colour = colours(names)
@@ -219,7 +212,7 @@ def _centres(count: int) -> np.ndarray:
     return np.array([[2.4 * (i % 4), -2.4 * (i // 4)] for i in range(count)])
 
 
-def module_similarity(eigengenes: pd.DataFrame, axes: "Axes") -> "Axes":
+def module_similarity(eigengenes: pd.DataFrame, axes: Axes) -> Axes:
     """Correlation of eigengenes, modules in the order of their tree.
 
     Parameters
@@ -235,7 +228,7 @@ def module_similarity(eigengenes: pd.DataFrame, axes: "Axes") -> "Axes":
     return _matrix(R[np.ix_(order, order)], names, names, axes, "correlation of eigengenes", 1.0, digits=2)
 
 
-def overlap_heatmap(table: pd.DataFrame, axes: "Axes", *, row: str = "module", column: str = "list") -> "Axes":
+def overlap_heatmap(table: pd.DataFrame, axes: Axes, *, row: str = "module", column: str = "list") -> Axes:
     """Overlap of modules with lists of genes: -log10 q as colour, the number of shared genes as text.
 
     Parameters
@@ -262,13 +255,13 @@ def _matrix(
     values: np.ndarray,
     rows: list[str],
     columns: list[str],
-    axes: "Axes",
+    axes: Axes,
     title: str,
     limit: float,
     *,
     text: np.ndarray | None = None,
     digits: int = 0,
-) -> "Axes":
+) -> Axes:
     signed = values.min(initial=0) < 0
     image = axes.imshow(
         values, cmap="RdBu_r" if signed else "Blues", vmin=-limit if signed else 0, vmax=limit, aspect="auto"
@@ -288,7 +281,7 @@ def _matrix(
     return axes
 
 
-def module_umap(table: pd.DataFrame, axes: "Axes", *, label_top: int = 1) -> "Axes":
+def module_umap(table: pd.DataFrame, axes: Axes, *, label_top: int = 1) -> Axes:
     """Genes in two dimensions by their correlation with hubs, coloured by module, hubs labelled.
 
     Parameters
@@ -314,7 +307,7 @@ def module_umap(table: pd.DataFrame, axes: "Axes", *, label_top: int = 1) -> "Ax
     return axes
 
 
-def eigengene_embedding(table: pd.DataFrame, axes: "Axes", *, module: str) -> "Axes":
+def eigengene_embedding(table: pd.DataFrame, axes: Axes, *, module: str) -> Axes:
     """Cells in an embedding, coloured by a module's eigengene between its 1st and 99th percentile.
 
     Parameters
@@ -341,7 +334,7 @@ def eigengene_embedding(table: pd.DataFrame, axes: "Axes", *, module: str) -> "A
     return axes
 
 
-def module_by_arm(scores: pd.DataFrame, samples: pd.DataFrame, axes: "Axes", *, module: str) -> "Axes":
+def module_by_arm(scores: pd.DataFrame, samples: pd.DataFrame, axes: Axes, *, module: str) -> Axes:
     """A module's score in each arm, one point per patient (the mean of the patient's samples of that arm).
 
     Parameters
@@ -369,7 +362,7 @@ def module_by_arm(scores: pd.DataFrame, samples: pd.DataFrame, axes: "Axes", *, 
     return axes
 
 
-def preservation(table: pd.DataFrame, axes: "Axes") -> "Axes":
+def preservation(table: pd.DataFrame, axes: Axes) -> Axes:
     """Zsummary against module size, with the thresholds of 2 and 10.
 
     Parameters

@@ -1,17 +1,13 @@
 """The chance of a design to find an effect, over the size of the effect."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
+from matplotlib.figure import Figure
 
 from scresist.checks import require_columns
 from scresist.plots.style import ARMS, tidy
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
-
-def power_figure(table: pd.DataFrame, *, after_correction: bool = True, target: float = 0.8) -> "Figure":
+def power_figure(table: pd.DataFrame, *, after_correction: bool = True, target: float = 0.8) -> Figure:
     """One panel per question, one curve per design: the chance to find an effect of each size.
 
     Parameters
@@ -23,8 +19,6 @@ def power_figure(table: pd.DataFrame, *, after_correction: bool = True, target: 
     target
         Where a thin line is drawn across.
     """
-    from matplotlib.figure import Figure
-
     require_columns(table, ["design", "question", "unit", "effect", "power", "power_q"], "the table of power")
     questions = list(dict.fromkeys(table["question"]))
     figure = Figure(figsize=(2.6 * max(len(questions), 1) + 0.4, 2.6), layout="constrained")

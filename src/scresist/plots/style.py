@@ -2,11 +2,10 @@
 
 import io
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 # Okabe & Ito (2008), readable with colour blindness; arms take them in the order of the study.
 ARMS = ("#4a5568", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
@@ -37,27 +36,23 @@ def arm_colours(arms: Iterable[str]) -> dict[str, str]:
     return {arm: ARMS[i % len(ARMS)] for i, arm in enumerate(arms)}
 
 
-def new_axes(width: float, height: float) -> "tuple[Figure, Axes]":
+def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of one panel in inches, outside pyplot's global state."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     tidy(axes)
     return figure, axes
 
 
-def tidy(axes: "Axes") -> None:
+def tidy(axes: Axes) -> None:
     """Only the axes that carry numbers, in quiet colours."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#9aa3af")
     axes.tick_params(colors="#374151", labelsize=8)
 
 
-def to_svg(figure: "Figure") -> str:
+def to_svg(figure: Figure) -> str:
     """The figure as SVG text without dates or random ids; text stays text."""
-    import matplotlib as mpl
-
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scresist", "font.family": "sans-serif"}):
         figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None, "Creator": None})

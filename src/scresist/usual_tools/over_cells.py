@@ -1,10 +1,10 @@
 """The claims that the usual tools make of the same cohort, over cells or pairs of cell types, and their fate."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from scipy import sparse
 
 from scresist.cells import Focus, log_normalised, raw_counts
@@ -14,11 +14,8 @@ from scresist.study import Study
 from scresist.usual_tools.flips import cell_level_expression, cell_level_values, compare_claims
 from scresist.usual_tools.information_flow import rank_flow
 
-if TYPE_CHECKING:
-    from anndata import AnnData
 
-
-def gene_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.DataFrame) -> Result:
+def gene_flips(cells: AnnData, study: Study, focus: Focus, over_patients: pd.DataFrame) -> Result:
     """A Wilcoxon test over the cells of the compartment of every gene, against the test over patients.
 
     Parameters
@@ -37,12 +34,10 @@ def gene_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.D
     RefusedError
         If there is no test over patients.
     """
-    import anndata
-
     _require(over_patients)
     own = over_patients[over_patients["cell_type"] == focus.population]
     columns = np.flatnonzero(cells.var_names.isin(own["gene"]))
-    focused = anndata.AnnData(
+    focused = AnnData(
         X=sparse.csr_matrix(log_normalised(cells, cells=focus.mask, genes=columns)),
         obs=cells.obs.loc[focus.mask, ["sample"]].assign(cell_type=focus.population),
         var=pd.DataFrame(index=cells.var_names[columns]),
@@ -51,7 +46,7 @@ def gene_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.D
     return compare_claims(tested, own, on=["cell_type", "contrast", "gene"])
 
 
-def module_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd.DataFrame, *, out: Path) -> Result:
+def module_flips(cells: AnnData, study: Study, focus: Focus, over_patients: pd.DataFrame, *, out: Path) -> Result:
     """A Wilcoxon test over cells of every module's eigengene, as differential module eigengenes are tested.
 
     Parameters
@@ -68,12 +63,10 @@ def module_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd
     RefusedError
         If there is no test over patients.
     """
-    import anndata
-
     from scresist import networks
 
     _require(over_patients)
-    focused = anndata.AnnData(
+    focused = AnnData(
         obs=cells.obs.loc[focus.mask, ["sample"]], var=pd.DataFrame(index=cells.var_names),
         layers={"counts": sparse.csr_matrix(raw_counts(cells, cells=focus.mask))},
     )  # fmt: skip
@@ -83,7 +76,7 @@ def module_flips(cells: "AnnData", study: Study, focus: Focus, over_patients: pd
     return compare_claims(tested, over_patients, on=["module", "contrast"])
 
 
-def flow_flips(cells: "AnnData", study: Study, over_patients: pd.DataFrame, seed: int) -> Result:
+def flow_flips(cells: AnnData, study: Study, over_patients: pd.DataFrame, seed: int) -> Result:
     """The ranked information flow of pooled arms, tested over pairs of cell types, against the flow per patient.
 
     Parameters

@@ -1,20 +1,18 @@
 """Who signals to whom: a circle of arrows, chords, and a matrix."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Circle, FancyArrowPatch, PathPatch, Wedge
+from matplotlib.path import Path
 
 from scresist.checks import InputError
 from scresist.plots.style import colours
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 UP, DOWN = "#b2182b", "#2166ac"
 
 
-def circle(matrix: pd.DataFrame, axes: "Axes", *, links: int = 60) -> "Axes":
+def circle(matrix: pd.DataFrame, axes: Axes, *, links: int = 60) -> Axes:
     """Groups on a circle, with arrows from source to target whose width is the strength; loops are outside.
 
     Arrows have the colour of their source. In a matrix with negative entries (a difference) increases are red and
@@ -29,8 +27,6 @@ def circle(matrix: pd.DataFrame, axes: "Axes", *, links: int = 60) -> "Axes":
     links
         Number of links that are drawn, the strongest ones.
     """
-    from matplotlib.patches import Circle, FancyArrowPatch
-
     names, A = _square(matrix)
     signed = bool((A < 0).any())
     colour, n = colours(names), len(names)
@@ -58,7 +54,7 @@ def circle(matrix: pd.DataFrame, axes: "Axes", *, links: int = 60) -> "Axes":
     return _bare(axes, 1.9)
 
 
-def chord(matrix: pd.DataFrame, axes: "Axes") -> "Axes":
+def chord(matrix: pd.DataFrame, axes: Axes) -> Axes:
     """Groups as arcs whose length is all that they send and receive, with ribbons in the colour of the source.
 
     Parameters
@@ -73,9 +69,6 @@ def chord(matrix: pd.DataFrame, axes: "Axes") -> "Axes":
     InputError
         If the matrix has negative entries or is not square.
     """
-    from matplotlib.patches import PathPatch, Wedge
-    from matplotlib.path import Path
-
     names, A = _square(matrix)
     if (A < 0).any():
         raise InputError("a chord plot shows amounts; draw a difference with `circle` or `matrix`")
@@ -113,7 +106,7 @@ def chord(matrix: pd.DataFrame, axes: "Axes") -> "Axes":
     return _bare(axes, 1.75)
 
 
-def matrix(table: pd.DataFrame, axes: "Axes", *, label: str) -> "Axes":
+def matrix(table: pd.DataFrame, axes: Axes, *, label: str) -> Axes:
     """Source (rows) x target (columns) in colour: white to red, or blue to red around 0 for a difference.
 
     Parameters
@@ -150,14 +143,14 @@ def _square(matrix: pd.DataFrame) -> tuple[list[str], np.ndarray]:
     return names, np.nan_to_num(matrix.to_numpy(dtype=float))
 
 
-def _names_around(names: list[str], angle: np.ndarray, axes: "Axes", *, radius: float) -> None:
+def _names_around(names: list[str], angle: np.ndarray, axes: Axes, *, radius: float) -> None:
     for name, a in zip(names, angle, strict=True):
         degrees, left = float(np.degrees(a)), bool(np.cos(a) < -1e-9)
         axes.text(radius * np.cos(a), radius * np.sin(a), name, fontsize=8, rotation=degrees + 180 if left else degrees,
                   rotation_mode="anchor", ha="right" if left else "left", va="center")  # fmt: skip
 
 
-def _bare(axes: "Axes", limit: float) -> "Axes":
+def _bare(axes: Axes, limit: float) -> Axes:
     axes.set_xlim(-limit, limit)
     axes.set_ylim(-limit, limit)
     axes.set_aspect("equal")
