@@ -1,8 +1,10 @@
-"""Nulls that find ways to a false claim: arms that vary unequally, findings taken away after the correction.
+"""Nulls that find ways to a false claim: unequal variances and depths, one cell type that grows, doubted findings.
 
 Called by `benchmarks/calibration.py`; each table has the rates at three levels, what any family calls, the coverage of
 the intervals, and the Monte-Carlo error of the first rate.
 """
+
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -84,6 +86,49 @@ def unequal_dispersion(rng: np.random.Generator, cohorts: int, genes: int) -> pd
                     called.append(bool((table["q_value"] < 0.05).any()))
                 rows.append({"test v reference": f"{n_test} v {n_reference}", "SD ratio": ratio, "test": name,
                              **rates(np.concatenate(p), np.concatenate(covered), called)})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def composition(rng: np.random.Generator, studies: int) -> pd.DataFrame:
+    """Fourteen cell types that do not differ: at equal and unequal depth, and beside one that grows eightfold."""
+    shares = np.array([0.4, 0.2, 0.1, 0.08, 0.06, 0.04, 0.03, 0.025, 0.02, 0.015, 0.01, 0.008, 0.007, 0.005])
+    cases = [(None, (1000, 1000)), (None, (100, 5000)), (None, (5000, 100)), (1, (2000, 2000)), (1, (300, 3000))]
+    rows = []
+    for (n_test, n_reference), (grows, depths), generator in product(LAYOUTS[:1] + LAYOUTS[2:3] + LAYOUTS[4:], cases,
+                                                                     ("Dirichlet 30", "log normal 0.5")):  # fmt: skip
+        design = two_arms(n_test, n_reference)
+        test = (design.samples["arm"] == "test").to_numpy()
+        p, share, rare, called, covered = [], [], [], [], []
+        for _ in range(studies):
+            number = (
+                rng.gamma(np.tile(shares * 30, (test.size, 1)))
+                if generator == "Dirichlet 30"
+                else shares * np.exp(0.5 * rng.normal(size=(test.size, shares.size)))
+            )
+            if grows is not None:
+                number[test, grows] *= 8
+            number = number / number.sum(axis=1, keepdims=True)
+            depth = np.where(test, *depths)
+            counts = np.vstack([rng.multinomial(d, own) for d, own in zip(depth, number, strict=True)])
+            frame = pd.DataFrame(counts, index=design.samples.index).add_prefix("type ")
+            table = contrasts.composition(frame, design, n_permutations=1).table
+            unchanged = np.arange(shares.size) != (-1 if grows is None else grows)
+            own = table[unchanged]
+            same = np.sign(own["effect"]) == np.sign(own["share_effect"])
+            p.append(own["p_value"].to_numpy())
+            share.append(own["share_p_value"].to_numpy())
+            rare.append(own["p_value"].to_numpy()[shares[unchanged] < 0.02])
+            called.append(bool(((own["q_value"] < 0.05) & (own["share_p_value"] < 0.05) & same).any()))
+            inside = (own["ci_low"] <= 0) & (own["ci_high"] >= 0)
+            covered.append(inside.where(own["p_value"].notna()).to_numpy(float))
+        rows.append({
+            "test v reference": f"{n_test} v {n_reference}", "cells per sample": f"{depths[0]} v {depths[1]}",
+            "patients": generator, "grows x 8": "" if grows is None else f"one of {shares[grows]:.0%}",
+            **rates(np.concatenate(p), np.concatenate(covered), called),
+            "rare types, p < 0.05": float(np.nanmean(np.where(np.isfinite(np.concatenate(rare)),
+                                                              np.concatenate(rare) < 0.05, np.nan))),
+            "share, p < 0.05": float((np.concatenate(share) < 0.05).mean()),
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 

@@ -42,6 +42,9 @@ TRUTH = [
     ({"q_focused": 0.02, "level": 0.015}, "suggestive", "at most 0.015 passes"),
     ({"q_focused": 0.01}, "supported", "q"),
     ({"influence_unknown": True}, "suggestive", "the influence of single patients was not computed"),
+    ({"p_share": 0.2}, "suggestive", "its share of all cells does not differ in the same direction (p = 0.2)"),
+    ({"p_share": np.inf}, "suggestive", "its share of all cells does not differ in the same direction"),
+    ({"p_share": 0.01}, "supported", "q"),
     ({"q_value": 0.2, "weak": "few"}, "suggestive", "q = 0.2 over its family; few"),
 ]
 
@@ -71,6 +74,14 @@ def test_a_row_of_any_table_gives_its_evidence():
     assert evidence.undecided
     assert np.isnan(evidence.p_floor)
     assert evidence_of({"p_value": 0.1, "q_value": 0.1, "rests_on_one": np.nan}).rests_on == ""
+
+
+def test_a_cell_type_needs_its_share_beside_its_number():
+    row = {"p_value": 0.01, "q_value": 0.02, "effect": 1.0, "share_effect": 0.5, "share_p_value": 0.03}
+    assert evidence_of(row).p_share == 0.03
+    assert evidence_of({**row, "share_effect": -0.5}).p_share == np.inf
+    assert evidence_of({**row, "share_p_value": np.nan}).p_share == np.inf
+    assert np.isnan(evidence_of({"p_value": 0.01, "q_value": 0.02}).p_share)
 
 
 def test_the_level_of_tests_is_named_once():

@@ -28,9 +28,11 @@ class Evidence:
     `q_focused` is q over the findings of the family that nothing else explains (NaN: none was left out); `level` is
     what q is compared with so that the whole study keeps its rate; `stricter` why this finding has a lower level than
     its family; `p_floor` the smallest p that an exact test of the design can reach; `p_permutation` that test's own
-    p-value; `p_proportional` the test of proportional hazards; `rests_on` the patient without whom the finding is
-    gone; `influence_unknown` whether patients were not left out one by one; `doubts` what may explain the finding;
-    `weak` why the design is weak; `undecided` why its class is open; `reason` why there is no test.
+    p-value; `p_proportional` the test of proportional hazards; `p_share` the test of the share of all cells, where the
+    finding is about numbers relative to other cell types (infinite: the share differs in the other direction, or could
+    not be tested); `rests_on` the patient without whom the finding is gone; `influence_unknown` whether patients were
+    not left out one by one; `doubts` what may explain the finding; `weak` why the design is weak; `undecided` why its
+    class is open; `reason` why there is no test.
     """
 
     p_value: float
@@ -41,6 +43,7 @@ class Evidence:
     p_floor: float = np.nan
     p_permutation: float = np.nan
     p_proportional: float = np.nan
+    p_share: float = np.nan
     rests_on: str = ""
     influence_unknown: bool = False
     doubts: str = ""
@@ -54,7 +57,8 @@ def verdict(evidence: Evidence, *, alpha: float = ALPHA) -> Verdict:
 
     Supported: p below alpha; q over the findings that nothing else explains below alpha and at most its level over the
     whole study; an exact test of the design can reach alpha and agrees where it was made; the design is not weak; the
-    hazards are proportional; each patient was left out once and none carries the finding; nothing else explains it.
+    hazards are proportional; of a cell type both its number relative to other types and its share of all cells differ;
+    each patient was left out once and none carries the finding; nothing else explains it.
     Suggestive: p below alpha and neither a patient nor a doubt is against it. Not supported: the rest of what was
     tested.
 
@@ -98,6 +102,9 @@ def _reservations(e: Evidence, alpha: float) -> list[str]:
         found.append(e.weak)
     if e.p_permutation >= alpha >= e.p_floor:
         found.append(f"the permutation test gives p = {e.p_permutation:.2g}")
+    if e.p_share >= alpha:
+        beside = f" (p = {e.p_share:.2g})" if np.isfinite(e.p_share) else ""
+        found.append(f"its share of all cells does not differ in the same direction{beside}")
     if e.undecided:
         found.append(e.undecided)
     if e.p_proportional < PROPORTIONAL:
@@ -128,10 +135,17 @@ def evidence_of(
         influence_unknown="influence" in row and np.isnan(number(row["influence"])),
         p_floor=number(row.get("p_floor")), p_permutation=number(row.get("p_permutation")),
         p_proportional=number(row.get("zph_p")), rests_on=str(row.get("influence_patient")) if alone else "",
-        doubts=_text(row.get("doubts")), weak=weak,
+        p_share=_share(row), doubts=_text(row.get("doubts")), weak=weak,
         undecided="undecided between primary and acquired" if row.get("class") == "undecided" else "",
         reason=_text(row.get("reason")) or reason,
     )  # fmt: skip
+
+
+def _share(row: Mapping[str, object]) -> float:
+    if "share_p_value" not in row:
+        return np.nan
+    p, effect, share = (number(row[c]) for c in ("share_p_value", "effect", "share_effect"))
+    return p if np.sign(effect) == np.sign(share) and np.isfinite(p) else np.inf
 
 
 def _text(value: object) -> str:
