@@ -11,6 +11,8 @@ import pandas as pd
 from scipy import stats
 
 from scresist import contrasts
+from scresist.contrasts.engine import evaluate_contrast
+from scresist.contrasts.units import Units
 from scresist.kernels import exact_permutation_test
 from scresist.kernels.multiple_testing import benjamini_hochberg, focused_q_values
 from scresist.study.design import Contrast, Design
@@ -128,6 +130,38 @@ def composition(rng: np.random.Generator, studies: int) -> pd.DataFrame:
             "rare types, p < 0.05": float(np.nanmean(np.where(np.isfinite(np.concatenate(rare)),
                                                               np.concatenate(rare) < 0.05, np.nan))),
             "share, p < 0.05": float((np.concatenate(share) < 0.05).mean()),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def partly_paired(rng: np.random.Generator, families: int) -> pd.DataFrame:
+    """Families of features of which none differs; their variances do (inverse chi-square of 8) or do not."""
+    rows = []
+    for (n_test, n_reference, n_pairs), features, spread, correlated in product(
+        ((2, 3, 4), (3, 3, 3), (0, 0, 5), (4, 4, 0)), (40, 400), (0, 8), (False, True)
+    ):
+        people, kind = n_test + n_reference + n_pairs, "genes" if features == 400 else "modules"
+        block = np.full((8, 8), 0.6) + 0.4 * np.eye(8) if correlated else np.eye(8)
+        root = np.kron(np.eye(features // 8), np.linalg.cholesky(block)).T
+        unit = np.r_[np.repeat(np.arange(n_pairs), 2), np.arange(n_pairs, people)]
+        who = np.array([f"{i:02d}" for i in unit])
+        side = np.array([False, True] * n_pairs + [True] * n_test + [False] * n_reference)
+        p, covered, called = [], [], []
+        for _ in range(families if features == 40 else max(families // 4, 2)):
+            own, patient = rng.normal(size=(unit.size, features)) @ root, rng.normal(size=(people, features)) @ root
+            values = np.sqrt(0.4) * patient[unit] + np.sqrt(0.6) * own
+            if spread:
+                values = values * np.sqrt(spread / rng.chisquare(spread, features))
+            units = Units(Contrast("c", "test", "reference"), who, side, values, None, np.ones((unit.size, 1)),
+                          np.zeros(unit.size, int), (), ())  # fmt: skip
+            found = evaluate_contrast(units, permutation_beside=False, independent_features=kind == "genes")
+            p.append(found.p_value)
+            covered.append((found.ci_low <= 0) & (found.ci_high >= 0))
+            called.append(bool((benjamini_hochberg(found.p_value) < 0.05).any()))
+        rows.append({
+            "design": f"{n_pairs} pairs + {n_test} v {n_reference}", "features": f"{features} {kind}",
+            "variances differ": "yes" if spread else "", "correlated": "blocks of 8, 0.6" if correlated else "",
+            **rates(np.concatenate(p), np.concatenate(covered).astype(float), called), "families": len(called),
         })  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -8,6 +8,7 @@ from scipy import stats
 
 from scresist.checks import DesignError, require_choice
 from scresist.contrasts.shared import (
+    CAUTION,
     MIN_MODERATED,
     WORKING_CORRELATION,
     Priors,
@@ -216,18 +217,22 @@ def _set_up(
     usable = _enough(units) & ~identical(units.values)
     if method == "moderated" and usable.sum() < MIN_MODERATED:
         method = "t"
+    if units.paired.any() and not units.paired.all():
+        independent = False  # each layer has few degrees of freedom, and correlated genes then share their errors
     correlation = _correlation(units, weights, learn=method in ("moderated", "permutation"))
-    shared = (0.0, 0.0)
+    shared = 0.0
     if not independent and method in ("moderated", "t"):
         shared = shared_correlation(units.values[:, usable], _design(units), units.code, weights)
     arms, precision = None, weights
     if not equal_variances and method in ("moderated", "t") and not units.paired.any():
-        arms = variance_ratio(arm_variances(units.values, _design(units), units.is_test, weights), usable, shared[0])
+        arms = variance_ratio(arm_variances(units.values, _design(units), units.is_test, weights), usable, shared)
         weights = _weighted_arms(units, weights, arms.ratio)
     fit = _fit(units, weights, correlation)
     priors = None
     if method == "moderated":
-        priors = learn_priors(fit, usable, shared, covariate=covariate, robust=robust)
+        priors = learn_priors(
+            fit, usable, shared, covariate=covariate, robust=robust, caution=0.0 if independent else CAUTION
+        )
     return Setup(units, method, weights, precision, correlation, priors, arms, n_permutations, seed), fit
 
 
