@@ -20,7 +20,7 @@ from scresist.contrasts.shared import (
 )
 from scresist.contrasts.units import Units
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.arm_variance import VarianceRatio, arm_variances, lost_df, variance_ratio
+from scresist.kernels.arm_variance import VarianceRatio, arm_variances, degrees_left, variance_ratio
 from scresist.kernels.mixed_model import mixed_model
 from scresist.kernels.patient_model import PatientFit, fit_patient_model
 from scresist.kernels.permutation import permutation_detail
@@ -173,7 +173,7 @@ def _estimated(setup: Setup, fit: PatientFit) -> tuple[np.ndarray, np.ndarray, n
     found = arm_variances(setup.units.values, _design(setup.units), setup.units.is_test, setup.weights)
     # The weights have taken the ratio out of the residuals: it is 1 there, and as certain as before.
     level = VarianceRatio(np.ones(df.shape), setup.arms.certainty)
-    return effect, se, np.maximum(df - lost_df(found, level), 1.0)
+    return effect, se, degrees_left(df, found, level)
 
 
 def _nobody(units: Units) -> Units:
