@@ -169,6 +169,37 @@ def partly_paired(rng: np.random.Generator, families: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def supported(rng: np.random.Generator, studies: int) -> pd.DataFrame:
+    """What the verdict supports in small designs: of 40 modules none, or eight by 4 SD, are changed."""
+    rows = []
+    for (n_test, n_reference, n_pairs), changed, heavy in product(
+        ((3, 3, 0), (0, 0, 5), (4, 4, 0)), (0, 8), (False, True)
+    ):
+        patients = [f"q{i}" for i in range(n_pairs) for _ in range(2)] + [f"s{i}" for i in range(n_test + n_reference)]
+        arm = ["reference", "test"] * n_pairs + ["test"] * n_test + ["reference"] * n_reference
+        samples = pd.DataFrame({"patient": patients, "arm": arm}, index=[f"S{i:02d}" for i in range(len(arm))])
+        design = Design(("reference", "test"), (Contrast("c", "test", "reference"),), samples)
+        false, power, some, grades = [], [], [], []
+        for _ in range(studies):
+            values = rng.standard_t(4, (len(arm), 40)) if heavy else rng.normal(size=(len(arm), 40))
+            values[samples["arm"] == "test", :changed] += 4
+            frame = pd.DataFrame(values, index=samples.index).add_prefix("m")
+            claims = contrasts.register_claims({"modules": contrasts.modules(frame, design)}, design).table
+            own = claims[claims["kind"] == "modules"].set_index("feature").loc[frame.columns]
+            found = (own["verdict"] == "supported").to_numpy()
+            grades += list(own.loc[found, "grade"])
+            some.append(found.any())
+            false.append(found[changed:].sum() / max(found.sum(), 1))
+            power.append(found[:changed].mean() if changed else np.nan)
+        rows.append({
+            "design": f"{n_pairs} pairs + {n_test} v {n_reference}", "values": "t of 4" if heavy else "normal",
+            "changed": f"{changed} of 40", "some supported": float(np.mean(some)), "false share": float(np.mean(false)),
+            "error": float(np.std(false) / np.sqrt(studies)), "power": float(np.mean(power)),
+            "by the model": float(np.mean([g == "model" for g in grades])) if grades else np.nan,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def filtered(rng: np.random.Generator, cohorts: int) -> pd.DataFrame:
     """False share of what is left when most true changes have a doubt: 50 of 1,000 tests are true, shifted by 5 SD."""
     rows = []
