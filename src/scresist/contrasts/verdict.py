@@ -60,7 +60,7 @@ def verdict(evidence: Evidence, *, alpha: float = ALPHA) -> Verdict:
     Supported: p below alpha; q over the findings that nothing else explains below alpha and at most its level over the
     whole study; the permutation test, where it was made, is below alpha, or at its floor where that is above alpha; the
     arms share their batches; the hazards are proportional; of a cell type both its number relative to other types and
-    its share of all cells differ; each patient was left out once and none carries the finding; nothing else explains it.
+    its share of all cells differ; each patient was left out once and none carries it; nothing else explains it.
     The grade of a supported finding is `relabelling` where relabelling the patients shows it too, and `model` where it
     rests on the model alone: no relabelling of so few patients can reach alpha, or none was made.
     Suggestive: p below alpha and neither a patient nor a doubt is against it. Not supported: the rest of what was
