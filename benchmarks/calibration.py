@@ -297,6 +297,9 @@ def main() -> None:
         show("Arms that vary unequally", nulls.unequal_variance(rng, 10 * draws))
         size = (2, 500) if asked.quick else (20, 4_000)
         show(f"Counts: {size[0]} cohorts of {size[1]} genes", nulls.unequal_dispersion(rng, *size))
+        show("Composition", nulls.composition(rng, max(draws // 8, 5)))
+        show("Families in partly paired designs", nulls.partly_paired(rng, max(draws // 2, 10)))
+        show("What the verdict supports", nulls.supported(rng, max(draws // 4, 5)))
         show("Findings taken away", nulls.filtered(rng, draws))
     if asked.only in (None, "power"):
         cohorts, genes = (1, 1_000) if asked.quick else (10, 5_000)

@@ -1,14 +1,18 @@
-"""Nulls that find ways to a false claim: arms that vary unequally, findings taken away after the correction.
+"""Nulls that find ways to a false claim: unequal variances and depths, one cell type that grows, doubted findings.
 
 Called by `benchmarks/calibration.py`; each table has the rates at three levels, what any family calls, the coverage of
 the intervals, and the Monte-Carlo error of the first rate.
 """
+
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from scresist import contrasts
+from scresist.contrasts.engine import evaluate_contrast
+from scresist.contrasts.units import Units
 from scresist.kernels import exact_permutation_test
 from scresist.kernels.multiple_testing import benjamini_hochberg, focused_q_values
 from scresist.study.design import Contrast, Design
@@ -37,7 +41,8 @@ def unequal_variance(rng: np.random.Generator, draws: int) -> pd.DataFrame:
     for n_test, n_reference in LAYOUTS:
         design = two_arms(n_test, n_reference)
         test = (design.samples["arm"] == "test").to_numpy()
-        for ratio in (1.0, 2.0, 3.0):
+        for ratio, own in ((1.0, 0.0), (2.0, 0.0), (3.0, 0.0), (1.0, 0.7)):
+            each = f"{ratio:g}, each feature's own (log SD {own:g})" if own else f"{ratio:g}"
             for name, features, how in (
                 ("ours, 400 features", 400, {}), ("ours, 8 features", 8, {}),
                 ("equal variances, 400", 400, {"equal_variances": True}),
@@ -46,19 +51,21 @@ def unequal_variance(rng: np.random.Generator, draws: int) -> pd.DataFrame:
                 for _ in range(max(draws // features, 4)):
                     scale = np.sqrt(5 / rng.chisquare(5, features))
                     values = rng.normal(size=(len(test), features)) * scale
-                    values[test] *= ratio
+                    values[test] *= ratio * np.exp(own * rng.normal(size=features))
                     frame = pd.DataFrame(values, index=design.samples.index)
                     table = contrasts.contrast_arms(frame, design, influence=False, n_permutations=1, **how).table
                     p.append(table["p_value"].to_numpy())
                     covered.append(((table["ci_low"] <= 0) & (table["ci_high"] >= 0)).to_numpy(float))
                     called.append(bool((table["q_value"] < 0.05).any()))
-                rows.append({"test v reference": f"{n_test} v {n_reference}", "SD ratio": ratio, "test": name,
+                rows.append({"test v reference": f"{n_test} v {n_reference}", "SD ratio": each, "test": name,
                              **rates(np.concatenate(p), np.concatenate(covered), called)})  # fmt: skip
+            if own:
+                continue
             values = rng.normal(size=(len(test), draws))
             values[test] *= ratio
             for name, studentised in (("permutation, studentised", True), ("permutation of the difference", False)):
                 p = exact_permutation_test(values, test, studentised=studentised).p_value
-                rows.append({"test v reference": f"{n_test} v {n_reference}", "SD ratio": ratio, "test": name,
+                rows.append({"test v reference": f"{n_test} v {n_reference}", "SD ratio": each, "test": name,
                              **rates(p, np.array([np.nan]), [False])})  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -84,6 +91,112 @@ def unequal_dispersion(rng: np.random.Generator, cohorts: int, genes: int) -> pd
                     called.append(bool((table["q_value"] < 0.05).any()))
                 rows.append({"test v reference": f"{n_test} v {n_reference}", "SD ratio": ratio, "test": name,
                              **rates(np.concatenate(p), np.concatenate(covered), called)})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def composition(rng: np.random.Generator, studies: int) -> pd.DataFrame:
+    """Fourteen cell types that do not differ: at equal and unequal depth, and beside one that grows eightfold."""
+    shares = np.array([0.4, 0.2, 0.1, 0.08, 0.06, 0.04, 0.03, 0.025, 0.02, 0.015, 0.01, 0.008, 0.007, 0.005])
+    cases = [(None, (1000, 1000)), (None, (100, 5000)), (None, (5000, 100)), (1, (2000, 2000)), (1, (300, 3000))]
+    rows = []
+    for (n_test, n_reference), (grows, depths), generator in product(LAYOUTS[:1] + LAYOUTS[2:3] + LAYOUTS[4:], cases,
+                                                                     ("Dirichlet 30", "log normal 0.5")):  # fmt: skip
+        design = two_arms(n_test, n_reference)
+        test = (design.samples["arm"] == "test").to_numpy()
+        p, share, rare, called, covered = [], [], [], [], []
+        for _ in range(studies):
+            number = (
+                rng.gamma(np.tile(shares * 30, (test.size, 1)))
+                if generator == "Dirichlet 30"
+                else shares * np.exp(0.5 * rng.normal(size=(test.size, shares.size)))
+            )
+            if grows is not None:
+                number[test, grows] *= 8
+            number = number / number.sum(axis=1, keepdims=True)
+            depth = np.where(test, *depths)
+            counts = np.vstack([rng.multinomial(d, own) for d, own in zip(depth, number, strict=True)])
+            frame = pd.DataFrame(counts, index=design.samples.index).add_prefix("type ")
+            table = contrasts.composition(frame, design, n_permutations=1).table
+            unchanged = np.arange(shares.size) != (-1 if grows is None else grows)
+            own = table[unchanged]
+            same = np.sign(own["effect"]) == np.sign(own["share_effect"])
+            p.append(own["p_value"].to_numpy())
+            share.append(own["share_p_value"].to_numpy())
+            rare.append(own["p_value"].to_numpy()[shares[unchanged] < 0.02])
+            called.append(bool(((own["q_value"] < 0.05) & (own["share_p_value"] < 0.05) & same).any()))
+            inside = (own["ci_low"] <= 0) & (own["ci_high"] >= 0)
+            covered.append(inside.where(own["p_value"].notna()).to_numpy(float))
+        rows.append({
+            "test v reference": f"{n_test} v {n_reference}", "cells per sample": f"{depths[0]} v {depths[1]}",
+            "patients": generator, "grows x 8": "" if grows is None else f"one of {shares[grows]:.0%}",
+            **rates(np.concatenate(p), np.concatenate(covered), called),
+            "rare types, p < 0.05": float(np.nanmean(np.where(np.isfinite(np.concatenate(rare)),
+                                                              np.concatenate(rare) < 0.05, np.nan))),
+            "share, p < 0.05": float((np.concatenate(share) < 0.05).mean()),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def partly_paired(rng: np.random.Generator, families: int) -> pd.DataFrame:
+    """Families of features of which none differs; their variances do (inverse chi-square of 8) or do not."""
+    rows = []
+    for (n_test, n_reference, n_pairs), features, spread, correlated in product(
+        ((2, 3, 4), (3, 3, 3), (0, 0, 5), (4, 4, 0)), (40, 400), (0, 8), (False, True)
+    ):
+        people, kind = n_test + n_reference + n_pairs, "genes" if features == 400 else "modules"
+        block = np.full((8, 8), 0.6) + 0.4 * np.eye(8) if correlated else np.eye(8)
+        root = np.kron(np.eye(features // 8), np.linalg.cholesky(block)).T
+        unit = np.r_[np.repeat(np.arange(n_pairs), 2), np.arange(n_pairs, people)]
+        who = np.array([f"{i:02d}" for i in unit])
+        side = np.array([False, True] * n_pairs + [True] * n_test + [False] * n_reference)
+        p, covered, called = [], [], []
+        for _ in range(families if features == 40 else max(families // 4, 2)):
+            own, patient = rng.normal(size=(unit.size, features)) @ root, rng.normal(size=(people, features)) @ root
+            values = np.sqrt(0.4) * patient[unit] + np.sqrt(0.6) * own
+            if spread:
+                values = values * np.sqrt(spread / rng.chisquare(spread, features))
+            units = Units(Contrast("c", "test", "reference"), who, side, values, None, np.ones((unit.size, 1)),
+                          np.zeros(unit.size, int), (), ())  # fmt: skip
+            found = evaluate_contrast(units, permutation_beside=False, independent_features=kind == "genes")
+            p.append(found.p_value)
+            covered.append((found.ci_low <= 0) & (found.ci_high >= 0))
+            called.append(bool((benjamini_hochberg(found.p_value) < 0.05).any()))
+        rows.append({
+            "design": f"{n_pairs} pairs + {n_test} v {n_reference}", "features": f"{features} {kind}",
+            "variances differ": "yes" if spread else "", "correlated": "blocks of 8, 0.6" if correlated else "",
+            **rates(np.concatenate(p), np.concatenate(covered).astype(float), called), "families": len(called),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def supported(rng: np.random.Generator, studies: int) -> pd.DataFrame:
+    """What the verdict supports in small designs: of 40 modules none, or eight by 4 SD, are changed."""
+    rows = []
+    for (n_test, n_reference, n_pairs), changed, heavy in product(
+        ((3, 3, 0), (0, 0, 5), (4, 4, 0)), (0, 8), (False, True)
+    ):
+        patients = [f"q{i}" for i in range(n_pairs) for _ in range(2)] + [f"s{i}" for i in range(n_test + n_reference)]
+        arm = ["reference", "test"] * n_pairs + ["test"] * n_test + ["reference"] * n_reference
+        samples = pd.DataFrame({"patient": patients, "arm": arm}, index=[f"S{i:02d}" for i in range(len(arm))])
+        design = Design(("reference", "test"), (Contrast("c", "test", "reference"),), samples)
+        false, power, some, grades = [], [], [], []
+        for _ in range(studies):
+            values = rng.standard_t(4, (len(arm), 40)) if heavy else rng.normal(size=(len(arm), 40))
+            values[samples["arm"] == "test", :changed] += 4
+            frame = pd.DataFrame(values, index=samples.index).add_prefix("m")
+            claims = contrasts.register_claims({"modules": contrasts.modules(frame, design)}, design).table
+            own = claims[claims["kind"] == "modules"].set_index("feature").loc[frame.columns]
+            found = (own["verdict"] == "supported").to_numpy()
+            grades += list(own.loc[found, "grade"])
+            some.append(found.any())
+            false.append(found[changed:].sum() / max(found.sum(), 1))
+            power.append(found[:changed].mean() if changed else np.nan)
+        rows.append({
+            "design": f"{n_pairs} pairs + {n_test} v {n_reference}", "values": "t of 4" if heavy else "normal",
+            "changed": f"{changed} of 40", "some supported": float(np.mean(some)), "false share": float(np.mean(false)),
+            "error": float(np.std(false) / np.sqrt(studies)), "power": float(np.mean(power)),
+            "by the model": float(np.mean([g == "model" for g in grades])) if grades else np.nan,
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 

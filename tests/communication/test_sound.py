@@ -110,8 +110,8 @@ def test_a_planted_signal_is_found_in_pair_pathway_and_role():
 
 @pytest.mark.xfail(
     strict=True,
-    reason="VEGF differs by chance in this cohort (a pair is called with equal variances too), and each feature's own "
-    "ratio of variances makes the test slightly liberal: about .052 for .050. To be mended in kernels/arm_variance.py.",
+    reason="VEGF differs by chance in this cohort: a pair is called with equal variances too, and the test keeps its "
+    "level over families (tests/contrasts/test_unequal_variance.py).",
 )
 def test_no_pathway_is_called_beside_the_planted_one():
     adata = cohort(per_arm=6, planted=2.0, seed=3)

@@ -180,14 +180,25 @@ def test_links_are_named_by_both_ends():
     assert said[1].startswith("MIF signalling sent by macrophage is stronger")
 
 
-def test_a_design_that_cannot_reach_the_level_supports_nothing():
+def test_a_design_whose_relabellings_cannot_reach_the_level_supports_by_model():
     design = two_arms(3, 3)
     values = noise(design, 20)
     values.loc[design.samples["arm"] == "resistant", "m0"] += 20
     table = sc.register_claims({"modules": sc.modules(values, design)}, design).table.set_index("feature")
     assert table.loc["m0", "q_value"] < 0.05
-    assert table.loc["m0", "verdict"] == "suggestive"
+    assert table.loc["m0", "verdict"] == "supported"
+    assert table.loc["m0", "grade"] == "model"
     assert "cannot go below p = 0.1" in table.loc["m0", "why"]
+    assert "assumes that values of patients are about normally distributed" in table.loc["m0", "why"]
+
+
+def test_two_patients_in_an_arm_support_nothing():
+    """Without one of them there is no test: the finding rests on that patient."""
+    design = two_arms(2, 5)
+    values = noise(design, 20)
+    values.loc[design.samples["arm"] == "resistant", "m0"] += 20
+    table = sc.register_claims({"modules": sc.modules(values, design)}, design).table.set_index("feature")
+    assert table.loc["m0", "verdict"] == "not supported"
 
 
 def test_a_finding_that_rests_on_one_patient_is_not_called():

@@ -174,7 +174,7 @@ def test_composition_finds_an_expansion_and_counts_a_lost_type_as_zero():
     share[:6, 3] *= 6
     counts = np.vstack([rng.multinomial(800, s / s.sum()) for s in share])
     table = pd.DataFrame(counts, index=design.samples.index, columns=["tumour", "T", "macrophage", "B"])
-    for transform in ("logit", "clr", "arcsine"):
+    for transform in ("ratio", "logit", "clr", "arcsine"):
         found = composition(table, design, transform=transform).table.set_index("cell_type")
         assert found.loc["B", "q_value"] < 0.01
         assert found.loc["B", "share_test"] > 3 * found.loc["B", "share_reference"]

@@ -29,12 +29,14 @@ TRUTH = [
     ({"level": 0.0}, "suggestive", "none of this family passes"),
     ({"level": 0.01}, "supported", "q = 0.01"),
     ({"level": 0.005, "stricter": "in no module"}, "suggestive", "in no module"),
-    ({"p_floor": 0.1}, "suggestive", "cannot go below p = 0.1"),
+    ({"p_floor": 0.1, "p_permutation": 0.1}, "supported", "by the model, which assumes"),
+    ({"p_floor": 0.1}, "supported", "cannot go below p = 0.1"),
+    ({"p_floor": 0.1, "weak": "the batch goes with the arm"}, "suggestive", "the batch goes with the arm"),
     ({"p_floor": ALPHA}, "supported", "q"),
     ({"p_floor": np.nan, "p_permutation": np.nan, "p_proportional": np.nan}, "supported", "q"),
     ({"weak": "the batch goes with the arm"}, "suggestive", "the batch goes with the arm"),
     ({"p_permutation": ALPHA}, "suggestive", "the permutation test gives p = 0.05"),
-    ({"p_permutation": 0.2, "p_floor": 0.1}, "suggestive", "cannot go below p = 0.1"),
+    ({"p_permutation": 0.2, "p_floor": 0.1}, "suggestive", "the permutation test gives p = 0.2"),
     ({"undecided": "undecided between the two"}, "suggestive", "undecided"),
     ({"p_proportional": 0.009}, "suggestive", "not proportional"),
     ({"p_proportional": 0.01}, "supported", "q"),
@@ -42,6 +44,9 @@ TRUTH = [
     ({"q_focused": 0.02, "level": 0.015}, "suggestive", "at most 0.015 passes"),
     ({"q_focused": 0.01}, "supported", "q"),
     ({"influence_unknown": True}, "suggestive", "the influence of single patients was not computed"),
+    ({"p_share": 0.2}, "suggestive", "its share of all cells does not differ in the same direction (p = 0.2)"),
+    ({"p_share": np.inf}, "suggestive", "its share of all cells does not differ in the same direction"),
+    ({"p_share": 0.01}, "supported", "q"),
     ({"q_value": 0.2, "weak": "few"}, "suggestive", "q = 0.2 over its family; few"),
 ]
 
@@ -71,6 +76,30 @@ def test_a_row_of_any_table_gives_its_evidence():
     assert evidence.undecided
     assert np.isnan(evidence.p_floor)
     assert evidence_of({"p_value": 0.1, "q_value": 0.1, "rests_on_one": np.nan}).rests_on == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "grade"),
+    [
+        ({}, "relabelling"),
+        ({"p_floor": 0.1, "p_permutation": 0.1}, "model"),
+        ({"p_permutation": np.nan}, "model"),
+        ({"p_floor": np.nan, "p_permutation": np.nan}, "model"),
+        ({"q_value": 0.2}, ""),
+        ({"p_value": np.nan}, ""),
+        ({"rests_on": "P3"}, ""),
+    ],
+)
+def test_only_what_is_supported_has_a_grade(changed, grade):
+    assert verdict(Evidence(**{**GOOD, **changed})).grade == grade
+
+
+def test_a_cell_type_needs_its_share_beside_its_number():
+    row = {"p_value": 0.01, "q_value": 0.02, "effect": 1.0, "share_effect": 0.5, "share_p_value": 0.03}
+    assert evidence_of(row).p_share == 0.03
+    assert evidence_of({**row, "share_effect": -0.5}).p_share == np.inf
+    assert evidence_of({**row, "share_p_value": np.nan}).p_share == np.inf
+    assert np.isnan(evidence_of({"p_value": 0.01, "q_value": 0.02}).p_share)
 
 
 def test_the_level_of_tests_is_named_once():

@@ -1,33 +1,52 @@
 """Composition: which cell types make up more, or less, of a biopsy; patients as the unit."""
 
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from scresist.checks import InputError, RefusedError, require_choice, require_positive
-from scresist.contrasts.arms import contrast_arms
-from scresist.contrasts.units import feature_table
+from scresist.contrasts.arms import contrast_table, q_values, refusals, spread_note, unshared
+from scresist.contrasts.engine import METHODS, Tested, describe, evaluate_contrast
+from scresist.contrasts.genes import summed_units
+from scresist.contrasts.influence import leave_one_patient_out
+from scresist.contrasts.units import Units, check_design, feature_table
 from scresist.contrasts.verdict import ALPHA
+from scresist.kernels.cell_numbers import log_odds, log_ratios
 from scresist.results import Result
-from scresist.study.design import Design
+from scresist.study.design import Contrast, Design
+
+MINIMUM_EXPECTED = 5  # cells of a type, in each arm
+
+
+class _Numbers(NamedTuple):
+    """What is tested: values and their precision (units, types), and what the reference is."""
+
+    values: np.ndarray
+    weights: np.ndarray | None
+    reference: str
+    left_out: tuple[str, ...] = ()
 
 
 def composition(
     cells: Any,
     design: Design,
     *,
-    transform: str = "logit",
+    transform: str = "ratio",
     min_cells: int = 50,
     method: str = "auto",
     n_permutations: int = 10_000,
     alpha: float = ALPHA,
     rng: int | np.random.Generator = 1,
 ) -> Result:
-    """How the share of each cell type differs between arms, with patients as the unit.
+    """How the number of cells of each type, relative to the median type, differs between arms; patients as the unit.
 
-    A cell type that a biopsy lacks is a share of zero there, not a missing value: half a cell is added before logs.
+    Where one type grows, the shares of all others shrink though their numbers do not change. The effect is therefore
+    the log of the number of cells relative to the median of the types; the log odds of the share is beside it, and a
+    claim needs both. The numbers are modelled as counts: a biopsy with few cells weighs as much as its counting noise
+    leaves of the variance between patients, and a type that a biopsy lacks is a count of zero there, not a missing
+    value.
 
     Parameters
     ----------
@@ -36,8 +55,9 @@ def composition(
     design
         Arms, contrasts, sheet of samples.
     transform
-        logit (log odds of a cell type against all others) | clr (log share against the mean log share of all types:
-        steadier where one type expands and pushes all others down) | arcsine (of the square root of the share).
+        What the effect is about: ratio (log number relative to the median type) | logit (log odds of the share) | clr
+        (log share against the mean log share of all types) | arcsine (of the square root of the share). The last two
+        are of shares as they are: biopsies of unequal depth are not allowed for.
     min_cells
         Samples with fewer cells in all are left out and named.
     method, n_permutations
@@ -50,62 +70,165 @@ def composition(
     Returns
     -------
     Result whose table has one row per cell type and contrast: the columns of `contrast_arms` (`cell_type` names the
-    feature; `effect` is a difference of log odds, of centred log shares, or of angles), and `share_test`,
-    `share_reference` (mean share of the patients of each arm), `fold_change` (exp of the effect: an odds ratio under
-    logit; NaN under arcsine).
+    feature; `effect` is a difference of logs, or of angles), `reference` (what the number is relative to),
+    `effect_low_reference` and `effect_high_reference` (the effect were the reference the cell type at the first or
+    third quartile of effects, not the median), `share_effect` and `share_p_value` (log odds of the share),
+    `share_test`, `share_reference` (mean share of the patients of each arm), `fold_change` (exp of the effect; NaN
+    under arcsine). A type is tested where both arms are expected to have at least 5 cells of it, at the share that all
+    patients of the contrast have.
 
     Raises
     ------
     InputError
-        For negative numbers of cells.
+        For negative numbers of cells, or cell types named by several columns.
     RefusedError
         With fewer than two cell types.
 
     References
     ----------
-    Phipson et al. (2022) Bioinformatics 38:4720 (moderated tests of transformed shares); Aitchison (1982) J R Stat Soc
-    B 44:139 (centred log-ratio).
+    Phipson et al. (2022) Bioinformatics 38:4720 (moderated tests of shares); Aitchison (1982) J R Stat Soc B 44:139
+    (log-ratios); Anders & Huber (2010) Genome Biol 11:R106 (median reference).
     """
-    require_choice(transform, ("logit", "clr", "arcsine"), "transform")
+    require_choice(transform, ("ratio", "logit", "clr", "arcsine"), "transform")
+    require_choice(method, METHODS, "method")
     require_positive(min_cells, "min_cells", allow_zero=True)
-    table = cells.cells if hasattr(cells, "cells") and hasattr(cells, "groups") else cells
-    wide = feature_table(
-        table.rename(columns={"cells": "value"}) if isinstance(table, pd.DataFrame) else table, name="cell_type"
-    )
-    wide = wide.fillna(0.0)
-    if (wide.to_numpy() < 0).any():
-        raise InputError("the numbers of cells have negative values; give counts, zero or more")
-    if wide.shape[1] < 2:
-        raise RefusedError(f"composition needs at least two cell types; got {list(wide.columns)}")
-    total = wide.sum(axis=1)
-    small = total[total < max(min_cells, 1)]
-    wide, total = wide[total >= max(min_cells, 1)], total[total >= max(min_cells, 1)]
-    values = pd.DataFrame(_transform(wide.to_numpy(float), transform), index=wide.index, columns=wide.columns)
-    found = contrast_arms(
-        values, design, weights=total, method=method, n_permutations=n_permutations, alpha=alpha, rng=rng
-    )
-    result = found.table.copy()
-    shares = _mean_shares(wide.div(total, axis=0), design)
+    require_positive(n_permutations, "n_permutations")
+    wide, small = _numbers_of_cells(cells, min_cells)
+    check_design(design, wide.index)
+    seed = int(np.random.default_rng(rng).integers(2**63))
+    how = {"method": method, "n_permutations": int(n_permutations), "alpha": alpha, "seed": seed}
+    tables, notes = [], []
+    for contrast in design.contrasts:
+        table, reasons = _one_contrast(wide, design, contrast, transform, how)
+        tables.append(table)
+        notes += reasons
+    result = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    shares = _mean_shares(wide.div(wide.sum(axis=1), axis=0), design)
     for side in ("test", "reference"):
         arm = {c.name: getattr(c, side) for c in design.contrasts}
         keys = list(zip(result["contrast"].map(arm), result["cell_type"], strict=True))
         result[f"share_{side}"] = shares.reindex(pd.MultiIndex.from_tuples(keys)).to_numpy() if keys else np.nan
     result["fold_change"] = np.nan if transform == "arcsine" else np.exp(result["effect"])
-    notes = list(found.notes)
     if len(small):
-        notes.append(f"{len(small)} samples left out, fewer than {min_cells} cells: {', '.join(map(str, small.index))}")
-    settings = {**found.settings, "transform": transform, "min_cells": min_cells}
-    return Result(result, f"{found.method}, on {transform} shares", MappingProxyType(settings), tuple(notes))
+        notes.append(f"{len(small)} samples left out, fewer than {min_cells} cells: {', '.join(map(str, small))}")
+    settings = {
+        "method": method, "n_permutations": int(n_permutations), "alpha": alpha, "transform": transform,
+        "min_cells": min_cells, "covariates": list(design.covariates),
+    }  # fmt: skip
+    words = describe("moderated" if method == "auto" else method)
+    name = f"{words}, patients as the unit, on {_WORDS[transform]}"
+    return Result(result, name, MappingProxyType(settings), tuple(notes))
 
 
-def _transform(cells: np.ndarray, transform: str) -> np.ndarray:
-    total = cells.sum(axis=1, keepdims=True)
+_WORDS = {
+    "ratio": "numbers relative to the median type", "logit": "log odds of shares", "clr": "clr shares",
+    "arcsine": "arcsine shares",
+}  # fmt: skip
+
+
+def _numbers_of_cells(cells: Any, min_cells: int) -> tuple[pd.DataFrame, pd.Index]:
+    """Samples x cell types, and the samples that have too few cells."""
+    table = cells.cells if hasattr(cells, "cells") and hasattr(cells, "groups") else cells
+    wide = feature_table(
+        table.rename(columns={"cells": "value"}) if isinstance(table, pd.DataFrame) else table, name="cell_type"
+    )
+    if wide.columns.nlevels > 1:
+        raise InputError(f"composition needs one name per cell type; got the columns {list(wide.columns.names)}")
+    wide = wide.fillna(0.0).rename_axis(columns="cell_type")
+    if (wide.to_numpy() < 0).any():
+        raise InputError("the numbers of cells have negative values; give counts, zero or more")
+    if wide.shape[1] < 2:
+        raise RefusedError(f"composition needs at least two cell types; got {list(wide.columns)}")
+    total = wide.sum(axis=1)
+    return wide[total >= max(min_cells, 1)], wide.index[total < max(min_cells, 1)]
+
+
+def _one_contrast(
+    wide: pd.DataFrame, design: Design, contrast: Contrast, transform: str, how: dict[str, Any]
+) -> tuple[pd.DataFrame, list[str]]:
+    units = summed_units(wide, design, contrast)
+    reason = _not_tested(units)
+    tested = reason == ""
+    main = _transformed(units, wide.columns, tested, transform)
+    share = main if transform == "logit" else _transformed(units, wide.columns, tested, "logit")
+    found = _test(units, main, reason, how)
+    beside = found if transform == "logit" else _test(units, share, reason, {**how, "beside": False})
+    influence = leave_one_patient_out(found, alpha=how["alpha"])
+    table = contrast_table(found, wide.columns, contrast, design, influence)
+    table["q_value"] = q_values(table)
+    table["reference"] = main.reference
+    low, high = _quartiles(table["effect"].to_numpy(float)) if transform == "ratio" else (np.nan, np.nan)
+    table["effect_low_reference"], table["effect_high_reference"] = table["effect"] - low, table["effect"] - high
+    table["share_effect"], table["share_p_value"] = beside.effect, beside.p_value
+    notes = [*units.notes, *refusals(table, contrast), *unshared(design, contrast), *spread_note(found, contrast)]
+    if main.left_out:
+        notes.append(f"{contrast.name}: the reference is {main.reference}; left out of it, because their own numbers "
+                     f"differ: {', '.join(main.left_out)}")  # fmt: skip
+    return table, notes
+
+
+def _not_tested(units: Units) -> np.ndarray:
+    """Why a type is not tested; empty where it is."""
+    counts = units.values
+    total = counts.sum(axis=1)
+    reason = np.full(counts.shape[1], "", dtype=object)
+    if not len(counts):
+        return reason
+    share = (counts / total[:, None]).mean(axis=0)
+    for arm, name in ((units.is_test, units.contrast.test), (~units.is_test, units.contrast.reference)):
+        few = (share * total[arm].sum() < MINIMUM_EXPECTED) & (reason == "")
+        reason[few] = f"fewer than {MINIMUM_EXPECTED} cells expected in arm {name}"
+    reason[counts.sum(axis=0) == 0] = "no cell of this type in either arm"
+    return reason
+
+
+def _transformed(units: Units, types: pd.Index, tested: np.ndarray, transform: str) -> _Numbers:
+    """The values of the types that are tested, NaN for the others."""
+    counts, total = units.values, units.values.sum(axis=1)
+    values, weights = np.full(counts.shape, np.nan), np.full(counts.shape, np.nan)
+    if not tested.any() or len(counts) < 3:
+        return _Numbers(values, None, "")
+    if transform in ("clr", "arcsine"):
+        return _Numbers(np.where(tested, _plain(counts, transform), np.nan), None, "all cell types")
+    weights[:, ~tested] = 1.0
     if transform == "logit":
-        return np.log((cells + 0.5) / (total - cells + 0.5))
+        found = log_odds(counts[:, tested], total)
+        values[:, tested], weights[:, tested] = found.values, found.reliability
+        return _Numbers(values, weights, "all other cells")
+    ratios = log_ratios(counts[:, tested], total, units.is_test)
+    values[:, tested], weights[:, tested] = ratios.numbers.values, ratios.numbers.reliability
+    n, kept = int(tested.sum()), int(ratios.in_reference.sum())
+    left_out = tuple(str(t) for t in types[tested][~ratios.in_reference])
+    words = f"median of {kept} of {n} cell types" if left_out else f"median of {n} cell types"
+    return _Numbers(values, weights, words, left_out)
+
+
+def _plain(cells: np.ndarray, transform: str) -> np.ndarray:
     if transform == "clr":
         logs = np.log(cells + 0.5)
-        return logs - logs.mean(axis=1, keepdims=True)
-    return np.arcsin(np.sqrt(cells / total))
+        return np.asarray(logs - logs.mean(axis=1, keepdims=True))
+    return np.asarray(np.arcsin(np.sqrt(cells / cells.sum(axis=1, keepdims=True))))
+
+
+def _test(units: Units, numbers: _Numbers, reason: np.ndarray, how: dict[str, Any]) -> Tested:
+    found = evaluate_contrast(
+        units.with_values(numbers.values.copy()), weights=numbers.weights, method=how["method"],
+        n_permutations=how["n_permutations"], alpha=how["alpha"], seed=how["seed"],
+        permutation_beside=how.get("beside", True),
+    )  # fmt: skip
+    refused = reason != ""
+    found.reason[refused] = reason[refused]
+    # These patients have a number of such cells, zero included: it is not missing.
+    for name, rows in (("n_test", units.is_test), ("n_reference", ~units.is_test)):
+        getattr(found, name)[refused] = int(rows.sum())
+    return found
+
+
+def _quartiles(effect: np.ndarray) -> tuple[float, float]:
+    known = effect[np.isfinite(effect)]
+    if not known.size:
+        return np.nan, np.nan
+    return float(np.quantile(known, 0.25)), float(np.quantile(known, 0.75))
 
 
 def _mean_shares(shares: pd.DataFrame, design: Design) -> pd.Series:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from scresist.checks import InputError
-from scresist.contrasts.estimability import estimable
+from scresist.contrasts.estimability import estimable, weakness
 from scresist.contrasts.families import family_names, study_levels, with_focused_q
 from scresist.contrasts.sentences import about_arms, about_hazard, about_resistance, feature_of, sizes
 from scresist.contrasts.verdict import ALPHA, VERDICTS, Verdict, evidence_of, verdict
@@ -24,11 +24,12 @@ Row = Mapping[str, object]
 class Judge:
     """What the verdicts of one study share.
 
-    `contrasts` gives by name what each contrast can show (ok | weak | refused, and a sentence), `levels` what the
-    q-values of each family are compared with, by kind of claim and family.
+    `sentences` gives by name of the contrast what it can show, `weak` why it is weak for another reason than few
+    patients, `levels` what the q-values of each family are compared with, by kind of claim and family.
     """
 
-    contrasts: Mapping[str, tuple[str, str]]
+    sentences: Mapping[str, str]
+    weak: Mapping[str, str]
     levels: Mapping[tuple[str, str], float]
     alpha: float = ALPHA
 
@@ -36,7 +37,8 @@ class Judge:
     def of(cls, contrasts: pd.DataFrame, levels: pd.DataFrame, alpha: float = ALPHA) -> "Judge":
         """From the tables of `estimable` and `study_levels`."""
         return cls(
-            {str(r["contrast"]): (str(r["verdict"]), str(r["sentence"])) for r in _records(contrasts)},
+            {str(r["contrast"]): str(r["sentence"]) for r in _records(contrasts)},
+            weakness(contrasts),
             {(str(r["kind"]), str(r["family"])): number(r["level"]) for r in _records(levels)},
             alpha,
         )
@@ -55,10 +57,11 @@ class Judge:
 
     def verdict(self, kind: str, row: Row, family: str) -> Verdict:
         """The verdict on one row of the table of a kind of claim."""
-        judgement, sentence = self.contrasts.get(str(row.get("contrast")), ("", ""))
+        contrast = str(row.get("contrast"))
         evidence = evidence_of(
-            row, level=self.level(kind, family), weak=sentence if judgement == "weak" else "", reason=sentence
-        )
+            row, level=self.level(kind, family), weak=self.weak.get(contrast, ""),
+            reason=self.sentences.get(contrast, ""),
+        )  # fmt: skip
         return verdict(evidence, alpha=self.alpha)
 
     def verdicts(self, kind: str, table: pd.DataFrame) -> pd.Series:
@@ -187,6 +190,6 @@ def _claim(kind: str, row: Row, design: Design, judge: Judge) -> dict[str, objec
         effect = number(row.get("effect", row.get("log2fc")))
         claim |= {"statement": about_arms(kind, row, contrast, effect), "effect": effect, "n": sizes(row)}
     if "verdict" in row:  # candidates get theirs, with all their evidence, when they are ranked
-        return claim | {"verdict": row["verdict"], "why": row.get("why", "")}
+        return claim | {c: row.get(c, "") for c in ("verdict", "grade", "why")}
     found = judge.verdict(kind, row, str(row["family_"]))
-    return claim | {"verdict": found.verdict, "why": found.why}
+    return claim | {"verdict": found.verdict, "grade": found.grade, "why": found.why}

@@ -206,10 +206,12 @@ def _learn(units: Units, model: np.ndarray, pick: np.ndarray, precision: np.ndar
     if few:
         return _Joint(units, model, pick, precision, correlation, None)
     fit = fit_patient_model(units.values, model, pick, units.code, weights=precision, correlation=correlation)
-    shared = (0.0, 0.0)
-    if precision is None or precision.ndim == 1:  # genes, whose precisions are their own, count as independent
+    if precision is not None and precision.ndim == 2:  # genes, whose precisions are their own, count as independent
+        priors = learn_priors(fit, usable, 0.0, caution=0.0)
+    else:
         shared = shared_correlation(units.values[:, usable], model, units.code, precision)
-    return _Joint(units, model, pick, precision, correlation, learn_priors(fit, usable, shared))
+        priors = learn_priors(fit, usable, shared)
+    return _Joint(units, model, pick, precision, correlation, priors)
 
 
 def _p_values(effect: np.ndarray, se: np.ndarray, df: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from scipy import stats
 
 from scresist.checks import DesignError, require_choice
 from scresist.contrasts.shared import (
+    CAUTION,
     MIN_MODERATED,
     WORKING_CORRELATION,
     Priors,
@@ -19,7 +20,7 @@ from scresist.contrasts.shared import (
 )
 from scresist.contrasts.units import Units
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.arm_variance import VarianceRatio, arm_variances, lost_df, variance_ratio
+from scresist.kernels.arm_variance import VarianceRatio, arm_variances, degrees_left, variance_ratio
 from scresist.kernels.mixed_model import mixed_model
 from scresist.kernels.patient_model import PatientFit, fit_patient_model
 from scresist.kernels.permutation import permutation_detail
@@ -172,7 +173,7 @@ def _estimated(setup: Setup, fit: PatientFit) -> tuple[np.ndarray, np.ndarray, n
     found = arm_variances(setup.units.values, _design(setup.units), setup.units.is_test, setup.weights)
     # The weights have taken the ratio out of the residuals: it is 1 there, and as certain as before.
     level = VarianceRatio(np.ones(df.shape), setup.arms.certainty)
-    return effect, se, np.maximum(df - lost_df(found, level), 1.0)
+    return effect, se, degrees_left(df, found, level)
 
 
 def _nobody(units: Units) -> Units:
@@ -216,18 +217,22 @@ def _set_up(
     usable = _enough(units) & ~identical(units.values)
     if method == "moderated" and usable.sum() < MIN_MODERATED:
         method = "t"
+    if units.paired.any() and not units.paired.all():
+        independent = False  # each layer has few degrees of freedom, and correlated genes then share their errors
     correlation = _correlation(units, weights, learn=method in ("moderated", "permutation"))
-    shared = (0.0, 0.0)
+    shared = 0.0
     if not independent and method in ("moderated", "t"):
         shared = shared_correlation(units.values[:, usable], _design(units), units.code, weights)
     arms, precision = None, weights
     if not equal_variances and method in ("moderated", "t") and not units.paired.any():
-        arms = variance_ratio(arm_variances(units.values, _design(units), units.is_test, weights), usable, shared[0])
+        arms = variance_ratio(arm_variances(units.values, _design(units), units.is_test, weights), usable, shared)
         weights = _weighted_arms(units, weights, arms.ratio)
     fit = _fit(units, weights, correlation)
     priors = None
     if method == "moderated":
-        priors = learn_priors(fit, usable, shared, covariate=covariate, robust=robust)
+        priors = learn_priors(
+            fit, usable, shared, covariate=covariate, robust=robust, caution=0.0 if independent else CAUTION
+        )
     return Setup(units, method, weights, precision, correlation, priors, arms, n_permutations, seed), fit
 
 

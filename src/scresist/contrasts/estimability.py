@@ -115,6 +115,12 @@ def _verdict(
     return "ok", words
 
 
+def weakness(table: pd.DataFrame) -> dict[str, str]:
+    """By contrast of the table of `estimable`, why it is weak though it has enough patients: no shared batch."""
+    weak = table[(table["verdict"] == "weak") & table["confounded"].fillna("").str.contains("(wholly)", regex=False)]
+    return dict(zip(weak["contrast"].astype(str), weak["sentence"].astype(str), strict=True))
+
+
 def confounding(design: Design, contrast: Contrast) -> tuple[list[str], list[str]]:
     """Covariates and batches that the arms of a contrast do not share at all, and those they share unevenly.
 

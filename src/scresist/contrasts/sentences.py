@@ -46,12 +46,24 @@ def about_arms(kind: str, row: Row, contrast: Contrast, effect: float) -> str:
     if kind in ("expression", "candidates"):
         return f"{feature} is {'higher' if more else 'lower'}{where} in {sides} (log2 fold change {what})."
     if kind == "composition":
-        return f"{feature} make up {'more' if more else 'less'} of the cells in {sides} (difference {what})."
+        return _about_cells(feature, row, sides, what, more=more)
     if kind == "modules":
         return f"Module {feature} is {'more' if more else 'less'} active{where} in {sides} (difference {what})."
     if kind == "communication":
         return f"{feature} is {'stronger' if more else 'weaker'} in {sides} (difference of probability {what})."
     return f"{feature} is {'higher' if more else 'lower'}{where} in {sides} (difference {what})."
+
+
+def _about_cells(feature: str, row: Row, sides: str, what: str, *, more: bool) -> str:
+    share = number(row.get("share_effect"))
+    relative = str(row.get("reference", ""))
+    if not relative.startswith("median") or np.isnan(share):
+        return f"{feature} make up {'more' if more else 'less'} of the cells in {sides} (difference {what})."
+    return (
+        f"{feature} are {'more' if more else 'less'} numerous, relative to the {relative}, in {sides} "
+        f"(log ratio {what}); "
+        f"log odds of their share of all cells {share:+.2f}, p {number(row.get('share_p_value')):.2g}."
+    )
 
 
 def _link(row: Row) -> str:

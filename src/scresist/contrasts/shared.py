@@ -16,6 +16,7 @@ from scresist.kernels.patient_model import (
 # With fewer features the prior is guessed rather than learnt, and the error rate rises to 0.06.
 MIN_MODERATED = 15
 WORKING_CORRELATION = 0.5
+CAUTION = 1.0  # standard errors added to how much the variances of features differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +56,28 @@ def within_patient_correlation(
 def learn_priors(
     fit: PatientFit,
     usable: np.ndarray,
-    shared: tuple[float, float],
+    shared: float,
     *,
     covariate: np.ndarray | None = None,
     robust: bool = False,
+    caution: float = CAUTION,
 ) -> Priors:
-    """Priors from the features that can be tested, given the mean squared correlation of features in each layer."""
+    """Priors from the features that can be tested, given the mean squared correlation of features (`shared`).
+
+    `caution` is that of `variance_prior`; genes, of which there are thousands, need none.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         within = np.where(usable, fit.within_ss / fit.within_df, np.nan)
         between = np.where(usable & (fit.between_df > 0), fit.between_ss / fit.between_df, np.nan)
     n = int(usable.sum())
     priors, limits = [], []
-    for variance, df, r in zip((within, between), (fit.within_df, fit.between_df_effective), shared, strict=True):
-        priors.append(variance_prior(variance, df, covariate=covariate, robust=robust, mean_squared_correlation=r))
-        limits.append(float(n / (1 + (n - 1) * r) * np.mean(df[usable])))
+    for variance, df in ((within, fit.within_df), (between, fit.between_df_effective)):
+        priors.append(
+            variance_prior(
+                variance, df, covariate=covariate, robust=robust, mean_squared_correlation=shared, caution=caution
+            )
+        )
+        limits.append(float(n / (1 + (n - 1) * shared) * np.mean(df[usable])))
     return Priors(priors[0], priors[1], (limits[0], limits[1]))
 
 
@@ -78,24 +87,29 @@ def estimate(fit: PatientFit, priors: Priors | None) -> tuple[np.ndarray, np.nda
         within = np.where(fit.within_df > 0, fit.within_ss / fit.within_df, np.nan)
         between = np.where(fit.between_df > 0, fit.between_ss / fit.between_df, np.nan)
     within_df, between_df = fit.within_df, fit.between_df_effective
+    prior_df = np.zeros(within_df.shape)
     if priors is not None:
+        prior_df = np.sqrt(_finite(priors.within.df) * _finite(priors.between.df))
         within, within_df = squeeze(within, within_df, priors.within, df_limit=priors.df_limit[0])
         between, between_df = squeeze(between, between_df, priors.between, df_limit=priors.df_limit[1])
-    variance, df = effect_variance(fit, within, within_df, between, between_df)
+    variance, df = effect_variance(fit, within, within_df, between, between_df, prior_df=prior_df)
     if priors is None:
         df = cautious_df(fit, df)
     with np.errstate(invalid="ignore"):
         return fit.effect, np.sqrt(np.where(variance > 0, variance, np.nan)), df
 
 
-def shared_correlation(
-    values: np.ndarray, model: np.ndarray, patient: np.ndarray, weights: np.ndarray | None
-) -> tuple[float, float]:
-    """Mean squared correlation of features in each layer; a thin layer uses the other's, or 1."""
-    found = [mean_squared_correlation(r) for r in _layer_residuals(values, model, patient, weights)]
-    known = [r for r in found if np.isfinite(r)]
-    within, between = (r if np.isfinite(r) else max(known, default=1.0) for r in found)
-    return within, between
+def _finite(df: np.ndarray) -> np.ndarray:
+    """Degrees of freedom of a prior that leaves something unknown; 0 where it leaves nothing."""
+    return np.where(np.isfinite(df), df, 0.0)
+
+
+def shared_correlation(values: np.ndarray, model: np.ndarray, patient: np.ndarray, weights: np.ndarray | None) -> float:
+    """Mean squared correlation of features, over both layers: a layer of two or three residuals shows little alone."""
+    layers = _layer_residuals(values, model, patient, weights)
+    found = [(mean_squared_correlation(r), len(r) - 1) for r in layers if len(r) > 1]
+    known = [(r, df) for r, df in found if np.isfinite(r)]
+    return sum(r * df for r, df in known) / sum(df for _, df in known) if known else 1.0
 
 
 def _layer_residuals(

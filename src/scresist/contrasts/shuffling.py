@@ -32,7 +32,8 @@ def calibrate(
     Arms are shuffled among patients, the comparisons are run again, and what they find is counted. Patients with
     samples in several arms have these swapped among themselves; all others exchange arms within the levels of the
     categorical covariates. A true effect in the data is spread over both sides by a shuffle, which makes the rates of
-    small designs wide, not small.
+    small designs wide, not small. What is tested is that the arms have equal distributions: a shuffle makes the arms
+    equally variable too, so that rates that hold here do not show what unequal variances do.
 
     Parameters
     ----------

@@ -11,14 +11,16 @@ from scresist.results import number
 ALPHA = 0.05  # level of every test; intervals contain the truth in 95 of 100 studies
 PROPORTIONAL = 0.01  # below this p-value the hazards of a Cox model are not taken as proportional
 SUPPORTED, SUGGESTIVE, NOT_SUPPORTED, REFUSED = "supported", "suggestive", "not supported", "refused"
+BY_RELABELLING, BY_MODEL = "relabelling", "model"  # what a supported finding rests on
 VERDICTS = (SUPPORTED, SUGGESTIVE, NOT_SUPPORTED, REFUSED)
 
 
 class Verdict(NamedTuple):
-    """A verdict and its reason in words."""
+    """A verdict, its reason in words, and what a supported finding rests on (relabelling | model; else empty)."""
 
     verdict: str
     why: str
+    grade: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +30,11 @@ class Evidence:
     `q_focused` is q over the findings of the family that nothing else explains (NaN: none was left out); `level` is
     what q is compared with so that the whole study keeps its rate; `stricter` why this finding has a lower level than
     its family; `p_floor` the smallest p that an exact test of the design can reach; `p_permutation` that test's own
-    p-value; `p_proportional` the test of proportional hazards; `rests_on` the patient without whom the finding is
-    gone; `influence_unknown` whether patients were not left out one by one; `doubts` what may explain the finding;
-    `weak` why the design is weak; `undecided` why its class is open; `reason` why there is no test.
+    p-value; `p_proportional` the test of proportional hazards; `p_share` the test of the share of all cells, where the
+    finding is about numbers relative to other cell types (infinite: the share differs in the other direction, or could
+    not be tested); `rests_on` the patient without whom the finding is gone; `influence_unknown` whether patients were
+    not left out one by one; `doubts` what may explain the finding; `weak` why the design is weak for another reason
+    than few patients; `undecided` why its class is open; `reason` why there is no test.
     """
 
     p_value: float
@@ -41,6 +45,7 @@ class Evidence:
     p_floor: float = np.nan
     p_permutation: float = np.nan
     p_proportional: float = np.nan
+    p_share: float = np.nan
     rests_on: str = ""
     influence_unknown: bool = False
     doubts: str = ""
@@ -53,8 +58,11 @@ def verdict(evidence: Evidence, *, alpha: float = ALPHA) -> Verdict:
     """Whether a finding is supported, suggestive, not supported, or could not be tested (refused).
 
     Supported: p below alpha; q over the findings that nothing else explains below alpha and at most its level over the
-    whole study; an exact test of the design can reach alpha and agrees where it was made; the design is not weak; the
-    hazards are proportional; each patient was left out once and none carries the finding; nothing else explains it.
+    whole study; the permutation test, where it was made, is below alpha, or at its floor where that is above alpha; the
+    arms share their batches; the hazards are proportional; of a cell type both its number relative to other types and
+    its share of all cells differ; each patient was left out once and none carries it; nothing else explains it.
+    The grade of a supported finding is `relabelling` where relabelling the patients shows it too, and `model` where it
+    rests on the model alone: no relabelling of so few patients can reach alpha, or none was made.
     Suggestive: p below alpha and neither a patient nor a doubt is against it. Not supported: the rest of what was
     tested.
 
@@ -76,7 +84,20 @@ def verdict(evidence: Evidence, *, alpha: float = ALPHA) -> Verdict:
     reservations = _reservations(e, alpha)
     if reservations:
         return Verdict(SUGGESTIVE, "; ".join(reservations))
-    return Verdict(SUPPORTED, f"q = {e.q_value:.2g}")
+    grade, basis = _grade(e, alpha)
+    return Verdict(SUPPORTED, f"q = {e.q_value:.2g}{basis}", grade)
+
+
+def _grade(e: Evidence, alpha: float) -> tuple[str, str]:
+    """What a supported finding rests on, and the words for it."""
+    if e.p_floor > alpha:
+        return BY_MODEL, (
+            f"; supported by the model, which assumes that values of patients are about normally distributed: "
+            f"relabelling so few patients cannot go below p = {e.p_floor:.2g}"
+        )
+    if e.p_permutation < alpha:
+        return BY_RELABELLING, f"; relabelling the patients gives p = {e.p_permutation:.2g}"
+    return BY_MODEL, "; supported by the model, the patients were not relabelled"
 
 
 def _reservations(e: Evidence, alpha: float) -> list[str]:
@@ -92,12 +113,14 @@ def _reservations(e: Evidence, alpha: float) -> list[str]:
         found.append(f"q = {q:.2g} {where}; over the whole study {passes}" + (f" ({e.stricter})" if e.stricter else ""))
     if e.influence_unknown:
         found.append("the influence of single patients was not computed")
-    if e.p_floor > alpha:
-        found.append(f"an exact test of this design cannot go below p = {e.p_floor:.2g}")
-    elif e.weak:
+    if e.weak:
         found.append(e.weak)
-    if e.p_permutation >= alpha >= e.p_floor:
+    as_low_as_can_be = e.p_floor > alpha and bool(np.isclose(e.p_permutation, e.p_floor, rtol=1e-6))
+    if e.p_permutation >= alpha and not as_low_as_can_be:
         found.append(f"the permutation test gives p = {e.p_permutation:.2g}")
+    if e.p_share >= alpha:
+        beside = f" (p = {e.p_share:.2g})" if np.isfinite(e.p_share) else ""
+        found.append(f"its share of all cells does not differ in the same direction{beside}")
     if e.undecided:
         found.append(e.undecided)
     if e.p_proportional < PROPORTIONAL:
@@ -117,7 +140,7 @@ def evidence_of(
     level, stricter
         What q is compared with over the whole study, and why it is lower than for the rest of the family.
     weak
-        Why the design is weak; empty where it is not.
+        Why the design is weak for another reason than few patients; empty where it is not.
     reason
         Why there is no test, where the row does not give a reason itself.
     """
@@ -128,10 +151,17 @@ def evidence_of(
         influence_unknown="influence" in row and np.isnan(number(row["influence"])),
         p_floor=number(row.get("p_floor")), p_permutation=number(row.get("p_permutation")),
         p_proportional=number(row.get("zph_p")), rests_on=str(row.get("influence_patient")) if alone else "",
-        doubts=_text(row.get("doubts")), weak=weak,
+        p_share=_share(row), doubts=_text(row.get("doubts")), weak=weak,
         undecided="undecided between primary and acquired" if row.get("class") == "undecided" else "",
         reason=_text(row.get("reason")) or reason,
     )  # fmt: skip
+
+
+def _share(row: Mapping[str, object]) -> float:
+    if "share_p_value" not in row:
+        return np.nan
+    p, effect, share = (number(row[c]) for c in ("share_p_value", "effect", "share_effect"))
+    return p if np.sign(effect) == np.sign(share) and np.isfinite(p) else np.inf
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from scresist import resources
 from scresist.checks import require_columns
+from scresist.contrasts.estimability import weakness
 from scresist.contrasts.families import with_focused_q
 from scresist.contrasts.verdict import ALPHA, Verdict, evidence_of, verdict
 from scresist.evidence.doubts import doubt_sentences, doubts
@@ -19,7 +20,7 @@ COLUMNS = (
     "influence", "influence_patient", "rests_on_one", "stability", "kme_low", "kme_high", "module_effect",
     "module_p_value", "module_q_value", "hr", "survival_q", "mechanism", "direction_expected", "bench",
     "evidence_change", "evidence_module", "evidence_specific", "evidence_robust", "doubt_ambient", "doubt_elsewhere",
-    "doubt_technical", "doubt_listed", "verdict", "why",
+    "doubt_technical", "doubt_listed", "verdict", "grade", "why",
 )  # fmt: skip
 WEIGHTS = {"change": 1.0, "module": 1.0}
 TRUST = {"specific": 0.25, "robust": 0.5}  # share of the score that each can take away
@@ -161,12 +162,12 @@ def judge_genes(
         return Result(pd.DataFrame(columns=list(COLUMNS)), "no gene was tested in the compartment")
     weak, levels_of = {}, {}
     if contrast_verdicts is not None:
-        weak = contrast_verdicts[contrast_verdicts["verdict"] == "weak"].set_index("contrast")["sentence"].to_dict()
+        weak = weakness(contrast_verdicts)
     if levels is not None:
         levels_of = levels[levels["kind"] == "candidates"].set_index("family")["level"].to_dict()
     # One family per contrast; findings with a doubt, or that one patient carries, do not dilute the rate of the rest.
     table = with_focused_q(scored.drop(columns=[c for c in ("family", "cell_type") if c in scored]))
-    table[["verdict", "why"]] = [
+    table[["verdict", "why", "grade"]] = [
         _verdict(row, weak.get(row["contrast"], ""), ALPHA if levels is None else levels_of[row["contrast"]])
         for row in table.to_dict("records")
     ]

@@ -134,32 +134,37 @@ def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correla
     own, noise = logs[1] - logs[0], polygamma(1, half).sum(axis=0)
     rho = float(np.clip(mean_squared_correlation, 0.0, 1.0)) if n > 1 else 1.0
     mean = float(np.average(own, weights=1 / noise))
+    effective = n / (1 + (n - 1) * rho)
     differ = 0.0
     if n >= MIN_FEATURES:
-        differ = max(0.0, float(own.var(ddof=1)) - float(noise.mean()) * (1 - rho))
+        # Less one standard error: half of all families would otherwise keep own ratios where features share one.
+        chance = float(noise.mean()) * (1 - rho + np.sqrt(2 / max(effective - 1, 1.0)))
+        differ = max(0.0, float(own.var(ddof=1)) - chance)
     kept = differ / (differ + noise)
-    effective = n / (1 + (n - 1) * rho)
     left = kept + (1 - kept) / effective
     ratio[here] = np.exp(mean + kept * (own - mean))
     certainty[here] = 1 - np.clip(left, 0.0, 1.0)
     return VarianceRatio(ratio, certainty)
 
 
-def lost_df(found: ArmVariances, ratio: VarianceRatio) -> np.ndarray:
-    """Degrees of freedom that not knowing the ratio costs: none where it is known, Welch's where it is not.
+def degrees_left(df: np.ndarray, found: ArmVariances, ratio: VarianceRatio) -> np.ndarray:
+    """Degrees of freedom after allowing for the ratio: all where it is known, Welch's where the feature alone shows it.
 
     Parameters
     ----------
+    df
+        Degrees of freedom of the variance of the difference, were the ratio known. Shape (features,).
     found, ratio
         From `arm_variances` and `variance_ratio`.
 
     References
     ----------
-    Welch (1947) Biometrika 34:28.
+    Welch (1947) Biometrika 34:28; Satterthwaite (1946) Biometrics Bull 2:110: the relative variance of a variance is
+    2 / df, and not knowing the ratio adds to it in proportion to the variance of its logarithm.
     """
     parts = np.stack([found.share[0], found.share[1] * ratio.ratio])
     with np.errstate(invalid="ignore", divide="ignore"):
-        welch = parts.sum(axis=0) ** 2 / np.sum(parts**2 / found.df, axis=0)
-    pooled = found.df.sum(axis=0)
-    lost = np.where(np.isfinite(welch), np.maximum(pooled - welch, 0.0), 0.0)
-    return np.asarray(lost * (1 - ratio.certainty))
+        welch = np.sum(parts**2 / found.df, axis=0) / parts.sum(axis=0) ** 2
+        added = np.maximum(welch - 1 / found.df.sum(axis=0), 0.0) * (1 - ratio.certainty)
+        left = 1 / (1 / df + np.where(np.isfinite(added), added, 0.0))
+    return np.asarray(np.maximum(left, 1.0))

@@ -81,6 +81,7 @@ def variance_prior(
     covariate: np.ndarray | None = None,
     robust: bool = False,
     mean_squared_correlation: float = 0.0,
+    caution: float = 0.0,
 ) -> VariancePrior:
     """The prior distribution of the true variances of the features.
 
@@ -98,6 +99,9 @@ def variance_prior(
     mean_squared_correlation
         Mean squared correlation between the residuals of two features. Correlated features have similar variances by
         chance, which would look like a strong prior; 0 treats them as independent, as the reference does.
+    caution
+        How many standard errors are added to the spread of the variances. A few features tell little about it, and a
+        prior taken as too strong costs more than one taken as too weak; 0 is the plain estimate. Not used if `robust`.
 
     Returns
     -------
@@ -130,6 +134,8 @@ def variance_prior(
         noise = float(np.mean(polygamma(1, half)))
         spread = float(np.sum((e - trend[0]) ** 2) / (n - trend[1]))
         excess = spread - noise * (1 - mean_squared_correlation)
+        effective = n / (1 + (n - 1) * mean_squared_correlation)
+        excess += caution * (max(excess, 0.0) + noise) * np.sqrt(2 / max(effective - 1, 1.0))
         prior_df = 2 * float(inverse_trigamma(np.array([excess]))[0]) if excess > 0 else np.inf
         shift = digamma(prior_df / 2) - np.log(prior_df / 2) if np.isfinite(prior_df) else 0.0
         location[usable] = np.exp(trend[0] + shift)

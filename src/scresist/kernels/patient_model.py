@@ -203,12 +203,20 @@ def patient_correlation(fit: PatientFit) -> np.ndarray:
 
 
 def effect_variance(
-    fit: PatientFit, within: np.ndarray, within_df: np.ndarray, between: np.ndarray, between_df: np.ndarray
+    fit: PatientFit,
+    within: np.ndarray,
+    within_df: np.ndarray,
+    between: np.ndarray,
+    between_df: np.ndarray,
+    *,
+    prior_df: np.ndarray | float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Variance of each effect and its degrees of freedom, from (moderated) mean squares of the two layers.
 
     `between` is the mean square of the between layer (features,), NaN where the layer is absent; the `_df` are the
-    degrees of freedom that go with the mean squares. Degrees of freedom of the sum are Satterthwaite's.
+    degrees of freedom that go with the mean squares. Degrees of freedom of the sum are Satterthwaite's. `prior_df` of
+    them come from a prior in either layer (geometric mean of both): a feature that varies more than the prior says
+    does so in both layers, so that these are counted once.
 
     References
     ----------
@@ -222,7 +230,8 @@ def effect_variance(
     from_within = on_within * within
     variance = from_within + from_between
     with np.errstate(invalid="ignore", divide="ignore"):
-        inverse = from_within**2 / within_df + np.where(layered, from_between**2 / between_df, 0.0)
+        both = 2 * from_within * from_between * prior_df / (within_df * between_df)
+        inverse = from_within**2 / within_df + np.where(layered, from_between**2 / between_df + both, 0.0)
         df = (from_within + from_between) ** 2 / inverse
     return variance, np.where(np.isfinite(df), df, np.broadcast_to(within_df, variance.shape))
 

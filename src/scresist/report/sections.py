@@ -165,7 +165,7 @@ def microenvironment(folder: Folder) -> Section | None:
     """Composition and signatures between arms."""
     blocks: list[dict[str, Any]] = []
     for name, label, unit, title in (
-        ("composition_contrasts", "cell_type", "difference of log odds of the share", "Composition"),
+        ("composition_contrasts", "cell_type", "difference of log numbers, relative to the median type", "Composition"),
         ("signature_contrasts", "shown", "difference, SD between cells", "Signatures"),
     ):
         tested = folder.claimed(name)
@@ -182,11 +182,12 @@ def microenvironment(folder: Folder) -> Section | None:
             drawn.append((to_svg(figure), f"{contrast}: the {len(best)} smallest p-values; filled where q < 0.05."))
         blocks.append(figures(drawn))
         first = ["signature"] if name == "signature_contrasts" else []
+        beside = ["reference", "share_effect", "share_p_value"] if name == "composition_contrasts" else []
         blocks.append(table(tested.sort_values("p_value", kind="stable"), name, [
             "contrast", *first, "cell_type", "verdict",
-            "effect", *TEST, "why",
+            "effect", *TEST, *beside, "why",
         ]))  # fmt: skip
-    lead = "A cell type absent from a biopsy is a share of zero; its signatures there are missing, not zero."
+    lead = "A cell type absent from a biopsy is a count of zero; its signatures there are missing, not zero."
     return Section("microenvironment", "Microenvironment", lead, blocks) if blocks else None
 
 

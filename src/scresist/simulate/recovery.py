@@ -94,8 +94,7 @@ def _composition(truth: Mapping[str, Any], tables: Path) -> list[Row]:
     for contrast, types in truth["composition"].items():
         for cell_type, size in types.items():
             if (contrast, cell_type) in table.index:
-                planted = truth["log_odds"].get(contrast, {}).get(cell_type, size)
-                rows.append((f"share of {cell_type}", contrast, f"log odds {planted:+.1f}",
+                rows.append((f"number of {cell_type}", contrast, f"log ratio {size:+.1f}",
                              _estimate(table.loc[(contrast, cell_type)], "effect")))  # fmt: skip
     return rows
 
