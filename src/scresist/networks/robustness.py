@@ -88,7 +88,7 @@ def stability(
     streams = np.random.default_rng(rng).spawn(int(n_bootstraps))
     draws = [_resample(patient, patients, stream) for stream in streams]
     left = [np.flatnonzero(patient != name) for name in patients] if leave_one_out else []
-    made = map_tasks(_labels_of, [(X[rows], recipe) for rows in [*draws, *left]], workers=workers, scheduler=scheduler)
+    made = map_tasks(_labels_of, [(X, rows, recipe) for rows in [*draws, *left]], workers=workers, scheduler=scheduler)
     matched = [match_modules(labels, other) for other in made[: len(draws)]]
     without = [match_modules(labels, other)[0] for other in made[len(draws) :]]
     modules = _module_table(net, matched, without, patients)
@@ -106,8 +106,9 @@ def stability(
     return Stability(modules, genes, tall, MappingProxyType(settings), notes)
 
 
-def _labels_of(X: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Module labels of an expression matrix; a gene constant in it is unassigned."""
+def _labels_of(expression: np.ndarray, rows: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Module labels of some rows of an expression matrix; a gene constant in them is unassigned."""
+    X = expression[rows]
     return find_modules(X, recipe)
 
 
