@@ -46,7 +46,9 @@ def within_patient_correlation(
     base = np.zeros((1, model.shape[1]))
     typical: float | np.ndarray = 1.0
     if weights is not None and weights.ndim == 2:  # the share is of a unit of typical weight, which differs by feature
-        typical = np.nanmean(np.where(np.isnan(values), np.nan, weights), axis=0)
+        present = ~np.isnan(values)
+        total, count = np.where(present, weights, 0.0).sum(axis=0), present.sum(axis=0)
+        typical = np.divide(total, count, out=np.ones(len(count)), where=count > 0)
     scaled = None if weights is None else weights / typical
     share = patient_correlation(fit_patient_model(values, model, base, patient, weights=scaled))
     pooled = float(np.nanmean(share)) if np.isfinite(share).any() else 0.0
