@@ -132,6 +132,20 @@ def test_modules_of_one_patient_are_proved_in_other_cells(cells):
         sr.networks.build(one, compartment="malignant")
 
 
+def test_a_rare_gene_that_is_asked_for_is_kept(cells):
+    rare = cells.copy()
+    counts = rare.layers["counts"].tolil()
+    counts[:, 800:802] = 0
+    counts[::40, 800] = 1
+    counts[3, 801] = 1  # of one cell, which need not be in a metacell
+    rare.layers["counts"] = counts.tocsr()
+    net = sr.networks.build(rare, compartment="malignant", keep_genes=["G800", "G801"], power=8, deep_split=2)
+    report = net.gene_report.set_index("gene")
+    assert report.loc["G800", "kept"]
+    assert "kept by request although" in report.loc["G800", "reason"]
+    assert report.loc["G801", "kept"] or report.loc["G801", "reason"] == "constant over metacells"
+
+
 def test_fewer_cells_are_evenly_chosen_whatever_their_order():
     rng = np.random.default_rng(0)
     groups = np.repeat([0, 1, 2], [500, 40, 300])

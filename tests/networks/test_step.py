@@ -92,3 +92,28 @@ def test_only_genes_that_were_measured_are_looked_up(published):
     # The genes of the example have no real names: every collection is refused by name, and none is left silent.
     said = {r["what"] for r in run.refusals}
     assert {f"gene sets {name}" for name in MEANING} <= said
+
+
+def test_a_study_of_three_patients_has_its_tables(tmp_path):
+    """Their metacells have a column more: the part of the cells in which modules are proved."""
+    cells = networks_cohort.cohort(n_patients=3)
+    cells.obs["population"] = cells.obs["cell_type"]
+    run = State(tmp_path, cohort=cells, step="networks")
+    sheet = cells.obs[["sample", "patient", "arm"]].drop_duplicates().astype(str).set_index("sample")
+    asked = ASKED | {"networks": ASKED["networks"] | {"bootstraps": 0, "consensus": False}}
+    design = Design(("baseline", "primary"), (), sheet)
+    networks(run, Study(Path("study.toml"), Settings.model_validate(asked), design, sheet, pd.DataFrame()), Context(1))
+    assert set(run.table("metacells")["part"].astype(str)) == {"0", "1", "2", "3"}
+    assert any("other cells of the same" in note for note in run.results["network_choices"].notes)
+
+
+def test_a_study_without_programmes_keeps_the_tables(tmp_path):
+    cells = networks_cohort.cohort()[:, 95:].copy()
+    cells.obs["population"] = cells.obs["cell_type"]
+    run = State(tmp_path, cohort=cells, step="networks")
+    sheet = cells.obs[["sample", "patient", "arm"]].drop_duplicates().astype(str).set_index("sample")
+    design = Design(("baseline", "primary"), (), sheet)
+    networks(run, Study(Path("study.toml"), Settings.model_validate(ASKED), design, sheet, pd.DataFrame()), Context(1))
+    assert {"metacells", "network_genes", "power_table", "network_choices", "module_candidates"} <= set(run.results)
+    assert "modules" not in run.results
+    assert "no group of genes" in run.refusals[-1]["reason"] or "no module is proved" in run.refusals[-1]["reason"]

@@ -62,9 +62,10 @@ def _profiles(
 
 
 @njit(cache=True, nogil=True)
-def _fill(  # type: ignore[no-untyped-def]
-    data, indices, indptr, depth, codes, profile, dispersion, clip, out, start, stop
-):
+def _fill(
+    data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, depth: np.ndarray, codes: np.ndarray,
+    profile: np.ndarray, dispersion: np.ndarray, clip: float, out: np.ndarray, start: int, stop: int,
+) -> None:  # fmt: skip
     for i in range(start, stop):
         share = profile[codes[i]]
         row = out[i]
@@ -82,7 +83,7 @@ def _fill(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _centre(out, codes, sizes, centre):  # type: ignore[no-untyped-def]
+def _centre(out: np.ndarray, codes: np.ndarray, sizes: np.ndarray, centre: np.ndarray) -> None:
     for i in range(out.shape[0]):
         for g in range(out.shape[1]):
             centre[codes[i], g] += out[i, g]

@@ -21,7 +21,7 @@ from scresist.networks.cell_values import (
     samples_of,
 )
 from scresist.networks.covariates import CARRIED
-from scresist.networks.detect import Recipe, correlations, cut_modules, dissimilarity, with_members
+from scresist.networks.detect import Recipe, correlations, cut_modules, dissimilarity, varying
 from scresist.networks.held_out import (
     DEEP_SPLITS,
     LEVEL,
@@ -47,7 +47,7 @@ from scresist.networks.modes import NetworkMode
 from scresist.networks.naming import content_id
 from scresist.networks.pooling import Metacells, Pooling, pool_cells
 from scresist.networks.power import power_table
-from scresist.networks.selection import GeneChoice, select_genes
+from scresist.networks.selection import REASON_CONSTANT, GeneChoice, select_genes
 
 DEEP_SPLIT = 4  # where nothing decides it
 PART = "part"  # column of the metacells: the part of a sample's cells, where there are too few patients
@@ -107,7 +107,7 @@ def from_residuals(
     if not own_patients:
         obs[PART] = parts_of_cells(codes, depth, obs.index.astype(str).to_numpy()).astype(str)
         pooled_in = [*columns, PART]
-    variability = _variability(counts, depth, codes, choice)
+    variability = _variability(counts, depth, codes)
     detected_in = group_codes(obs, columns, per_group=rules.detection_by_group)
     report = select_genes(
         counts, cells.var_names, detected_in, choice, variability=variability, minimum_cells=rules.minimum_cells
@@ -128,6 +128,12 @@ def from_residuals(
     groups = metacell_values(metacells, obs, within)
     groups = np.zeros(len(metacells.members), dtype=str) if groups is None else groups
     M = centred_within(pooled_values(values.Z, metacells.members), groups)
+    moving = varying(M.var(axis=0))
+    if not moving.all():  # a rare gene that is kept by request may be in no cell of a metacell
+        still = np.flatnonzero(kept)[~moving]
+        report.loc[still, ["kept", "reason"]] = (False, REASON_CONSTANT)
+        kept[still] = False
+        M, values = M[:, moving], replace(values, Z=values.Z[:, moving])
     names = cells.var_names[kept].astype(str)
     expression = centred_within(log1p_per_10k(metacells.counts[:, kept], metacells.counts.sum(axis=1)), groups)
     report = with_scale(report, np.flatnonzero(kept), expression)
@@ -156,10 +162,9 @@ def _bounded(
     return chosen, (note,)
 
 
-def _variability(counts: Any, depth: np.ndarray, codes: np.ndarray, choice: GeneChoice) -> np.ndarray:
-    """Residual variance of the genes that have counts enough to be in the network; 0 for the others."""
-    seen = np.asarray((counts > 0).sum(axis=0)).ravel()
-    here = np.flatnonzero(seen >= max(choice.fraction * counts.shape[0] * 0.01, 3))
+def _variability(counts: Any, depth: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Residual variance of the genes that have counts; 0 for the others."""
+    here = np.flatnonzero(np.asarray(counts.sum(axis=0)).ravel())
     out = np.zeros(counts.shape[1])
     out[here] = residual_variance(counts[:, here], depth, codes)
     return out
@@ -191,11 +196,11 @@ def _modules(units: Units, names: pd.Index, recipe: Recipe, asked: Asked, log_me
     notes: list[str] = []
     powers = POWERS[recipe.network] if asked.power is None else (asked.power,)
     splits = DEEP_SPLITS if asked.deep_split is None else (asked.deep_split,)
-    choices = None
+    choices, (for_settings, for_proof) = None, np.random.default_rng(asked.rng).spawn(2)
     if recipe.min_module_size > units.M.shape[1] // 2:
         notes.append(f"min_module_size was lowered from {recipe.min_module_size} to half of {units.M.shape[1]} genes")
     if len(powers) * len(splits) > 1:
-        choices = chosen_settings(units, recipe, powers, splits)
+        choices = chosen_settings(units, recipe, powers, splits, for_settings)
         recipe, note = _best(choices, recipe)
         notes.append(note)
     else:
@@ -204,20 +209,16 @@ def _modules(units: Units, names: pd.Index, recipe: Recipe, asked: Asked, log_me
     R = correlations(units.M, recipe)
     table = power_table(R, recipe.network, asked.powers)
     D = dissimilarity(R, recipe)
-    detected = cut_modules(units.M, D, recipe, n_neighbours=N_NEIGHBOURS)
-    labels = with_members(units.M, detected.labels, recipe, units.Z)
+    detected = cut_modules(units.M, D, recipe, n_neighbours=N_NEIGHBOURS, cells=units.Z)
+    labels = detected.labels
     del R, D
-    proved = proof(units, recipe, labels, log_mean, np.random.default_rng(_seed(asked.rng)))
+    proved = proof(units, recipe, labels, log_mean, for_proof)
     carried = (proved["carried_share"] > CARRIED).to_numpy(dtype=bool) if units.names else np.zeros(len(proved), bool)
     keep = (proved["q_value"] < LEVEL).to_numpy(dtype=bool) & ~carried
     candidates = _candidates(names, labels, proved, keep, units.names)
     notes += _proof_notes(candidates)
     final = numbered(labels, keep)
     return Found(recipe, table, replace(detected, labels=final), tuple(notes), choices, candidates)
-
-
-def _seed(rng: int | np.random.Generator) -> int:
-    return rng if isinstance(rng, int) else 1
 
 
 def _best(choices: pd.DataFrame, recipe: Recipe) -> tuple[Recipe, str]:

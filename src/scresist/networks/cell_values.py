@@ -13,6 +13,7 @@ from scresist.kernels.residuals import leading_directions, noise_edge, scaled, w
 
 CLIP = 10.0  # deviations; a single count of a silent gene would weigh more than all others
 GENES_AT_A_TIME = 1500
+OFTEN = 0.01  # counts per cell from which a gene's dispersion is more than its trend
 SPACE_GENES = 2000  # the most variable genes; more genes add noise to the space faster than they add programmes
 COMPONENTS = (2, 50)  # fewest and most components of the space
 
@@ -76,7 +77,9 @@ def evenly_chosen(obs: pd.DataFrame, groups: np.ndarray, depth: np.ndarray, limi
 
 
 def residual_variance(counts: sparse.csr_array, depth: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Variance of each gene's residuals within groups, were its dispersion that of the median gene. Shape (genes,).
+    """Variance of each gene's residuals within groups, were its dispersion that of a typical gene. Shape (genes,).
+
+    The typical dispersion is the median over genes with counts enough to show theirs.
 
     Parameters
     ----------
@@ -89,7 +92,8 @@ def residual_variance(counts: sparse.csr_array, depth: np.ndarray, codes: np.nda
     """
     n_groups = int(codes.max()) + 1
     dispersion = dispersion_by_moments(counts, depth, codes, n_groups)
-    typical = np.full(counts.shape[1], float(np.median(dispersion)) if len(dispersion) else 1.0)
+    often = np.asarray(counts.mean(axis=0)).ravel() >= OFTEN
+    typical = np.full(counts.shape[1], float(np.median(dispersion[often] if often.any() else dispersion)))
     columns, parts = sparse.csc_array(counts), []
     for start in range(0, counts.shape[1], GENES_AT_A_TIME):
         part = sparse.csr_array(columns[:, start : start + GENES_AT_A_TIME])

@@ -144,10 +144,15 @@ def prepared(X: np.ndarray, recipe: Recipe) -> Prepared:
         The settings.
     """
     variance = X.var(axis=0)
-    moving = np.flatnonzero(variance > 0)
+    moving = np.flatnonzero(varying(variance))
     if recipe.seed_genes and len(moving) > recipe.seed_genes:
         moving = np.sort(moving[np.argsort(-variance[moving], kind="stable")[: recipe.seed_genes]])
     return Prepared(moving, X[:, moving], correlations(X[:, moving], recipe), recipe)
+
+
+def varying(variance: np.ndarray) -> np.ndarray:
+    """Whether each variance is more than rounding leaves of a constant, beside the largest."""
+    return np.asarray(variance > 1e-12 * variance.max(initial=0.0))
 
 
 def find_modules(X: np.ndarray, recipe: Recipe, *, cells: np.ndarray | None = None) -> np.ndarray:
@@ -163,7 +168,11 @@ def find_modules(X: np.ndarray, recipe: Recipe, *, cells: np.ndarray | None = No
         Standardised values of the cells, in which members are decided; None decides them in X. Shape (cells, genes).
     """
     start = prepared(X, recipe).at(recipe.power)
-    return with_members(X, seed_labels(X, recipe, start), recipe, cells)
+    if recipe.members:
+        return with_members(X, seed_labels(X, recipe, start), recipe, cells)
+    labels = np.zeros(X.shape[1], dtype=np.int64)
+    labels[start.chosen] = cut_modules(start.X, start.D, recipe, tree=start.tree).labels
+    return labels
 
 
 def seed_labels(X: np.ndarray, recipe: Recipe, start: Start) -> np.ndarray:
@@ -179,7 +188,7 @@ def seed_labels(X: np.ndarray, recipe: Recipe, start: Start) -> np.ndarray:
         The tree.
     """
     labels = np.zeros(X.shape[1], dtype=np.int64)
-    labels[start.chosen] = cut_modules(start.X, start.D, recipe, tree=start.tree).labels
+    labels[start.chosen] = _branches(start.tree, start.D, recipe)
     return labels
 
 
@@ -197,8 +206,6 @@ def with_members(X: np.ndarray, labels: np.ndarray, recipe: Recipe, cells: np.nd
     labels
         Where modules start. Shape (genes,).
     """
-    if not recipe.members:
-        return labels
     pools = standardised(X)
     Z = pools if cells is None else cells
     labels = _members(pools, Z, labels, recipe)
@@ -328,9 +335,15 @@ def standardised(X: np.ndarray) -> np.ndarray:
 
 
 def cut_modules(
-    X: np.ndarray, D: np.ndarray, recipe: Recipe, *, n_neighbours: int = 0, tree: np.ndarray | None = None
+    X: np.ndarray,
+    D: np.ndarray,
+    recipe: Recipe,
+    *,
+    n_neighbours: int = 0,
+    tree: np.ndarray | None = None,
+    cells: np.ndarray | None = None,
 ) -> Detected:
-    """Modules from a dissimilarity: tree, hybrid cut, trimming by kME, merging by eigengene, renumbering by size.
+    """Modules from a dissimilarity: tree, hybrid cut, then trimming by kME and merging by eigengene, or `with_members`.
 
     Parameters
     ----------
@@ -344,26 +357,33 @@ def cut_modules(
         Genes of highest overlap that are kept for each gene.
     tree
         The tree of D, where it was computed already.
+    cells
+        As in `find_modules`.
     """
-    size = min(recipe.min_module_size, X.shape[1] // 2)
     Z = average_linkage(D) if tree is None else tree
-    # WGCNA's blockwise functions use the cut height as the maximum distance of the PAM stage.
-    cut = cut_tree_hybrid(
-        Z, D, recipe.cut_height, recipe.deep_split, size, recipe.pam, max_pam_distance=recipe.cut_height
-    )
+    cut = _branches(Z, D, recipe)
     neighbours, overlaps = strongest(D, n_neighbours)
     if recipe.members:
-        return Detected(cut, cut, Z, neighbours, overlaps)
+        return Detected(with_members(X, cut, recipe, cells), cut, Z, neighbours, overlaps)
     X = np.asarray(X, dtype=np.float64)
     unmerged = trim_modules(
         X,
         cut,
-        min_size=size,
+        min_size=min(recipe.min_module_size, X.shape[1] // 2),
         min_core_kme=recipe.min_core_kme,
         min_kme_to_stay=recipe.min_kme_to_stay,
         absolute=recipe.network == "unsigned",
     )
     return Detected(merge_and_number(X, unmerged, recipe.merge_height), unmerged, Z, neighbours, overlaps)
+
+
+def _branches(tree: np.ndarray, D: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Label of every gene by the branches of a tree of D; 0 in none."""
+    size = min(recipe.min_module_size, len(D) // 2)
+    # WGCNA's blockwise functions use the cut height as the maximum distance of the PAM stage.
+    return cut_tree_hybrid(
+        tree, D, recipe.cut_height, recipe.deep_split, size, recipe.pam, max_pam_distance=recipe.cut_height
+    )
 
 
 def merge_and_number(X: np.ndarray, labels: np.ndarray, merge_height: float) -> np.ndarray:

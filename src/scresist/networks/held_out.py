@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 from sklearn.metrics import adjusted_mutual_info_score
 
 from scresist.kernels.membership import set_sums
@@ -17,7 +16,7 @@ from scresist.networks.robustness import match_modules
 FOLDS = 5
 MINIMUM_PATIENTS = 4  # with fewer, modules are proved in cells that did not form them, of the same patients
 PERMUTED = 50  # labellings, for what agreement chance gives
-RANDOM_SETS = 499
+RANDOM_SETS = 999
 LEVEL = 0.05  # false discovery rate over the modules that are kept
 HELD_CELLS = 3000  # of all folds together, in which coherence is measured
 BINS = 20  # of expression, within which random genes are drawn
@@ -57,7 +56,9 @@ class Units:
         return [np.sort(order[place == part]) for part in range(n)]
 
 
-def chosen_settings(units: Units, recipe: Recipe, powers: Sequence[float], splits: Sequence[int]) -> pd.DataFrame:
+def chosen_settings(
+    units: Units, recipe: Recipe, powers: Sequence[float], splits: Sequence[int], rng: np.random.Generator
+) -> pd.DataFrame:
     """How well the modules of two halves of the units agree, for every power and depth of the cut.
 
     Modules are found in each half alone. `information` is what the modules of one half tell about those of the other
@@ -72,6 +73,8 @@ def chosen_settings(units: Units, recipe: Recipe, powers: Sequence[float], split
         The other settings.
     powers, splits
         The grid.
+    rng
+        Source of the permuted modules.
 
     Returns
     -------
@@ -93,20 +96,19 @@ def chosen_settings(units: Units, recipe: Recipe, powers: Sequence[float], split
                 if key not in known:
                     known[key] = with_members(M, labels, own, Z)
                 found.append(known[key])
-            rows.append({"power": float(power), "deep_split": split, **_agreement(*found)})
+            rows.append({"power": float(power), "deep_split": split, **_agreement(found[0], found[1], rng)})
     table = pd.DataFrame(rows)
     order = table.sort_values(["information", "power", "deep_split"], ascending=[False, True, True], kind="stable")
     table.loc[order.index, "rank"] = np.arange(1, len(table) + 1)
     return table.astype({"rank": int})
 
 
-def _agreement(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+def _agreement(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
     """Agreement of two labellings of the same genes."""
     used = (a > 0) | (b > 0)
     modules = (a.max(initial=0) + b.max(initial=0)) / 2
     if not used.any() or not a.any() or not b.any():
         return {"n_modules": modules, "agreement": 0.0, "information": 0.0, "information_chance": 0.0}
-    rng = np.random.default_rng(0)
     chance = np.array([_mutual_information(a, rng.permutation(b)) for _ in range(PERMUTED)])
     return {
         "n_modules": modules,
@@ -238,16 +240,11 @@ def _sets(genes: np.ndarray, bins: np.ndarray, rng: np.random.Generator) -> tupl
 
 
 def _p_value(values: np.ndarray) -> float:
-    """One-sided p-value of the first value among the others: by rank, and beyond all of them by their normal law.
+    """One-sided p-value of the first value by its rank among the others.
 
     A module that is not found without a part has no value there, which counts as no coherence.
     """
-    first, others = values[0], values[1:]
-    above = int((others >= first).sum())
-    by_rank = (1 + above) / (1 + len(others))
-    if above or not others.std() > 0:
-        return float(by_rank)
-    return float(max(min(by_rank, norm.sf((first - others.mean()) / others.std(ddof=1))), 1e-12))
+    return float((1 + (values[1:] >= values[0]).sum()) / len(values))
 
 
 def parts_of_cells(codes: np.ndarray, depth: np.ndarray, names: np.ndarray) -> np.ndarray:
