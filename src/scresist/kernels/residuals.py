@@ -5,7 +5,8 @@ from numba import njit
 from scipy import sparse
 from scipy.linalg import eigh
 
-from scresist.kernels._blocks import over_rows
+from scresist.kernels._blocks import gram as lower_gram
+from scresist.kernels._blocks import mirror_clipped, over_rows
 
 
 def within_group_residuals(
@@ -114,7 +115,10 @@ def scaled(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def gram(Z: np.ndarray) -> np.ndarray:
     """Z'Z / rows, in the precision of Z. Shape (columns, columns)."""
-    return np.asarray(Z.T @ Z / Z.dtype.type(max(len(Z), 1)))
+    product = lower_gram(Z)
+    mirror_clipped(product, -np.inf, np.inf)
+    product /= product.dtype.type(max(len(Z), 1))
+    return product
 
 
 def noise_edge(rows: int, columns: int) -> float:
