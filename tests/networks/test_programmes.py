@@ -132,6 +132,13 @@ def test_modules_of_one_patient_are_proved_in_other_cells(cells):
         sr.networks.build(one, compartment="malignant")
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_a_few_cells_of_one_patient_make_no_module_of_nothing(seed):
+    """Two hundred cells have many sets of genes that one cell raises; a part that has the cell is no proof."""
+    net = sr.networks.build(drawn(seed, sd=0.0, n_samples=1, n_cells=160), compartment="malignant", min_patients=1)
+    assert net.names == []
+
+
 def test_a_rare_gene_that_is_asked_for_is_kept(cells):
     rare = cells.copy()
     counts = rare.layers["counts"].tolil()

@@ -213,8 +213,7 @@ def _modules(units: Units, names: pd.Index, recipe: Recipe, asked: Asked, log_me
     labels = detected.labels
     del R, D
     proved = proof(units, recipe, labels, log_mean, for_proof)
-    carried = (proved["carried_share"] > CARRIED).to_numpy(dtype=bool) if units.names else np.zeros(len(proved), bool)
-    keep = (proved["q_value"] < LEVEL).to_numpy(dtype=bool) & ~carried
+    keep = ((proved["q_value"] < LEVEL) & (proved["carried_share"] <= CARRIED)).to_numpy(dtype=bool)
     candidates = _candidates(names, labels, proved, keep, units.names)
     notes += _proof_notes(candidates)
     final = numbered(labels, keep)
@@ -261,7 +260,8 @@ def _proof_notes(candidates: pd.DataFrame) -> list[str]:
         return []
     nearest = lost.sort_values("p_value", kind="stable").iloc[0]
     count = "no module is" if not candidates["kept"].any() else f"{len(lost)} of {len(candidates)} modules are not"
-    by = f", and patient {nearest['carried_by']} has most of its variance" if nearest["carried_by"] else ""
+    who = f"patient {nearest['carried_by']}" if nearest["carried_by"] else "one part of the cells"
+    by = f", and {who} has most of its variance" if nearest["carried_share"] > CARRIED else ""
     return [
         f"{count} proved in patients or cells that did not form them; the nearest has {nearest['n_genes']} genes "
         f"({nearest['genes']}), q = {nearest['q_value']:.2g}{by}"
