@@ -114,7 +114,8 @@ def square_steps(n: int) -> dict[str, Any]:
 
 def large_overlap(n: int) -> dict[str, Any]:
     """Correlation to modules' tree at a large size: seconds and the peak of memory above the input."""
-    from scresist.networks.detect import Recipe, correlations, cut_modules, dissimilarity
+    from scresist.networks.detect import cut_modules
+    from scresist.networks.recipe import Recipe, correlations, dissimilarity
 
     few = simulated(60, 200)
     recipe = Recipe(power=12, min_module_size=20)

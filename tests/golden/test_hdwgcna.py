@@ -22,9 +22,10 @@ from scresist.kernels.linkage import leaf_order
 from scresist.kernels.metacells import aggregate_members, choose_metacells, nearest_cells, overlap_summary
 from scresist.kernels.normalise import log1p_per_10k
 from scresist.networks import Pooling
-from scresist.networks.detect import Recipe, correlations, cut_modules, dissimilarity
+from scresist.networks.detect import cut_modules
 from scresist.networks.naming import alphabetical_codes, colours_of
 from scresist.networks.power import POWERS
+from scresist.networks.recipe import Recipe, correlations, dissimilarity
 from scresist.usual_tools import cell_membership, module_differences
 
 FOLDER = Path(__file__).parent / "hdwgcna"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scresist.kernels.membership import membership_z, refine_members, set_sums
+from scresist.kernels.membership import axis_correlations, membership_z, refine_members, set_sums, two_sides
 
 
 def values(seed=0, n=2000, genes=200, planted=30, strength=0.4):
@@ -63,3 +63,52 @@ def test_sums_of_sets():
     found = set_sums(C, np.array([0, 3, 5, 2, 8]), np.array([0, 3, 5]))
     expected = [(C[0, 3] + C[0, 5] + C[3, 5]) / 3, C[2, 8]]
     np.testing.assert_allclose(found, expected)
+
+
+def two_axes(correlation, *, seed=0, rows=2000, sizes=(40, 20), strength=0.5):
+    """Genes that follow one of two axes, each with noise of its own; and the axes."""
+    rng = np.random.default_rng(seed)
+    axes = rng.normal(size=(rows, 2)) @ np.linalg.cholesky([[1, correlation], [correlation, 1]]).T
+    own = np.repeat([0, 1], sizes)
+    Z = strength * axes[:, own] + np.sqrt(1 - strength**2) * rng.normal(size=(rows, sum(sizes)))
+    return Z - Z.mean(axis=0), own + 1
+
+
+@pytest.mark.parametrize("correlation", [-0.3, 0.0, 0.5, 0.8])
+@pytest.mark.parametrize("strength", [0.2, 0.5, 0.9])
+def test_correlations_of_axes_are_those_behind_the_noise(correlation, strength):
+    Z, labels = two_axes(correlation, strength=strength)
+    R = axis_correlations(Z, labels)
+    assert R[0, 1] == pytest.approx(correlation, abs=0.08)
+    assert np.allclose(R, R.T)
+    assert np.diag(R).tolist() == [1, 1]
+
+
+def test_a_module_of_independent_genes_has_no_axis():
+    Z = np.random.default_rng(1).normal(size=(4000, 60))
+    assert abs(axis_correlations(Z - Z.mean(axis=0), np.repeat([1, 2], 30))[0, 1]) < 1
+    alternating = np.column_stack([Z[:, 0], -Z[:, 0]])  # their covariance is below 0: there is no common axis
+    assert axis_correlations(alternating - alternating.mean(axis=0), np.array([1, 1])).tolist() == [[1]]
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_sides_are_the_axes(correlation, seed):
+    Z, labels = two_axes(correlation, seed=seed)
+    order = np.random.default_rng(seed).permutation(len(labels))
+    sides = two_sides((Z / Z.std(axis=0))[:, order])
+    same = sides == labels[order]
+    assert max(same.mean(), (~same).mean()) > 0.95
+    assert sides[0] == 1
+
+
+def test_a_mixture_of_cell_types_does_not_hide_the_members():
+    """All genes follow the axis of the types, up or down, so that their spread is wide; a strong member stays one."""
+    rng = np.random.default_rng(2)
+    kind = np.repeat([-1.0, 1.0], 400)[:, None]
+    loading = np.concatenate([np.full(20, 0.7), rng.uniform(-0.4, 0.4, 280)])
+    Z = kind * loading + rng.normal(size=(800, 300)) * np.sqrt(1 - loading**2)
+    Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
+    labels = np.repeat([1, 0], [20, 280])
+    bounded = refine_members(Z, labels, threshold=4, min_size=5, sufficient=0.2)
+    assert refine_members(Z, labels, threshold=4, min_size=5)[:20].sum() < bounded[:20].sum() == 20

@@ -14,9 +14,9 @@ import scresist as sr
 from scresist.checks import InputError, MissingColumnError, RefusedError
 from scresist.networks import Pooling, PowerWarning, module_scores, wide_scores
 from scresist.networks.construct import _modules
-from scresist.networks.detect import Recipe
 from scresist.networks.modes import PARITY, SOUND
 from scresist.networks.power import POWERS, PowerChoice, choose_power
+from scresist.networks.recipe import Recipe
 
 SETTINGS = {"compartment": "malignant", "min_module_size": 15, "power": 12}
 

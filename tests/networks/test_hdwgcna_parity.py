@@ -12,9 +12,10 @@ import wgcna_oracle as golden
 from oracle import needs_shared
 from scresist.kernels.components import cell_component
 from scresist.kernels.modules import signed_kme
-from scresist.networks.detect import Recipe, correlations, cut_modules, dissimilarity, find_modules
+from scresist.networks.detect import cut_modules, find_modules
 from scresist.networks.meaning import label_overlap, list_overlap
 from scresist.networks.naming import colours_of
+from scresist.networks.recipe import Recipe, correlations, dissimilarity
 from scresist.networks.selection import detection
 from scresist.usual_tools.traits import average_expression, cell_membership, module_differences, module_traits
 

@@ -8,10 +8,12 @@ from scipy import sparse
 
 import scresist as sr
 from scresist.cells.counts import raw_counts
-from scresist.checks import RefusedError
+from scresist.checks import InputError, RefusedError
 from scresist.networks.cell_values import evenly_chosen, residual_variance
-from scresist.networks.detect import by_size, merge_agreeing
 from scresist.networks.held_out import numbered, parts_of_cells
+from scresist.networks.members import merge_agreeing, taken_apart
+from scresist.networks.recipe import Recipe
+from scresist.networks.starts import by_size, component_labels
 
 SIZES = (40, 35, 30)
 
@@ -74,9 +76,11 @@ def test_planted_programmes_are_found_whole(net):
 def test_what_was_chosen_is_reported(net):
     assert net.choices.sort_values("rank")["rank"].tolist() == list(range(1, len(net.choices) + 1))
     first = net.choices.set_index("rank").loc[1]
-    assert (net.power, net.settings["deep_split"]) == (first["power"], first["deep_split"])
+    assert net.settings["start"] == first["start"]
+    trees = net.choices[net.choices["start"] == "tree"].sort_values("rank")
+    assert (net.power, net.settings["deep_split"]) == (trees["power"].iloc[0], trees["deep_split"].iloc[0])
     assert (net.choices["information"] <= first["information"]).all()
-    assert any("modules of two halves agree most" in note and "next are" in note for note in net.notes)
+    assert any("modules of two halves agree more" in note and "next are" in note for note in net.notes)
     assert net.candidates["kept"].sum() == len(net.names)
     assert (net.catalogue["q_coherence"] < 0.05).all()
     assert (net.catalogue["coherence"] > net.catalogue["coherence_chance"] + 0.01).all()
@@ -189,3 +193,44 @@ def test_parts_of_cells_have_all_depths():
     part = parts_of_cells(np.zeros(40, dtype=int), np.arange(40.0), np.array([f"c{i}" for i in range(40)]))
     assert np.bincount(part).tolist() == [10] * 4
     assert np.ptp([np.mean(np.flatnonzero(part == p)) for p in range(4)]) <= 3
+
+
+def axes_of(correlation, sizes=(40, 30), rows=1500, rest=200, seed=0):
+    """Genes that follow one of two axes, and genes that follow none, standardised."""
+    rng = np.random.default_rng(seed)
+    axes = rng.normal(size=(rows, 2)) @ np.linalg.cholesky([[1, correlation], [correlation, 1]]).T
+    noise = rng.normal(size=(rows, sum(sizes) + rest))
+    noise[:, : sum(sizes)] = 0.5 * axes[:, np.repeat([0, 1], sizes)] + 0.87 * noise[:, : sum(sizes)]
+    return ((noise - noise.mean(axis=0)) / noise.std(axis=0)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("correlation", "modules"), [(0.3, 2), (0.6, 2), (0.95, 1)])
+def test_a_module_of_two_axes_is_taken_apart(correlation, modules):
+    labels = np.repeat([1, 0], [70, 200])
+    found = taken_apart(axes_of(correlation), labels, Recipe(min_module_size=15, members=4.0))
+    assert found.max() == modules
+    assert (found[70:] == 0).all()
+    if modules == 2:
+        assert (found[:40] == 1).mean() > 0.95 < (found[40:70] == 2).mean()
+
+
+def test_components_start_where_programmes_are():
+    Z = axes_of(0.0)
+    labels = component_labels(Z, np.arange(Z.shape[1]), Recipe(min_module_size=15, members=4.0))
+    first, second = np.bincount(labels[:40]).argmax(), np.bincount(labels[40:70]).argmax()
+    assert first != second
+    assert min((labels[:40] == first).mean(), (labels[40:70] == second).mean()) > 0.9
+    noise = np.random.default_rng(3).normal(size=(1000, 300)).astype(np.float32)
+    assert not component_labels(noise, np.arange(300), Recipe(min_module_size=15, members=4.0)).any()
+
+
+def test_the_start_can_be_given(cells):
+    net = sr.networks.build(cells, compartment="malignant", start="components")
+    assert (net.settings["start"], net.choices) == ("components", None)
+    assert min(best_f1(net, start, size) for start, size in zip((0, 40, 75), SIZES, strict=True)) > 0.9
+    with pytest.raises(InputError, match="power and deep_split are settings of a tree"):
+        sr.networks.build(cells, compartment="malignant", start="components", power=6)
+    with pytest.raises(InputError, match="start must be one of"):
+        sr.networks.build(cells, compartment="malignant", start="leaves")
+    with pytest.raises(InputError, match="residuals"):
+        sr.networks.build(cells, compartment="malignant", start="components", values="log")

@@ -73,6 +73,16 @@ TOML_CASES = {
     "covariate missing": (TOML.replace("[design.contrasts", 'covariates = ["age"]\n[design.contrasts'), "age", None),
     "marker table missing": (TOML + '\n[annotate]\nmarkers = "none.csv"\n', "does not exist", None),
     "assay missing": (TOML + '\n[validation]\nihc = "none.csv"\n', "does not exist", None),
+    "settings that exclude each other": (
+        TOML + '\n[networks]\nstart = "components"\npower = 6\n',
+        "power and deep_split are settings of a tree",
+        None,
+    ),
+    "values without components": (
+        TOML + '\n[networks]\nstart = "components"\nvalues = "log"\n',
+        'needs values = "residuals"',
+        None,
+    ),
     "survival column missing": (TOML + '\n[survival]\ntime = "pfs"\nevent = "pfs_event"\n', "no column 'pfs'", None),
 }
 

@@ -6,13 +6,21 @@ from numba import njit
 MAX_SHARE = 1 / 3  # of the genes; the genes outside a larger module are no majority to compare with
 
 
-def membership_z(Z: np.ndarray, labels: np.ndarray, n_modules: int, square: np.ndarray | None = None) -> np.ndarray:
+def membership_z(
+    Z: np.ndarray,
+    labels: np.ndarray,
+    n_modules: int,
+    square: np.ndarray | None = None,
+    *,
+    largest_unit: float = np.inf,
+) -> np.ndarray:
     """How far the correlation of every gene with the sum of a module's other genes is from that of genes outside.
 
     A gene's own values are taken out of the sum first. The unit is 1 / sqrt(rows), the deviation of a correlation of
     independent genes, or the deviation over the genes outside the module where that is larger: where all genes share
-    an axis, a gene belongs to a module only if it follows it more than other genes do. A module of more than a third of
-    the genes is compared with all genes.
+    an axis, a gene belongs to a module only if it follows it more than other genes do. `largest_unit` bounds that: in
+    a mixture of cell types nearly all genes follow each module to some degree, up or down. A module of more than a
+    third of the genes is compared with all genes.
 
     Parameters
     ----------
@@ -24,6 +32,8 @@ def membership_z(Z: np.ndarray, labels: np.ndarray, n_modules: int, square: np.n
         Number of modules.
     square
         Mean square of every gene, where it is known. Shape (genes,).
+    largest_unit
+        Largest deviation over the genes outside; that of independent genes is kept where it is larger.
 
     Returns
     -------
@@ -48,13 +58,19 @@ def membership_z(Z: np.ndarray, labels: np.ndarray, n_modules: int, square: np.n
         # A module of many genes is an axis that all share: it is compared with itself.
         others = r[~inside] if inside.mean() <= MAX_SHARE else r
         centre = float(np.median(others))
-        spread = 1.4826 * float(np.median(np.abs(others - centre)))
+        spread = min(1.4826 * float(np.median(np.abs(others - centre))), largest_unit)
         out[:, m] = (r - centre) / max(spread, 1 / np.sqrt(n))
     return out
 
 
 def refine_members(
-    Z: np.ndarray, labels: np.ndarray, *, threshold: float, min_size: int, rounds: int = 6
+    Z: np.ndarray,
+    labels: np.ndarray,
+    *,
+    threshold: float,
+    min_size: int,
+    sufficient: float = np.inf,
+    rounds: int = 6,
 ) -> np.ndarray:
     """Labels after each gene was moved to the module that it follows most, until nothing moves.
 
@@ -66,6 +82,8 @@ def refine_members(
         Smallest value of `membership_z` of a member.
     min_size
         Modules with fewer genes are dissolved at the end.
+    sufficient
+        Correlation above the median of the genes outside with which a gene follows a module, however much those differ.
     rounds
         Largest number of rounds.
 
@@ -79,7 +97,7 @@ def refine_members(
         return labels
     square = np.einsum("ij,ij->j", Z, Z) / len(Z)
     for _ in range(rounds):
-        z = membership_z(Z, labels, n_modules, square)
+        z = membership_z(Z, labels, n_modules, square, largest_unit=sufficient / threshold)
         best = z.argmax(axis=1)
         moved = np.where(z[np.arange(len(best)), best] >= threshold, best + 1, 0)
         sizes = np.bincount(moved, minlength=n_modules + 1)
@@ -90,6 +108,64 @@ def refine_members(
     sizes = np.bincount(labels, minlength=n_modules + 1)
     labels[(sizes < min_size)[labels]] = 0
     return labels
+
+
+def axis_correlations(Z: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Correlations of what the genes of modules share, without the noise of single genes.
+
+    The sum of a module's genes is their common axis and the noise of each. The variance of the axis is estimated from
+    the covariances of different genes alone, so that the correlation of two axes does not fall with the noise
+    (correction for attenuation; Spearman 1904), nor rise with the pooling of rows.
+
+    Parameters
+    ----------
+    Z
+        Values of mean 0 over rows. Shape (rows, genes).
+    labels
+        Module of each gene, 1 to the number of modules, or 0. Shape (genes,).
+
+    Returns
+    -------
+    Shape (modules, modules), diagonal 1; 0 for a module whose genes do not vary together.
+    """
+    n_modules = int(labels.max(initial=0))
+    member = (labels[:, None] == np.arange(1, n_modules + 1)).astype(Z.dtype)
+    sums = np.asarray(Z @ member, dtype=np.float64)
+    covariance = sums.T @ sums / len(Z)
+    noise = np.einsum("ij,ij->j", Z, Z, dtype=np.float64) @ member / len(Z)
+    sizes = np.maximum(member.sum(axis=0, dtype=np.float64), 2)
+    variance = np.maximum(np.diag(covariance) - noise, 0) * sizes / (sizes - 1)
+    scale = np.sqrt(np.outer(variance, variance))
+    R = np.clip(np.where(scale > 0, covariance / np.where(scale > 0, scale, 1), 0), -1, 1)
+    np.fill_diagonal(R, 1)
+    return np.asarray((R + R.T) / 2)
+
+
+def two_sides(Z: np.ndarray) -> np.ndarray:
+    """Genes in two sides by the two axes that most of their correlation follows.
+
+    The first two principal components are turned so that each gene follows one of them and not the other, as far as
+    that can be (varimax; Kaiser 1958, in closed form for two), and each gene is given to the one that it follows more.
+
+    Parameters
+    ----------
+    Z
+        Values of mean 0 and variance 1 over rows. Shape (rows, genes), at least two genes.
+
+    Returns
+    -------
+    1 or 2 for every gene; 1 is the side of the first gene. Shape (genes,).
+    """
+    values, vectors = np.linalg.eigh(np.asarray(Z.T @ Z, dtype=np.float64) / len(Z))
+    x, y = (vectors[:, -2:] * np.sqrt(np.maximum(values[-2:], 0))).T
+    u, v = x**2 - y**2, 2 * x * y
+    above = 2 * (u * v).sum() - 2 * u.sum() * v.sum() / len(u)
+    below = (u**2 - v**2).sum() - (u.sum() ** 2 - v.sum() ** 2) / len(u)
+    angle = np.arctan2(above, below) / 4
+    axes = np.stack([x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)])
+    axes *= np.where(axes.sum(axis=1) < 0, -1, 1)[:, None]
+    second = axes[1] > axes[0]
+    return np.where(second == second[0], 1, 2)
 
 
 @njit(cache=True, nogil=True)

@@ -11,9 +11,10 @@ import pandas as pd
 
 from scresist.checks import DesignError, InputError, RefusedError, require_columns
 from scresist.networks.construct import described, with_network_scores
-from scresist.networks.detect import correlations, cut_modules, dissimilarity
+from scresist.networks.detect import cut_modules
 from scresist.networks.matrix import MINIMUM_METACELLS
 from scresist.networks.network import Network
+from scresist.networks.recipe import correlations, dissimilarity
 from scresist.networks.robustness import recipe_of
 
 
@@ -78,7 +79,9 @@ def consensus(
         )
     given = {"min_module_size": min_module_size, "deep_split": deep_split}
     changes = {name: value for name, value in given.items() if value is not None}
-    recipe = recipe_of(net, **changes)
+    recipe = recipe_of(
+        net, start="tree", **changes
+    )  # what the patients agree on is an overlap, of which a tree is made
     values = net.metacells[by].astype(str).to_numpy()
     names, counts = np.unique(values, return_counts=True)
     used, out = names[counts >= min_metacells], names[counts < min_metacells]

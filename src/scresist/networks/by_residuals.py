@@ -21,7 +21,7 @@ from scresist.networks.cell_values import (
     samples_of,
 )
 from scresist.networks.covariates import CARRIED
-from scresist.networks.detect import Recipe, correlations, cut_modules, dissimilarity, varying
+from scresist.networks.detect import cut_modules
 from scresist.networks.held_out import (
     DEEP_SPLITS,
     LEVEL,
@@ -47,7 +47,9 @@ from scresist.networks.modes import NetworkMode
 from scresist.networks.naming import content_id
 from scresist.networks.pooling import Metacells, Pooling, pool_cells
 from scresist.networks.power import power_table
+from scresist.networks.recipe import Recipe, correlations, dissimilarity
 from scresist.networks.selection import REASON_CONSTANT, GeneChoice, select_genes
+from scresist.networks.starts import varying
 
 DEEP_SPLIT = 4  # where nothing decides it
 PART = "part"  # column of the metacells: the part of a sample's cells, where there are too few patients
@@ -58,6 +60,7 @@ UNCERTAIN_POWER = 6.0  # where no power makes modules that two halves share
 class Asked:
     """What the call sets and the data would choose otherwise: None is chosen."""
 
+    start: str | None
     power: float | None
     deep_split: int | None
     powers: tuple[float, ...]
@@ -196,15 +199,19 @@ def _modules(units: Units, names: pd.Index, recipe: Recipe, asked: Asked, log_me
     notes: list[str] = []
     powers = POWERS[recipe.network] if asked.power is None else (asked.power,)
     splits = DEEP_SPLITS if asked.deep_split is None else (asked.deep_split,)
+    starts = _starts(asked)
     choices, (for_settings, for_proof) = None, np.random.default_rng(asked.rng).spawn(2)
     if recipe.min_module_size > units.M.shape[1] // 2:
         notes.append(f"min_module_size was lowered from {recipe.min_module_size} to half of {units.M.shape[1]} genes")
-    if len(powers) * len(splits) > 1:
-        choices = chosen_settings(units, recipe, powers, splits, for_settings)
+    recipe = replace(recipe, start=starts[0], power=float(asked.power or UNCERTAIN_POWER),
+                     deep_split=DEEP_SPLIT if asked.deep_split is None else asked.deep_split)  # fmt: skip
+    if starts == ("components",):
+        notes.append("modules start from components, as was asked")
+    elif len(powers) * len(splits) * len(starts) > 1:
+        choices = chosen_settings(units, recipe, powers, splits, for_settings, starts)
         recipe, note = _best(choices, recipe)
         notes.append(note)
     else:
-        recipe = replace(recipe, power=float(powers[0]), deep_split=splits[0])
         notes.append(f"power {recipe.power:g} and deep_split {recipe.deep_split} were given")
     R = correlations(units.M, recipe)
     table = power_table(R, recipe.network, asked.powers)
@@ -220,22 +227,39 @@ def _modules(units: Units, names: pd.Index, recipe: Recipe, asked: Asked, log_me
     return Found(recipe, table, replace(detected, labels=final), tuple(notes), choices, candidates)
 
 
+def _starts(asked: Asked) -> tuple[str, ...]:
+    """Where modules may start: a power or a depth of the cut is that of a tree."""
+    if asked.start is not None:
+        return (asked.start,)
+    return ("tree",) if (asked.power, asked.deep_split) != (None, None) else ("components", "tree")
+
+
 def _best(choices: pd.DataFrame, recipe: Recipe) -> tuple[Recipe, str]:
-    """The recipe with the settings of rank 1, and a sentence on them and the runner-up."""
+    """The recipe with the settings of rank 1, and a sentence on them and the runner-up.
+
+    Where modules start from components, the tree that is drawn has the power of the best tree.
+    """
     ranked = choices.sort_values("rank", kind="stable")
-    first, second = ranked.iloc[0], ranked.iloc[1]
+    first = ranked.iloc[0]
+    trees = ranked[ranked["start"] == "tree"]
+    if len(trees):
+        recipe = replace(recipe, power=float(trees["power"].iloc[0]), deep_split=int(trees["deep_split"].iloc[0]))
+    recipe = replace(recipe, start=str(first["start"]))
     if not first["information"] > first["information_chance"]:
         recipe = replace(recipe, power=UNCERTAIN_POWER, deep_split=DEEP_SPLIT)
         return recipe, (
-            f"under no power and depth of the cut do modules of two halves agree beyond chance; power {recipe.power:g} "
+            f"from no start do modules of two halves agree beyond chance; {recipe.start} with power {recipe.power:g} "
             f"and deep_split {recipe.deep_split} are used"
         )
-    recipe = replace(recipe, power=float(first["power"]), deep_split=int(first["deep_split"]))
-    return recipe, (
-        f"power {recipe.power:g} and deep_split {recipe.deep_split}: modules of two halves agree most (adjusted mutual "
-        f"information {first['agreement']:.2f}); next are power {second['power']:g} and deep_split "
-        f"{second['deep_split']:g} ({second['agreement']:.2f})"
-    )
+    next_best = f"; next are {_named(ranked.iloc[1])}" if len(ranked) > 1 else ""
+    return recipe, f"modules of two halves agree more from {_named(first)} than from the other starts{next_best}"
+
+
+def _named(row: pd.Series) -> str:
+    agreement = f"adjusted mutual information {row['agreement']:.2f}"
+    if row["start"] == "components":
+        return f"components ({agreement})"
+    return f"a tree of power {row['power']:g} and deep_split {row['deep_split']} ({agreement})"
 
 
 def _candidates(

@@ -12,12 +12,12 @@ from scipy import sparse
 from scresist.cells.counts import raw_counts
 from scresist.cells.focus import resolve_focus
 from scresist.cells.network_cells import check_genes, neighbour_space
-from scresist.checks import RefusedError, require_choice, require_columns, require_positive
+from scresist.checks import InputError, RefusedError, require_choice, require_columns, require_positive
 from scresist.kernels.modules import eigengenes, signed_kme
 from scresist.kernels.normalise import log1p_per_10k
 from scresist.networks.by_residuals import DEEP_SPLIT, Asked, from_residuals
 from scresist.networks.covariates import with_covariates, with_flags
-from scresist.networks.detect import Detected, Recipe, check_recipe, correlations, cut_modules, dissimilarity
+from scresist.networks.detect import Detected, cut_modules
 from scresist.networks.matrix import (
     N_NEIGHBOURS,
     Found,
@@ -34,6 +34,7 @@ from scresist.networks.network import Network
 from scresist.networks.origin import with_origin
 from scresist.networks.pooling import Metacells, Pooling, pool_cells
 from scresist.networks.power import POWERS, PowerChoice, choose_power, power_table
+from scresist.networks.recipe import Recipe, check_recipe, correlations, dissimilarity
 from scresist.networks.scores import module_scores
 from scresist.networks.selection import GeneChoice, select_genes
 
@@ -49,6 +50,7 @@ def build(
     network: str = "signed",
     tom: str = "signed",
     correlation: str = "pearson",
+    start: str | None = None,
     power: float | None = None,
     deep_split: int | None = None,
     min_module_size: int | None = None,
@@ -96,6 +98,9 @@ def build(
         precision, and no metacells from groups below 100 cells. `networks.modes` lists every difference.
     network, tom, correlation
         "signed", "unsigned" or "signed hybrid"; "signed", "unsigned" or "signed Nowick"; "pearson" or "bicor".
+    start
+        Where modules start: "tree" (its branches) or "components" (of the cells' residuals, turned so that each gene
+        follows few). None is the tree, and for residuals, unless power or deep_split are given, whichever reproduces.
     power
         Soft-threshold power, 1 to 30. None chooses it: in sound mode by what reproduces (`choices` has the curve); by
         the fit table in parity mode and for values="log", where WGCNA's recommended power for the number of metacells
@@ -161,12 +166,17 @@ def build(
     by_residuals = values == "residuals"
     recipe = Recipe(
         network=network, tom=tom, correlation=correlation, merge_height=merge_height, pam=pam,
+        start="tree" if start is None else start,
         deep_split=(rules.deep_split or DEEP_SPLIT) if deep_split is None else deep_split,
         min_module_size=rules.min_module_size if min_module_size is None else min_module_size,
         single=rules.single_precision, members=rules.members if by_residuals else 0.0,
         seed_genes=rules.seed_genes if by_residuals else 0,
     )  # fmt: skip
     check_recipe(recipe)
+    if recipe.start != "tree" and not by_residuals:
+        raise InputError(f'start={start!r} needs values="residuals"; values are {values!r}')
+    if recipe.start != "tree" and (power, deep_split) != (None, None):
+        raise InputError('power and deep_split are settings of a tree; leave them out or set start="tree"')
     if n_components is not None:
         require_positive(n_components, "n_components")
     choice = GeneChoice(select, fraction, n_genes, genes, keep_genes)
@@ -179,7 +189,7 @@ def build(
     _check_patients(adata.obs[inside], rules.minimum_patients if min_patients is None else min_patients)
     source = draws if draws is not None else rules.random(rng)
     if by_residuals:
-        asked = Asked(power, deep_split, tuple(powers), n_components, reduction, within, rng)
+        asked = Asked(start, power, deep_split, tuple(powers), n_components, reduction, within, rng)
         made = from_residuals(adata, inside, columns, rules, pooling, choice, recipe, asked, source)
         metacells, matrix, found = made.metacells, made.matrix, made.found
     else:
@@ -189,7 +199,8 @@ def build(
         metacells, found = pooled.metacells, _modules(matrix.X, recipe, threshold, rules)
     settings = {
         "mode": mode, "values": values, "groupby": matrix.columns, "compartment": compartment, "network": network,
-        "tom": tom, "correlation": correlation, "power": found.recipe.power, "deep_split": found.recipe.deep_split,
+        "tom": tom, "correlation": correlation, "start": found.recipe.start,
+        "power": found.recipe.power, "deep_split": found.recipe.deep_split,
         "merge_height": merge_height, "min_module_size": found.recipe.min_module_size,
         "max_module_share": max_module_share, "pam": pam,
         "members": recipe.members, "seed_genes": recipe.seed_genes, "within": matrix.within, "fraction": fraction,

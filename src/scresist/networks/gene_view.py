@@ -9,10 +9,11 @@ import pandas as pd
 
 from scresist.checks import InputError, suggestion
 from scresist.kernels.linkage import average_linkage
-from scresist.networks.detect import correlations, cut_modules, dissimilarity
+from scresist.networks.detect import cut_modules
 from scresist.networks.intervals import with_kme_intervals
 from scresist.networks.naming import UNASSIGNED
 from scresist.networks.network import Network
+from scresist.networks.recipe import correlations, dissimilarity
 from scresist.networks.robustness import match_modules, recipe_of
 from scresist.results import Result
 
@@ -196,7 +197,8 @@ def settings_view(
     D = dissimilarity(correlations(X, recipe), recipe)
     rows, tree = [], average_linkage(D)
     for changes in grid:
-        made = cut_modules(X, D, recipe_of(net, **changes), tree=tree)
+        of_tree = {"start": "tree"} if {"power", "deep_split"} & set(changes) else {}
+        made = cut_modules(X, D, recipe_of(net, **changes, **of_tree), tree=tree)
         jaccard, best = match_modules(made.labels, net.labels)
         setting = ", ".join(f"{name} {value}" for name, value in changes.items())
         for gene, place in zip(genes, places, strict=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,11 @@ from sklearn.metrics import adjusted_mutual_info_score
 from scresist.kernels.membership import set_sums
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.residuals import gram
-from scresist.networks.detect import Recipe, find_modules, prepared, seed_labels, with_members
+from scresist.networks.detect import find_modules
+from scresist.networks.members import with_members
+from scresist.networks.recipe import STARTS, Recipe
 from scresist.networks.robustness import match_modules
+from scresist.networks.starts import prepared, seed_labels, start_labels
 
 FOLDS = 5
 MINIMUM_PATIENTS = 4  # with fewer, modules are proved in cells that did not form them, of the same patients
@@ -57,9 +61,14 @@ class Units:
 
 
 def chosen_settings(
-    units: Units, recipe: Recipe, powers: Sequence[float], splits: Sequence[int], rng: np.random.Generator
+    units: Units,
+    recipe: Recipe,
+    powers: Sequence[float],
+    splits: Sequence[int],
+    rng: np.random.Generator,
+    starts: Sequence[str] = STARTS,
 ) -> pd.DataFrame:
-    """How well the modules of two halves of the units agree, for every power and depth of the cut.
+    """How well the modules of two halves of the units agree, by where they start: a tree (by power, cut), components.
 
     Modules are found in each half alone. `information` is what the modules of one half tell about those of the other
     beyond what permuted modules of the same sizes do, in bits per gene: it grows with the number of modules that
@@ -75,32 +84,43 @@ def chosen_settings(
         The grid.
     rng
         Source of the permuted modules.
+    starts
+        "tree", which uses the grid, "components", which does not, or both.
 
     Returns
     -------
-    `power`, `deep_split`, `n_modules` (mean of the halves), `agreement`, `information`, `information_chance` (95 %
-    quantile over permuted modules, of the same difference), `rank` (1 is used).
+    `start`, `power` and `deep_split` (missing for components), `n_modules` (mean of the halves), `agreement`,
+    `information`, `information_chance` (95 % quantile over permuted modules, of the same difference), `rank` (1 is
+    used).
     """
     halves = [units.rows(part) for part in units.dealt(2)]
-    seeds = [prepared(M, recipe) for M, _ in halves]
-    rows: list[dict[str, float]] = []
     known: dict[tuple[int, bytes], np.ndarray] = {}
-    for power in powers:
+
+    def agreement(own: Recipe, starts: Sequence[np.ndarray]) -> dict[str, float]:
+        found = []
+        for half, (M, Z), labels in zip((0, 1), halves, starts, strict=True):
+            key = (half, own.start.encode() + labels.tobytes())  # settings often cut the same branches
+            if key not in known:
+                known[key] = with_members(M, labels, own, Z)
+            found.append(known[key])
+        return _agreement(found[0], found[1], rng)
+
+    rows: list[dict[str, Any]] = []
+    if "components" in starts:
+        own = replace(recipe, start="components")
+        rows.append({"start": own.start, "power": np.nan, "deep_split": pd.NA}
+                    | agreement(own, [start_labels(M, own, Z) for M, Z in halves]))  # fmt: skip
+    seeds = [prepared(M, recipe) for M, _ in halves] if "tree" in starts else []
+    for power in powers if seeds else ():
         trees = [seed.at(power) for seed in seeds]
         for split in splits:
-            own = replace(recipe, power=power, deep_split=split)
-            starts = [seed_labels(M, own, tree) for (M, _), tree in zip(halves, trees, strict=True)]
-            found = []
-            for half, (M, Z), labels in zip((0, 1), halves, starts, strict=True):
-                key = (half, labels.tobytes())  # settings often cut the same branches
-                if key not in known:
-                    known[key] = with_members(M, labels, own, Z)
-                found.append(known[key])
-            rows.append({"power": float(power), "deep_split": split, **_agreement(found[0], found[1], rng)})
+            own = replace(recipe, start="tree", power=power, deep_split=split)
+            cuts = [seed_labels(M, own, tree) for (M, _), tree in zip(halves, trees, strict=True)]
+            rows.append({"start": own.start, "power": float(power), "deep_split": split} | agreement(own, cuts))
     table = pd.DataFrame(rows)
-    order = table.sort_values(["information", "power", "deep_split"], ascending=[False, True, True], kind="stable")
+    order = table.sort_values("information", ascending=False, kind="stable")  # of equals the first
     table.loc[order.index, "rank"] = np.arange(1, len(table) + 1)
-    return table.astype({"rank": int})
+    return table.astype({"rank": int, "deep_split": "Int64"})
 
 
 def _agreement(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> dict[str, float]:

@@ -9,8 +9,9 @@ import pandas as pd
 
 from scresist.cells.network_cells import group_names
 from scresist.checks import RefusedError, require_columns
-from scresist.networks.detect import Detected, Recipe
+from scresist.networks.detect import Detected
 from scresist.networks.pooling import Metacells
+from scresist.networks.recipe import Recipe
 
 MIN_GENES = 20
 MINIMUM_METACELLS = 15  # correlations over fewer are mostly noise

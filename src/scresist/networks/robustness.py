@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import DesignError, require_positive
-from scresist.networks.detect import Recipe, find_modules
+from scresist.networks.detect import find_modules
 from scresist.networks.modes import MODES
 from scresist.networks.network import Network
+from scresist.networks.recipe import Recipe
 from scresist.parallel import map_tasks
 
 FOUND = 0.5  # Jaccard index from which a module of a resample counts as the same module
@@ -41,7 +42,7 @@ def recipe_of(net: Network, **changes: Any) -> Recipe:
     """The recipe of a network, with some settings changed."""
     names = ("network", "tom", "correlation", "power", "deep_split", "min_module_size", "merge_height", "pam")
     given = {name: net.settings[name] for name in names}
-    given |= {name: net.settings[name] for name in ("members", "seed_genes") if name in net.settings}
+    given |= {name: net.settings[name] for name in ("start", "members", "seed_genes") if name in net.settings}
     return Recipe(**{**given, "single": MODES[net.settings["mode"]].single_precision, **changes})
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Section(BaseModel):
@@ -105,6 +105,7 @@ class NetworksSection(_Section):
     n_components: int | None = Field(default=None, ge=2, le=50)
     network: Literal["signed", "unsigned", "signed hybrid"] = "signed"
     correlation: Literal["pearson", "bicor"] = "pearson"
+    start: Literal["tree", "components"] | None = None
     power: float | None = Field(default=None, ge=1, le=30)
     deep_split: int | None = Field(default=None, ge=0, le=4)
     merge_height: float = Field(default=0.2, ge=0, le=1)
@@ -114,6 +115,14 @@ class NetworksSection(_Section):
     max_shared: int | None = Field(default=None, ge=0)
     bootstraps: int = Field(default=20, ge=0)
     consensus: bool = False
+
+    @model_validator(mode="after")
+    def _of_a_tree(self) -> "NetworksSection":
+        if self.start == "components" and (self.power, self.deep_split) != (None, None):
+            raise ValueError('power and deep_split are settings of a tree; leave them out, or set start = "tree"')
+        if self.start == "components" and self.values == "log":
+            raise ValueError('start = "components" needs values = "residuals"')
+        return self
 
 
 class CommunicationSection(_Section):

@@ -150,6 +150,13 @@ def _add_setting(detail: object, text: str, file: str, problems: Problems) -> No
         problems.error(file, f"unknown key {key!r} in [{where}]", suggestion(key, known), row=row, column=key)
     elif detail["type"] == "missing":
         problems.error(file, f"[{where}] lacks {key!r}", f"add {key} = ...", row=row, column=key)
+    elif detail["type"] == "value_error":  # settings of one section that exclude each other
+        problems.error(
+            file,
+            f"[{'.'.join(location)}]: {detail['ctx']['error']}",
+            f"correct the section {'.'.join(location)}",
+            row=row,
+        )
     else:
         problems.error(
             file,

@@ -77,7 +77,7 @@ def settings_of(own: NetworksSection, mode: str) -> dict[str, Any]:
     """The keywords of `networks.build` that the section [networks] sets."""
     from scresist.networks.modes import mode_named
 
-    names = ("fraction", "n_genes", "values", "n_components", "network", "correlation", "power", "deep_split",
+    names = ("fraction", "n_genes", "values", "n_components", "network", "correlation", "start", "power", "deep_split",
              "merge_height", "min_module_size", "max_module_share")  # fmt: skip
     pooling = mode_named(mode).pooling
     given = {name: value for name in ("k", "max_shared") if (value := getattr(own, name)) is not None}
