@@ -22,6 +22,7 @@ MINIMUM_PATIENTS = 4  # with fewer, modules are proved in cells that did not for
 PERMUTED = 50  # labellings, for what agreement chance gives
 RANDOM_SETS = 999
 LEVEL = 0.05  # false discovery rate over the modules that are kept
+HALF_CELLS = 5000  # of each half, in which the settings are compared
 HELD_CELLS = 3000  # of all folds together, in which coherence is measured
 BINS = 20  # of expression, within which random genes are drawn
 DEEP_SPLITS = (2, 4)
@@ -47,9 +48,27 @@ class Units:
         """Number of units."""
         return int(max(self.metacell.max(initial=-1), self.cell.max(initial=-1))) + 1
 
-    def rows(self, units: np.ndarray) -> "tuple[np.ndarray, np.ndarray]":
-        """Values of the metacells and of the cells of some units."""
-        return self.M[np.isin(self.metacell, units)], self.Z[np.isin(self.cell, units)]
+    def rows(self, units: np.ndarray, n_cells: int | None = None) -> "tuple[np.ndarray, np.ndarray]":
+        """Values of the metacells and of the cells of some units; of about `n_cells` cells, evenly many of each."""
+        inside = np.flatnonzero(np.isin(self.cell, units))
+        if n_cells is not None and len(inside) > n_cells:
+            inside = self._evenly(units, n_cells // max(len(units), 1))
+        return self.M[np.isin(self.metacell, units)], self.Z[inside]
+
+    def _evenly(self, units: np.ndarray, each: int) -> np.ndarray:
+        """Positions of at most `each` cells of every unit, in the order of the units."""
+        chosen = []
+        for unit in units:
+            own = np.flatnonzero(self.cell == unit)
+            chosen.append(own[np.linspace(0, len(own) - 1, min(len(own), each)).round().astype(int)])
+        return np.concatenate(chosen)
+
+    def held(self, part: np.ndarray) -> np.ndarray:
+        """Cells of a part, evenly many of each of its units, standardised within the part."""
+        Z = self.Z[self._evenly(part, max(HELD_CELLS // max(self.n_units, 1), 20))]
+        Z = Z - Z.mean(axis=0)
+        deviation = Z.std(axis=0)
+        return np.asarray(Z / np.where(deviation > 0, deviation, 1))
 
     def dealt(self, n: int) -> list[np.ndarray]:
         """The units in n parts of about as many cells, largest first, forth and back."""
@@ -93,7 +112,7 @@ def chosen_settings(
     `information`, `information_chance` (95 % quantile over permuted modules, of the same difference), `rank` (1 is
     used).
     """
-    halves = [units.rows(part) for part in units.dealt(2)]
+    halves = [units.rows(part, HALF_CELLS) for part in units.dealt(2)]
     known: dict[tuple[int, bytes], np.ndarray] = {}
 
     def agreement(own: Recipe, starts: Sequence[np.ndarray]) -> dict[str, float]:
@@ -185,7 +204,7 @@ def proof(units: Units, recipe: Recipe, labels: np.ndarray, mean: np.ndarray, rn
         found = find_modules(M, recipe, cells=Z)
         jaccard, best = match_modules(labels, found)
         overlap += jaccard / len(parts)
-        held = _held_cells(units, part)
+        held = units.held(part)
         C = gram(held)
         usual = float(np.median(C.mean(axis=1)))
         for m in range(n):
@@ -224,19 +243,6 @@ def carried_shares(units: Units, labels: np.ndarray) -> np.ndarray:
     np.add.at(square, units.cell, np.square(sums, dtype=np.float64))
     total = square.sum(axis=0)
     return square / np.where(total > 0, total, 1.0)
-
-
-def _held_cells(units: Units, part: np.ndarray) -> np.ndarray:
-    """Cells of a part, evenly many of each of its units, standardised within the part."""
-    chosen = []
-    per_unit = max(HELD_CELLS // max(units.n_units, 1), 20)
-    for unit in part:
-        own = np.flatnonzero(units.cell == unit)
-        chosen.append(own[np.linspace(0, len(own) - 1, min(len(own), per_unit)).round().astype(int)])
-    Z = units.Z[np.concatenate(chosen)]
-    Z = Z - Z.mean(axis=0)
-    deviation = Z.std(axis=0)
-    return np.asarray(Z / np.where(deviation > 0, deviation, 1))
 
 
 def _bins(mean: np.ndarray) -> np.ndarray:
