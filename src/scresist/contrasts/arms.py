@@ -10,6 +10,7 @@ from scresist.checks import InputError, require_choice, require_positive
 from scresist.contrasts.engine import METHODS, Tested, describe, evaluate_contrast
 from scresist.contrasts.estimability import confounding
 from scresist.contrasts.influence import Influence, leave_one_patient_out
+from scresist.contrasts.other_arms import other_arms
 from scresist.contrasts.units import check_design, contrast_units, feature_table
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.multiple_testing import benjamini_hochberg
@@ -106,8 +107,8 @@ def contrast_arms(
     for contrast in design.contrasts:
         units = contrast_units(wide, design, contrast, cells=weights)
         tested = evaluate_contrast(
-            units, method=method, n_permutations=int(n_permutations), alpha=alpha, seed=seed,
-            equal_variances=equal_variances,
+            units, others=other_arms(wide, design, contrast, cells=weights), method=method,
+            n_permutations=int(n_permutations), alpha=alpha, seed=seed, equal_variances=equal_variances,
         )  # fmt: skip
         influenced = leave_one_patient_out(tested, alpha=alpha) if influence else None
         table = contrast_table(tested, wide.columns, contrast, design, influenced)

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 from scresist.checks import DesignError, require_choice
+from scresist.contrasts.other_arms import OtherArm, joint_precision, learn_shared, with_shared
 from scresist.contrasts.shared import (
     CAUTION,
     MIN_MODERATED,
@@ -25,6 +26,7 @@ from scresist.kernels.mixed_model import mixed_model
 from scresist.kernels.patient_model import PatientFit, fit_patient_model
 from scresist.kernels.permutation import permutation_detail
 from scresist.kernels.precision import cell_precision
+from scresist.kernels.shared_variance import SharedVariance
 
 METHODS = ("auto", "moderated", "t", "mixed", "permutation")
 _NAMES = {
@@ -65,6 +67,7 @@ class Setup:
     correlation: float | np.ndarray
     priors: Priors | None
     arms: VarianceRatio | None
+    shared: SharedVariance | None
     n_permutations: int
     seed: int
 
@@ -78,12 +81,14 @@ class Setup:
             correlation=self.correlation[features] if isinstance(self.correlation, np.ndarray) else self.correlation,
             priors=None if self.priors is None else self.priors.pick(features),
             arms=None if self.arms is None else VarianceRatio(*(part[features] for part in self.arms)),
+            shared=None if self.shared is None else self.shared.pick(features),
         )
 
 
 def evaluate_contrast(
     units: Units,
     *,
+    others: Sequence[OtherArm] = (),
     method: str = "auto",
     n_permutations: int = 10_000,
     alpha: float = ALPHA,
@@ -101,6 +106,9 @@ def evaluate_contrast(
     ----------
     units
         From `contrast_units`.
+    others
+        Arms of the design beside the two of the contrast. The moderated t learns the variance of each feature from
+        them too, as one linear model of all arms does, where nobody is in both arms of the contrast.
     method
         auto (moderated t; ordinary t below 15 features) | moderated | t | mixed | permutation.
     n_permutations
@@ -125,6 +133,8 @@ def evaluate_contrast(
     """
     require_choice(method, METHODS, "method")
     equal_variances = equal_variances or method == "t"  # the textbook's test, feature by feature
+    if method not in ("auto", "moderated"):
+        others = ()
     method = "moderated" if method == "auto" else method
     if method == "permutation" and units.numeric_covariates:
         raise DesignError(
@@ -134,8 +144,10 @@ def evaluate_contrast(
     units = _respect_pairing(units)
     if units.patient.size == 0:
         units = _nobody(units)
+    if units.paired.any():
+        others = ()  # differences within patients are another variance
     setup, fit = _set_up(
-        units, method, weights, covariate, robust=robust,
+        units, others, method, weights, covariate, robust=robust,
         independent=independent_features, equal_variances=equal_variances, n_permutations=n_permutations, seed=seed,
     )  # fmt: skip
     tested = _assemble(setup, fit, alpha)
@@ -161,7 +173,8 @@ def refit(setup: Setup, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | np.
     if setup.method == "mixed":
         effect, se, degrees = _mixed(units, replace(setup, weights=weights))
         return effect, np.where(_enough(units), _two_sided(effect, se, degrees), np.nan)
-    effect, se, df = _estimated(replace(setup, units=units, weights=weights), _fit(units, weights, setup.correlation))
+    fit = with_shared(_fit(units, weights, setup.correlation), setup.shared)
+    effect, se, df = _estimated(replace(setup, units=units, weights=weights), fit)
     return effect, np.where(_enough(units), _two_sided(effect, se, df), np.nan)
 
 
@@ -208,12 +221,15 @@ def _fit(units: Units, weights: np.ndarray | None, correlation: float | np.ndarr
 
 
 def _set_up(
-    units: Units, method: str, weights: np.ndarray | None, covariate: np.ndarray | None, *, robust: bool,
-    independent: bool, equal_variances: bool, n_permutations: int, seed: int,
+    units: Units, others: Sequence[OtherArm], method: str, weights: np.ndarray | None, covariate: np.ndarray | None, *,
+    robust: bool, independent: bool, equal_variances: bool, n_permutations: int, seed: int,
 ) -> tuple[Setup, PatientFit]:  # fmt: skip
     """What all features decide together (precision, correlation within patients, priors), and the fit."""
     if weights is None and units.cells is not None and units.patient.size:
-        weights = cell_precision(units.values, units.cells, units.nuisance)
+        if others:
+            weights, others = joint_precision(units, others)
+        else:
+            weights = cell_precision(units.values, units.cells, units.nuisance)
     usable = _enough(units) & ~identical(units.values)
     if method == "moderated" and usable.sum() < MIN_MODERATED:
         method = "t"
@@ -228,12 +244,14 @@ def _set_up(
         arms = variance_ratio(arm_variances(units.values, _design(units), units.is_test, weights), usable, shared)
         weights = _weighted_arms(units, weights, arms.ratio)
     fit = _fit(units, weights, correlation)
+    learnt = learn_shared(fit, others, usable, shared, equal=equal_variances)
+    fit = with_shared(fit, learnt)
     priors = None
     if method == "moderated":
         priors = learn_priors(
             fit, usable, shared, covariate=covariate, robust=robust, caution=0.0 if independent else CAUTION
         )
-    return Setup(units, method, weights, precision, correlation, priors, arms, n_permutations, seed), fit
+    return Setup(units, method, weights, precision, correlation, priors, arms, learnt, n_permutations, seed), fit
 
 
 def _weighted_arms(units: Units, weights: np.ndarray | None, ratio: np.ndarray) -> np.ndarray:
