@@ -354,6 +354,8 @@ MEANINGS = {  # where a column means something else in one table
     ("gene_views", "verdict"): Column("place in the network", "in a module, near one, or left out"),
     ("claims", "level"): Column("level", "what q is compared with, over the whole study", "p"),
     ("families", "level"): Column("level", "what q is compared with, over the whole study", "p"),
+    ("families", "primary"): Column("primary", "whether the family belongs to the question declared beforehand"),
+    ("claims", "question"): Column("question", "primary, where the claim answers the question declared beforehand"),
     ("claims", "n"): Column("n", "patients of both arms, and in both"),
 }  # fmt: skip
 
@@ -476,7 +478,7 @@ _ALL = (
            "concordance", "zph_p", "sd", "influence", "influence_patient", "rests_on_one", "reason"),
           ("feature", "endpoint", "method"), kind="survival", optional=("cut",)),
     Table("families", "candidates", "families of tests, and the level that their q-values are compared with",
-          ("kind", "family", "tests", "smallest_q", "level"), ("kind", "family")),
+          ("kind", "family", "tests", "smallest_q", "primary", "level"), ("kind", "family")),
     Table("gene_doubts", "candidates", "what may explain the change of a gene, in every population with a finding",
           ("cell_type", "contrast", "gene", "doubt_ambient", "doubt_elsewhere", "doubts"),
           ("cell_type", "contrast", "gene")),
@@ -512,7 +514,7 @@ _ALL = (
     Table("claims", "report", "every statement that the page makes, with its numbers and its verdict",
           ("kind", "statement", "unit", "n", "test", "effect", "ci_low", "ci_high", "p_value", "p_floor", "q_value",
            "level", "influence", "influence_patient", "verdict", "grade", "why", "contrast", "feature", "cell_type",
-           "table", "row"), (), folder=""),
+           "table", "row", "question"), (), folder=""),
     Table("planted", "demo", "what was planted in a simulated cohort, and what the run found",
           ("what", "where", "planted", "found"), ("what", "where")),
 )  # fmt: skip

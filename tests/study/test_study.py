@@ -83,6 +83,21 @@ TOML_CASES = {
         'needs values = "residuals"',
         None,
     ),
+    "primary question unknown": (
+        TOML.replace("[design.contrasts", 'primary = "module"\n[design.contrasts'),
+        "neither a kind of claim",
+        None,
+    ),
+    "primary question twice": (
+        TOML.replace("[design.contrasts", 'primary = "modules: survival"\n[design.contrasts'),
+        "more than a kind",
+        None,
+    ),
+    "primary question without endpoint": (
+        TOML.replace("[design.contrasts", 'primary = "survival"\n[design.contrasts'),
+        "no [survival]",
+        None,
+    ),
     "survival column missing": (TOML + '\n[survival]\ntime = "pfs"\nevent = "pfs_event"\n', "no column 'pfs'", None),
 }
 
@@ -96,6 +111,12 @@ def test_what_is_wrong_in_the_settings_is_said(tmp_path, case):
     assert hit.remedy
     if row is not None:
         assert hit.row == row
+
+
+@pytest.mark.parametrize("asked", ["modules", "primary", "modules: primary", ""])
+def test_a_primary_question_is_part_of_the_design(tmp_path, asked):
+    toml = TOML.replace("[design.contrasts", f'primary = "{asked}"\n[design.contrasts')
+    assert read_study(write_study(tmp_path, toml=toml)).design.primary == asked
 
 
 def test_an_unknown_key_names_the_nearest_known_one(tmp_path):

@@ -36,7 +36,8 @@ class Design:
     `samples` has one row per sample, indexed by sample, with at least the columns `patient` and `arm`; covariates are
     columns of it (patient columns are already joined on), and `taken` is when the sample was taken (before | on | at
     progression; missing where it is not known). `arms` are in the order of the study; `batches` are the columns
-    (batch, site, chemistry) that are checked for confounding with the arms but not adjusted for.
+    (batch, site, chemistry) that are checked for confounding with the arms but not adjusted for. `primary` is the
+    question declared beforehand: a kind of claim, a contrast, or `kind: contrast`; empty where there is none.
     """
 
     arms: tuple[str, ...]
@@ -44,6 +45,7 @@ class Design:
     samples: pd.DataFrame
     covariates: tuple[str, ...] = ()
     batches: tuple[str, ...] = field(default=())
+    primary: str = ""
 
     def arm_of(self, samples: pd.Index) -> pd.Series:
         """The arm of each sample."""

@@ -30,11 +30,14 @@ class ContrastSection(_Section):
 
 
 class DesignSection(_Section):
-    """`[design]`: arms, covariates and contrasts; when the samples of an arm were taken; words for time points."""
+    """`[design]`: arms, covariates and contrasts; when the samples of an arm were taken; words for time points;
+    the primary question.
+    """
 
     arms: list[str] = Field(min_length=1)
     covariates: list[str] = []
     contrasts: dict[str, ContrastSection] = {}
+    primary: str = ""
     progression_months: float = Field(default=6.0, gt=0)
     taken: dict[str, Literal["before", "on", "at progression"]] = {}
     timepoints: dict[str, Literal["before", "on", "at progression"]] = {}

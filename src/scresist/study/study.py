@@ -17,6 +17,7 @@ from scresist.study.settings import Settings
 from scresist.study.sheet_checks import check_design, check_patients, check_roles, check_samples
 from scresist.study.sheets import LINE, read_sheet, read_text
 from scresist.study.timing import fill_by_arm, when_taken
+from scresist.tables import TABLES
 
 BATCHES = ("batch", "site", "chemistry")
 # Columns whose values name something, also where they are numbered: batch 3 is not three times batch 1.
@@ -95,6 +96,7 @@ def examine_study(path: Path) -> tuple[Study | None, tuple[Problem, ...]]:
     if patients_file is not None:
         patients = read_sheet(path.parent / patients_file, patients_file, problems, ("patient",))
     _check_contrast_arms(settings, path.name, problems)
+    _check_primary(settings, path.name, problems)
     if samples is None or (patients_file is not None and patients is None):
         return None, tuple(problems)
     if patients is not None:
@@ -113,7 +115,10 @@ def examine_study(path: Path) -> tuple[Study | None, tuple[Problem, ...]]:
         return None, tuple(problems)
     contrasts = tuple(Contrast(n, c.test, c.reference, c.pairing, c.role) for n, c in settings.design.contrasts.items())
     batches = tuple(c for c in BATCHES if c in joined and c not in settings.design.covariates)
-    design = Design(tuple(settings.design.arms), contrasts, joined, tuple(settings.design.covariates), batches)
+    design = Design(
+        tuple(settings.design.arms), contrasts, joined, tuple(settings.design.covariates), batches,
+        settings.design.primary,
+    )  # fmt: skip
     return Study(path.absolute(), settings, design, joined, table, tuple(problems)), tuple(problems)
 
 
@@ -216,6 +221,35 @@ def _check_contrast_arms(settings: Settings, file: str, problems: Problems) -> N
                 column="reference",
                 value=contrast.reference,
             )
+
+
+def _check_primary(settings: Settings, file: str, problems: Problems) -> None:
+    """The primary question names kinds of claim or contrasts that there are."""
+    kinds = sorted({table.kind for table in TABLES.values() if table.kind})
+    parts = [part.strip() for part in settings.design.primary.split(":")] if settings.design.primary else []
+    known = [*kinds, *settings.design.contrasts]
+    for part in parts:
+        if part not in known:
+            problems.error(
+                file,
+                "the primary question is neither a kind of claim nor a contrast",
+                f'{suggestion(part, known)}; kinds are {", ".join(kinds)}; both together: "modules: CONTRAST"',
+                column="primary",
+                value=settings.design.primary,
+            )
+    if len(parts) > 2 or (len(parts) == 2 and sum(part in kinds for part in parts) != 1):
+        problems.error(
+            file,
+            "the primary question has more than a kind of claim and a contrast",
+            'give one kind, one contrast, or both as "modules: CONTRAST"',
+            column="primary",
+            value=settings.design.primary,
+        )
+    if "survival" in parts and settings.survival is None:
+        problems.error(
+            file, "the primary question is survival but there is no [survival]",
+            "add the section with time and event", column="primary", value=settings.design.primary,
+        )  # fmt: skip
 
 
 def _check_focus(settings: Settings, path: Path, problems: Problems) -> None:
