@@ -83,6 +83,23 @@ TOML_CASES = {
         'needs values = "residuals"',
         None,
     ),
+    "order names an unknown arm": (
+        TOML.replace('test = "primary"\nreference = "baseline"', 'order = ["baseline", "primry", "primary"]'),
+        "not in arms",
+        None,
+    ),
+    "order of two arms": (
+        TOML.replace('test = "primary"\nreference = "baseline"', 'order = ["baseline", "primary"]'),
+        "needs at least three arms",
+        None,
+    ),
+    "order with other ends": (
+        TOML.replace('"baseline", "primary"]', '"baseline", "on", "primary"]').replace(
+            'reference = "baseline"', 'reference = "on"\norder = ["baseline", "on", "primary"]'
+        ),
+        "not the last and first arm",
+        None,
+    ),
     "primary question unknown": (
         TOML.replace("[design.contrasts", 'primary = "module"\n[design.contrasts'),
         "neither a kind of claim",
@@ -111,6 +128,14 @@ def test_what_is_wrong_in_the_settings_is_said(tmp_path, case):
     assert hit.remedy
     if row is not None:
         assert hit.row == row
+
+
+def test_a_course_gives_its_ends(tmp_path):
+    toml = TOML.replace('"baseline", "primary"]', '"baseline", "on", "primary"]').replace(
+        'test = "primary"\nreference = "baseline"', 'order = ["baseline", "on", "primary"]'
+    )
+    (contrast,) = read_study(write_study(tmp_path, toml=toml)).design.contrasts
+    assert (contrast.reference, contrast.test, contrast.order) == ("baseline", "primary", ("baseline", "on", "primary"))
 
 
 @pytest.mark.parametrize("asked", ["modules", "primary", "modules: primary", ""])

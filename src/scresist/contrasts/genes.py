@@ -133,7 +133,7 @@ def _cell_type(
 ) -> tuple[pd.DataFrame | None, list[str]]:  # fmt: skip
     """The rows of one cell type in one contrast, or None with the reason."""
     units = summed_units(counts, design, contrast)
-    n_test, n_reference = int(units.is_test.sum()), int((~units.is_test).sum())
+    n_test, n_reference = int(units.is_test.sum()), int(units.is_reference.sum())
     if min(n_test, n_reference) == 0:
         arm = contrast.test if n_test == 0 else contrast.reference
         return None, [f"{contrast.name}, {cell_type}: not tested, no patient of arm {arm} has enough cells"]
@@ -201,8 +201,8 @@ def model_matrix(units: Units) -> np.ndarray:
     if units.paired.all():
         patients = np.eye(int(units.code.max()) + 1)[units.code]
         varying = [c for c in units.nuisance[:, 1:].T if _differs_within(c, units.code)]
-        return np.column_stack([patients, *varying, units.is_test.astype(float)])
-    return np.column_stack([units.nuisance, units.is_test.astype(float)])
+        return np.column_stack([patients, *varying, units.arm])
+    return np.column_stack([units.nuisance, units.arm])
 
 
 def _differs_within(covariate: np.ndarray, patient: np.ndarray) -> bool:

@@ -37,11 +37,11 @@ def other_arms(
     A patient in several other arms counts in the first of them only, so that all residuals are of different patients.
     """
     samples = design.samples[design.samples.index.isin(wide.index)]
-    compared = samples["arm"].isin([contrast.test, contrast.reference])
+    compared = samples["arm"].isin(contrast.arms)
     seen = set(samples.loc[compared, "patient"].astype(str))
     found = []
     for arm in design.arms:
-        if arm in (contrast.test, contrast.reference) or not (samples["arm"] == arm).any():
+        if arm in contrast.arms or not (samples["arm"] == arm).any():
             continue
         units = contrast_units(wide, design, Contrast(arm, arm, ""), cells=cells, total=total)
         units = units.keep(~np.isin(units.patient, sorted(seen)))

@@ -12,7 +12,10 @@ TAKEN = (BEFORE, ON, AT_PROGRESSION)
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """One comparison of two arms; `pairing` is auto, paired or unpaired.
+    """One comparison of two arms, or the course over several; `pairing` is auto, paired or unpaired.
+
+    `order` are the arms of a course, first to last; its effect is the change per step, and `reference` and `test` are
+    its first and last arm. Empty: the two arms are compared.
 
     `role` is the resistance that it measures (primary | acquired | none); empty: that of its name, where it is one.
     """
@@ -22,6 +25,12 @@ class Contrast:
     reference: str
     pairing: str = "auto"
     role: str = ""
+    order: tuple[str, ...] = ()
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms compared, the reference first."""
+        return self.order or (self.reference, self.test)
 
     @property
     def resistance(self) -> str:

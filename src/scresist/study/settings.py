@@ -1,6 +1,6 @@
 """The settings of a study: what study.toml may contain, with types and defaults."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,12 +21,21 @@ class StudySection(_Section):
 
 
 class ContrastSection(_Section):
-    """`[design.contrasts.NAME]`: two arms compared; the role is the resistance that the contrast measures."""
+    """`[design.contrasts.NAME]`: two arms compared, or the course over `order`; the role is the resistance."""
 
     test: str
     reference: str
     pairing: Literal["auto", "paired", "unpaired"] = "auto"
     role: Literal["", "primary", "acquired", "none"] = ""
+    order: list[str] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ends(cls, given: Any) -> Any:
+        """The first and last arm of a course are its reference and test arm."""
+        if isinstance(given, dict) and isinstance(given.get("order"), list) and given["order"]:
+            return {"reference": given["order"][0], "test": given["order"][-1], **given}
+        return given
 
 
 class DesignSection(_Section):
