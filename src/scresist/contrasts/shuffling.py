@@ -87,10 +87,9 @@ def calibrate(
     if not claims:
         raise InputError("calibrate needs at least one kind of claim: its name and a function of a design")
     given = dict(values or {})
-    if set(given) - set(claims):
-        raise InputError(
-            f"values are given for {sorted(set(given) - set(claims))}, which are no claims; {list(claims)}"
-        )
+    unknown = sorted(set(given) - set(claims))
+    if unknown:
+        raise InputError(f"values are given for {unknown}, which are no claims; claims are {', '.join(claims)}")
     check_design(design, [])
     generator = np.random.default_rng(rng)
     names = [(kind, c.name) for kind in claims for c in design.contrasts]

@@ -66,7 +66,7 @@ def _values(state: State) -> dict[str, pd.DataFrame]:
 
 STEP = Step(
     name="calibration",
-    meaning="measures error rates with patients of the study shuffled, or signs of residuals (`scresist run --calibrate B`)",
+    meaning="measures error rates, patients shuffled or signs of residuals (`scresist run --calibrate B`)",
     body=calibration,
     after=("contrasts", "communication"),
     settings=("focus",),
