@@ -15,6 +15,7 @@ from scresist.contrasts.engine import evaluate_contrast
 from scresist.contrasts.units import Units
 from scresist.kernels import exact_permutation_test
 from scresist.kernels.multiple_testing import benjamini_hochberg, focused_q_values
+from scresist.kernels.residual_permutation import residual_permutation
 from scresist.study.design import Contrast, Design
 
 LAYOUTS = ((8, 4), (4, 8), (4, 4), (3, 3), (6, 6))  # patients in the test arm, in the reference
@@ -284,6 +285,71 @@ def primary_question(rng: np.random.Generator, studies: int) -> pd.DataFrame:
             "error": float(np.std(some) / np.sqrt(studies)), "power, modules": float(np.mean(power)),
             "power, genes": float(np.mean(other)),
         })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def permuted_residuals(rng: np.random.Generator, draws: int) -> pd.DataFrame:
+    """Permutation where labels alone do not do: unequal cells between arms, a number as covariate, a course."""
+    rows = []
+    for (n_test, n_reference), (what, ratio) in product(
+        LAYOUTS, (("20 times the cells in the test arm", 20.0), ("in the reference", 1 / 20), ("a covariate", 1.0))
+    ):
+        arm = np.repeat([1.0, 0.0], [n_test, n_reference])
+        n, covariate = arm.size, what == "a covariate"
+        weights = np.where(arm > 0, np.sqrt(ratio), 1 / np.sqrt(ratio))
+        x = rng.normal(size=n) + arm
+        values = rng.normal(size=(n, draws)) / np.sqrt(weights)[:, None] + (2 * x[:, None] if covariate else 0.0)
+        nuisance = np.column_stack([np.ones(n), *([x] if covariate else [])])
+        found = residual_permutation(
+            values, arm, nuisance, patient=np.arange(n), strata=np.zeros(n, int), weights=weights, alpha=None,
+            n_permutations=2_000, rng=rng,
+        )  # fmt: skip
+        plain = exact_permutation_test(values, arm, weights=weights, studentised=True, n_permutations=2_000, rng=rng)
+        rows.append({"design": f"{n_test} v {n_reference}", "what": what,
+                     **rates(found.p_value, np.array([np.nan]), [False]),
+                     "labels, p < 0.05": float((plain.p_value < 0.05).mean())})  # fmt: skip
+    for name, patient, step in (
+        ("course, 12 single patients", np.arange(12), np.repeat([0, 1, 2], 4)),
+        ("course, 5 patients three times", np.repeat(np.arange(5), 3), np.tile([0, 1, 2], 5)),
+    ):
+        n = step.size
+        values = rng.normal(size=(n, draws)) + rng.normal(size=(patient.max() + 1, draws))[patient]
+        found = residual_permutation(
+            values, step.astype(float), np.ones((n, 1)), patient=patient, strata=np.zeros(n, int), correlation=0.5,
+            alpha=None, n_permutations=2_000, rng=rng,
+        )  # fmt: skip
+        rows.append({"design": name, "what": "", **rates(found.p_value, np.array([np.nan]), [False]),
+                     "labels, p < 0.05": np.nan})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def three_arms(rng: np.random.Generator, draws: int) -> pd.DataFrame:
+    """The difference of two contrasts and a course, where one of three arms varies three times as much."""
+    rows = []
+    for sizes, spread, features in product(
+        ((4, 4, 4), (8, 4, 4)), ((1, 1, 1), (1, 3, 1), (3, 1, 1), (1, 1, 3)), (8, 200)
+    ):
+        arms = ("before", "on", "after")
+        arm = np.repeat(arms, sizes)
+        samples = pd.DataFrame({"patient": [f"P{i:02d}" for i in range(arm.size)], "arm": arm})
+        samples.index = [f"S{i:02d}" for i in range(arm.size)]
+        pair = (Contrast("primary", "on", "before"), Contrast("acquired", "after", "before"))
+        both, ordered = (
+            Design(arms, pair, samples),
+            Design(arms, (Contrast("c", "after", "before", order=arms),), samples),
+        )
+        tables: dict[str, list[pd.DataFrame]] = {"difference": [], "course": []}
+        for _ in range(max(draws // features, 4)):
+            values = rng.normal(size=(arm.size, features)) * np.sqrt(5 / rng.chisquare(5, features))
+            frame = pd.DataFrame(values * np.repeat(spread, sizes)[:, None], index=samples.index)
+            tables["difference"].append(contrasts.primary_against_acquired(frame, both).table)
+            tables["course"].append(contrasts.contrast_arms(frame, ordered, influence=False, n_permutations=1).table)
+        for name, found in tables.items():
+            table = pd.concat(found)
+            covered = ((table["ci_low"] <= 0) & (table["ci_high"] >= 0)).to_numpy(float)
+            rows.append({"arms": "/".join(map(str, sizes)), "SD": "/".join(map(str, spread)), "features": features,
+                         "test": name, **rates(table["p_value"].to_numpy(float), covered,
+                                               [bool((t["q_value"] < 0.05).any()) for t in found])})  # fmt: skip
     return pd.DataFrame(rows)
 
 
