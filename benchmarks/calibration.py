@@ -299,6 +299,10 @@ def main() -> None:
         show(f"Counts: {size[0]} cohorts of {size[1]} genes", nulls.unequal_dispersion(rng, *size))
         show("Composition", nulls.composition(rng, max(draws // 8, 5)))
         show("Families in partly paired designs", nulls.partly_paired(rng, max(draws // 2, 10)))
+        show("A third arm in the same fit", nulls.third_arm(rng, 2 * draws))
+        show("A question declared beforehand", nulls.primary_question(rng, draws))
+        show("Permuted residuals", nulls.permuted_residuals(rng, 2 * draws))
+        show("Three arms that vary unequally", nulls.three_arms(rng, 2 * draws))
         show("What the verdict supports", nulls.supported(rng, max(draws // 4, 5)))
         show("Findings taken away", nulls.filtered(rng, draws))
     if asked.only in (None, "power"):

@@ -15,6 +15,7 @@ from scresist.contrasts.engine import evaluate_contrast
 from scresist.contrasts.units import Units
 from scresist.kernels import exact_permutation_test
 from scresist.kernels.multiple_testing import benjamini_hochberg, focused_q_values
+from scresist.kernels.residual_permutation import residual_permutation
 from scresist.study.design import Contrast, Design
 
 LAYOUTS = ((8, 4), (4, 8), (4, 4), (3, 3), (6, 6))  # patients in the test arm, in the reference
@@ -197,6 +198,158 @@ def supported(rng: np.random.Generator, studies: int) -> pd.DataFrame:
             "error": float(np.std(false) / np.sqrt(studies)), "power": float(np.mean(power)),
             "by the model": float(np.mean([g == "model" for g in grades])) if grades else np.nan,
         })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def third_arm(rng: np.random.Generator, draws: int) -> pd.DataFrame:
+    """Two of three arms compared: the rates where nothing differs, and the power at 2.5 SD, beside two arms alone."""
+    rows = []
+    for sizes, (what, spread, own) in product(
+        ((3, 3, 3), (4, 4, 4), (8, 4, 6)),
+        (("all arms alike", (1, 1, 1), 0.0), ("SD x 3 in the third", (1, 1, 3), 0.0),
+         ("SD x 3 in the test arm", (1, 3, 1), 0.0), ("each feature's own in the third", (1, 1, 1), 0.7)),
+    ):  # fmt: skip
+        arm = np.repeat(["reference", "test", "third"], [sizes[1], sizes[0], sizes[2]])
+        samples = pd.DataFrame({"patient": [f"P{i:02d}" for i in range(arm.size)], "arm": arm})
+        samples.index = [f"S{i:02d}" for i in range(arm.size)]
+        contrast = (Contrast("c", "test", "reference"),)
+        designs = {"three": Design(("reference", "test", "third"), contrast, samples),
+                   "two": Design(("reference", "test"), contrast, samples[arm != "third"])}  # fmt: skip
+        for features in (8, 400):
+            p: dict[str, list[np.ndarray]] = {name: [] for name in designs}
+            power: dict[str, list[float]] = {name: [] for name in designs}
+            covered, called, df = [], [], []
+            for _ in range(max(draws // features, 4)):
+                scale = np.sqrt(5 / rng.chisquare(5, features))
+                values = rng.normal(size=(arm.size, features)) * scale
+                for name, sd in zip(("reference", "test", "third"), spread, strict=True):
+                    values[arm == name] *= sd * (np.exp(own * rng.normal(size=features)) if name == "third" else 1)
+                for name, design in designs.items():
+                    frame = pd.DataFrame(values, index=samples.index).loc[design.samples.index]
+                    table = contrasts.contrast_arms(frame, design, influence=False, n_permutations=1).table
+                    p[name].append(table["p_value"].to_numpy())
+                    moved = frame + 2.5 * np.outer(design.samples["arm"] == "test", scale)
+                    found = contrasts.contrast_arms(moved, design, influence=False, n_permutations=1).table
+                    power[name].append(float((found["p_value"] < 0.01).mean()))
+                    if name == "three":
+                        covered.append(((table["ci_low"] <= 0) & (table["ci_high"] >= 0)).to_numpy(float))
+                        called.append(bool((table["q_value"] < 0.05).any()))
+                        df.append(table["df"].mean())
+            rows.append({
+                "test v reference + third": f"{sizes[0]} v {sizes[1]} + {sizes[2]}", "third arm": what,
+                "features": features, **rates(np.concatenate(p["three"]), np.concatenate(covered), called),
+                "df": float(np.mean(df)), "two arms, p < 0.05": float((np.concatenate(p["two"]) < 0.05).mean()),
+                "power at p < 0.01": float(np.mean(power["three"])), "of two arms": float(np.mean(power["two"])),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def primary_question(rng: np.random.Generator, studies: int) -> pd.DataFrame:
+    """Seven kinds of claim, two contrasts, 40 tests a family: any false claim, and what a declared question finds.
+
+    Three of 40 modules are true in the first contrast (shifted by 3.5 SD) where the modules differ; features of a
+    family correlate by 0.3. The signal elsewhere is six of 40 genes by 6 SD.
+    """
+    kinds = ("candidates", "expression", "modules", "composition", "signatures", "communication", "survival")
+    rows = []
+    for primary, modules, elsewhere in product(("", "modules", "modules: first", "first"), (0.0, 3.5), (0.0, 6.0)):
+        some, power, other = [], [], []
+        for _ in range(studies):
+            tables, truth = {}, {}
+            for kind in kinds:
+                z = np.sqrt(0.3) * rng.normal(size=(2, 1)) + np.sqrt(0.7) * rng.normal(size=(2, 40))
+                changed = np.zeros((2, 40), bool)
+                if kind == "modules" and modules:
+                    changed[0, :3] = True
+                    z[changed] += modules
+                if kind == "expression" and elsewhere:
+                    changed[0, :6] = True
+                    z[changed] += elsewhere
+                p = 2 * stats.norm.sf(np.abs(z))
+                q = np.concatenate([benjamini_hochberg(row) for row in p])
+                tables[kind] = pd.DataFrame({"contrast": np.repeat(["first", "second"], 40), "p_value": p.ravel(),
+                                             "q_value": q})  # fmt: skip
+                truth[kind] = changed.ravel()
+            levels = contrasts.study_levels(tables, primary=primary).table.set_index(["kind", "family"])["level"]
+            called = {k: t["q_value"].to_numpy() <= levels[k].reindex(t["contrast"]).to_numpy()
+                      for k, t in tables.items()}  # fmt: skip
+            share = [(called[k] & ~truth[k]).sum() / max(called[k].sum(), 1) for k in kinds]
+            none = modules == 0 and elsewhere == 0
+            some.append(any(c.any() for c in called.values()) if none else np.mean(share))
+            power.append(called["modules"][truth["modules"]].mean() if modules else np.nan)
+            other.append(called["expression"][truth["expression"]].mean() if elsewhere else np.nan)
+        rows.append({
+            "primary": primary or "none declared", "modules differ": "yes" if modules else "",
+            "genes differ": "yes" if elsewhere else "", "any false claim": np.mean(some) if none else np.nan,
+            "false share, mean over kinds": np.nan if none else np.mean(some),
+            "error": float(np.std(some) / np.sqrt(studies)), "power, modules": float(np.mean(power)),
+            "power, genes": float(np.mean(other)),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def permuted_residuals(rng: np.random.Generator, draws: int) -> pd.DataFrame:
+    """Permutation where labels alone do not do: unequal cells between arms, a number as covariate, a course."""
+    rows = []
+    for (n_test, n_reference), (what, ratio) in product(
+        LAYOUTS, (("20 times the cells in the test arm", 20.0), ("in the reference", 1 / 20), ("a covariate", 1.0))
+    ):
+        arm = np.repeat([1.0, 0.0], [n_test, n_reference])
+        n, covariate = arm.size, what == "a covariate"
+        weights = np.where(arm > 0, np.sqrt(ratio), 1 / np.sqrt(ratio))
+        x = rng.normal(size=n) + arm
+        values = rng.normal(size=(n, draws)) / np.sqrt(weights)[:, None] + (2 * x[:, None] if covariate else 0.0)
+        nuisance = np.column_stack([np.ones(n), *([x] if covariate else [])])
+        found = residual_permutation(
+            values, arm, nuisance, patient=np.arange(n), strata=np.zeros(n, int), weights=weights, alpha=None,
+            n_permutations=2_000, rng=rng,
+        )  # fmt: skip
+        plain = exact_permutation_test(values, arm, weights=weights, studentised=True, n_permutations=2_000, rng=rng)
+        rows.append({"design": f"{n_test} v {n_reference}", "what": what,
+                     **rates(found.p_value, np.array([np.nan]), [False]),
+                     "labels, p < 0.05": float((plain.p_value < 0.05).mean())})  # fmt: skip
+    for name, patient, step in (
+        ("course, 12 single patients", np.arange(12), np.repeat([0, 1, 2], 4)),
+        ("course, 5 patients three times", np.repeat(np.arange(5), 3), np.tile([0, 1, 2], 5)),
+    ):
+        n = step.size
+        values = rng.normal(size=(n, draws)) + rng.normal(size=(patient.max() + 1, draws))[patient]
+        found = residual_permutation(
+            values, step.astype(float), np.ones((n, 1)), patient=patient, strata=np.zeros(n, int), correlation=0.5,
+            alpha=None, n_permutations=2_000, rng=rng,
+        )  # fmt: skip
+        rows.append({"design": name, "what": "", **rates(found.p_value, np.array([np.nan]), [False]),
+                     "labels, p < 0.05": np.nan})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def three_arms(rng: np.random.Generator, draws: int) -> pd.DataFrame:
+    """The difference of two contrasts and a course, where one of three arms varies three times as much."""
+    rows = []
+    for sizes, spread, features in product(
+        ((4, 4, 4), (8, 4, 4)), ((1, 1, 1), (1, 3, 1), (3, 1, 1), (1, 1, 3)), (8, 200)
+    ):
+        arms = ("before", "on", "after")
+        arm = np.repeat(arms, sizes)
+        samples = pd.DataFrame({"patient": [f"P{i:02d}" for i in range(arm.size)], "arm": arm})
+        samples.index = [f"S{i:02d}" for i in range(arm.size)]
+        pair = (Contrast("primary", "on", "before"), Contrast("acquired", "after", "before"))
+        both, ordered = (
+            Design(arms, pair, samples),
+            Design(arms, (Contrast("c", "after", "before", order=arms),), samples),
+        )
+        tables: dict[str, list[pd.DataFrame]] = {"difference": [], "course": []}
+        for _ in range(max(draws // features, 4)):
+            values = rng.normal(size=(arm.size, features)) * np.sqrt(5 / rng.chisquare(5, features))
+            frame = pd.DataFrame(values * np.repeat(spread, sizes)[:, None], index=samples.index)
+            tables["difference"].append(contrasts.primary_against_acquired(frame, both).table)
+            tables["course"].append(contrasts.contrast_arms(frame, ordered, influence=False, n_permutations=1).table)
+        for name, found in tables.items():
+            table = pd.concat(found)
+            covered = ((table["ci_low"] <= 0) & (table["ci_high"] >= 0)).to_numpy(float)
+            rows.append({"arms": "/".join(map(str, sizes)), "SD": "/".join(map(str, spread)), "features": features,
+                         "test": name, **rates(table["p_value"].to_numpy(float), covered,
+                                               [bool((t["q_value"] < 0.05).any()) for t in found])})  # fmt: skip
     return pd.DataFrame(rows)
 
 

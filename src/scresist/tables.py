@@ -295,6 +295,7 @@ COLUMNS = {
     "question": Column("question", "module, gene, composition or hazard"),
     "unit": Column("unit", "unit of the effect; of a claim: what was counted as independent"),
     "power_q": Column("power at q", "the chance to find the effect after correction over its family", "%"),
+    "scheme": Column("scheme", "patients shuffled, or signs of residuals: the arms keep their variances"),
     "claim": Column("claim", "kind of claim"),
     "n_shuffles": Column("shuffles", "shuffles of the patients"),
     "false_positive_rate": Column("share p < 0.05", "over shuffles", "%"),
@@ -354,6 +355,8 @@ MEANINGS = {  # where a column means something else in one table
     ("gene_views", "verdict"): Column("place in the network", "in a module, near one, or left out"),
     ("claims", "level"): Column("level", "what q is compared with, over the whole study", "p"),
     ("families", "level"): Column("level", "what q is compared with, over the whole study", "p"),
+    ("families", "primary"): Column("primary", "whether the family belongs to the question declared beforehand"),
+    ("claims", "question"): Column("question", "primary, where the claim answers the question declared beforehand"),
     ("claims", "n"): Column("n", "patients of both arms, and in both"),
 }  # fmt: skip
 
@@ -476,7 +479,7 @@ _ALL = (
            "concordance", "zph_p", "sd", "influence", "influence_patient", "rests_on_one", "reason"),
           ("feature", "endpoint", "method"), kind="survival", optional=("cut",)),
     Table("families", "candidates", "families of tests, and the level that their q-values are compared with",
-          ("kind", "family", "tests", "smallest_q", "level"), ("kind", "family")),
+          ("kind", "family", "tests", "smallest_q", "primary", "level"), ("kind", "family")),
     Table("gene_doubts", "candidates", "what may explain the change of a gene, in every population with a finding",
           ("cell_type", "contrast", "gene", "doubt_ambient", "doubt_elsewhere", "doubts"),
           ("cell_type", "contrast", "gene")),
@@ -500,7 +503,7 @@ _ALL = (
     Table("flow_flips", "usual_tools", "the same for pathways, tested over pairs of populations",
           ("pathway", "contrast", *_FLIP), ("pathway", "contrast")),
     Table("calibration", "calibration", "error rates with the patients of this study shuffled (`--calibrate B`)",
-          ("claim", "contrast", "n_shuffles", "tests", "false_positive_rate", "ci_low", "ci_high", "nominal",
+          ("claim", "contrast", "scheme", "n_shuffles", "tests", "false_positive_rate", "ci_low", "ci_high", "nominal",
            "any_discovery_rate", "discoveries", "observed_rate", "observed_discoveries", "p_observed", "refused",
            "verdict"), ("claim", "contrast")),
     Table("cells", "report", "every cell that was kept",
@@ -512,7 +515,7 @@ _ALL = (
     Table("claims", "report", "every statement that the page makes, with its numbers and its verdict",
           ("kind", "statement", "unit", "n", "test", "effect", "ci_low", "ci_high", "p_value", "p_floor", "q_value",
            "level", "influence", "influence_patient", "verdict", "grade", "why", "contrast", "feature", "cell_type",
-           "table", "row"), (), folder=""),
+           "table", "row", "question"), (), folder=""),
     Table("planted", "demo", "what was planted in a simulated cohort, and what the run found",
           ("what", "where", "planted", "found"), ("what", "where")),
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """What is claimed: calibration on shuffled patients, tests over cells against patients, the register."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ import scresist.usual_tools as su
 from scresist.cells import pseudobulk
 from scresist.checks import InputError, RefusedError
 from scresist.contrasts.claims import Judge
+from scresist.contrasts.shuffling import flip_signs, residuals
 from scresist.contrasts.verdict import ALPHA
 from scresist.results import Result
 from studies import noise, three_arms, two_arms
@@ -57,6 +60,52 @@ def test_calibration_holds_for_patients_and_fails_for_cells():
     assert table.loc["over cells", "verdict"] == "too many"
     again = sc.calibrate(design, claims, n_shuffles=60, rng=1).table.set_index("claim")
     pd.testing.assert_frame_equal(table, again)
+
+
+def test_signs_of_residuals_see_what_unequal_variances_do():
+    """Three times the SD in the arm of four, 4 v 8: the t test with equal variances is wrong in one draw of six."""
+    design = two_arms(4, 8)
+    wide = (design.samples["arm"] == "resistant").to_numpy()
+    values = noise(design, 300) * np.where(wide, 3.0, 1.0)[:, None] + 5.0 * wide[:, None]
+
+    def test(design, table, *, equal):
+        return sc.contrast_arms(
+            table, design, influence=False, n_permutations=1, equal_variances=equal, method="auto"
+        ).table
+
+    claims = {"equal": partial(test, equal=True), "own": partial(test, equal=False),
+              "shuffled": lambda d: test(d, values, equal=True)}  # fmt: skip
+    found = sc.calibrate(
+        design, claims, values={"equal": values, "own": values}, n_shuffles=30, moved=(0.3, 0.7), rng=1
+    )
+    table = found.table.set_index("claim")
+    assert table.loc["equal", "false_positive_rate"] > 0.12
+    assert table.loc["equal", "verdict"] == "too many"
+    assert table.loc["own", "false_positive_rate"] < 0.075
+    assert table.loc["shuffled", "false_positive_rate"] < 0.1
+    assert table["scheme"].to_dict() == {
+        "equal": "signs of residuals",
+        "own": "signs of residuals",
+        "shuffled": "patients shuffled",
+    }
+    with pytest.raises(InputError, match="which are no claims"):
+        sc.calibrate(design, claims, values={"other": values}, n_shuffles=1)
+
+
+def test_residuals_keep_the_variance_of_each_arm_and_the_bond_of_a_patient():
+    design = three_arms(8, 4)
+    values = noise(design, 2000) * np.repeat([1.0, 2.0, 3.0], 8)[:, None] + np.repeat([0.0, 5.0, 9.0], 8)[:, None]
+    centred = residuals(values, design)
+    for arm, sd in (("baseline", 1), ("primary", 2), ("acquired", 3)):
+        own = centred[design.samples["arm"] == arm]
+        np.testing.assert_allclose(own.mean(), 0, atol=1e-9)
+        np.testing.assert_allclose((own**2).mean().mean(), sd**2, rtol=0.05)
+    flipped = flip_signs(centred, design, rng=1)
+    signs = (flipped / centred).round(9)
+    assert set(np.unique(signs)) == {-1.0, 1.0}
+    assert (signs.max(axis=1) == signs.min(axis=1)).all()
+    grouped = signs.groupby(design.samples["patient"])
+    assert (grouped.max() == grouped.min()).all().all()
 
 
 def test_calibration_counts_what_refuses():

@@ -8,7 +8,6 @@ import pytest
 
 import scresist.contrasts as sc
 from scresist.cells import Pseudobulk
-from scresist.checks import DesignError
 from scresist.study import Contrast, Design
 
 SIZES = [
@@ -78,14 +77,3 @@ def test_a_numbered_batch_is_groups_and_not_a_slope():
     values = pd.DataFrame(shift[:, None] + rng.normal(scale=0.1, size=(12, 3)), index=design.samples.index)
     residual = sc.contrast_arms(values, design).table
     assert (residual["ci_high"] - residual["ci_low"]).max() < 0.6
-
-
-def test_two_batches_within_one_unit_are_refused_by_name():
-    design = design_of(3, 3, 0, batch=list("aabbab"))
-    twice = pd.concat(
-        [design.samples, pd.DataFrame({"patient": ["P0"], "arm": ["test"], "batch": ["b"]}, index=["S9"])]
-    )
-    design = Design(design.arms, design.contrasts, twice, ("batch",))
-    values = pd.DataFrame(np.random.default_rng(0).normal(size=(7, 2)), index=twice.index)
-    with pytest.raises(DesignError, match=r"patient P0 in arm 'test' have several values of 'batch' \(a, b\)"):
-        sc.contrast_arms(values, design)

@@ -10,6 +10,7 @@ from scipy import stats
 import scresist.contrasts as sc
 from scresist.kernels import exact_permutation_test
 from scresist.kernels.arm_variance import VarianceRatio, arm_variances, degrees_left, variance_ratio
+from scresist.study.design import Contrast, Design
 from studies import two_arms
 
 
@@ -83,7 +84,7 @@ def test_the_ratio_is_found_and_differs_by_feature_only_where_features_do():
     mixed = rng.normal(size=(14, 500))
     mixed[np.ix_(test, np.arange(500) < 250)] *= 5
     two = variance_ratio(arm_variances(mixed, model, test), np.ones(500, bool))
-    assert np.median(two.ratio[:250]) > 5 * np.median(two.ratio[250:])
+    assert np.median(two.ratio[0, :250]) > 5 * np.median(two.ratio[0, 250:])
     assert (two.certainty < one.certainty).all()
 
 
@@ -136,7 +137,7 @@ def test_degrees_of_freedom_go_from_those_of_both_arms_to_those_of_welch():
     found = arm_variances(values, np.column_stack([np.ones(9), test]), test)
     own = found.mean_square[1] / found.mean_square[0]
     welch = stats.ttest_ind(values[test], values[~test], equal_var=False).df
-    left = {c: degrees_left(np.full(6, 7.0), found, VarianceRatio(own, np.full(6, c))) for c in (0.0, 0.5, 1.0)}
+    left = {c: degrees_left(np.full(6, 7.0), found, VarianceRatio(own[None], np.full(6, c))) for c in (0.0, 0.5, 1.0)}
     np.testing.assert_allclose(left[1.0], 7.0)
     np.testing.assert_allclose(left[0.0], np.maximum(welch, 1))
     np.testing.assert_allclose(1 / left[0.5], (1 / left[0.0] + 1 / left[1.0]) / 2)
@@ -164,3 +165,23 @@ def test_features_whose_ratios_differ_keep_near_their_level():
         p.append(sc.contrast_arms(values, design, influence=False, n_permutations=1).table["p_value"])
     assert (np.concatenate(p) < 0.05).mean() < 0.072
     assert (np.concatenate(p) < 0.001).mean() < 0.004
+
+
+@pytest.mark.parametrize("spread", [(1, 1, 1), (1, 3, 1), (3, 1, 1), (1, 1, 3)])
+@pytest.mark.parametrize("features", [8, 100])
+def test_the_difference_of_two_contrasts_holds_where_one_arm_varies_more(spread, features):
+    """Three arms of four: 0.12 and 0.004 of p below 0.05 where the arms were taken as equal."""
+    rng = np.random.default_rng(8)
+    arm = np.repeat(["baseline", "primary", "acquired"], 4)
+    samples = pd.DataFrame(
+        {"patient": [f"p{i:02d}" for i in range(12)], "arm": arm}, index=[f"s{i:02d}" for i in range(12)]
+    )
+    pair = (Contrast("primary", "primary", "baseline"), Contrast("acquired", "acquired", "baseline"))
+    design = Design(("baseline", "primary", "acquired"), pair, samples)
+    p = []
+    for _ in range(1600 // features):
+        values = rng.normal(size=(12, features)) * np.sqrt(5 / rng.chisquare(5, features))
+        values *= np.repeat(spread, 4)[:, None]
+        p.append(sc.primary_against_acquired(pd.DataFrame(values, index=samples.index), design).table["p_value"])
+    rate = (np.concatenate(p) < 0.05).mean()
+    assert 0.02 < rate < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1600)

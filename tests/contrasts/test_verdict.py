@@ -68,6 +68,10 @@ def test_each_reservation_alone_keeps_a_finding_from_being_supported():
                 assert order.index(both) <= min(order.index(first), order.index(second)), (one, two)
 
 
+def test_a_p_value_that_a_double_cannot_hold_is_a_bound_and_no_number():
+    assert verdict(Evidence(**{**GOOD, "p_value": 2.2e-308, "q_value": 2.2e-308})).why.startswith("q < 1e-300;")
+
+
 def test_a_row_of_any_table_gives_its_evidence():
     row = {"p_value": 0.01, "q_value": np.nan, "rests_on_one": True, "influence_patient": "P1", "zph_p": 0.3,
            "class": "undecided", "doubts": np.nan, "reason": np.nan}  # fmt: skip

@@ -83,6 +83,38 @@ TOML_CASES = {
         'needs values = "residuals"',
         None,
     ),
+    "order names an unknown arm": (
+        TOML.replace('test = "primary"\nreference = "baseline"', 'order = ["baseline", "primry", "primary"]'),
+        "not in arms",
+        None,
+    ),
+    "order of two arms": (
+        TOML.replace('test = "primary"\nreference = "baseline"', 'order = ["baseline", "primary"]'),
+        "needs at least three arms",
+        None,
+    ),
+    "order with other ends": (
+        TOML.replace('"baseline", "primary"]', '"baseline", "on", "primary"]').replace(
+            'reference = "baseline"', 'reference = "on"\norder = ["baseline", "on", "primary"]'
+        ),
+        "not the last and first arm",
+        None,
+    ),
+    "primary question unknown": (
+        TOML.replace("[design.contrasts", 'primary = "module"\n[design.contrasts'),
+        "neither a kind of claim",
+        None,
+    ),
+    "primary question twice": (
+        TOML.replace("[design.contrasts", 'primary = "modules: survival"\n[design.contrasts'),
+        "more than a kind",
+        None,
+    ),
+    "primary question without endpoint": (
+        TOML.replace("[design.contrasts", 'primary = "survival"\n[design.contrasts'),
+        "no [survival]",
+        None,
+    ),
     "survival column missing": (TOML + '\n[survival]\ntime = "pfs"\nevent = "pfs_event"\n', "no column 'pfs'", None),
 }
 
@@ -96,6 +128,20 @@ def test_what_is_wrong_in_the_settings_is_said(tmp_path, case):
     assert hit.remedy
     if row is not None:
         assert hit.row == row
+
+
+def test_a_course_gives_its_ends(tmp_path):
+    toml = TOML.replace('"baseline", "primary"]', '"baseline", "on", "primary"]').replace(
+        'test = "primary"\nreference = "baseline"', 'order = ["baseline", "on", "primary"]'
+    )
+    (contrast,) = read_study(write_study(tmp_path, toml=toml)).design.contrasts
+    assert (contrast.reference, contrast.test, contrast.order) == ("baseline", "primary", ("baseline", "on", "primary"))
+
+
+@pytest.mark.parametrize("asked", ["modules", "primary", "modules: primary", ""])
+def test_a_primary_question_is_part_of_the_design(tmp_path, asked):
+    toml = TOML.replace("[design.contrasts", f'primary = "{asked}"\n[design.contrasts')
+    assert read_study(write_study(tmp_path, toml=toml)).design.primary == asked
 
 
 def test_an_unknown_key_names_the_nearest_known_one(tmp_path):

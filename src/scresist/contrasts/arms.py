@@ -10,6 +10,7 @@ from scresist.checks import InputError, require_choice, require_positive
 from scresist.contrasts.engine import METHODS, Tested, describe, evaluate_contrast
 from scresist.contrasts.estimability import confounding
 from scresist.contrasts.influence import Influence, leave_one_patient_out
+from scresist.contrasts.other_arms import other_arms
 from scresist.contrasts.units import check_design, contrast_units, feature_table
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.multiple_testing import benjamini_hochberg
@@ -106,8 +107,8 @@ def contrast_arms(
     for contrast in design.contrasts:
         units = contrast_units(wide, design, contrast, cells=weights)
         tested = evaluate_contrast(
-            units, method=method, n_permutations=int(n_permutations), alpha=alpha, seed=seed,
-            equal_variances=equal_variances,
+            units, others=other_arms(wide, design, contrast, cells=weights), method=method,
+            n_permutations=int(n_permutations), alpha=alpha, seed=seed, equal_variances=equal_variances,
         )  # fmt: skip
         influenced = leave_one_patient_out(tested, alpha=alpha) if influence else None
         table = contrast_table(tested, wide.columns, contrast, design, influenced)
@@ -130,9 +131,8 @@ def contrast_table(
 ) -> pd.DataFrame:
     """The rows of one contrast, without q-values."""
     table = features.to_frame(index=False)
-    arm = design.samples["arm"]
-    patients = design.samples["patient"].astype(str)
-    expected = patients[arm == contrast.test].nunique() + patients[arm == contrast.reference].nunique()
+    taking_part = design.samples[design.samples["arm"].isin(contrast.arms)]
+    expected = len(taking_part[["patient", "arm"]].astype(str).drop_duplicates())
     permuted = tested.setup.method == "permutation"
     nobody = np.full(len(table), np.nan)
     table["contrast"] = contrast.name
@@ -145,7 +145,7 @@ def contrast_table(
     table["rests_on_one"] = False if influence is None else influence.rests_on_one
     table["p_permutation"] = tested.p_value if permuted else tested.p_permutation
     table["df"] = tested.df
-    table["n_missing"] = expected - tested.n_test - tested.n_reference
+    table["n_missing"] = expected - tested.n_units
     table["family"], table["test"], table["reason"] = contrast.name, describe(tested.setup.method), tested.reason
     return table
 
@@ -177,7 +177,7 @@ def spread_note(tested: Tested, contrast: Contrast) -> list[str]:
     known = tested.reason == ""
     if arms is None or not known.any():
         return []
-    ratio = float(np.sqrt(np.median(arms.ratio[known])))
+    ratio = float(np.sqrt(np.median(arms.ratio[-1, known])))  # of the last arm: the test arm, the end of a course
     return [f"{contrast.name}: patients of {contrast.test} vary {ratio:.2f} times as much as those of "
             f"{contrast.reference} (SD, median over features)"]  # fmt: skip
 

@@ -175,7 +175,7 @@ def _not_tested(units: Units) -> np.ndarray:
     if not len(counts):
         return reason
     share = (counts / total[:, None]).mean(axis=0)
-    for arm, name in ((units.is_test, units.contrast.test), (~units.is_test, units.contrast.reference)):
+    for arm, name in ((units.is_test, units.contrast.test), (units.is_reference, units.contrast.reference)):
         few = (share * total[arm].sum() < MINIMUM_EXPECTED) & (reason == "")
         reason[few] = f"fewer than {MINIMUM_EXPECTED} cells expected in arm {name}"
     reason[counts.sum(axis=0) == 0] = "no cell of this type in either arm"
@@ -219,7 +219,7 @@ def _test(units: Units, numbers: _Numbers, reason: np.ndarray, how: dict[str, An
     refused = reason != ""
     found.reason[refused] = reason[refused]
     # These patients have a number of such cells, zero included: it is not missing.
-    for name, rows in (("n_test", units.is_test), ("n_reference", ~units.is_test)):
+    for name, rows in (("n_test", units.is_test), ("n_reference", units.is_reference)):
         getattr(found, name)[refused] = int(rows.sum())
     return found
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from scresist.checks import InputError
 from scresist.contrasts.estimability import estimable, weakness
-from scresist.contrasts.families import family_names, study_levels, with_focused_q
+from scresist.contrasts.families import family_names, primary_sentence, study_levels, with_focused_q
 from scresist.contrasts.sentences import about_arms, about_hazard, about_resistance, feature_of, sizes
 from scresist.contrasts.verdict import ALPHA, VERDICTS, Verdict, evidence_of, verdict
 from scresist.results import Result, number
@@ -25,13 +25,15 @@ class Judge:
     """What the verdicts of one study share.
 
     `sentences` gives by name of the contrast what it can show, `weak` why it is weak for another reason than few
-    patients, `levels` what the q-values of each family are compared with, by kind of claim and family.
+    patients, `levels` what the q-values of each family are compared with, by kind of claim and family, `primary` the
+    families of the question declared beforehand.
     """
 
     sentences: Mapping[str, str]
     weak: Mapping[str, str]
     levels: Mapping[tuple[str, str], float]
     alpha: float = ALPHA
+    primary: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def of(cls, contrasts: pd.DataFrame, levels: pd.DataFrame, alpha: float = ALPHA) -> "Judge":
@@ -41,6 +43,7 @@ class Judge:
             weakness(contrasts),
             {(str(r["kind"]), str(r["family"])): number(r["level"]) for r in _records(levels)},
             alpha,
+            frozenset((str(r["kind"]), str(r["family"])) for r in _records(levels) if r.get("primary") is True),
         )
 
     def level(self, kind: str, family: str) -> float:
@@ -119,8 +122,12 @@ def register_claims(
     """
     able = estimable(design, alpha=alpha).table
     given = {kind: r.table if isinstance(r, Result) else r for kind, r in results.items()}
-    judge = Judge.of(able, study_levels(given, alpha=alpha).table if levels is None else levels, alpha)
+    if levels is None:
+        levels = study_levels(given, alpha=alpha, primary=design.primary).table
+    judge = Judge.of(able, levels, alpha)
     rows = [_about_contrast(r) for r in _records(able)]
+    if design.primary:
+        rows.append(_about_count("design", primary_sentence(levels, design.primary, alpha), "study"))
     rows += [_about_count(*words) for words in counted]
     kept = frozenset(map(str, keep))
     for kind, table in given.items():
@@ -131,7 +138,11 @@ def register_claims(
         keyed = with_focused_q(table).assign(family_=family_names(table), key_=keys)
         for row in _records(keyed.loc[_chosen(kind, keyed, top, kept)]):
             claim = _claim(kind, row, design, judge)
-            rows.append({**claim, "table": name, "row": row["key_"], "level": judge.level(kind, str(row["family_"]))})
+            family = str(row["family_"])
+            asked = "primary" if (kind, family) in judge.primary else ""
+            rows.append({
+                **claim, "table": name, "row": row["key_"], "level": judge.level(kind, family), "question": asked,
+            })  # fmt: skip
     counts = pd.Series([r["verdict"] for r in rows], dtype=object).value_counts()
     notes = tuple(f"{counts.get(v, 0)} {v}" for v in VERDICTS)
     settings = MappingProxyType({"alpha": alpha, "top": top})

@@ -11,6 +11,7 @@ from scipy import stats
 from scresist.cells.sums import Pseudobulk
 from scresist.checks import InputError, RefusedError, suggestion
 from scresist.contrasts.shared import (
+    CAUTION,
     MIN_MODERATED,
     WORKING_CORRELATION,
     Priors,
@@ -22,6 +23,7 @@ from scresist.contrasts.shared import (
 )
 from scresist.contrasts.units import Units, check_design, contrast_units, feature_table
 from scresist.contrasts.verdict import ALPHA
+from scresist.kernels.arm_variance import VarianceRatio, arm_variances, arm_weights, degrees_left, variance_ratio
 from scresist.kernels.counts import enough_counts, tmm_factors, voom
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.patient_model import fit_patient_model
@@ -45,7 +47,8 @@ def primary_against_acquired(
     """Both effects of every feature from one model of all their arms, and the difference between the two.
 
     One linear model takes the arms of both contrasts, with a patient effect where patients are repeated, so that a
-    shared reference enters the variance of the difference as often as it is used.
+    shared reference enters the variance of the difference as often as it is used. Where no patient is repeated each arm
+    has a variance of its own, learnt as in `contrast_arms`.
 
     Parameters
     ----------
@@ -123,7 +126,8 @@ def _arm_units(
     parts = [contrast_units(wide, design, Contrast(arm, arm, "", "auto"), cells=weights, total=counts) for arm in arms]
     code = np.concatenate([np.full(len(p.patient), k) for k, p in enumerate(parts)])
     sheet = design.samples[design.samples["arm"].isin(arms)]
-    covariates = contrast_units(wide, _relabelled(design, sheet), Contrast("all", "here", ""), cells=None, total=counts)
+    everyone = Contrast("all", "here", "")
+    covariates = contrast_units(wide, _relabelled(design, sheet), everyone, cells=weights, total=counts)
     joined = Units(
         pair[0], np.concatenate([p.patient for p in parts]), code > 0, np.concatenate([p.values for p in parts]),
         None if weights is None else np.concatenate([p.cells for p in parts if p.cells is not None]),
@@ -131,14 +135,20 @@ def _arm_units(
     )  # fmt: skip
     if design.covariates:
         place = {p: i for i, p in enumerate(covariates.patient)}
-        nuisance = covariates.nuisance[[place[p] for p in joined.patient]]
+        nuisance = covariates.nuisance[[place[_within(p, arms[k])] for p, k in zip(joined.patient, code, strict=True)]]
         joined = joined.with_nuisance(nuisance)
     return joined, code, arms
 
 
 def _relabelled(design: Design, sheet: pd.DataFrame) -> Design:
-    """The same samples in one arm, for covariates coded over all arms together."""
-    return Design(("here",), (), sheet.assign(arm="here"), design.covariates)
+    """The same samples in one arm, for covariates coded over all arms together; a patient in two arms is two units."""
+    patient = [_within(p, a) for p, a in zip(sheet["patient"].astype(str), sheet["arm"].astype(str), strict=True)]
+    return Design(("here",), (), sheet.assign(arm="here", patient=patient), design.covariates)
+
+
+def _within(patient: str, arm: str) -> str:
+    """The name of a patient's unit in an arm."""
+    return f"{patient}\t{arm}"
 
 
 def _compare(
@@ -165,20 +175,26 @@ def _compare(
             units = units.with_values(np.full(units.values.shape, np.nan))
     elif units.cells is not None:
         precision = cell_precision(units.values, units.cells, model)
-    joint = _learn(units, model, pick, precision)
+    joint = _learn(units, model, code, pick, precision)
     return _classify(joint, code, arms, pair, features, alpha)
 
 
 @dataclass(frozen=True, slots=True)
 class _Joint:
-    """One model of all arms; its third contrast is the second minus the first."""
+    """One model of all arms; its third contrast is the second minus the first.
+
+    `code` is the arm of each unit, `arms` how differently the arms vary (None: taken as equal, where patients are
+    repeated), `precision` what each unit is worth, the variance of its arm included.
+    """
 
     units: Units
     model: np.ndarray
+    code: np.ndarray
     pick: np.ndarray
     precision: np.ndarray | None
     correlation: float | np.ndarray
     priors: Priors | None
+    arms: VarianceRatio | None
 
     def estimate(self, rows: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Effects, standard errors, degrees of freedom (3, features), of some units and features."""
@@ -186,15 +202,23 @@ class _Joint:
         if values.size == 0:
             empty = np.full((3, features.size), np.nan)
             return empty, empty, empty
+        weights = w if w is None else w[np.ix_(rows, features)] if w.ndim == 2 else w[rows]
         fit = fit_patient_model(
-            values, self.model[rows], self.pick, self.units.code[rows],
-            weights=w if w is None else w[np.ix_(rows, features)] if w.ndim == 2 else w[rows],
+            values, self.model[rows], self.pick, self.units.code[rows], weights=weights,
             correlation=self.correlation[features] if isinstance(self.correlation, np.ndarray) else self.correlation,
         )  # fmt: skip
-        return estimate(fit, None if self.priors is None else self.priors.pick(features))
+        effect, se, df = estimate(fit, None if self.priors is None else self.priors.pick(features))
+        if self.arms is None:
+            return effect, se, df
+        left = []
+        for own, pick in zip(df, self.pick, strict=True):
+            found = arm_variances(values, self.model[rows], self.code[rows], weights, pick=pick)
+            level = VarianceRatio(np.ones((len(found.df) - 1, features.size)), self.arms.certainty[features])
+            left.append(degrees_left(own, found, level))
+        return effect, se, np.stack(left)
 
 
-def _learn(units: Units, model: np.ndarray, pick: np.ndarray, precision: np.ndarray | None) -> _Joint:
+def _learn(units: Units, model: np.ndarray, code: np.ndarray, pick: np.ndarray, precision: np.ndarray | None) -> _Joint:
     """What all features decide together."""
     usable = (np.isfinite(units.values).sum(axis=0) > model.shape[1]) & ~identical(units.values)
     few = usable.sum() < MIN_MODERATED
@@ -203,15 +227,18 @@ def _learn(units: Units, model: np.ndarray, pick: np.ndarray, precision: np.ndar
         correlation = (
             WORKING_CORRELATION if few else within_patient_correlation(units.values, model, units.code, precision)
         )
+    genes = precision is not None and precision.ndim == 2  # their precisions are their own, they count as independent
+    shared = 0.0 if genes else shared_correlation(units.values[:, usable], model, units.code, precision)
+    arms = None
+    if units.patient.size and (np.bincount(units.code) == 1).all():
+        arms = variance_ratio(arm_variances(units.values, model, code, precision, pick=pick[2]), usable, shared)
+        weights = arm_weights(code, arms.ratio)
+        precision = weights if precision is None else weights * precision.reshape(len(code), -1)
     if few:
-        return _Joint(units, model, pick, precision, correlation, None)
+        return _Joint(units, model, code, pick, precision, correlation, None, arms)
     fit = fit_patient_model(units.values, model, pick, units.code, weights=precision, correlation=correlation)
-    if precision is not None and precision.ndim == 2:  # genes, whose precisions are their own, count as independent
-        priors = learn_priors(fit, usable, 0.0, caution=0.0)
-    else:
-        shared = shared_correlation(units.values[:, usable], model, units.code, precision)
-        priors = learn_priors(fit, usable, shared)
-    return _Joint(units, model, pick, precision, correlation, priors)
+    priors = learn_priors(fit, usable, shared, caution=0.0 if genes else CAUTION)
+    return _Joint(units, model, code, pick, precision, correlation, priors, arms)
 
 
 def _p_values(effect: np.ndarray, se: np.ndarray, df: np.ndarray) -> np.ndarray:

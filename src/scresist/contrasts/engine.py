@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from scresist.checks import DesignError, require_choice
+from scresist.checks import require_choice
+from scresist.contrasts.other_arms import OtherArm, joint_precision, learn_shared, with_shared
 from scresist.contrasts.shared import (
     CAUTION,
     MIN_MODERATED,
@@ -20,11 +21,13 @@ from scresist.contrasts.shared import (
 )
 from scresist.contrasts.units import Units
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.arm_variance import VarianceRatio, arm_variances, degrees_left, variance_ratio
+from scresist.kernels.arm_variance import VarianceRatio, arm_variances, arm_weights, degrees_left, variance_ratio
 from scresist.kernels.mixed_model import mixed_model
 from scresist.kernels.patient_model import PatientFit, fit_patient_model
-from scresist.kernels.permutation import permutation_detail
+from scresist.kernels.permutation import PermutationDetail, permutation_detail
 from scresist.kernels.precision import cell_precision
+from scresist.kernels.residual_permutation import residual_permutation
+from scresist.kernels.shared_variance import SharedVariance
 
 METHODS = ("auto", "moderated", "t", "mixed", "permutation")
 _NAMES = {
@@ -47,6 +50,7 @@ class Tested:
     n_test: np.ndarray
     n_reference: np.ndarray
     n_pairs: np.ndarray
+    n_units: np.ndarray
     reason: np.ndarray
     setup: "Setup"
 
@@ -65,6 +69,7 @@ class Setup:
     correlation: float | np.ndarray
     priors: Priors | None
     arms: VarianceRatio | None
+    shared: SharedVariance | None
     n_permutations: int
     seed: int
 
@@ -77,13 +82,15 @@ class Setup:
             weights=self.weights[:, features] if own and self.weights is not None else self.weights,
             correlation=self.correlation[features] if isinstance(self.correlation, np.ndarray) else self.correlation,
             priors=None if self.priors is None else self.priors.pick(features),
-            arms=None if self.arms is None else VarianceRatio(*(part[features] for part in self.arms)),
+            arms=None if self.arms is None else VarianceRatio(*(part[..., features] for part in self.arms)),
+            shared=None if self.shared is None else self.shared.pick(features),
         )
 
 
 def evaluate_contrast(
     units: Units,
     *,
+    others: Sequence[OtherArm] = (),
     method: str = "auto",
     n_permutations: int = 10_000,
     alpha: float = ALPHA,
@@ -101,6 +108,9 @@ def evaluate_contrast(
     ----------
     units
         From `contrast_units`.
+    others
+        Arms of the design beside the two of the contrast. The moderated t learns the variance of each feature from
+        them too, as one linear model of all arms does, where nobody is in both arms of the contrast.
     method
         auto (moderated t; ordinary t below 15 features) | moderated | t | mixed | permutation.
     n_permutations
@@ -125,17 +135,16 @@ def evaluate_contrast(
     """
     require_choice(method, METHODS, "method")
     equal_variances = equal_variances or method == "t"  # the textbook's test, feature by feature
+    if method not in ("auto", "moderated"):
+        others = ()
     method = "moderated" if method == "auto" else method
-    if method == "permutation" and units.numeric_covariates:
-        raise DesignError(
-            f"a permutation test cannot adjust for the numeric covariate {units.numeric_covariates[0]!r}: relabelling "
-            "needs groups; use method='moderated', or give the covariate as categories"
-        )
     units = _respect_pairing(units)
     if units.patient.size == 0:
         units = _nobody(units)
+    if units.paired.any():
+        others = ()  # differences within patients are another variance
     setup, fit = _set_up(
-        units, method, weights, covariate, robust=robust,
+        units, others, method, weights, covariate, robust=robust,
         independent=independent_features, equal_variances=equal_variances, n_permutations=n_permutations, seed=seed,
     )  # fmt: skip
     tested = _assemble(setup, fit, alpha)
@@ -150,18 +159,15 @@ def refit(setup: Setup, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | np.
     units = setup.units.keep(rows)
     weights = None if setup.weights is None else setup.weights[rows]
     if setup.method == "permutation":
-        detail = permutation_detail(
-            units.values, units.is_test, patient=units.patient, strata=units.strata, weights=weights,
-            correlation=_relabelled(setup.correlation), studentised=True, n_permutations=setup.n_permutations,
-            alpha=None, rng=setup.seed,
-        )  # fmt: skip
+        detail = _permuted(units, setup, weights, None)
         return detail.effect, np.where(_enough(units), detail.p_value, np.nan)
     if units.patient.size == 0:
         return np.full((2, units.values.shape[1]), np.nan)
     if setup.method == "mixed":
         effect, se, degrees = _mixed(units, replace(setup, weights=weights))
         return effect, np.where(_enough(units), _two_sided(effect, se, degrees), np.nan)
-    effect, se, df = _estimated(replace(setup, units=units, weights=weights), _fit(units, weights, setup.correlation))
+    fit = with_shared(_fit(units, weights, setup.correlation), setup.shared)
+    effect, se, df = _estimated(replace(setup, units=units, weights=weights), fit)
     return effect, np.where(_enough(units), _two_sided(effect, se, df), np.nan)
 
 
@@ -170,9 +176,9 @@ def _estimated(setup: Setup, fit: PatientFit) -> tuple[np.ndarray, np.ndarray, n
     effect, se, df = (e[0] for e in estimate(fit, setup.priors))
     if setup.arms is None:
         return effect, se, df
-    found = arm_variances(setup.units.values, _design(setup.units), setup.units.is_test, setup.weights)
+    found = arm_variances(setup.units.values, _design(setup.units), setup.units.arm, setup.weights)
     # The weights have taken the ratio out of the residuals: it is 1 there, and as certain as before.
-    level = VarianceRatio(np.ones(df.shape), setup.arms.certainty)
+    level = VarianceRatio(np.ones((len(found.df) - 1, df.size)), setup.arms.certainty)
     return effect, se, degrees_left(df, found, level)
 
 
@@ -181,6 +187,7 @@ def _nobody(units: Units) -> Units:
     return replace(
         units, patient=np.array(["none"]), is_test=np.array([False]), cells=None,
         values=np.full((1, units.values.shape[1]), np.nan), nuisance=np.ones((1, 1)), strata=np.zeros(1, int),
+        step=None,
     )  # fmt: skip
 
 
@@ -191,13 +198,13 @@ def _respect_pairing(units: Units) -> Units:
         units = units.keep(units.paired)
         absent = np.isnan(units.values)
         one_hot = np.eye(int(units.code.max(initial=-1)) + 1)[units.code]
-        broken = (one_hot @ (one_hot.T @ absent)) > 0
+        broken = (one_hot @ (one_hot.T @ ~absent)) < 2
         units.values[broken] = np.nan
     return units
 
 
 def _design(units: Units) -> np.ndarray:
-    return np.column_stack([units.nuisance, units.is_test.astype(float)])
+    return np.column_stack([units.nuisance, units.arm])
 
 
 def _fit(units: Units, weights: np.ndarray | None, correlation: float | np.ndarray) -> PatientFit:
@@ -208,12 +215,15 @@ def _fit(units: Units, weights: np.ndarray | None, correlation: float | np.ndarr
 
 
 def _set_up(
-    units: Units, method: str, weights: np.ndarray | None, covariate: np.ndarray | None, *, robust: bool,
-    independent: bool, equal_variances: bool, n_permutations: int, seed: int,
+    units: Units, others: Sequence[OtherArm], method: str, weights: np.ndarray | None, covariate: np.ndarray | None, *,
+    robust: bool, independent: bool, equal_variances: bool, n_permutations: int, seed: int,
 ) -> tuple[Setup, PatientFit]:  # fmt: skip
     """What all features decide together (precision, correlation within patients, priors), and the fit."""
     if weights is None and units.cells is not None and units.patient.size:
-        weights = cell_precision(units.values, units.cells, units.nuisance)
+        if others:
+            weights, others = joint_precision(units, others)
+        else:
+            weights = cell_precision(units.values, units.cells, units.nuisance)
     usable = _enough(units) & ~identical(units.values)
     if method == "moderated" and usable.sum() < MIN_MODERATED:
         method = "t"
@@ -225,23 +235,25 @@ def _set_up(
         shared = shared_correlation(units.values[:, usable], _design(units), units.code, weights)
     arms, precision = None, weights
     if not equal_variances and method in ("moderated", "t") and not units.paired.any():
-        arms = variance_ratio(arm_variances(units.values, _design(units), units.is_test, weights), usable, shared)
+        arms = variance_ratio(arm_variances(units.values, _design(units), units.arm, weights), usable, shared)
         weights = _weighted_arms(units, weights, arms.ratio)
     fit = _fit(units, weights, correlation)
+    learnt = learn_shared(fit, others, usable, shared, equal=equal_variances)
+    fit = with_shared(fit, learnt)
     priors = None
     if method == "moderated":
         priors = learn_priors(
             fit, usable, shared, covariate=covariate, robust=robust, caution=0.0 if independent else CAUTION
         )
-    return Setup(units, method, weights, precision, correlation, priors, arms, n_permutations, seed), fit
+    return Setup(units, method, weights, precision, correlation, priors, arms, learnt, n_permutations, seed), fit
 
 
 def _weighted_arms(units: Units, weights: np.ndarray | None, ratio: np.ndarray) -> np.ndarray:
     """Precisions times the arms' own: a test arm that varies twice as much weighs half as much."""
-    # Relative to the geometric mean over patients, so that variances of features stay on one scale.
-    share = units.is_test.mean() if units.patient.size else 0.0
-    arm = np.where(units.is_test[:, None], ratio ** (share - 1), ratio**share)
-    if np.ptp(ratio) <= 1e-12 * float(np.max(ratio, initial=1.0)) and (weights is None or weights.ndim == 1):
+    arm = arm_weights(units.arm.astype(int), ratio)
+    if np.max(np.ptp(ratio, axis=1)) <= 1e-12 * float(np.max(ratio, initial=1.0)) and (
+        weights is None or weights.ndim == 1
+    ):
         return arm[:, 0] if weights is None else arm[:, 0] * weights
     base = np.ones((len(arm), 1)) if weights is None else weights.reshape(len(arm), -1)
     return arm * base
@@ -273,8 +285,8 @@ def _assemble(setup: Setup, fit: PatientFit, alpha: float) -> Tested:
         effect=effect, se=se, df=df, p_value=_two_sided(effect, se, df),
         ci_low=effect - half, ci_high=effect + half,
         p_floor=np.full(n_features, np.nan), p_permutation=np.full(n_features, np.nan),
-        n_test=present[units.is_test].sum(axis=0), n_reference=present[~units.is_test].sum(axis=0),
-        n_pairs=((one_hot.T @ present) == 2).sum(axis=0),
+        n_test=present[units.is_test].sum(axis=0), n_reference=present[units.is_reference].sum(axis=0),
+        n_pairs=((one_hot.T @ present) >= 2).sum(axis=0), n_units=present.sum(axis=0),
         reason=np.full(n_features, "", dtype=object), setup=setup,
     )  # fmt: skip
 
@@ -298,20 +310,34 @@ def _two_sided(effect: np.ndarray, se: np.ndarray, df: np.ndarray) -> np.ndarray
 def _add_permutation(tested: Tested, alpha: float) -> None:
     """The permutation p-value and floor; the whole test, interval included, where it is the method."""
     setup = tested.setup
-    units = setup.units
-    weights = setup.precision if setup.precision is None or setup.precision.ndim == 1 else None
     own = setup.method == "permutation"
-    detail = permutation_detail(
-        units.values, units.is_test, patient=units.patient, strata=units.strata, weights=weights,
-        correlation=_relabelled(setup.correlation), studentised=True, n_permutations=setup.n_permutations,
-        alpha=alpha if own else None, rng=setup.seed,
-    )  # fmt: skip
-    tested.p_floor = detail.p_floor
-    tested.p_permutation = np.full_like(detail.p_value, np.nan) if units.numeric_covariates else detail.p_value
+    detail = _permuted(setup.units, setup, setup.precision, alpha if own else None)
+    tested.p_floor, tested.p_permutation = detail.p_floor, detail.p_value
     if own:
         tested.effect, tested.p_value = detail.effect, detail.p_value
         tested.ci_low, tested.ci_high = detail.ci_low, detail.ci_high
         tested.df = np.full_like(detail.p_value, np.nan)
+
+
+def _permuted(units: Units, setup: Setup, weights: np.ndarray | None, alpha: float | None) -> PermutationDetail:
+    """Relabelled patients; permuted residuals where labels alone do not do: numbers, unequal precision, a course."""
+    correlation, even = _relabelled(setup.correlation), weights is None or _alike(weights)
+    if even and not units.numeric_covariates and units.step is None:
+        return permutation_detail(
+            units.values, units.is_test, patient=units.patient, strata=units.strata,
+            weights=None if weights is None else (np.max(weights, axis=tuple(range(1, weights.ndim))) > 0) * 1.0,
+            correlation=correlation, studentised=True, n_permutations=setup.n_permutations, alpha=alpha, rng=setup.seed,
+        )  # fmt: skip
+    return residual_permutation(
+        units.values, units.arm, units.nuisance, patient=units.code, strata=units.strata, weights=weights,
+        correlation=correlation, n_permutations=setup.n_permutations, alpha=alpha, rng=setup.seed,
+    )  # fmt: skip
+
+
+def _alike(weights: np.ndarray) -> bool:
+    """Whether all units that count have one precision, for every feature."""
+    used = np.where(weights > 0, weights, np.nan)
+    return bool(np.nanmax(used, initial=0.0) - np.nanmin(used, initial=np.inf) <= 1e-9 * np.nanmax(used, initial=0.0))
 
 
 def _relabelled(correlation: float | np.ndarray) -> float:
@@ -322,7 +348,7 @@ def _relabelled(correlation: float | np.ndarray) -> float:
 def _enough(units: Units) -> np.ndarray:
     """Whether both arms have at least two patients, per feature."""
     present = ~np.isnan(units.values)
-    return (present[units.is_test].sum(axis=0) >= 2) & (present[~units.is_test].sum(axis=0) >= 2)
+    return (present[units.is_test].sum(axis=0) >= 2) & (present[units.is_reference].sum(axis=0) >= 2)
 
 
 def _refuse(tested: Tested) -> None:

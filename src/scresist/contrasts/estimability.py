@@ -11,6 +11,7 @@ from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.patient_model import effect_variance, fit_patient_model
 from scresist.kernels.permutation import n_relabellings, permutation_detail
 from scresist.kernels.power import detectable, t_power
+from scresist.kernels.residual_permutation import arrangements
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
 
@@ -65,16 +66,16 @@ def _judge(design: Design, contrast: Contrast, correlation: float, power: float,
     doubled = sorted(set(units.patient[units.paired])) if units.patient.size else []
     if contrast.pairing == "paired":
         units = units.keep(units.paired)
-    n_test, n_reference = int(units.is_test.sum()), int((~units.is_test).sum())
+    n_test, n_reference = int(units.is_test.sum()), int(units.is_reference.sum())
     full, partial = confounding(design, contrast)
     row: dict[str, object] = {
         "contrast": contrast.name, "test": contrast.test, "reference": contrast.reference, "pairing": contrast.pairing,
-        "n_test": n_test, "n_reference": n_reference, "n_pairs": int(units.paired.sum() // 2),
+        "n_test": n_test, "n_reference": n_reference, "n_pairs": int(np.unique(units.patient[units.paired]).size),
         "n_relabellings": 0, "p_floor": np.nan, "detectable": np.nan,
         "confounded": "; ".join([*(f"{c} (wholly)" for c in full), *partial]),
     }  # fmt: skip
     if n_test and n_reference:
-        total = n_relabellings(units.is_test, units.code, units.strata)
+        total = arrangements(units.arm, units.code, units.strata)[0]
         row["n_relabellings"], row["p_floor"] = total, exact_floor(units)
     variance, df = _variance_factor(units, correlation)
     if min(n_test, n_reference) >= 2 and np.isfinite(variance) and df > 0:
@@ -91,6 +92,8 @@ def _verdict(
     sizes = f"{n_test} patient{'s' * (n_test != 1)} in {contrast.test} against {n_reference} in {contrast.reference}"
     sizes += f" ({row['n_pairs']} of them in both)" if row["n_pairs"] else ""
     head = f"{contrast.name}: {sizes}"
+    if contrast.order:
+        head = f"{contrast.name}: course over {', '.join(contrast.order)}; {sizes}"
     few = "pairs" if contrast.pairing == "paired" else "patients in each arm"
     if min(n_test, n_reference) < 2:
         return "refused", f"{head}. No test: it needs at least two {few}."
@@ -150,6 +153,9 @@ def confounding(design: Design, contrast: Contrast) -> tuple[list[str], list[str
 
 def exact_floor(units: Units) -> float:
     """The smallest p-value that relabelling the patients of a contrast can reach."""
+    if units.step is not None:
+        ways, even = arrangements(units.step, units.code, units.strata)
+        return min((2 if even else 1) / ways, 1.0)
     total = n_relabellings(units.is_test, units.code, units.strata)
     if total <= _ENUMERATED:
         found = permutation_detail(
@@ -168,7 +174,7 @@ def _variance_factor(units: Units, correlation: float) -> tuple[float, float]:
     """Variance of the effect in units of the variance between patients' values, and its degrees of freedom."""
     if units.patient.size == 0:
         return np.nan, 0.0
-    design = np.column_stack([units.nuisance, units.is_test.astype(float)])
+    design = np.column_stack([units.nuisance, units.arm])
     pick = np.zeros((1, design.shape[1]))
     pick[0, -1] = 1
     share = 1.0 if units.paired.all() else correlation

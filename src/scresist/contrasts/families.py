@@ -8,13 +8,13 @@ import pandas as pd
 
 from scresist.checks import require_columns
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.multiple_testing import family_levels, focused_q_values
+from scresist.kernels.multiple_testing import PRIMARY_SHARE, focused_q_values, levels_with_primary
 from scresist.results import Result
 
-COLUMNS = ("kind", "family", "tests", "smallest_q", "level")
+COLUMNS = ("kind", "family", "tests", "smallest_q", "primary", "level")
 
 
-def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = ALPHA) -> Result:
+def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = ALPHA, primary: str = "") -> Result:
     """What q-values are compared with when genes, modules, cell types, signals and hazards are all asked in one study.
 
     A q-value keeps the rate of its own family. A study has dozens of families, and where no arm differs each may still
@@ -29,15 +29,20 @@ def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = 
     alpha
         Level of the tests; intervals have a coverage of 1 - alpha.
         It is the rate that the whole study keeps.
+    primary
+        The question declared beforehand: a kind of claim, the name of a contrast, or both as "modules: acquired". Its
+        families have four fifths of alpha to themselves; the others share a fifth, or all of alpha where every family
+        of the primary question has something to call. Empty: none was declared.
 
     Returns
     -------
-    Result whose table has one row per family: `kind`, `family`, `tests` (with a q-value), `smallest_q`, `level` (0:
+    Result whose table has one row per family: `kind`, `family`, `tests` (with a q-value), `smallest_q`,
+    `primary` (whether it belongs to the question declared beforehand), `level` (0:
     nothing of this family is supported over the whole study; NaN: nothing was tested).
 
     References
     ----------
-    See `kernels.multiple_testing.family_levels`.
+    See `kernels.multiple_testing.family_levels` and `levels_with_primary`.
     """
     rows = []
     for kind, result in tables.items():
@@ -49,13 +54,54 @@ def study_levels(tables: Mapping[str, Result | pd.DataFrame], *, alpha: float = 
             with_focused_q(table) if "p_value" in table else table.assign(q_focused=table["q_value"], left_out=False)
         )
         kept = focused["q_focused"].where(~focused["left_out"], np.fmax(focused["q_focused"], 1.0))
+        contrast = table["contrast"].astype(str) if "contrast" in table else pd.Series("", index=table.index)
         for family, q in kept.groupby(family_names(table), sort=False):
-            rows.append((kind, family, int(q.notna().sum()), float(q.min()) if q.notna().any() else np.nan))
+            asked = bool(primary) and all(answers(primary, kind, c) for c in contrast[q.index].unique())
+            rows.append((kind, family, int(q.notna().sum()), float(q.min()) if q.notna().any() else np.nan, asked))
     out = pd.DataFrame(rows, columns=list(COLUMNS[:-1]))
-    out["level"] = family_levels(out["smallest_q"].to_numpy(float), pd.factorize(out["kind"])[0], alpha)
+    out["level"] = levels_with_primary(
+        out["smallest_q"].to_numpy(float), pd.factorize(out["kind"])[0], out["primary"].to_numpy(bool), alpha
+    )
     held = out[out["level"] > 0]
     note = f"{len(held)} of {len(out)} families have something that is supported over the whole study"
-    return Result(out, "Benjamini-Bogomolov over kinds and families", MappingProxyType({"alpha": alpha}), (note,))
+    settings = MappingProxyType({"alpha": alpha, "primary": primary})
+    notes = (note, *([primary_sentence(out, primary, alpha)] if primary else []))
+    return Result(out, "Benjamini-Bogomolov over kinds and families", settings, notes)
+
+
+def answers(primary: str, kind: str, contrast: str) -> bool:
+    """Whether claims of a kind in a contrast answer the primary question (`kind`, `contrast` or `kind: contrast`).
+
+    Parameters
+    ----------
+    primary
+        The question declared beforehand.
+    kind, contrast
+        The kind of claim, and the name of the contrast.
+    """
+    return all(part.strip() in (kind, contrast) for part in primary.split(":"))
+
+
+def primary_sentence(levels: pd.DataFrame, primary: str, alpha: float = ALPHA) -> str:
+    """What the primary question has of alpha, and what is left for the others, in words.
+
+    Parameters
+    ----------
+    levels
+        Table of `study_levels`.
+    primary, alpha
+        As in `study_levels`.
+    """
+    own = levels[levels["primary"].astype(bool) & levels["smallest_q"].notna()]
+    if own.empty:
+        return f"The primary question, {primary}, could not be tested; all other families share {alpha:g}."
+    found = int((own["level"] > 0).sum())
+    rest = alpha if found == len(own) else alpha * (1 - PRIMARY_SHARE)
+    return (
+        f"The primary question, declared beforehand, is {primary}: its families share a level of "
+        f"{alpha * PRIMARY_SHARE:g} to themselves, and {found} of {len(own)} have a finding; all other families share "
+        f"{rest:g}."
+    )
 
 
 def with_focused_q(table: pd.DataFrame) -> pd.DataFrame:

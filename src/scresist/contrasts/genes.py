@@ -1,6 +1,6 @@
 """Expression per cell type: a precision-weighted linear model on sums of counts, patients as the unit."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +13,7 @@ from scresist.contrasts.arms import contrast_table, q_values, spread_note, unsha
 from scresist.contrasts.engine import Tested, evaluate_contrast
 from scresist.contrasts.estimability import exact_floor
 from scresist.contrasts.influence import Influence, leave_one_patient_out
+from scresist.contrasts.other_arms import OtherArm, other_arms
 from scresist.contrasts.units import Units, check_design, contrast_units
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.counts import enough_counts, tmm_factors, voom
@@ -132,7 +133,7 @@ def _cell_type(
 ) -> tuple[pd.DataFrame | None, list[str]]:  # fmt: skip
     """The rows of one cell type in one contrast, or None with the reason."""
     units = summed_units(counts, design, contrast)
-    n_test, n_reference = int(units.is_test.sum()), int((~units.is_test).sum())
+    n_test, n_reference = int(units.is_test.sum()), int(units.is_reference.sum())
     if min(n_test, n_reference) == 0:
         arm = contrast.test if n_test == 0 else contrast.reference
         return None, [f"{contrast.name}, {cell_type}: not tested, no patient of arm {arm} has enough cells"]
@@ -142,7 +143,10 @@ def _cell_type(
     library = units.values[:, kept].sum(axis=1)
     units, library = units.keep(library > 0), library[library > 0]
     library = library * tmm_factors(units.values[:, kept])
-    tested, mean = _weighted_test(units.features(kept), library, robust=robust, alpha=alpha, equal=equal_variances)
+    beside = [] if units.paired.any() else _precise(other_arms(counts, design, contrast, total=True), kept)
+    tested, mean = _weighted_test(
+        units.features(kept), beside, library, robust=robust, alpha=alpha, equal=equal_variances
+    )
     influenced = None
     if influence:
         influenced = leave_one_patient_out(tested, alpha=alpha, rows=_checked(tested.p_value, alpha))
@@ -197,8 +201,8 @@ def model_matrix(units: Units) -> np.ndarray:
     if units.paired.all():
         patients = np.eye(int(units.code.max()) + 1)[units.code]
         varying = [c for c in units.nuisance[:, 1:].T if _differs_within(c, units.code)]
-        return np.column_stack([patients, *varying, units.is_test.astype(float)])
-    return np.column_stack([units.nuisance, units.is_test.astype(float)])
+        return np.column_stack([patients, *varying, units.arm])
+    return np.column_stack([units.nuisance, units.arm])
 
 
 def _differs_within(covariate: np.ndarray, patient: np.ndarray) -> bool:
@@ -206,8 +210,23 @@ def _differs_within(covariate: np.ndarray, patient: np.ndarray) -> bool:
     return bool(np.max(np.abs(covariate - mean[patient])) > 1e-9)
 
 
+def _precise(others: Iterable[OtherArm], kept: np.ndarray) -> list[OtherArm]:
+    """Other arms as log counts with the precision of each, from the trend of the arm's own variance over its mean."""
+    found = []
+    for other in others:
+        library = other.units.values[:, kept].sum(axis=1)
+        units = other.units.keep(library > 0).features(kept)
+        if len(units.patient) <= np.linalg.matrix_rank(units.nuisance) or not len(units.patient):
+            continue
+        if np.linalg.matrix_rank(units.nuisance) < units.nuisance.shape[1]:
+            continue  # a covariate that is constant in this arm: its residuals are not those of the model
+        precise = voom(units.values, units.nuisance, library[library > 0] * tmm_factors(units.values))
+        found.append(OtherArm(units.with_values(precise.values), precise.weights))
+    return found
+
+
 def _weighted_test(
-    units: Units, library: np.ndarray, *, robust: bool, equal: bool, alpha: float
+    units: Units, others: Sequence[OtherArm], library: np.ndarray, *, robust: bool, equal: bool, alpha: float
 ) -> tuple[Tested, np.ndarray]:
     """The precision-weighted test of counts, and the mean log2 counts per million."""
     model = model_matrix(units)
@@ -218,7 +237,7 @@ def _weighted_test(
         values = log2_counts_per_million(units.values, library, prior=0.5)
         weights = np.ones(values.shape)
     tested = evaluate_contrast(
-        units.with_values(values), weights=weights, robust=robust, independent_features=True, alpha=alpha,
-        equal_variances=equal, permutation_beside=False,
+        units.with_values(values), others=others, weights=weights, robust=robust, independent_features=True,
+        alpha=alpha, equal_variances=equal, permutation_beside=False,
     )  # fmt: skip
     return tested, values.mean(axis=0)

@@ -42,6 +42,8 @@ def about_arms(kind: str, row: Row, contrast: Contrast, effect: float) -> str:
         feature, where = f"{row.get('pathway')} {row.get('step')}", f" in {row.get('group')}"
     if np.isnan(effect):
         return f"{feature}{where} could not be compared between {contrast.test} and {contrast.reference}."
+    if contrast.order:
+        return _about_course(kind, feature, where, contrast, size(effect, row), rises=effect > 0)
     more, what, sides = effect > 0, size(effect, row), f"{contrast.test} than in {contrast.reference}"
     if kind in ("expression", "candidates"):
         return f"{feature} is {'higher' if more else 'lower'}{where} in {sides} (log2 fold change {what})."
@@ -52,6 +54,14 @@ def about_arms(kind: str, row: Row, contrast: Contrast, effect: float) -> str:
     if kind == "communication":
         return f"{feature} is {'stronger' if more else 'weaker'} in {sides} (difference of probability {what})."
     return f"{feature} is {'higher' if more else 'lower'}{where} in {sides} (difference {what})."
+
+
+def _about_course(kind: str, feature: str, where: str, contrast: Contrast, what: str, *, rises: bool) -> str:
+    """A change along the arms of a course."""
+    units = {"expression": "log2 fold change", "candidates": "log2 fold change", "composition": "log ratio"}
+    steps = f"from {contrast.reference} to {contrast.test}, per step"
+    name = f"Module {feature}" if kind == "modules" else feature
+    return f"{name} {'rises' if rises else 'falls'}{where} {steps} ({units.get(kind, 'difference')} {what})."
 
 
 def _about_cells(feature: str, row: Row, sides: str, what: str, *, more: bool) -> str:

@@ -1,27 +1,30 @@
-"""Null calibration on the user's own data: patients shuffled as the design allows, everything claimed is false."""
+"""Null calibration on the user's own data: patients shuffled, or signs of residuals; everything claimed is false."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from scresist.checks import InputError, RefusedError, require_columns, require_positive
-from scresist.contrasts.units import check_design
+from scresist.contrasts.units import check_design, feature_table
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
 from scresist.study.design import Design
 
 _TRIES = 1_000
-Claims = Callable[[Design], Result | pd.DataFrame]
+Claims = Callable[..., Result | pd.DataFrame]
+SHUFFLED, FLIPPED = "patients shuffled", "signs of residuals"
 
 
 def calibrate(
     design: Design,
     claims: Mapping[str, Claims],
     *,
+    values: Mapping[str, pd.DataFrame] | None = None,
     n_shuffles: int = 100,
     alpha: float = ALPHA,
     moved: tuple[float, float] = (0.0, 1.0),
@@ -35,6 +38,10 @@ def calibrate(
     small designs wide, not small. What is tested is that the arms have equal distributions: a shuffle makes the arms
     equally variable too, so that rates that hold here do not show what unequal variances do.
 
+    Where `values` are given, arms stay as they are: the values of each arm are centred on its mean, and each patient's
+    residuals get a sign at random, the same for all features and samples of the patient. Every arm keeps its own
+    variance, heavy tails and correlations, and none has a mean that differs: this shows what unequal variances do.
+
     Parameters
     ----------
     design
@@ -42,6 +49,9 @@ def calibrate(
     claims
         For each kind of claim a function of a design that returns a table with `p_value` (and `q_value`):
         `{"modules": lambda d: contrasts.modules(scores, d)}`. Pass `influence=False` where it can be: it is not used.
+        Of a claim that `values` name, the function gets the design and the values.
+    values
+        For some or all claims the values behind them, as in `contrast_arms`: their residuals are used, not a shuffle.
     n_shuffles
         How many.
     alpha
@@ -54,7 +64,8 @@ def calibrate(
 
     Returns
     -------
-    Result whose table has one row per kind of claim and contrast: `claim`, `contrast`, `n_shuffles`, `tests` (with a
+    Result whose table has one row per kind of claim and contrast: `claim`, `contrast`, `scheme` (patients shuffled |
+    signs of residuals), `n_shuffles`, `tests` (with a
     p-value, mean per shuffle), `false_positive_rate` (share of p < alpha), `ci_low`, `ci_high` (95 %, over shuffles),
     `nominal`, `any_discovery_rate` (share of shuffles with some q < alpha), `discoveries` (mean number of q < alpha per
     shuffle), `observed_rate`, `observed_discoveries` (with the true arms), `p_observed` (share of shuffles with as many
@@ -63,29 +74,101 @@ def calibrate(
     Raises
     ------
     InputError
-        If `claims` is empty.
+        If `claims` is empty, or `values` name no claim.
     RefusedError
         If no shuffle of the design moves as many samples as `moved` allows.
 
     References
     ----------
-    Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39, for `p_observed`.
+    Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39, for `p_observed`; Wu (1986) Ann Stat 14:1261 and Davidson &
+    Flachaire (2008) J Econometrics 146:162, for the signs.
     """
     require_positive(n_shuffles, "n_shuffles")
     if not claims:
         raise InputError("calibrate needs at least one kind of claim: its name and a function of a design")
+    given = dict(values or {})
+    unknown = sorted(set(given) - set(claims))
+    if unknown:
+        raise InputError(f"values are given for {unknown}, which are no claims; claims are {', '.join(claims)}")
     check_design(design, [])
     generator = np.random.default_rng(rng)
     names = [(kind, c.name) for kind in claims for c in design.contrasts]
-    observed = _count(claims, design, alpha)
-    counts = [_count(claims, _shuffled(design, moved, generator), alpha) for _ in range(int(n_shuffles))]
-    rows = [_row(name, [c[name] for c in counts], observed[name], alpha) for name in names]
-    settings = {"n_shuffles": int(n_shuffles), "alpha": alpha, "moved": list(moved), "claims": list(claims)}
+    by_label = {kind: claim for kind, claim in claims.items() if kind not in given}
+    tables = {kind: feature_table(table) for kind, table in given.items()}
+    observed = _count(by_label, design, alpha) | _count_values(claims, design, tables, alpha)
+    centred = {kind: residuals(table, design) for kind, table in tables.items()}
+    counts = []
+    for _ in range(int(n_shuffles)):
+        found = _count(by_label, _shuffled(design, moved, generator), alpha) if by_label else {}
+        flipped = {kind: flip_signs(table, design, rng=generator) for kind, table in centred.items()}
+        counts.append(found | _count_values(claims, design, flipped, alpha))
+    rows = [
+        {"scheme": FLIPPED if name[0] in given else SHUFFLED,
+         **_row(name, [c[name] for c in counts], observed[name], alpha)}
+        for name in names
+    ]  # fmt: skip
+    settings = {
+        "n_shuffles": int(n_shuffles), "alpha": alpha, "moved": list(moved), "claims": list(claims),
+        "residuals": list(given),
+    }  # fmt: skip
     notes = tuple(
         f"{r['claim']}, {r['contrast']}: false-positive rate {float(str(r['false_positive_rate'])):.3f} at {alpha:g}"
         for r in rows if r["verdict"] == "too many"
     )  # fmt: skip
-    return Result(pd.DataFrame(rows), "patients shuffled within the design", MappingProxyType(settings), notes)
+    return Result(
+        pd.DataFrame(rows),
+        "patients shuffled within the design, or signs of residuals",
+        MappingProxyType(settings),
+        notes,
+    )
+
+
+def residuals(values: pd.DataFrame, design: Design) -> pd.DataFrame:
+    """Values less the mean of their arm over patients, stretched to the variance that the mean takes away.
+
+    Parameters
+    ----------
+    values
+        Samples x features.
+    design
+        Arms, contrasts, sheet of samples.
+    """
+    sheet = design.samples.loc[values.index]
+    unit = [sheet["arm"].astype(str), sheet["patient"].astype(str)]
+    arm = sheet["arm"].astype(str)
+    means = values.groupby(unit).mean().groupby(level=0)
+    n = means.count()
+    stretch = np.sqrt(n / (n - 1).where(n > 1))
+    return (values - means.mean().loc[arm].to_numpy()) * stretch.loc[arm].to_numpy()
+
+
+def flip_signs(centred: pd.DataFrame, design: Design, *, rng: int | np.random.Generator) -> pd.DataFrame:
+    """Residuals with a sign at random for every patient, the same for all features and samples.
+
+    Parameters
+    ----------
+    centred
+        From `residuals`.
+    design
+        Arms, contrasts, sheet of samples.
+    rng
+        Seed or generator.
+    """
+    patient = design.samples.loc[centred.index, "patient"].astype(str)
+    names, code = np.unique(patient, return_inverse=True)
+    return centred * np.random.default_rng(rng).choice([-1.0, 1.0], names.size)[code.ravel()][:, None]
+
+
+def _count_values(
+    claims: Mapping[str, Claims], design: Design, values: Mapping[str, pd.DataFrame], alpha: float
+) -> dict[tuple[str, str], tuple[int, int, int]]:
+    """As `_count`, for claims that get their values."""
+    bound = {kind: partial(_with_values, claims[kind], table) for kind, table in values.items()}
+    return _count(bound, design, alpha)
+
+
+def _with_values(claim: Claims, values: pd.DataFrame, design: Design) -> Result | pd.DataFrame:
+    return claim(design, values)
 
 
 def _shuffled(design: Design, moved: tuple[float, float], rng: np.random.Generator) -> Design:

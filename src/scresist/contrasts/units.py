@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from scresist.checks import DesignError, InputError, MissingColumnError, require_columns, suggestion
+from scresist.checks import InputError, MissingColumnError, require_columns, suggestion
 from scresist.study.design import Contrast, Design
 
 VALUE_COLUMNS = ("value", "score")
@@ -18,7 +18,8 @@ class Units:
 
     `values` is (units, features), NaN where a patient has none; `cells` is the number of cells behind each value,
     (units,) or (units, features), or None. `nuisance` has the intercept and the covariates (units, parameters);
-    `strata` the categorical covariates as one code per unit.
+    `strata` the categorical covariates as one code per unit. `step` is the place of the arm in a course, from 0; None
+    where two arms are compared.
     """
 
     contrast: Contrast
@@ -30,6 +31,17 @@ class Units:
     strata: np.ndarray
     numeric_covariates: tuple[str, ...]
     notes: tuple[str, ...]
+    step: np.ndarray | None = None
+
+    @property
+    def arm(self) -> np.ndarray:
+        """The arm as a number: 0 and 1, or the place in the course. Shape (units,)."""
+        return self.is_test.astype(float) if self.step is None else self.step
+
+    @property
+    def is_reference(self) -> np.ndarray:
+        """Whether the unit is of the reference arm, the first of a course."""
+        return ~self.is_test if self.step is None else self.step == 0
 
     @property
     def code(self) -> np.ndarray:
@@ -38,15 +50,15 @@ class Units:
 
     @property
     def paired(self) -> np.ndarray:
-        """Whether the unit's patient is in both arms."""
-        return (np.bincount(self.code)[self.code] == 2) if self.patient.size else np.zeros(0, bool)
+        """Whether the unit's patient is in both arms, or in several of a course."""
+        return (np.bincount(self.code)[self.code] >= 2) if self.patient.size else np.zeros(0, bool)
 
     def keep(self, rows: np.ndarray) -> "Units":
         """The units selected by a mask."""
         return replace(
             self, patient=self.patient[rows], is_test=self.is_test[rows], values=self.values[rows],
             cells=None if self.cells is None else self.cells[rows], nuisance=self.nuisance[rows],
-            strata=self.strata[rows],
+            strata=self.strata[rows], step=None if self.step is None else self.step[rows],
         )  # fmt: skip
 
     def with_values(self, values: np.ndarray) -> "Units":
@@ -123,7 +135,7 @@ def check_design(design: Design, samples: Iterable[object]) -> None:
             f"{suggestion(str(unknown[0]), design.samples.index)}"
         )
     for contrast in design.contrasts:
-        for arm in (contrast.test, contrast.reference):
+        for arm in (contrast.test, contrast.reference, *contrast.order):
             if arm not in design.arms:
                 raise InputError(f"contrast {contrast.name!r} names arm {arm!r}; {suggestion(arm, design.arms)}")
         if contrast.test == contrast.reference:
@@ -147,7 +159,7 @@ def contrast_units(
     """
     # Sorted, so that the order of rows in any input changes nothing.
     sheet = design.samples.loc[design.samples.index.isin(wide.index)].sort_index()
-    sheet = sheet[sheet["arm"].isin([contrast.test, contrast.reference])]
+    sheet = sheet[sheet["arm"].isin(contrast.arms)]
     notes: list[str] = []
     for column in design.covariates:
         lacking = sheet[column].isna()
@@ -155,18 +167,26 @@ def contrast_units(
             who = sorted(set(sheet.loc[lacking, "patient"].astype(str)))
             notes.append(f"{contrast.name}: {len(who)} patients left out, {column} is missing ({', '.join(who)})")
             sheet = sheet[~lacking]
-    key = pd.DataFrame({"patient": sheet["patient"].astype(str), "is_test": sheet["arm"] == contrast.test})
-    frame = key.drop_duplicates().sort_values(["patient", "is_test"]).reset_index(drop=True)
-    row = key.merge(frame.reset_index(), on=["patient", "is_test"], how="left")["index"].to_numpy()
+    place = {arm: k for k, arm in enumerate(contrast.arms)} if contrast.order else {contrast.test: 1}
+    step = sheet["arm"].map(lambda arm: place.get(arm, 0)).astype(float)
+    key = pd.DataFrame({"patient": sheet["patient"].astype(str), "step": step})
+    frame = key.drop_duplicates().sort_values(["patient", "step"]).reset_index(drop=True)
+    row = key.merge(frame.reset_index(), on=["patient", "step"], how="left")["index"].to_numpy()
     values, amounts = _average(wide.loc[sheet.index].to_numpy(float), _cells(cells, sheet.index, wide), row, len(frame))
     if total:
         member = np.zeros((len(frame), len(sheet)))
         member[row, np.arange(len(sheet))] = 1
         values = member @ wide.loc[sheet.index].to_numpy(float)
-    nuisance, strata, numeric = _covariates(sheet, design.covariates, row, len(frame))
+    raw = wide.loc[sheet.index].to_numpy(float)
+    given = None if total else _cells(cells, sheet.index, wide)
+    amount = np.nansum(raw, axis=1) if total else np.ones(len(sheet)) if given is None or given.ndim > 1 else given
+    nuisance, strata, numeric, mixed = _covariates(
+        sheet, design.covariates, row, len(frame), np.maximum(amount, np.finfo(float).tiny)
+    )
+    notes += [f"{contrast.name}: {note}" for note in mixed]
     return Units(
-        contrast, frame["patient"].to_numpy(str), frame["is_test"].to_numpy(bool), values, amounts, nuisance, strata,
-        numeric, tuple(notes),
+        contrast, frame["patient"].to_numpy(str), frame["step"].to_numpy(float) == max(place.values()), values, amounts,
+        nuisance, strata, numeric, tuple(notes), frame["step"].to_numpy(float) if contrast.order else None,
     )  # fmt: skip
 
 
@@ -210,34 +230,35 @@ def _average(
 
 
 def _covariates(
-    sheet: pd.DataFrame, names: Sequence[str], row: np.ndarray, n_units: int
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Intercept and covariates of the units, their strata, and which covariates are numeric."""
-    first = np.array([np.flatnonzero(row == u)[0] for u in range(n_units)], dtype=int)
-    columns, numeric = [np.ones(n_units)], []
+    sheet: pd.DataFrame, names: Sequence[str], row: np.ndarray, n_units: int, amount: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
+    """Intercept and covariates of the units, their strata, which covariates are numeric, and units of several levels.
+
+    A unit of several samples has the mean of their covariates, weighted as its value is (`amount`, per sample): two
+    thirds of its cells from one site are two thirds of that site's effect.
+    """
+    columns, numeric, mixed = [np.ones(n_units)], [], []
     strata = np.zeros(n_units, int)
+    member = np.zeros((n_units, len(sheet)))
+    member[row, np.arange(len(sheet))] = amount
+    member[:, :] /= np.maximum(member.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     for name in names:
         if pd.api.types.is_numeric_dtype(sheet[name]) and not pd.api.types.is_bool_dtype(sheet[name]):
             numeric.append(name)
-            values = sheet[name].to_numpy(float)
-            mean = np.bincount(row, weights=values, minlength=n_units) / np.bincount(row, minlength=n_units)
+            mean = member @ sheet[name].to_numpy(float)
             spread = mean.std()
             columns.append((mean - mean.mean()) / (spread if spread > 0 else 1.0))
         else:
-            _require_one_level(sheet, name, row)
-            level = pd.factorize(sheet[name].astype(str).to_numpy()[first], sort=True)[0]
-            columns.extend((level == k).astype(float) for k in range(1, level.max(initial=0) + 1))
+            code, levels = pd.factorize(sheet[name].astype(str).to_numpy(), sort=True)
+            part = member @ np.eye(max(len(levels), 1))[code] if len(code) else np.zeros((n_units, 1))
+            columns.extend(part[:, 1:].T)
+            present = part > 0
+            for u in np.flatnonzero(present.sum(axis=1) > 1):
+                first = sheet.iloc[np.flatnonzero(row == u)[0]]
+                mixed.append(
+                    f"the samples of patient {first['patient']} in arm {first['arm']} have several values of {name} "
+                    f"({', '.join(map(str, levels[present[u]]))}): each counts by its part of the cells"
+                )
+            level = np.unique(present, axis=0, return_inverse=True)[1].ravel()
             strata = np.unique(np.column_stack([strata, level]), axis=0, return_inverse=True)[1].ravel()
-    return np.column_stack(columns), strata, tuple(numeric)
-
-
-def _require_one_level(sheet: pd.DataFrame, name: str, row: np.ndarray) -> None:
-    """Raise where the samples of one unit have two values of a categorical covariate: no one of them is the unit's."""
-    levels = pd.Series(sheet[name].astype(str).to_numpy()).groupby(row).nunique()
-    if (levels > 1).any():
-        first = sheet.iloc[np.flatnonzero(row == levels.index[levels > 1][0])]
-        values = ", ".join(sorted(set(first[name].astype(str))))
-        raise DesignError(
-            f"the samples of patient {first['patient'].iloc[0]} in arm {first['arm'].iloc[0]!r} have several values of "
-            f"{name!r} ({values}); drop the covariate, or keep the samples of one value"
-        )
+    return np.column_stack(columns), strata, tuple(numeric), mixed

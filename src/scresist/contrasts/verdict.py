@@ -9,6 +9,7 @@ import numpy as np
 from scresist.results import number
 
 ALPHA = 0.05  # level of every test; intervals contain the truth in 95 of 100 studies
+SMALLEST_P = 1e-300  # below it a p-value is what a double cannot hold, not a number
 PROPORTIONAL = 0.01  # below this p-value the hazards of a Cox model are not taken as proportional
 SUPPORTED, SUGGESTIVE, NOT_SUPPORTED, REFUSED = "supported", "suggestive", "not supported", "refused"
 BY_RELABELLING, BY_MODEL = "relabelling", "model"  # what a supported finding rests on
@@ -85,7 +86,12 @@ def verdict(evidence: Evidence, *, alpha: float = ALPHA) -> Verdict:
     if reservations:
         return Verdict(SUGGESTIVE, "; ".join(reservations))
     grade, basis = _grade(e, alpha)
-    return Verdict(SUPPORTED, f"q = {e.q_value:.2g}{basis}", grade)
+    return Verdict(SUPPORTED, f"q {_size(e.q_value)}{basis}", grade)
+
+
+def _size(p: float) -> str:
+    """A p-value in words: below what a double holds well it is a bound and no number."""
+    return f"= {p:.2g}" if p >= SMALLEST_P else f"< {SMALLEST_P:g}"
 
 
 def _grade(e: Evidence, alpha: float) -> tuple[str, str]:

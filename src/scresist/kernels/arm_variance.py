@@ -11,10 +11,10 @@ MIN_FEATURES = 15  # with fewer, features are taken to share one ratio: how much
 
 
 class ArmVariances(NamedTuple):
-    """Mean squares of the residuals of each arm (rows: reference, test) with their degrees of freedom.
+    """Mean squares of the residuals of each arm (rows, by code: the reference first) with their degrees of freedom.
 
-    `share` is the part of the variance of the difference between arms that comes from each, were both equally variable.
-    All of shape (2, features).
+    `share` is the part of the variance of the effect that comes from each arm, were all equally variable. All of shape
+    (arms, features).
     """
 
     mean_square: np.ndarray
@@ -23,14 +23,19 @@ class ArmVariances(NamedTuple):
 
 
 class VarianceRatio(NamedTuple):
-    """Variance of the test arm over that of the reference, per feature, and how certain it is (0 to 1)."""
+    """Variance of each further arm over that of the first (arms - 1, features), and how certain it is (0 to 1)."""
 
     ratio: np.ndarray
     certainty: np.ndarray
 
 
 def arm_variances(
-    values: np.ndarray, design: np.ndarray, is_test: np.ndarray, weights: np.ndarray | None = None
+    values: np.ndarray,
+    design: np.ndarray,
+    arm: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    pick: np.ndarray | None = None,
 ) -> ArmVariances:
     """How much the residuals of each arm vary.
 
@@ -39,11 +44,13 @@ def arm_variances(
     values
         Shape (units, features), one unit per patient. NaN is missing.
     design
-        Columns of the linear model, the last one the arm. Shape (units, parameters).
-    is_test
-        Shape (units,).
+        Columns of the linear model. Shape (units, parameters).
+    arm
+        Codes 0 .. arms - 1, or whether a unit is of the test arm. Shape (units,).
     weights
         Precisions of the units, shape (units,) or (units, features); None is 1 throughout.
+    pick
+        The combination of parameters that is the effect, shape (parameters,); None is the last parameter.
 
     Returns
     -------
@@ -59,31 +66,34 @@ def arm_variances(
     base = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=float)
     full = np.where(missing, 0.0, base if base.ndim == 2 else np.broadcast_to(base[:, None], values.shape))
     filled = np.where(missing, 0.0, values)
-    out = np.full((3, 2, values.shape[1]), np.nan)
+    code = np.asarray(arm).astype(int)
+    effect = np.eye(design.shape[1])[-1] if pick is None else np.asarray(pick, dtype=float)
+    out = np.full((3, int(code.max(initial=1)) + 1, values.shape[1]), np.nan)
     per_feature = base.ndim == 2
     for features in feature_groups(missing, per_feature=per_feature):
         if per_feature:
             w, y = full[:, features].T, filled[:, features].T[:, :, None]
         else:
             w, y = full[:, features[:1]].T, filled[None][:, :, features]
-        out[:, :, features] = _variances(y, w, design, is_test)
+        out[:, :, features] = _variances(y, w, design, code, effect)
     return ArmVariances(*out)
 
 
-def _variances(y: np.ndarray, w: np.ndarray, design: np.ndarray, is_test: np.ndarray) -> np.ndarray:
-    """For g weightings of the units (w: g, n) and f features under each (y: g, n, f); shape (3, 2, g * f)."""
+def _variances(y: np.ndarray, w: np.ndarray, design: np.ndarray, code: np.ndarray, pick: np.ndarray) -> np.ndarray:
+    """For g weightings of the units (w: g, n) and f features under each (y: g, n, f); shape (3, arms, g * f)."""
     v = np.sqrt(w)
     x, ys = v[:, :, None] * design, v[:, :, None] * y
     x_t = np.swapaxes(x, 1, 2)
     inverse, _ = pseudo_inverse(x_t @ x, x_t @ x)
     hat = x @ inverse @ x_t  # (g, n, n)
     residual = ys - hat @ ys
-    weight_of = (inverse @ x_t)[:, -1]  # of each unit in the difference between the arms (g, n)
+    weight_of = pick @ (inverse @ x_t)  # of each unit in the effect (g, n)
     g, f = y.shape[0], y.shape[2]
-    out = np.empty((3, 2, g * f))
+    n_arms = int(code.max(initial=1)) + 1
+    out = np.empty((3, n_arms, g * f))
     present = w > 0
     total = np.sum(weight_of**2, axis=1)
-    for row, arm in enumerate((~is_test, is_test)):
+    for row, arm in enumerate(code == k for k in range(n_arms)):
         left = (np.eye(len(arm)) * present[:, :, None] - hat)[:, arm][:, :, arm]
         trace = np.einsum("gii->g", left)
         squares = np.sum(left**2, axis=(1, 2))
@@ -97,7 +107,7 @@ def _variances(y: np.ndarray, w: np.ndarray, design: np.ndarray, is_test: np.nda
 
 
 def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correlation: float = 0.0) -> VarianceRatio:
-    """The variance of the test arm over that of the reference, each feature's own shrunken to the mean of all.
+    """The variance of each further arm over that of the first, each feature's own shrunken to the mean of all.
 
     Two arms of a few patients tell little about the ratio of one feature; over all features its mean is known well,
     and so is how much features differ beyond what chance gives.
@@ -121,11 +131,20 @@ def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correla
     Moments of log chi-square as in Smyth (2004) Stat Appl Genet Mol Biol 3:3; one ratio for all features is the model
     of Ritchie et al. (2006) BMC Bioinformatics 7:261 with the arm as the only term.
     """
+    each = [_ratio_of(found, k, usable, mean_squared_correlation) for k in range(1, len(found.df))]
+    return VarianceRatio(np.stack([r for r, _ in each]), np.min([c for _, c in each], axis=0))
+
+
+def _ratio_of(
+    found: ArmVariances, row: int, usable: np.ndarray, mean_squared_correlation: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ratio of one arm to the first and its certainty, per feature."""
+    found = ArmVariances(*(part[[0, row]] for part in found))
     n_features = usable.size
     ratio, certainty = np.ones(n_features), np.ones(n_features)
     here = usable & (found.df > 0.5).all(axis=0) & (found.mean_square > 0).all(axis=0)
     if not here.any():
-        return VarianceRatio(ratio, certainty)
+        return ratio, certainty
     half = found.df[:, here] / 2
     n = int(here.sum())
     # A mean over features needs the expectation of a log variance; a single feature has its own ratio, as Welch's test.
@@ -144,7 +163,22 @@ def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correla
     left = kept + (1 - kept) / effective
     ratio[here] = np.exp(mean + kept * (own - mean))
     certainty[here] = 1 - np.clip(left, 0.0, 1.0)
-    return VarianceRatio(ratio, certainty)
+    return ratio, certainty
+
+
+def arm_weights(code: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """The precision of each unit by the variance of its arm, relative to the geometric mean; (units, features).
+
+    Parameters
+    ----------
+    code
+        Arm of each unit, 0 the first. Shape (units,).
+    ratio
+        Of `variance_ratio`. Shape (arms - 1, features).
+    """
+    logs = np.vstack([np.zeros(ratio.shape[1]), np.log(ratio)])[code]
+    # Relative to the geometric mean over patients, so that variances of features stay on one scale.
+    return np.asarray(np.exp((logs.mean(axis=0) if len(logs) else 0.0) - logs))
 
 
 def degrees_left(df: np.ndarray, found: ArmVariances, ratio: VarianceRatio) -> np.ndarray:
@@ -162,7 +196,7 @@ def degrees_left(df: np.ndarray, found: ArmVariances, ratio: VarianceRatio) -> n
     Welch (1947) Biometrika 34:28; Satterthwaite (1946) Biometrics Bull 2:110: the relative variance of a variance is
     2 / df, and not knowing the ratio adds to it in proportion to the variance of its logarithm.
     """
-    parts = np.stack([found.share[0], found.share[1] * ratio.ratio])
+    parts = found.share * np.vstack([np.ones(ratio.ratio.shape[1]), ratio.ratio])
     with np.errstate(invalid="ignore", divide="ignore"):
         welch = np.sum(parts**2 / found.df, axis=0) / parts.sum(axis=0) ** 2
         added = np.maximum(welch - 1 / found.df.sum(axis=0), 0.0) * (1 - ratio.certainty)

@@ -78,6 +78,42 @@ def focused_q_values(p_value: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return q
 
 
+PRIMARY_SHARE = 0.8  # of alpha that a question declared beforehand has to itself
+
+
+def levels_with_primary(
+    smallest_q: np.ndarray, kind: np.ndarray, primary: np.ndarray, alpha: float, *, share: float = PRIMARY_SHARE
+) -> np.ndarray:
+    """`family_levels` where some families answer a question that was declared before the data were seen.
+
+    They are held to levels at `share` of alpha whatever else is asked; the others share the rest, or all of alpha where
+    every family of the primary question was selected. Where nothing is true, the chance of any call is alpha at most.
+
+    Parameters
+    ----------
+    smallest_q, kind, alpha
+        As in `family_levels`.
+    primary
+        Whether a family belongs to the primary question. Shape (families,).
+    share
+        Of alpha, from 0 to 1.
+
+    References
+    ----------
+    Wiens (2003) Pharm Stat 2:211 and Bretz, Maurer, Brannath & Posch (2009) Stat Med 28:586: alpha divided between
+    questions, and what a question that is answered passes on.
+    """
+    q, primary = np.asarray(smallest_q, dtype=float), np.asarray(primary, dtype=bool)
+    kind = np.asarray(kind)
+    if not (primary & ~np.isnan(q)).any():
+        return family_levels(q, kind, alpha)
+    level = np.full(q.shape, np.nan)
+    level[primary] = family_levels(q[primary], kind[primary], alpha * share)
+    answered = bool((level[primary & ~np.isnan(q)] > 0).all())
+    level[~primary] = family_levels(q[~primary], kind[~primary], alpha if answered else alpha * (1 - share))
+    return level
+
+
 def family_levels(smallest_q: np.ndarray, kind: np.ndarray, alpha: float) -> np.ndarray:
     """The level that q-values of each family are held to, so that what is called over all families keeps its rate.
 

@@ -1,7 +1,7 @@
 """The designs whose power is computed: by numbers of patients, or the contrasts of a study."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -81,5 +81,6 @@ def of_study(study: Any, plan: Assumptions) -> list[Layout]:
 
 def _units(design: Design, contrast: Contrast) -> Units:
     dummy = np.random.default_rng(0).normal(size=len(design.samples))
-    units = contrast_units(pd.DataFrame({"any": dummy}, index=design.samples.index), design, contrast)
+    ends = replace(contrast, order=())  # a course has at least the power of its last arm against its first
+    units = contrast_units(pd.DataFrame({"any": dummy}, index=design.samples.index), design, ends)
     return units.keep(units.paired) if contrast.pairing == "paired" and units.patient.size else units

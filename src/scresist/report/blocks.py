@@ -11,9 +11,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from scresist import tables
+from scresist.contrasts.verdict import SMALLEST_P
 from scresist.plots.style import arm_colours, colours
-
-SMALLEST_P = 1e-300  # below it a p-value is what a double cannot hold, not a number
 
 
 @dataclass(frozen=True, slots=True)

@@ -336,10 +336,12 @@ def claims(folder: Folder) -> Section | None:
         f"Every statement of this page with its numbers: {listed_text}. A q-value keeps the rate of its family. A "
         "claim is supported only at or below the level that keeps the rate over all families of the study."
     )
+    asked = register.loc[(register["kind"] == "design") & (register["verdict"] == "stated"), "statement"]
+    lead = " ".join([lead, *asked])
     return Section("claims", "Claims register", lead, [
         *([table(levels, "families", [
             "kind", "family", "tests",
-            "smallest_q", "level",
+            "smallest_q", *(["primary"] if len(asked) else []), "level",
         ], at_most=60)] if len(levels) else []),
         table(register, "claims", [
             "statement", "verdict", "unit",

@@ -12,7 +12,10 @@ TAKEN = (BEFORE, ON, AT_PROGRESSION)
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """One comparison of two arms; `pairing` is auto, paired or unpaired.
+    """One comparison of two arms, or the course over several; `pairing` is auto, paired or unpaired.
+
+    `order` are the arms of a course, first to last; its effect is the change per step, and `reference` and `test` are
+    its first and last arm. Empty: the two arms are compared.
 
     `role` is the resistance that it measures (primary | acquired | none); empty: that of its name, where it is one.
     """
@@ -22,6 +25,12 @@ class Contrast:
     reference: str
     pairing: str = "auto"
     role: str = ""
+    order: tuple[str, ...] = ()
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms compared, the reference first."""
+        return self.order or (self.reference, self.test)
 
     @property
     def resistance(self) -> str:
@@ -36,7 +45,8 @@ class Design:
     `samples` has one row per sample, indexed by sample, with at least the columns `patient` and `arm`; covariates are
     columns of it (patient columns are already joined on), and `taken` is when the sample was taken (before | on | at
     progression; missing where it is not known). `arms` are in the order of the study; `batches` are the columns
-    (batch, site, chemistry) that are checked for confounding with the arms but not adjusted for.
+    (batch, site, chemistry) that are checked for confounding with the arms but not adjusted for. `primary` is the
+    question declared beforehand: a kind of claim, a contrast, or `kind: contrast`; empty where there is none.
     """
 
     arms: tuple[str, ...]
@@ -44,6 +54,7 @@ class Design:
     samples: pd.DataFrame
     covariates: tuple[str, ...] = ()
     batches: tuple[str, ...] = field(default=())
+    primary: str = ""
 
     def arm_of(self, samples: pd.Index) -> pd.Series:
         """The arm of each sample."""

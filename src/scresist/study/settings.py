@@ -1,6 +1,6 @@
 """The settings of a study: what study.toml may contain, with types and defaults."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,20 +21,32 @@ class StudySection(_Section):
 
 
 class ContrastSection(_Section):
-    """`[design.contrasts.NAME]`: two arms compared; the role is the resistance that the contrast measures."""
+    """`[design.contrasts.NAME]`: two arms compared, or the course over `order`; the role is the resistance."""
 
     test: str
     reference: str
     pairing: Literal["auto", "paired", "unpaired"] = "auto"
     role: Literal["", "primary", "acquired", "none"] = ""
+    order: list[str] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ends(cls, given: Any) -> Any:
+        """The first and last arm of a course are its reference and test arm."""
+        if isinstance(given, dict) and isinstance(given.get("order"), list) and given["order"]:
+            return {"reference": given["order"][0], "test": given["order"][-1], **given}
+        return given
 
 
 class DesignSection(_Section):
-    """`[design]`: arms, covariates and contrasts; when the samples of an arm were taken; words for time points."""
+    """`[design]`: arms, covariates and contrasts; when the samples of an arm were taken; words for time points;
+    the primary question.
+    """
 
     arms: list[str] = Field(min_length=1)
     covariates: list[str] = []
     contrasts: dict[str, ContrastSection] = {}
+    primary: str = ""
     progression_months: float = Field(default=6.0, gt=0)
     taken: dict[str, Literal["before", "on", "at progression"]] = {}
     timepoints: dict[str, Literal["before", "on", "at progression"]] = {}

@@ -197,9 +197,9 @@ def check_design(samples: pd.DataFrame, settings: Settings, file: str, problems:
             )
     for name, contrast in settings.design.contrasts.items():
         where = f"design.contrasts.{name}"
-        inside = samples[samples["arm"].isin([contrast.test, contrast.reference])]
+        inside = samples[samples["arm"].isin([contrast.test, contrast.reference, *contrast.order])]
         by_patient = inside.groupby("patient")["arm"].nunique()
-        pairs = int((by_patient == 2).sum())
+        pairs = int((by_patient >= 2).sum())
         if contrast.pairing == "paired" and pairs == 0:
             problems.error(
                 file,
@@ -211,7 +211,7 @@ def check_design(samples: pd.DataFrame, settings: Settings, file: str, problems:
         if contrast.pairing == "paired" and pairs == 1:
             problems.warning(file, f"{where} has a single pair", "no test can be made with it", column="pairing")
         if contrast.pairing == "unpaired" and pairs > 0:
-            both = ", ".join(by_patient.index[by_patient == 2][:5])
+            both = ", ".join(by_patient.index[by_patient >= 2][:5])
             problems.error(
                 file,
                 f"{where} is unpaired but {pairs} patients are in both arms ({both})",
@@ -297,11 +297,12 @@ def _check_one_level(samples: pd.DataFrame, covariate: str, file: str, problems:
     for (patient, arm), values in samples.groupby(["patient", "arm"], sort=False)[covariate]:
         levels = sorted(set(values.dropna().astype(str)))
         if len(levels) > 1:
-            problems.error(
+            problems.warning(
                 file,
                 f"the samples of patient {patient} in arm {arm!r} have {len(levels)} values of the covariate "
-                f"{covariate!r}; they are one unit of every comparison",
-                "drop the covariate, or keep the samples of one value", column=covariate, value=", ".join(levels),
+                f"{covariate!r}; they are one unit of every comparison, and each value counts by its part of the cells",
+                "nothing, or drop the covariate, or keep the samples of one value",
+                column=covariate, value=", ".join(levels),
             )  # fmt: skip
 
 

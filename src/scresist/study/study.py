@@ -13,10 +13,11 @@ from scresist.study.arms import derive_arms
 from scresist.study.cell_names import check_cell_names
 from scresist.study.design import Contrast, Design
 from scresist.study.problems import Problem, Problems, StudyError
-from scresist.study.settings import Settings
+from scresist.study.settings import ContrastSection, Settings
 from scresist.study.sheet_checks import check_design, check_patients, check_roles, check_samples
 from scresist.study.sheets import LINE, read_sheet, read_text
 from scresist.study.timing import fill_by_arm, when_taken
+from scresist.tables import TABLES
 
 BATCHES = ("batch", "site", "chemistry")
 # Columns whose values name something, also where they are numbered: batch 3 is not three times batch 1.
@@ -95,6 +96,7 @@ def examine_study(path: Path) -> tuple[Study | None, tuple[Problem, ...]]:
     if patients_file is not None:
         patients = read_sheet(path.parent / patients_file, patients_file, problems, ("patient",))
     _check_contrast_arms(settings, path.name, problems)
+    _check_primary(settings, path.name, problems)
     if samples is None or (patients_file is not None and patients is None):
         return None, tuple(problems)
     if patients is not None:
@@ -111,9 +113,15 @@ def examine_study(path: Path) -> tuple[Study | None, tuple[Problem, ...]]:
     check_cell_names(settings, path.parent, path.name, problems)
     if problems.errors:
         return None, tuple(problems)
-    contrasts = tuple(Contrast(n, c.test, c.reference, c.pairing, c.role) for n, c in settings.design.contrasts.items())
+    contrasts = tuple(
+        Contrast(n, c.test, c.reference, c.pairing, c.role, tuple(c.order))
+        for n, c in settings.design.contrasts.items()
+    )
     batches = tuple(c for c in BATCHES if c in joined and c not in settings.design.covariates)
-    design = Design(tuple(settings.design.arms), contrasts, joined, tuple(settings.design.covariates), batches)
+    design = Design(
+        tuple(settings.design.arms), contrasts, joined, tuple(settings.design.covariates), batches,
+        settings.design.primary,
+    )  # fmt: skip
     return Study(path.absolute(), settings, design, joined, table, tuple(problems)), tuple(problems)
 
 
@@ -208,6 +216,7 @@ def _check_contrast_arms(settings: Settings, file: str, problems: Problems) -> N
                     column=role,
                     value=arm,
                 )
+        _check_course(name, contrast, arms, file, problems)
         if contrast.test == contrast.reference:
             problems.error(
                 file,
@@ -216,6 +225,56 @@ def _check_contrast_arms(settings: Settings, file: str, problems: Problems) -> N
                 column="reference",
                 value=contrast.reference,
             )
+
+
+def _check_course(name: str, contrast: ContrastSection, arms: list[str], file: str, problems: Problems) -> None:
+    """A course has at least three arms that there are, each once, and its ends are the two arms."""
+    for arm in contrast.order:
+        if arm not in arms:
+            problems.error(
+                file, f"contrast {name!r} names an arm that is not in arms", suggestion(arm, arms), column="order",
+                value=arm,
+            )  # fmt: skip
+    if contrast.order and (len(set(contrast.order)) < len(contrast.order) or len(contrast.order) < 3):
+        problems.error(
+            file, f"the order of contrast {name!r} needs at least three arms, each once",
+            "give the arms from the first to the last; two arms are compared with test and reference",
+            column="order", value=", ".join(contrast.order),
+        )  # fmt: skip
+    elif contrast.order and (contrast.order[0], contrast.order[-1]) != (contrast.reference, contrast.test):
+        problems.error(
+            file, f"test and reference of contrast {name!r} are not the last and first arm of its order",
+            "drop test and reference: the order gives them", column="order", value=", ".join(contrast.order),
+        )  # fmt: skip
+
+
+def _check_primary(settings: Settings, file: str, problems: Problems) -> None:
+    """The primary question names kinds of claim or contrasts that there are."""
+    kinds = sorted({table.kind for table in TABLES.values() if table.kind})
+    parts = [part.strip() for part in settings.design.primary.split(":")] if settings.design.primary else []
+    known = [*kinds, *settings.design.contrasts]
+    for part in parts:
+        if part not in known:
+            problems.error(
+                file,
+                "the primary question is neither a kind of claim nor a contrast",
+                f'{suggestion(part, known)}; kinds are {", ".join(kinds)}; both together: "modules: CONTRAST"',
+                column="primary",
+                value=settings.design.primary,
+            )
+    if len(parts) > 2 or (len(parts) == 2 and sum(part in kinds for part in parts) != 1):
+        problems.error(
+            file,
+            "the primary question has more than a kind of claim and a contrast",
+            'give one kind, one contrast, or both as "modules: CONTRAST"',
+            column="primary",
+            value=settings.design.primary,
+        )
+    if "survival" in parts and settings.survival is None:
+        problems.error(
+            file, "the primary question is survival but there is no [survival]",
+            "add the section with time and event", column="primary", value=settings.design.primary,
+        )  # fmt: skip
 
 
 def _check_focus(settings: Settings, path: Path, problems: Problems) -> None:

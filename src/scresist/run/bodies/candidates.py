@@ -28,7 +28,7 @@ def candidates(state: State, study: Study, context: Context) -> None:
     if len(tested):
         state.publish("gene_doubts", _doubts(state, study, tested, inside))
     scored = _scored(state, study, inside)
-    levels = study_levels(tables_of_tests(state, study, scored))
+    levels = study_levels(tables_of_tests(state, study, scored), primary=study.design.primary)
     if len(levels.table):
         state.publish("families", levels)
     if inside is None or scored is None:
@@ -116,6 +116,6 @@ STEP = Step(
     meaning="joins the evidence per gene of the focus, ranks the genes, and sets the level of every family of tests",
     body=candidates,
     after=("contrasts", "survival", "communication"),
-    settings=("focus",),
+    settings=("focus", "design.primary"),
     design=True,
 )

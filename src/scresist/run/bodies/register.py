@@ -21,6 +21,7 @@ OVER = {
     "module_flips": ("cells", "modules"),
     "flow_flips": ("pairs of populations", "pathways"),
 }
+_DRAWN = {"patients shuffled": "patients shuffled", "signs of residuals": "residuals given signs at random"}
 FATES = {
     "stands": ("stands", "stand"),
     "suggestive": ("is suggestive", "are suggestive"),
@@ -138,8 +139,8 @@ def counted_sentences(state: State) -> list[tuple[str, str, str]]:
             rows.append(("over cells", sentence, "cell" if unit == "cells" else "pair of populations"))
     for row in state.table("calibration").to_dict("records"):
         sentence = (
-            f"With patients shuffled {row['n_shuffles']} times, {100 * row['false_positive_rate']:.1f} % of the tests "
-            f"of {row['claim']} ({row['contrast']}) have p < {row['nominal']:g}, and "
+            f"With {_DRAWN[row['scheme']]} {row['n_shuffles']} times, {100 * row['false_positive_rate']:.1f} % of the "
+            f"tests of {row['claim']} ({row['contrast']}) have p < {row['nominal']:g}, and "
             f"{100 * row['any_discovery_rate']:.0f} % of the shuffles some discovery: {row['verdict']}."
         )
         rows.append(("calibration", sentence, "shuffle"))

@@ -1,0 +1,5 @@
+library(limma)
+v <- t(as.matrix(read.csv("three_arms.csv", row.names=1)))
+arm <- factor(substr(colnames(v),1,1))
+f <- eBayes(lmFit(v, model.matrix(~arm)))
+write.csv(data.frame(feature=rownames(v), format(data.frame(effect=f$coefficients[,"armb"], se=sqrt(f$s2.post)*f$stdev.unscaled[,"armb"], df=f$df.total, p_value=f$p.value[,"armb"]), digits=15)), "three_arms_limma.csv", row.names=FALSE, quote=FALSE)
