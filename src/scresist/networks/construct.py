@@ -12,7 +12,7 @@ from scipy import sparse
 from scresist.cells.counts import raw_counts
 from scresist.cells.focus import resolve_focus
 from scresist.cells.network_cells import check_genes, neighbour_space
-from scresist.checks import RefusedError, require_choice, require_columns, require_positive
+from scresist.checks import InputError, RefusedError, require_choice, require_columns, require_positive
 from scresist.kernels.modules import eigengenes, signed_kme
 from scresist.kernels.normalise import log1p_per_10k
 from scresist.networks.by_residuals import DEEP_SPLIT, Asked, from_residuals
@@ -95,7 +95,9 @@ def build(
         in single precision. "parity": what hdWGCNA 0.4 does, with R's random stream, bicor for the fit table, double
         precision, and no metacells from groups below 100 cells. `networks.modes` lists every difference.
     network, tom, correlation
-        "signed", "unsigned" or "signed hybrid"; "signed", "unsigned" or "signed Nowick"; "pearson" or "bicor".
+        "signed", "unsigned" or "signed hybrid"; "signed", "unsigned" or "signed Nowick"; "pearson" or "bicor" over
+        metacells, or, with values="residuals", "latent": of what the cells express beneath their counts, by moments
+        with depths as offsets (Su et al. 2023); resamples of a finished network use Pearson's.
     power
         Soft-threshold power, 1 to 30. None chooses it: in sound mode by what reproduces (`choices` has the curve); by
         the fit table in parity mode and for values="log", where WGCNA's recommended power for the number of metacells
@@ -153,12 +155,15 @@ def build(
     References
     ----------
     Morabito et al. (2023) Cell Rep Methods 3:100498; Langfelder & Horvath (2008) BMC Bioinformatics 9:559; DeTomaso &
-    Yosef (2021) Cell Syst 12:446 (correlation over neighbours in the space of the cells themselves).
+    Yosef (2021) Cell Syst 12:446 (correlation over neighbours in the space of the cells themselves); Su et al. (2023)
+    Nat Commun 14:4846 (latent correlation).
     """
     rules = mode_named(mode)
     values = rules.values if values is None else values
     require_choice(values, ("residuals", "log"), "values")
     by_residuals = values == "residuals"
+    if correlation == "latent" and not by_residuals:
+        raise InputError(f'correlation "latent" is of counts of cells; it needs values="residuals", got {values!r}')
     recipe = Recipe(
         network=network, tom=tom, correlation=correlation, merge_height=merge_height, pam=pam,
         deep_split=(rules.deep_split or DEEP_SPLIT) if deep_split is None else deep_split,

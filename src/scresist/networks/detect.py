@@ -16,6 +16,7 @@ from scresist.kernels.overlap import topological_overlap
 from scresist.kernels.pairwise import correlation
 from scresist.kernels.similarity import NETWORKS, adjacency_into
 from scresist.kernels.tree_cut import cut_tree_hybrid
+from scresist.networks.latent import Counted
 from scresist.networks.naming import alphabetical_codes, colours_of
 
 LAYERS = 2  # of programmes: strong ones, and those beneath them
@@ -61,7 +62,7 @@ def check_recipe(recipe: Recipe) -> None:
     """
     require_choice(recipe.network, NETWORKS, "network")
     require_choice(recipe.tom, ("signed", "unsigned", "signed Nowick"), "tom")
-    require_choice(recipe.correlation, ("pearson", "bicor"), "correlation")
+    require_choice(recipe.correlation, ("pearson", "bicor", "latent"), "correlation")
     require_positive(recipe.min_module_size, "min_module_size")
     require_positive(recipe.merge_height, "merge_height", allow_zero=True)
     if recipe.deep_split not in range(5):
@@ -94,9 +95,10 @@ def feeding_network(network: str, tom: str) -> str:
 
 
 def correlations(X: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Gene by gene correlations of a recipe, in its precision."""
+    """Gene by gene correlations of a recipe, in its precision; Pearson's where counts give those of the recipe."""
     X = np.asarray(X, dtype=np.float32 if recipe.single else np.float64)
-    return correlation(X, recipe.correlation, recipe.max_p_outliers)
+    kind = "pearson" if recipe.correlation == "latent" else recipe.correlation
+    return correlation(X, kind, recipe.max_p_outliers)
 
 
 def dissimilarity(R: np.ndarray, recipe: Recipe) -> np.ndarray:
@@ -133,7 +135,7 @@ class Prepared:
         return Start(self.chosen, self.X, D, average_linkage(D))
 
 
-def prepared(X: np.ndarray, recipe: Recipe) -> Prepared:
+def prepared(X: np.ndarray, recipe: Recipe, *, counted: Counted | None = None) -> Prepared:
     """Correlations of the genes in which modules start: those that vary, and of these the `seed_genes` that vary most.
 
     Parameters
@@ -142,12 +144,15 @@ def prepared(X: np.ndarray, recipe: Recipe) -> Prepared:
         Expression. Shape (metacells, genes).
     recipe
         The settings.
+    counted
+        Counts of the cells, which give latent correlations; None correlates X.
     """
     variance = X.var(axis=0)
     moving = np.flatnonzero(varying(variance))
     if recipe.seed_genes and len(moving) > recipe.seed_genes:
         moving = np.sort(moving[np.argsort(-variance[moving], kind="stable")[: recipe.seed_genes]])
-    return Prepared(moving, X[:, moving], correlations(X[:, moving], recipe), recipe)
+    R = correlations(X[:, moving], recipe) if counted is None else counted.correlations(moving)
+    return Prepared(moving, X[:, moving], R, recipe)
 
 
 def varying(variance: np.ndarray) -> np.ndarray:
@@ -155,7 +160,9 @@ def varying(variance: np.ndarray) -> np.ndarray:
     return np.asarray(variance > 1e-12 * variance.max(initial=0.0))
 
 
-def find_modules(X: np.ndarray, recipe: Recipe, *, cells: np.ndarray | None = None) -> np.ndarray:
+def find_modules(
+    X: np.ndarray, recipe: Recipe, *, cells: np.ndarray | None = None, counted: Counted | None = None
+) -> np.ndarray:
     """Module of each column of X (metacells, genes) by a recipe, 1 the largest, or 0; see `cut_modules`.
 
     Parameters
@@ -166,8 +173,10 @@ def find_modules(X: np.ndarray, recipe: Recipe, *, cells: np.ndarray | None = No
         The settings.
     cells
         Standardised values of the cells, in which members are decided; None decides them in X. Shape (cells, genes).
+    counted
+        As in `prepared`.
     """
-    start = prepared(X, recipe).at(recipe.power)
+    start = prepared(X, recipe, counted=counted).at(recipe.power)
     if recipe.members:
         return with_members(X, seed_labels(X, recipe, start), recipe, cells)
     labels = np.zeros(X.shape[1], dtype=np.int64)

@@ -11,6 +11,7 @@ from scresist.kernels.membership import set_sums
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.residuals import gram
 from scresist.networks.detect import Recipe, find_modules, prepared, seed_labels, with_members
+from scresist.networks.latent import Counted
 from scresist.networks.robustness import match_modules
 
 FOLDS = 5
@@ -29,7 +30,8 @@ class Units:
     """Values of metacells and cells, and the unit of each that is held out: its patient, or a part of the cells.
 
     `M` (metacells, genes) and `Z` (cells, genes) have the same genes; `metacell` and `cell` have the code of the unit
-    of every row; `names` are the patients, empty where the units are parts of the cells.
+    of every row; `names` are the patients, empty where the units are parts of the cells; `counts` are those of the
+    cells, where genes are correlated by them.
     """
 
     M: np.ndarray
@@ -37,6 +39,7 @@ class Units:
     metacell: np.ndarray
     cell: np.ndarray
     names: tuple[str, ...] = ()
+    counts: Counted | None = None
 
     @property
     def n_units(self) -> int:
@@ -46,6 +49,10 @@ class Units:
     def rows(self, units: np.ndarray) -> "tuple[np.ndarray, np.ndarray]":
         """Values of the metacells and of the cells of some units."""
         return self.M[np.isin(self.metacell, units)], self.Z[np.isin(self.cell, units)]
+
+    def counted(self, units: np.ndarray) -> Counted | None:
+        """Counts of the cells of some units."""
+        return None if self.counts is None else self.counts.of(np.flatnonzero(np.isin(self.cell, units)))
 
     def dealt(self, n: int) -> list[np.ndarray]:
         """The units in n parts of about as many cells, largest first, forth and back."""
@@ -81,8 +88,9 @@ def chosen_settings(
     `power`, `deep_split`, `n_modules` (mean of the halves), `agreement`, `information`, `information_chance` (95 %
     quantile over permuted modules, of the same difference), `rank` (1 is used).
     """
-    halves = [units.rows(part) for part in units.dealt(2)]
-    seeds = [prepared(M, recipe) for M, _ in halves]
+    parts = units.dealt(2)
+    halves = [units.rows(part) for part in parts]
+    seeds = [prepared(M, recipe, counted=units.counted(p)) for p, (M, _) in zip(parts, halves, strict=True)]
     rows: list[dict[str, float]] = []
     known: dict[tuple[int, bytes], np.ndarray] = {}
     for power in powers:
@@ -157,12 +165,12 @@ def proof(units: Units, recipe: Recipe, labels: np.ndarray, mean: np.ndarray, rn
     n = int(labels.max(initial=0))
     streams = rng.spawn(max(n, 1))
     total, weight, overlap = np.zeros((n, RANDOM_SETS + 1)), np.zeros(n), np.zeros(n)
-    bins = _bins(mean)
+    bins = bins_by_rank(mean)
     parts = units.dealt(FOLDS)
     for part in parts:
         others = np.setdiff1d(np.arange(units.n_units), part)
         M, Z = units.rows(others)
-        found = find_modules(M, recipe, cells=Z)
+        found = find_modules(M, recipe, cells=Z, counted=units.counted(others))
         jaccard, best = match_modules(labels, found)
         overlap += jaccard / len(parts)
         held = _held_cells(units, part)
@@ -172,7 +180,7 @@ def proof(units: Units, recipe: Recipe, labels: np.ndarray, mean: np.ndarray, rn
             genes = np.flatnonzero(found == best[m]) if best[m] else np.zeros(0, dtype=np.int64)
             if len(genes) < 2:
                 continue
-            members, ends = _sets(genes, bins, streams[m])
+            members, ends = random_sets(genes, bins, streams[m])
             values = set_sums(C, members, ends)
             values[0] -= float(np.median(np.delete(C[:, genes].mean(axis=1), genes)))
             values[1:] -= usual
@@ -219,13 +227,13 @@ def _held_cells(units: Units, part: np.ndarray) -> np.ndarray:
     return np.asarray(Z / np.where(deviation > 0, deviation, 1))
 
 
-def _bins(mean: np.ndarray) -> np.ndarray:
+def bins_by_rank(mean: np.ndarray) -> np.ndarray:
     """Bin of each gene, by the rank of its mean."""
     order = np.argsort(np.argsort(mean, kind="stable"), kind="stable")
     return np.asarray(order * min(BINS, max(len(mean) // 10, 1)) // max(len(mean), 1))
 
 
-def _sets(genes: np.ndarray, bins: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def random_sets(genes: np.ndarray, bins: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A set of genes and random sets of the same numbers from the same bins, one after the other, and their ends."""
     numbers = np.bincount(bins[genes], minlength=int(bins.max()) + 1)
     columns = []

@@ -220,7 +220,7 @@ def _check_focus(settings: Settings, path: Path, problems: Problems) -> None:
             column="annotate.markers",
             value=settings.annotate.markers,
         )
-    for key in ("ihc", "mif_cells", "dose_response", "bulk"):
+    for key in ("cohort", "ihc", "mif_cells", "dose_response", "bulk"):
         given = getattr(settings.validation, key)
         if given is not None and not (path.parent / given).exists():
             problems.error(
