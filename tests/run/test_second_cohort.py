@@ -12,6 +12,7 @@ import networks_cohort
 import scresist as sr
 from scresist import resources
 from scresist.checks import InputError, RefusedError
+from scresist.reading import read_annotated
 from scresist.report.folder import Folder
 from scresist.report.validation import validation as section
 from scresist.results import Result, read_table
@@ -33,9 +34,8 @@ GIVEN = {
     "focus": {"compartment": "malignant"},
     "validation": {"cohort": "second.h5ad", "permutations": 100, "consensus": True},
 }
-SYMBOLS = sorted(resources.genes().index[resources.genes()["type"] == "protein-coding"])[::50][
-    : networks_cohort.N_GENES
-]
+GENES = resources.genes()[lambda table: (table["type"] == "protein-coding") & ~table["ensembl"].duplicated(keep=False)]
+SYMBOLS = sorted(GENES.index)[::50][: networks_cohort.N_GENES]
 CONTRAST = Contrast("primary", "primary", "baseline")
 
 
@@ -189,6 +189,17 @@ def test_contrasts_match_by_resistance_and_then_by_name():
     (shared,) = second._shared_design(first, theirs).contrasts
     assert (shared.name, shared.test, shared.reference) == ("primary", "pd", "pre")
     assert second._shared_design(first, replace(theirs, contrasts=(Contrast("early", "pd", "pre"),))) is None
+
+
+def test_names_of_another_kind_become_the_same_symbols(tmp_path):
+    """Ensembl ids with versions, and an old symbol, are the genes of the first cohort."""
+    cells = other()
+    cells.var_names = [f"{e}.7" for e in resources.genes().loc[SYMBOLS, "ensembl"]]
+    cells.obs.loc[cells.obs_names[:3], "patient"] = None
+    cells.write_h5ad(tmp_path / "ids.h5ad")
+    read = read_annotated(tmp_path / "ids.h5ad", "ids.h5ad", organism="human")
+    assert read.var_names.tolist() == SYMBOLS
+    assert read.n_obs == cells.n_obs - 3
 
 
 def problems_of(study: Study) -> str:

@@ -145,7 +145,7 @@ def latent_correlation(
     mirror_clipped(top, -np.inf, np.inf)
     mirror_clipped(bottom, 0.0, np.inf)
     deviation = np.sqrt(moments.variance).astype(np.float32)
-    scale = bottom * deviation[:, None] * deviation
+    scale = bottom * np.multiply.outer(deviation, deviation)
     R = np.divide(top, scale, out=np.zeros_like(top), where=scale > 0)
     np.clip(R, -1, 1, out=R)
     np.fill_diagonal(R, 1)

@@ -104,6 +104,15 @@ def _examine_study(study: Study, path: Path, shown: str, problems: Problems) -> 
     if same:
         problems.error(shown, f"{len(same)} matrices are read by both cohorts, so that modules would be tested in the "
                        "cells that formed them", "leave them out of one", value=str(sorted(same)[0]))  # fmt: skip
+    markers = other.settings.annotate.markers
+    if markers is not None:
+        from scresist.annotate import read_markers
+
+        try:
+            read_markers(other.folder / markers)
+        except InputError as error:
+            problems.error(shown, f"annotate.markers of the second cohort cannot be used: {error}",
+                           column="annotate.markers", value=markers)  # fmt: skip
     compartment = study.settings.focus.compartment
     if compartment not in {"all", "malignant", "normal", *cell_names(other.settings, other.folder)}:
         problems.error(shown, f"no cell of the second cohort can be {compartment!r}, the compartment of the study",

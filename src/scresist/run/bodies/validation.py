@@ -1,12 +1,13 @@
 """Validation: the modules of the study in a second cohort: scored, preserved, tested between its arms."""
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from scresist.checks import RefusedError
 from scresist.results import Result
-from scresist.run.second import Second, files_of, second_cohort
+from scresist.run.second import FOLDER, Second, files_of, second_cohort
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
@@ -21,6 +22,8 @@ def validation(state: State, study: Study, context: Context) -> None:
     from scresist import networks
 
     own = study.settings.validation
+    if own.cohort is None or own.cohort.endswith(".h5ad"):  # what an earlier run made of another second cohort
+        shutil.rmtree(state.out / FOLDER, ignore_errors=True)
     if own.cohort is None:
         return
     if "modules" not in state.results:
