@@ -93,6 +93,10 @@ def in_other_cells(net: Network, adata: Any, *, rng: int | np.random.Generator =
     groups = metacell_values(metacells, cells.obs, within)
     X = X if groups is None else centred_within(X, groups)
     moving = X.var(axis=0) > 1e-12 * X.var(axis=0).max(initial=0.0)
+    if moving.sum() < MIN_GENES:
+        raise RefusedError(
+            f"{int(moving.sum())} genes of the network vary in these cells (at least {MIN_GENES} are needed)"
+        )
     mean = np.log1p(depth.mean() * np.asarray(own.sum(axis=0)).ravel() / depth.sum())
     index = pd.Index(metacells.table["metacell"].astype(str), name="metacell")
     kept = names[moving]

@@ -50,8 +50,8 @@ def require_files(study: Study) -> None:
     Raises
     ------
     StudyError
-        With every problem of `check_files`.
+        With every problem of `check_files`, where one is an error.
     """
     problems = check_files(study)
-    if problems:
+    if any(p.severity == "error" for p in problems):
         raise StudyError(problems)

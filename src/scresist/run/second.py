@@ -104,6 +104,10 @@ def _examine_study(study: Study, path: Path, shown: str, problems: Problems) -> 
     if same:
         problems.error(shown, f"{len(same)} matrices are read by both cohorts, so that modules would be tested in the "
                        "cells that formed them", "leave them out of one", value=str(sorted(same)[0]))  # fmt: skip
+    both = sorted({*study.samples["patient"].astype(str)} & {*other.samples["patient"].astype(str)})
+    if both:
+        problems.note(shown, f"{len(both)} names of patients are in both cohorts; the second needs other patients",
+                      "check that they are other patients of the same names", value=", ".join(both[:5]))  # fmt: skip
     markers = other.settings.annotate.markers
     if markers is not None:
         from scresist.annotate import read_markers
