@@ -75,7 +75,7 @@ def study_of(folder: Path, cells: ad.AnnData, **changes) -> Study:
 
 def ran(folder: Path, net, study: Study) -> State:
     net.save(folder / "network.zip")
-    state = State(folder, step="validation")
+    state = State(folder, cohort=named(), step="validation")
     state.results["modules"] = Result(net.modules)
     first = sr.contrasts.modules(net.scores, study.design)
     state.results["module_contrasts"] = first
@@ -136,6 +136,13 @@ def test_missing_genes_are_counted_and_named(net):
     assert set(table["genes_missing"].iloc[0].split()) == set(lost)
     with pytest.raises(RefusedError, match=r"0 of the .* genes"):
         sr.networks.in_other_cells(net, renamed(cells))
+
+
+def test_cohorts_that_share_few_genes_are_refused():
+    genes = pd.Index(list("abcdefgh"))
+    second.require_shared(genes, genes[4:].append(pd.Index(list("xyz"))))
+    with pytest.raises(RefusedError, match="share 3 genes"):
+        second.require_shared(genes, genes[:3].append(pd.Index(list("vwxyz"))))
 
 
 def renamed(cells: ad.AnnData) -> ad.AnnData:

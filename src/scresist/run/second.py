@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from scresist.cells import resolve_focus
-from scresist.checks import InputError
+from scresist.checks import InputError, RefusedError
 from scresist.run.bodies import annotate, embed, ingest, malignancy, quality
 from scresist.run.execute import do_step, fingerprints, seed_of
 from scresist.run.step import Context, State
@@ -162,6 +162,16 @@ def inspect_second(study: Study, genes: frozenset[str]) -> tuple[Problem, ...]:
     else:
         problems.note(shown, f"{shared} of {len(genes)} genes are in the second cohort too")
     return tuple(problems)
+
+
+def require_shared(genes: pd.Index, theirs: pd.Index) -> None:
+    """Raise RefusedError where two cohorts share less than half of the genes of the smaller."""
+    shared = len(genes.intersection(theirs))
+    if shared < SHARED * min(len(genes), len(theirs)):
+        raise RefusedError(
+            f"the cohorts share {shared} genes (they have {len(genes)} and {len(theirs)}); quantify both against one "
+            "reference, with gene symbols or Ensembl ids as names"
+        )
 
 
 def second_cohort(study: Study, out: Path, context: Context) -> Second:

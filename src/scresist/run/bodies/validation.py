@@ -7,7 +7,7 @@ import pandas as pd
 
 from scresist.checks import RefusedError
 from scresist.results import Result
-from scresist.run.second import FOLDER, Second, files_of, second_cohort
+from scresist.run.second import FOLDER, Second, files_of, require_shared, second_cohort
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
@@ -32,6 +32,7 @@ def validation(state: State, study: Study, context: Context) -> None:
     net = networks.load(state.out / "network.zip")
     try:
         second = second_cohort(study, state.out, context)
+        require_shared(state.cells.var_names, second.cells.var_names)
         query = networks.in_other_cells(net, second.cells, rng=context.seed)
     except RefusedError as refusal:
         state.refuse("second cohort", refusal)
