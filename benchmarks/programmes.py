@@ -92,6 +92,11 @@ def sound(cells: ad.AnnData, _: Programs) -> Found:
     return _network(cells)
 
 
+def latent(cells: ad.AnnData, _: Programs) -> Found:
+    """The default with correlations of what is expressed beneath the counts (as CS-CORE) where modules start."""
+    return _network(cells, correlation="latent")
+
+
 def parity(cells: ad.AnnData, _: Programs) -> Found:
     """The recipe of hdWGCNA, as scresist reproduces it."""
     cells = cells.copy()
@@ -174,13 +179,14 @@ def _counts(cells: ad.AnnData) -> sparse.csr_array:
 
 METHODS: dict[str, Method] = {
     "sound": sound,
+    "latent": latent,
     "parity": parity,
     "nmf": nmf,
     "hotspot": _beside("beside_hotspot.py", "hotspot"),
     "cnmf": _beside("beside_cnmf.py", "cnmf"),
     "py-hdwgcna": _beside("beside_py_hdwgcna.py", "py-hdwgcna", ("150",), before=True),
 }
-OWN = ("sound", "parity", "nmf")
+OWN = ("sound", "latent", "parity", "nmf")
 
 
 def score(planted: Planted, found: Found) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -14,12 +14,13 @@ def planted_labels() -> np.ndarray:
 
 
 def cohort(
-    n_patients: int = 6, n_cells: int = 150, seed: int = 0, private: str | None = None, sparse_cells: int | None = None
-) -> ad.AnnData:
+    n_patients: int = 6, n_cells: int = 150, seed: int = 0, private: str | None = None,
+    sparse_cells: int | None = None, programmes: bool = True,
+) -> ad.AnnData:  # fmt: skip
     """Counts of malignant and other cells; three programmes vary between cells within every patient.
 
     `private` names a programme that only patient P0 has; `sparse_cells` is the number of malignant cells of the last
-    patient.
+    patient. Without `programmes` genes vary independently.
     """
     rng = np.random.default_rng(seed)
     base = rng.gamma(2.0, 1.5, N_GENES)
@@ -33,7 +34,7 @@ def cohort(
                 start = 0
                 for name, size in SIZES.items():
                     use = rng.normal(0, 1, (count, 1)) + 0.3 * rng.normal()
-                    if private == name and patient > 0:
+                    if (private == name and patient > 0) or not programmes:
                         use[:] = 0
                     rate[:, start : start + size] *= np.exp(0.9 * use * rng.uniform(0.6, 1.2, size))
                     start += size

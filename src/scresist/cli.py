@@ -79,9 +79,12 @@ def check(study: Study, as_json: Json = False) -> None:
         from scresist.contrasts import estimable
         from scresist.reading import inspect
         from scresist.run.preflight import check_files
+        from scresist.run.second import inspect_second
 
-        inspection = inspect(found)
-        problems = (*problems, *check_files(found), *inspection.problems)
+        inspection, own = inspect(found), check_files(found)
+        problems = (*problems, *own, *inspection.problems)
+        if not any(p.severity == "error" for p in own):
+            problems = (*problems, *inspect_second(found, inspection.genes))
         facts = inspection.table.to_dict("records")
         design = estimable(found.design).table.to_dict("records") if found.design.contrasts else []
     else:
@@ -221,10 +224,14 @@ def simulate(
     malignant: Annotated[str | None, typer.Option(help="with --from: the type that carries the programmes")] = None,
     add: Annotated[str, typer.Option(help="with --from: copy number,ambient,doublets, what the real cells lack")] = "",
     module_size: Annotated[int, typer.Option(min=5, help="genes of a programme")] = 60,
+    like: Annotated[
+        Path | None, typer.Option(help="folder of a simulated cohort: the same genes and programmes, new patients")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """A cohort with planted truth, as 10x files and sheets; with --from, over parameters estimated from real cells."""
     from scresist.simulate import Plan, write_cohort
+    from scresist.simulate import read_plan as plan_of
     from scresist.simulate import simulate as lay_out
 
     plan = Plan(
@@ -234,8 +241,10 @@ def simulate(
     )  # fmt: skip
     plan = plan.null() if null else plan
     if source is None:
-        show(str(write_cohort(lay_out(plan), out)))
+        show(str(write_cohort(lay_out(plan, like=None if like is None else plan_of(like)), out)))
         return
+    if like is not None:
+        raise InputError("--like and --from exclude each other: give the folder of a simulated cohort, or real cells")
     from scresist.simulate import estimate_profiles, simulate_from
 
     fitted = estimate_profiles(_h5ad(source), groupby=groupby, patient=patient)

@@ -256,8 +256,8 @@ def test_a_table_sorted_by_hand_moves_no_verdict(results, tmp_path):
     shutil.copytree(results, out)
     for name in sorted({t.name for t in TABLES.values() if t.kind}):
         path = out / TABLES[name].path
-        table = read_table(path)
-        write_table(table.iloc[::-1], path)
+        if path.exists():  # this study names no second cohort
+            write_table(read_table(path).iloc[::-1], path)
     before, after = Folder(results), Folder(out)
     for name in ("candidates", "module_contrasts", "communication_contrasts", "expression_contrasts"):
         pd.testing.assert_frame_equal(before.claimed(name), after.claimed(name))

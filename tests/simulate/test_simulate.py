@@ -10,7 +10,7 @@ from scipy import stats
 
 from scresist.checks import InputError
 from scresist.kernels.negative_binomial_draws import draw_counts
-from scresist.simulate import Plan, simulate, write_cohort
+from scresist.simulate import Plan, read_plan, simulate, write_cohort
 
 PLAN = Plan(patients={"baseline": 3, "primary": 3, "acquired": 3}, pairs=1, cells=60, n_genes=2500, seed=3)
 
@@ -182,3 +182,20 @@ def test_planted_and_found_side_by_side(tmp_path):
     assert found["programme", "primary"] == "83% of the first 30 candidates"
     assert found["decoy ambient", "primary"].startswith("1 of")
     assert found["cell type", "all cells"] == "100.0% agree"
+
+
+def test_a_second_cohort_has_the_programmes_of_the_first_in_other_patients(tmp_path):
+    first, other = simulate(PLAN), simulate(replace(PLAN, seed=9, patients={"baseline": 4, "primary": 4}, pairs=0),
+                                            like=PLAN)  # fmt: skip
+    assert other.profiles.genes.index.equals(first.profiles.genes.index)
+    for name, loadings in first.programmes.items():
+        pd.testing.assert_series_equal(other.programmes[name], loadings)
+    assert other.decoys.genes == first.decoys.genes
+    assert len(other.samples_sheet) == 8
+    assert (next(iter(first.samples())).counts[:20] != next(iter(other.samples())).counts[:20]).nnz > 0
+    with pytest.raises(InputError, match="the same patients"):
+        simulate(PLAN, like=PLAN)
+    write_cohort(other, tmp_path / "second")
+    assert read_plan(tmp_path / "second") == PLAN
+    with pytest.raises(InputError, match=r"no truth\.json"):
+        read_plan(tmp_path)

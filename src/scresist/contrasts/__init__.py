@@ -8,9 +8,10 @@ from scresist.contrasts.estimability import estimable
 from scresist.contrasts.families import family_names, study_levels
 from scresist.contrasts.genes import expression
 from scresist.contrasts.module_tests import modules
+from scresist.contrasts.replication import replication
 from scresist.contrasts.shuffling import calibrate, shuffle_arms
 
 __all__ = [
     "calibrate", "composition", "contrast_arms", "estimable", "expression", "family_names", "modules",
-    "primary_against_acquired", "register_claims", "shuffle_arms", "study_levels",
+    "primary_against_acquired", "register_claims", "replication", "shuffle_arms", "study_levels",
 ]  # fmt: skip

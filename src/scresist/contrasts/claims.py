@@ -9,14 +9,23 @@ import pandas as pd
 from scresist.checks import InputError
 from scresist.contrasts.estimability import estimable, weakness
 from scresist.contrasts.families import family_names, primary_sentence, study_levels, with_focused_q
-from scresist.contrasts.sentences import about_arms, about_hazard, about_resistance, feature_of, sizes
+from scresist.contrasts.sentences import (
+    about_arms,
+    about_hazard,
+    about_replication,
+    about_resistance,
+    feature_of,
+    sizes,
+)
 from scresist.contrasts.verdict import ALPHA, VERDICTS, Verdict, evidence_of, verdict
 from scresist.results import Result, number
 from scresist.study.design import Design
 from scresist.tables import TABLES, joined_keys
 
 COLUMNS = TABLES["claims"].columns
-ALL_ROWS = frozenset({"modules", "composition", "module resistance"})  # few rows: all are claims, refused or not
+ALL_ROWS = frozenset(
+    {"modules", "composition", "module resistance", "validation"}
+)  # few rows: all are claims, refused or not
 Row = Mapping[str, object]
 
 
@@ -61,8 +70,10 @@ class Judge:
     def verdict(self, kind: str, row: Row, family: str) -> Verdict:
         """The verdict on one row of the table of a kind of claim."""
         contrast = str(row.get("contrast"))
+        of_row = row.get("weak")  # of another cohort, whose design is not the study's
         evidence = evidence_of(
-            row, level=self.level(kind, family), weak=self.weak.get(contrast, ""),
+            row, level=self.level(kind, family),
+            weak=of_row if isinstance(of_row, str) else self.weak.get(contrast, ""),
             reason=self.sentences.get(contrast, ""),
         )  # fmt: skip
         return verdict(evidence, alpha=self.alpha)
@@ -196,6 +207,8 @@ def _claim(kind: str, row: Row, design: Design, judge: Judge) -> dict[str, objec
     elif "difference" in row:
         claim |= {"statement": about_resistance(row), "effect": number(row["difference"]), "n": sizes(row),
                   "test": "one model of all arms", "contrast": "acquired less primary"}  # fmt: skip
+    elif "arm_test" in row:
+        claim |= {"statement": about_replication(row), "effect": number(row["effect"]), "n": sizes(row)}
     else:
         contrast = next(c for c in design.contrasts if c.name == row["contrast"])
         effect = number(row.get("effect", row.get("log2fc")))

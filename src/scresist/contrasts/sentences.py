@@ -100,6 +100,21 @@ def about_resistance(row: Row) -> str:
     )
 
 
+def about_replication(row: Row) -> str:
+    """A difference between the arms of a second cohort, beside that of the first."""
+    module, effect = str(row.get("module")), number(row.get("effect"))
+    sides = f"{row.get('arm_test')} than in {row.get('arm_reference')}"
+    if np.isnan(effect):
+        return f"Second cohort: module {module} could not be compared between its arms."
+    first = number(row.get("first_effect"))
+    way = "same" if effect * first > 0 else "opposite"
+    beside = "" if np.isnan(first) else f"; the {way} direction as in the first cohort ({first:+.2f})"
+    return (
+        f"Second cohort: module {module} is {'more' if effect > 0 else 'less'} active in {sides} "
+        f"(difference {size(effect, row)}){beside}."
+    )
+
+
 def about_hazard(row: Row) -> str:
     """A hazard ratio."""
     _, feature = feature_of(row)

@@ -46,6 +46,7 @@ def module_preservation(
     network: str = "signed",
     power: float | None = None,
     max_size: int = 1000,
+    strata: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """How far modules of a reference are modules in a query: observed statistics, their Z and their permutation p.
 
@@ -73,13 +74,18 @@ def module_preservation(
         Power of the adjacency; None uses WGCNA's default, 12 for signed and 6 otherwise.
     max_size
         A larger module is represented by a random sample of this many of its genes.
+    strata
+        A number per gene: permutations exchange genes of one number only, such as those of like expression. None
+        exchanges all genes, as WGCNA does.
 
     Returns
     -------
     Arrays with one value per row: `module`, ascending labels, then 0 (unassigned genes) where there are any, then -1
     (a random sample of min(1000, genes / 2)); `size`; every statistic under its name; `z_` + name; `p_` + name, the
     share of permutations (the observed one counted) that reach the observed value; `z_density`, `z_connectivity`,
-    `z_summary`, `z_quality`; `median_rank`, `median_rank_density`, `median_rank_connectivity`, `median_rank_quality`.
+    `z_summary`, `z_quality`; `p_summary`, the share of permutations whose own Zsummary reaches the observed one, and
+    `z_summary_chance`, the 95 % quantile of theirs; `median_rank`, `median_rank_density`, `median_rank_connectivity`,
+    `median_rank_quality`.
 
     Raises
     ------
@@ -105,7 +111,7 @@ def module_preservation(
     rows, groups = _groups(labels, rng, max_size, chance)
     comparison = _Comparison(data, NETWORKS.index(network), float(power), len(rows) - 1 - int((rows == 0).any()))
     observed = comparison.statistics(groups, np.arange(p))
-    draws = [(rng.permutation(p), _random_group(p, rng)) for _ in range(int(n_permutations))]
+    draws = [(_dealt(p, strata, rng), _random_group(p, rng)) for _ in range(int(n_permutations))]
     originals = [comparison.original(group) for group in groups[:-1]]
 
     def permuted(draw: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -130,6 +136,17 @@ def _prepared(X: np.ndarray, what: str) -> _Data:
     mirror_clipped(R, -1.0, 1.0)
     np.fill_diagonal(R, 1.0)
     return _Data(np.ascontiguousarray(Z.T), R)
+
+
+def _dealt(p: int, strata: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """The gene in the place of each gene: any, or one of its stratum."""
+    if strata is None:
+        return rng.permutation(p)
+    out = np.arange(p)
+    for stratum in np.unique(strata):
+        own = np.flatnonzero(strata == stratum)
+        out[own] = rng.permutation(own)
+    return out
 
 
 def _random_group(p: int, rng: "np.random.Generator | RStream") -> np.ndarray:
@@ -371,9 +388,25 @@ def _summarised(observed: np.ndarray, null: np.ndarray) -> dict[str, np.ndarray]
     result["z_connectivity"] = median(z, SUMMARY_CONNECTIVITY)
     result["z_summary"] = (result["z_density"] + result["z_connectivity"]) / 2
     result["z_quality"] = median(z, QUALITY[:4])
+    result["p_summary"], result["z_summary_chance"] = _chance_of_summary(null, result["z_summary"], place)
     ranks = rankdata(-observed, axis=0, nan_policy="omit")
     result["median_rank"] = median(ranks, (*SUMMARY_DENSITY, *SUMMARY_CONNECTIVITY))
     result["median_rank_density"] = median(ranks, SUMMARY_DENSITY)
     result["median_rank_connectivity"] = median(ranks, SUMMARY_CONNECTIVITY)
     result["median_rank_quality"] = median(ranks, QUALITY[:4])
     return result
+
+
+def _chance_of_summary(
+    null: np.ndarray, observed: np.ndarray, place: dict[str, int]
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Permutation p of Zsummary, and the 95 % quantile of the Zsummary of permutations; NaN without permutations."""
+    if len(null) < 2:
+        return np.full(len(observed), np.nan), np.full(len(observed), np.nan)
+    spread = null.std(axis=0, ddof=1)
+    z = (null - null.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    parts = [np.median(z[..., [place[name] for name in names]], axis=-1)
+             for names in (SUMMARY_DENSITY, SUMMARY_CONNECTIVITY)]  # fmt: skip
+    drawn = (parts[0] + parts[1]) / 2
+    p = (1 + (drawn >= observed).sum(axis=0)) / (1 + len(null))
+    return np.where(np.isnan(observed), np.nan, p), np.quantile(drawn, 0.95, axis=0)

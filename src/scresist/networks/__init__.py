@@ -10,14 +10,17 @@ from scresist.networks.meaning import label_overlap, list_overlap, over_represen
 from scresist.networks.network import Network, load
 from scresist.networks.pooling import Pooling
 from scresist.networks.power import PowerWarning
+from scresist.networks.query import Query, in_other_cells
 from scresist.networks.robustness import Stability, stability, with_stability
 from scresist.networks.scores import cell_eigengenes, module_scores, wide_scores
 from scresist.networks.transfer import preservation, project
+from scresist.networks.validation import preserved_modules, shared_modules
 
 __all__ = [
     "build", "load", "Network", "Pooling", "PowerWarning",
     "module_scores", "wide_scores", "cell_eigengenes",
     "stability", "with_stability", "Stability", "hub_genes", "with_kme_intervals", "consensus", "module_agreement",
-    "preservation", "project", "over_representation", "list_overlap", "label_overlap",
+    "preservation", "project", "in_other_cells", "Query", "preserved_modules", "shared_modules",
+    "over_representation", "list_overlap", "label_overlap",
     "gene_view", "gene_views", "settings_view", "GeneView", "edges", "write_edges", "lay_out_genes",
 ]  # fmt: skip

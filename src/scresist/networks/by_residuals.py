@@ -33,6 +33,7 @@ from scresist.networks.held_out import (
     parts_of_cells,
     proof,
 )
+from scresist.networks.latent import Counted
 from scresist.networks.matrix import (
     N_NEIGHBOURS,
     Found,
@@ -141,6 +142,8 @@ def from_residuals(
     expression = centred_within(log1p_per_10k(metacells.counts[:, kept], metacells.counts.sum(axis=1)), groups)
     report = with_scale(report, np.flatnonzero(kept), expression)
     units = _units(M, values, metacells, obs, by="patient" if own_patients else PART)
+    if recipe.correlation == "latent":
+        units = replace(units, counts=Counted(counts[:, kept], depth, codes))
     found = _modules(units, names, recipe, asked, log_mean=np.log1p(depth.mean() * _share(counts, depth, kept)))
     if not own_patients:
         note = (
@@ -213,7 +216,7 @@ def _modules(units: Units, names: pd.Index, recipe: Recipe, asked: Asked, log_me
         notes.append(note)
     else:
         notes.append(f"power {recipe.power:g} and deep_split {recipe.deep_split} were given")
-    R = correlations(units.M, recipe)
+    R = correlations(units.M, recipe) if units.counts is None else units.counts.correlations(np.arange(len(names)))
     table = power_table(R, recipe.network, asked.powers)
     D = dissimilarity(R, recipe)
     detected = cut_modules(units.M, D, recipe, n_neighbours=N_NEIGHBOURS, cells=units.Z)

@@ -97,7 +97,9 @@ def build(
         in single precision. "parity": what hdWGCNA 0.4 does, with R's random stream, bicor for the fit table, double
         precision, and no metacells from groups below 100 cells. `networks.modes` lists every difference.
     network, tom, correlation
-        "signed", "unsigned" or "signed hybrid"; "signed", "unsigned" or "signed Nowick"; "pearson" or "bicor".
+        "signed", "unsigned" or "signed hybrid"; "signed", "unsigned" or "signed Nowick"; "pearson" or "bicor" over
+        metacells, or, with values="residuals", "latent": of what the cells express beneath their counts, by moments
+        with depths as offsets (Su et al. 2023); resamples of a finished network use Pearson's.
     start
         Where modules start: "tree" (its branches) or "components" (of the cells' residuals, turned so that each gene
         follows few). None is the tree, and for residuals, unless power or deep_split are given, whichever reproduces.
@@ -158,12 +160,15 @@ def build(
     References
     ----------
     Morabito et al. (2023) Cell Rep Methods 3:100498; Langfelder & Horvath (2008) BMC Bioinformatics 9:559; DeTomaso &
-    Yosef (2021) Cell Syst 12:446 (correlation over neighbours in the space of the cells themselves).
+    Yosef (2021) Cell Syst 12:446 (correlation over neighbours in the space of the cells themselves); Su et al. (2023)
+    Nat Commun 14:4846 (latent correlation).
     """
     rules = mode_named(mode)
     values = rules.values if values is None else values
     require_choice(values, ("residuals", "log"), "values")
     by_residuals = values == "residuals"
+    if correlation == "latent" and not by_residuals:
+        raise InputError(f'correlation "latent" is of counts of cells; it needs values="residuals", got {values!r}')
     recipe = Recipe(
         network=network, tom=tom, correlation=correlation, merge_height=merge_height, pam=pam,
         start="tree" if start is None else start,

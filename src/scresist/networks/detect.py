@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 from scresist.kernels._blocks import nearest_columns, over_rows
 from scresist.kernels.linkage import average_linkage
 from scresist.kernels.modules import merge_modules, trim_modules
+from scresist.networks.latent import Counted
 from scresist.networks.members import with_members
 from scresist.networks.naming import alphabetical_codes, colours_of
 from scresist.networks.recipe import Recipe
@@ -29,7 +30,9 @@ class Detected:
     overlaps: np.ndarray
 
 
-def find_modules(X: np.ndarray, recipe: Recipe, *, cells: np.ndarray | None = None) -> np.ndarray:
+def find_modules(
+    X: np.ndarray, recipe: Recipe, *, cells: np.ndarray | None = None, counted: Counted | None = None
+) -> np.ndarray:
     """Module of each column of X (metacells, genes) by a recipe, 1 the largest, or 0; see `cut_modules`.
 
     Parameters
@@ -40,10 +43,12 @@ def find_modules(X: np.ndarray, recipe: Recipe, *, cells: np.ndarray | None = No
         The settings.
     cells
         Standardised values of the cells, in which members are decided; None decides them in X. Shape (cells, genes).
+    counted
+        As in `prepared`.
     """
     if recipe.members:
-        return with_members(X, start_labels(X, recipe, cells), recipe, cells)
-    start = prepared(X, recipe).at(recipe.power)
+        return with_members(X, start_labels(X, recipe, cells, counted=counted), recipe, cells)
+    start = prepared(X, recipe, counted=counted).at(recipe.power)
     labels = np.zeros(X.shape[1], dtype=np.int64)
     labels[start.chosen] = cut_modules(start.X, start.D, recipe, tree=start.tree).labels
     return labels

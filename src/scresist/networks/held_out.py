@@ -12,6 +12,7 @@ from scresist.kernels.membership import set_sums
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.residuals import gram
 from scresist.networks.detect import find_modules
+from scresist.networks.latent import Counted
 from scresist.networks.members import with_members
 from scresist.networks.recipe import STARTS, Recipe
 from scresist.networks.robustness import match_modules
@@ -34,7 +35,8 @@ class Units:
     """Values of metacells and cells, and the unit of each that is held out: its patient, or a part of the cells.
 
     `M` (metacells, genes) and `Z` (cells, genes) have the same genes; `metacell` and `cell` have the code of the unit
-    of every row; `names` are the patients, empty where the units are parts of the cells.
+    of every row; `names` are the patients, empty where the units are parts of the cells; `counts` are those of the
+    cells, where genes are correlated by them.
     """
 
     M: np.ndarray
@@ -42,6 +44,7 @@ class Units:
     metacell: np.ndarray
     cell: np.ndarray
     names: tuple[str, ...] = ()
+    counts: Counted | None = None
 
     @property
     def n_units(self) -> int:
@@ -69,6 +72,10 @@ class Units:
         Z = Z - Z.mean(axis=0)
         deviation = Z.std(axis=0)
         return np.asarray(Z / np.where(deviation > 0, deviation, 1))
+
+    def counted(self, units: np.ndarray) -> Counted | None:
+        """Counts of the cells of some units."""
+        return None if self.counts is None else self.counts.of(np.flatnonzero(np.isin(self.cell, units)))
 
     def dealt(self, n: int) -> list[np.ndarray]:
         """The units in n parts of about as many cells, largest first, forth and back."""
@@ -112,7 +119,8 @@ def chosen_settings(
     `information`, `information_chance` (95 % quantile over permuted modules, of the same difference), `rank` (1 is
     used).
     """
-    halves = [units.rows(part, HALF_CELLS) for part in units.dealt(2)]
+    parts = units.dealt(2)
+    halves = [units.rows(part, HALF_CELLS) for part in parts]
     known: dict[tuple[int, bytes], np.ndarray] = {}
 
     def agreement(own: Recipe, starts: Sequence[np.ndarray]) -> dict[str, float]:
@@ -129,7 +137,10 @@ def chosen_settings(
         own = replace(recipe, start="components")
         rows.append({"start": own.start, "power": np.nan, "deep_split": pd.NA}
                     | agreement(own, [start_labels(M, own, Z) for M, Z in halves]))  # fmt: skip
-    seeds = [prepared(M, recipe) for M, _ in halves] if "tree" in starts else []
+    seeds = [
+        prepared(M, recipe, counted=units.counted(part)) for part, (M, _) in zip(parts, halves, strict=True)
+        if "tree" in starts
+    ]  # fmt: skip
     for power in powers if seeds else ():
         trees = [seed.at(power) for seed in seeds]
         for split in splits:
@@ -196,12 +207,12 @@ def proof(units: Units, recipe: Recipe, labels: np.ndarray, mean: np.ndarray, rn
     n = int(labels.max(initial=0))
     streams = rng.spawn(max(n, 1))
     total, weight, overlap = np.zeros((n, RANDOM_SETS + 1)), np.zeros(n), np.zeros(n)
-    bins = _bins(mean)
+    bins = bins_by_rank(mean)
     parts = units.dealt(FOLDS)
     for part in parts:
         others = np.setdiff1d(np.arange(units.n_units), part)
         M, Z = units.rows(others)
-        found = find_modules(M, recipe, cells=Z)
+        found = find_modules(M, recipe, cells=Z, counted=units.counted(others))
         jaccard, best = match_modules(labels, found)
         overlap += jaccard / len(parts)
         held = units.held(part)
@@ -211,7 +222,7 @@ def proof(units: Units, recipe: Recipe, labels: np.ndarray, mean: np.ndarray, rn
             genes = np.flatnonzero(found == best[m]) if best[m] else np.zeros(0, dtype=np.int64)
             if len(genes) < 2:
                 continue
-            members, ends = _sets(genes, bins, streams[m])
+            members, ends = random_sets(genes, bins, streams[m])
             values = set_sums(C, members, ends)
             values[0] -= float(np.median(np.delete(C[:, genes].mean(axis=1), genes)))
             values[1:] -= usual
@@ -245,13 +256,13 @@ def carried_shares(units: Units, labels: np.ndarray) -> np.ndarray:
     return square / np.where(total > 0, total, 1.0)
 
 
-def _bins(mean: np.ndarray) -> np.ndarray:
+def bins_by_rank(mean: np.ndarray) -> np.ndarray:
     """Bin of each gene, by the rank of its mean."""
     order = np.argsort(np.argsort(mean, kind="stable"), kind="stable")
     return np.asarray(order * min(BINS, max(len(mean) // 10, 1)) // max(len(mean), 1))
 
 
-def _sets(genes: np.ndarray, bins: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def random_sets(genes: np.ndarray, bins: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A set of genes and random sets of the same numbers from the same bins, one after the other, and their ends."""
     numbers = np.bincount(bins[genes], minlength=int(bins.max()) + 1)
     columns = []

@@ -54,7 +54,7 @@ def check_recipe(recipe: Recipe) -> None:
     """
     require_choice(recipe.network, NETWORKS, "network")
     require_choice(recipe.tom, ("signed", "unsigned", "signed Nowick"), "tom")
-    require_choice(recipe.correlation, ("pearson", "bicor"), "correlation")
+    require_choice(recipe.correlation, ("pearson", "bicor", "latent"), "correlation")
     require_choice(recipe.start, STARTS, "start")
     require_positive(recipe.min_module_size, "min_module_size")
     require_positive(recipe.merge_height, "merge_height", allow_zero=True)
@@ -73,9 +73,10 @@ def feeding_network(network: str, tom: str) -> str:
 
 
 def correlations(X: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Gene by gene correlations of a recipe, in its precision."""
+    """Gene by gene correlations of a recipe, in its precision; Pearson's where counts give those of the recipe."""
     X = np.asarray(X, dtype=np.float32 if recipe.single else np.float64)
-    return correlation(X, recipe.correlation, recipe.max_p_outliers)
+    kind = "pearson" if recipe.correlation == "latent" else recipe.correlation
+    return correlation(X, kind, recipe.max_p_outliers)
 
 
 def dissimilarity(R: np.ndarray, recipe: Recipe) -> np.ndarray:

@@ -8,6 +8,7 @@ from scresist.kernels.linkage import average_linkage
 from scresist.kernels.residuals import leading_directions, noise_edge
 from scresist.kernels.rotation import varimax
 from scresist.kernels.tree_cut import cut_tree_hybrid
+from scresist.networks.latent import Counted
 from scresist.networks.recipe import Recipe, correlations, dissimilarity
 
 MAX_COMPONENTS = 50
@@ -39,7 +40,7 @@ class Prepared:
         return Start(self.chosen, self.X, D, average_linkage(D))
 
 
-def prepared(X: np.ndarray, recipe: Recipe) -> Prepared:
+def prepared(X: np.ndarray, recipe: Recipe, *, counted: Counted | None = None) -> Prepared:
     """Correlations of the genes in which modules start: those that vary, and of these the `seed_genes` that vary most.
 
     Parameters
@@ -48,9 +49,12 @@ def prepared(X: np.ndarray, recipe: Recipe) -> Prepared:
         Expression. Shape (metacells, genes).
     recipe
         The settings.
+    counted
+        Counts of the cells, which give latent correlations; None correlates X.
     """
     moving = _of_tree(X, recipe)
-    return Prepared(moving, X[:, moving], correlations(X[:, moving], recipe), recipe)
+    R = correlations(X[:, moving], recipe) if counted is None else counted.correlations(moving)
+    return Prepared(moving, X[:, moving], R, recipe)
 
 
 def _of_tree(X: np.ndarray, recipe: Recipe) -> np.ndarray:
@@ -84,7 +88,9 @@ def seed_labels(X: np.ndarray, recipe: Recipe, start: Start) -> np.ndarray:
     return labels
 
 
-def start_labels(X: np.ndarray, recipe: Recipe, cells: np.ndarray | None = None) -> np.ndarray:
+def start_labels(
+    X: np.ndarray, recipe: Recipe, cells: np.ndarray | None = None, *, counted: Counted | None = None
+) -> np.ndarray:
     """Module of every gene of X where modules start, by the tree or the components of a recipe; 0 for the others.
 
     Parameters
@@ -95,10 +101,12 @@ def start_labels(X: np.ndarray, recipe: Recipe, cells: np.ndarray | None = None)
         The settings.
     cells
         Values of the cells, of which components are computed; None computes them of X. Shape (cells, genes).
+    counted
+        As in `prepared`.
     """
     if recipe.start == "components":
         return component_labels(X if cells is None else cells, _of_tree(X, recipe), recipe)
-    return seed_labels(X, recipe, prepared(X, recipe).at(recipe.power))
+    return seed_labels(X, recipe, prepared(X, recipe, counted=counted).at(recipe.power))
 
 
 def component_labels(Z: np.ndarray, chosen: np.ndarray, recipe: Recipe) -> np.ndarray:

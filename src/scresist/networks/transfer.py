@@ -7,6 +7,7 @@ import pandas as pd
 
 from scresist.checks import InputError, require_choice
 from scresist.kernels.preservation import RANDOM, module_preservation
+from scresist.networks.held_out import bins_by_rank
 from scresist.networks.network import Network
 from scresist.networks.scores import module_weights
 from scresist.results import Result
@@ -18,6 +19,7 @@ def preservation(
     *,
     n_permutations: int = 200,
     network: str | None = None,
+    mean: pd.Series | None = None,
     rng: int | np.random.Generator = 1,
 ) -> Result:
     """How far each module is preserved in other data: WGCNA's Z and median rank, and a permutation p per statistic.
@@ -32,11 +34,15 @@ def preservation(
         As in `kernels.module_preservation`.
     network
         Adjacency; None uses that of the network. hdWGCNA always uses "unsigned".
+    mean
+        Mean expression of each gene in the query. Permutations then exchange genes of like expression only (20 bins):
+        genes of many counts show any correlation better. None exchanges all genes, as WGCNA does.
 
     Returns
     -------
     Result whose table has a row per module (and one for unassigned genes and for a random group): `module`, `size`,
-    `n_found` (genes in both data sets), the statistics, `z_*`, `p_*`, `z_summary`, `median_rank`, and `verdict` by
+    `n_found` (genes in both data sets), the statistics, `z_*`, `p_*`, `z_summary` with its `p_summary` and the 95 %
+    quantile of permutations `z_summary_chance`, `median_rank`, and `verdict` by
     WGCNA's thresholds of Z: strong above 10, some from 2, none below. Modules with fewer than three genes in both are
     left out and named.
 
@@ -62,9 +68,10 @@ def preservation(
     sizes = np.bincount(labels, minlength=len(net.names) + 1)
     small = [name for i, name in enumerate(net.names, start=1) if sizes[i] < 3]
     labels = np.where(sizes[labels] < 3, 0, labels)
+    strata = None if mean is None else bins_by_rank(mean[shared].to_numpy(dtype=np.float64)[moving])
     found = module_preservation(
         X[:, moving], Y[:, moving], labels, n_permutations, rng,
-        network=network or str(net.settings["network"]),
+        network=network or str(net.settings["network"]), strata=strata,
     )  # fmt: skip
     table = pd.DataFrame(found)
     title = {i: name for i, name in enumerate(net.names, start=1)} | {0: "unassigned", RANDOM: "random genes"}

@@ -1,7 +1,9 @@
 """From files to a cohort: readers by format, symbols mapped openly, sheets joined to cells."""
 
+from scresist.reading.annotated import examine_annotated, read_annotated
 from scresist.reading.cohort import Inspection, ingest, inspect
 from scresist.reading.formats import read_matrix
 from scresist.reading.matrix import CountMatrix
 
-__all__ = ["CountMatrix", "Inspection", "ingest", "inspect", "read_matrix"]
+__all__ = ["CountMatrix", "Inspection", "examine_annotated", "ingest", "inspect", "read_annotated",
+           "read_matrix"]  # fmt: skip

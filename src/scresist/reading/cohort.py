@@ -23,10 +23,14 @@ EMPTY_BELOW = 100  # counts: barcodes below hold ambient RNA only (Lun ATL 2019 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What reading every matrix found: `table` has one row per sample (cells, genes, counts, mapped share)."""
+    """What reading every matrix found: `table` has one row per sample (cells, genes, counts, mapped share).
+
+    `genes` are those that every sample has.
+    """
 
     table: pd.DataFrame
     problems: tuple[Problem, ...]
+    genes: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -56,10 +60,10 @@ def inspect(study: Study) -> Inspection:
         rows.append({"sample": sample, **(loaded.facts if loaded else {})})
         if loaded is not None:
             names.append(set(loaded.symbols))
+    common = set.intersection(*names) if names else set()
     if names:
-        common = set.intersection(*names)
         _check_common(study, len(common), [len(n) for n in names], common, problems)
-    return Inspection(pd.DataFrame(rows), merged(problems))
+    return Inspection(pd.DataFrame(rows), merged(problems), frozenset(common))
 
 
 def ingest(study: Study) -> "AnnData":

@@ -27,6 +27,7 @@ from scresist.report.communication import communication
 from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
 from scresist.report.modules import modules
+from scresist.report.validation import validation
 from scresist.tables import TABLES
 
 FIRST = 3  # claims of each kind and contrast that the summary names
@@ -351,6 +352,6 @@ def claims(folder: Folder) -> Section | None:
 
 
 ORDER: tuple[Callable[[Folder], Section | None], ...] = (
-    summary, planted, candidates, modules, resistance, microenvironment, communication, survival, over_cells, who,
-    quality, claims, methods,
+    summary, planted, candidates, modules, validation, resistance, microenvironment, communication, survival,
+    over_cells, who, quality, claims, methods,
 )  # fmt: skip

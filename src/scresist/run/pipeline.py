@@ -3,28 +3,26 @@
 import json
 import os
 import platform
-import sys
-import time
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from scresist import __version__
 from scresist.checks import InputError, require_choice
 from scresist.results import write_text
 from scresist.run.bodies.report import write_page
+from scresist.run.execute import do_step, fingerprints, seed_of
 from scresist.run.preflight import require_files
 from scresist.run.step import Context, State, Step
 from scresist.run.steps import STEPS
-from scresist.run.store import Store, fingerprint, hash_files, locked, slot_names
+from scresist.run.store import Store, hash_files, locked
 from scresist.study import Study
 
 NAMES = tuple(step.name for step in STEPS)
 MODES = ("sound", "parity")
-OWN = frozenset({".state", "report.html", "cohort.h5ad", "claims.csv", "run.json", "tables", "figures", "network.zip"})
+OWN = frozenset({".state", "report.html", "cohort.h5ad", "claims.csv", "run.json", "tables", "figures", "network.zip",
+                 "second_cohort"})  # fmt: skip
 PACKAGES = ("anndata", "harmonypy", "igraph", "numba", "numpy", "pandas", "scanpy", "scikit-learn", "scipy",
             "umap-learn")  # fmt: skip
 
@@ -91,7 +89,7 @@ def _run_locked(
     store, state = Store(out / ".state"), State(out)
     inputs = {step.name: hash_files(step.files(study)) for step in STEPS}
     option_values = {step.name: _option(step, store, options, fresh=fresh) for step in STEPS}
-    prints = _fingerprints(study, inputs, options.mode, option_values)
+    prints = fingerprints(STEPS, study, inputs, options.mode, option_values)
     for step in STEPS:  # first of all, so that no result of other settings lies beside one that is made now
         if fresh or not store.is_done(step, prints[step.name]):
             store.forget(step)
@@ -107,8 +105,8 @@ def _run_locked(
             say(f"{step.name}: done before")
         else:
             given = {step.option: option_values[step.name]} if step.option else {}
-            context = Context(_seed(study, step.name), options.workers, options.scheduler, options.mode, given)
-            timings.append(_do(step, state, study, context, store, prints[step.name]))
+            context = Context(seed_of(study, step.name), options.workers, options.scheduler, options.mode, given)
+            timings.append(do_step(step, state, study, context, store, prints[step.name]))
             say(f"{step.name}: {timings[-1]['seconds']:.1f} s, {timings[-1]['peak_gb']:.2f} GB")
         if step.name == until:
             break
@@ -126,45 +124,6 @@ def _option(step: Step, store: Store, options: Context, *, fresh: bool) -> int:
     return now if now or fresh else int(store.facts(step).get("options", {}).get(step.option, 0))
 
 
-def _fingerprints(
-    study: Study, inputs: Mapping[str, dict[str, str]], mode: str, option_values: Mapping[str, int]
-) -> dict[str, str]:
-    """What identifies the result of each step: all that its record names, and the steps it follows."""
-    prints: dict[str, str] = {}
-    for step in STEPS:
-        above = [prints[name] for name in step.after]
-        prints[step.name] = fingerprint(
-            step.name, __version__, mode if step.mode else "", study.seed, sorted(inputs[step.name].values()),
-            option_values[step.name], step.reads(study), above,
-        )  # fmt: skip
-    return prints
-
-
-def _seed(study: Study, name: str) -> int:
-    """A step's seed depends on the study's and its own name, so that adding a step moves no other."""
-    return int(np.random.default_rng([study.seed, *name.encode()]).integers(2**31))
-
-
-def _do(step: Step, state: State, study: Study, context: Context, store: Store, print_: str) -> dict[str, Any]:
-    before, earlier, refused = slot_names(state.cohort), dict(state.results), len(state.refusals)
-    _reset_peak()
-    started = time.perf_counter()
-    step.body(state, study, context)
-    facts = {
-        "step": step.name,
-        "fingerprint": print_,
-        "seconds": round(time.perf_counter() - started, 2),
-        "peak_gb": round(_peak_gb(), 3),
-        "refusals": state.refusals[refused:],
-        "tables": sorted(name for name, result in state.results.items() if earlier.get(name) is not result),
-        "options": dict(context.options),
-    }
-    store.save(step, state, facts, before)
-    # Go on from what was kept: a run that was interrupted here and one that was not must agree to the last bit.
-    store.reload(step, state)
-    return facts
-
-
 def _check_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; --out needs the name of a folder")
@@ -173,29 +132,6 @@ def _check_folder(out: Path) -> None:
         if foreign:
             raise InputError(f"{out} contains other files ({', '.join(foreign[:5])}); name a new folder with --out")
     out.mkdir(parents=True, exist_ok=True)
-
-
-def _reset_peak() -> None:
-    peak = Path("/proc/self/clear_refs")
-    if peak.exists() and os.access(peak, os.W_OK):
-        peak.write_text("5")
-
-
-def _peak_gb() -> float:
-    """Peak memory since the last reset where the system reports it (Linux), else of the whole process."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        if "VmHWM" in lines:
-            return float(lines["VmHWM"].split()[0]) / 1e6
-    if sys.platform == "win32":
-        import psutil
-
-        return float(psutil.Process().memory_info().peak_wset) / 1e9
-    import resource
-
-    scale = 1e9 if sys.platform == "darwin" else 1e6
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / scale
 
 
 def _write_run(

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from scresist.checks import InputError
+from scresist.run.second import examine_second
 from scresist.study import Problem, Problems, Study, StudyError
 
 
 def check_files(study: Study) -> tuple[Problem, ...]:
-    """Every problem of the study's own marker table and ligand-receptor table.
+    """Every problem of the study's own marker table and ligand-receptor table, and of its second cohort.
 
     Parameters
     ----------
@@ -34,6 +35,7 @@ def check_files(study: Study) -> tuple[Problem, ...]:
             problems.extend(error.problems)
         except InputError as error:
             problems.error(study.path.name, f"{key} cannot be used: {error}", column=key, value=value)
+    problems.extend(examine_second(study))
     return tuple(problems)
 
 
@@ -48,8 +50,8 @@ def require_files(study: Study) -> None:
     Raises
     ------
     StudyError
-        With every problem of `check_files`.
+        With every problem of `check_files`, where one is an error.
     """
     problems = check_files(study)
-    if problems:
+    if any(p.severity == "error" for p in problems):
         raise StudyError(problems)

@@ -16,6 +16,7 @@ from scresist.run.bodies import (
     report,
     survival,
     usual_tools,
+    validation,
 )
 
 STEPS = (
@@ -29,6 +30,7 @@ STEPS = (
     communication.STEP,
     power.STEP,
     contrasts.STEP,
+    validation.STEP,
     survival.STEP,
     candidates.STEP,
     usual_tools.STEP,

@@ -123,7 +123,7 @@ class Store:
         if state.cohort is not None and (self.folder / step.name / "slots.h5ad").exists():
             for axis, name in _present(step, state.cohort):
                 del getattr(state.cohort, axis)[name]
-        self._load_cohort(step, state)
+        self.load_cohort(step, state)
 
     def load(self, step: Step, state: State) -> None:
         """Load the state of a finished step into the run, and write again those of its tables that were removed.
@@ -141,7 +141,7 @@ class Store:
                     f"{self.folder / step.name / 'done.json'} lists a table {name!r} that the step does not make; "
                     "run with --fresh"
                 )
-        self._load_cohort(step, state)
+        self.load_cohort(step, state)
         for name in facts["tables"]:
             path = self.folder / step.name / f"{name}.parquet"
             about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -153,7 +153,8 @@ class Store:
                 write_table(state.results[name].table, target)
         state.refusals.extend(facts["refusals"])
 
-    def _load_cohort(self, step: Step, state: State) -> None:
+    def load_cohort(self, step: Step, state: State) -> None:
+        """Load what a finished step kept of the cohort; its tables stay where they are."""
         import anndata
 
         folder = self.folder / step.name

@@ -1,15 +1,25 @@
 """A simulated cohort: patients, samples, cells, counts, and the truth that was planted."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scresist.checks import InputError
 from scresist.kernels.negative_binomial_draws import draw_counts
-from scresist.simulate.decoys import ARMS, CYCLE_LIFT, MACROPHAGE, SOUP, Decoys, choose_decoys, soup_profile
+from scresist.simulate.decoys import (
+    ARMS,
+    CYCLE_LIFT,
+    MACROPHAGE,
+    SOUP,
+    Decoys,
+    choose_decoys,
+    cycling_shares,
+    soup_profile,
+)
 from scresist.simulate.plan import Plan, check_plan
 from scresist.simulate.planted import (
     HUBS,
@@ -57,27 +67,42 @@ class Simulation:
             yield _draw_sample(self, str(name), np.random.default_rng([self.plan.seed, 7, k]))
 
 
-def simulate(plan: Plan | None = None) -> Simulation:
+def simulate(plan: Plan | None = None, *, like: Plan | None = None) -> Simulation:
     """Lay out a cohort: who is in which arm, which genes make the planted programmes, who progresses when.
 
     Parameters
     ----------
     plan
         Arms, sizes and effects; None uses the defaults of `Plan`.
+    like
+        Plan of another cohort of which this is a second one: the genes, their profiles, the programmes and the genes
+        of the decoys are those of that cohort, patients, samples and cells are new. `n_genes`, `module_size` and
+        `decoys` are then those of `like`.
 
     Raises
     ------
     InputError
         For a plan that cannot be: no arm, fewer genes than the markers need, more pairs than acquired patients, larger
-        programmes than there are genes for.
+        programmes than there are genes for; or one with the seed of `like`, whose patients would be the same.
     """
     plan = plan or Plan()
+    if like is not None:
+        if like.seed == plan.seed:
+            raise InputError(f"both cohorts have seed {plan.seed}, hence the same patients; give the second another")
+        plan = replace(plan, n_genes=like.n_genes, module_size=like.module_size, decoys=like.decoys)
     check_plan(plan)
+    first = None if like is None else simulate(like)
     rng = np.random.default_rng([plan.seed, 1])
-    profiles = make_profiles(plan.n_genes, (*HUBS.values(), *SOUP, *SIGNALS), rng)
-    sheet, people = lay_out_sheets(plan, rng)
-    profiles, decoys = choose_decoys(plan, profiles, sheet, np.random.default_rng([plan.seed, 8]))
-    programmes = draw_programmes(plan, profiles, {g for own in decoys.genes.values() for g in own}, rng)
+    of_decoys = np.random.default_rng([plan.seed, 8])
+    if first is None:
+        profiles = make_profiles(plan.n_genes, (*HUBS.values(), *SOUP, *SIGNALS), rng)
+        sheet, people = lay_out_sheets(plan, rng)
+        profiles, decoys = choose_decoys(plan, profiles, sheet, of_decoys)
+        programmes = draw_programmes(plan, profiles, {g for own in decoys.genes.values() for g in own}, rng)
+    else:
+        profiles, programmes = first.profiles, dict(first.programmes)
+        sheet, people = lay_out_sheets(plan, rng)
+        decoys = Decoys(first.decoys.genes, cycling_shares(plan, sheet, of_decoys))
     activity = draw_activity(plan, sheet, programmes, rng)
     people = progression(plan, people, sheet, activity, rng)
     copy_number = {p: draw_copy_number(profiles.genes, np.random.default_rng([plan.seed, 3, i])) for i, p in
@@ -86,6 +111,7 @@ def simulate(plan: Plan | None = None) -> Simulation:
                  enumerate(people["patient"])}  # fmt: skip
     truth = {
         "plan": asdict(plan),
+        **({} if like is None else {"like": asdict(like)}),
         "modules": {
             arm: {"hub": HUBS[arm], "genes": list(programmes[arm].index), "effect": plan.module_effect}
             for arm in HUBS if arm in programmes

@@ -34,7 +34,7 @@ def choose_decoys(
 ) -> tuple[Profiles, Decoys]:
     """Choose the genes, and turn them off in the types that do not make them; without decoys nothing is changed."""
     if not plan.decoys:
-        return profiles, Decoys({}, dict.fromkeys(sheet["sample"].astype(str), 0.0))
+        return profiles, Decoys({}, cycling_shares(plan, sheet, rng))
     names = pd.Index(profiles.genes.index)
     kept = {*resources.markers()["gene"], *SOUP, *HUBS.values(), AMPLIFIED, *signal_genes()}
     soup = [g for g in SOUP if g in names and g not in _made(profiles.types)]
@@ -52,7 +52,7 @@ def choose_decoys(
         "decoy depth": tuple(shallow),
     }  # fmt: skip
     changed = Profiles(profiles.genes, profiles.types, means, profiles.dispersion, profiles.library, profiles.shared)
-    return changed, Decoys(genes, _cycling(plan, sheet, rng))
+    return changed, Decoys(genes, cycling_shares(plan, sheet, rng))
 
 
 def _made(types: tuple[str, ...]) -> set[str]:
@@ -68,7 +68,10 @@ def _cycle() -> set[str]:
     return {*lists["S phase"], *lists["G2/M phase"]}
 
 
-def _cycling(plan: Plan, sheet: pd.DataFrame, rng: np.random.Generator) -> dict[str, float]:
+def cycling_shares(plan: Plan, sheet: pd.DataFrame, rng: np.random.Generator) -> dict[str, float]:
+    """Share of cycling malignant cells of each sample; 0 without decoys."""
+    if not plan.decoys:
+        return dict.fromkeys(sheet["sample"].astype(str), 0.0)
     patients = sorted(set(sheet["patient"]))
     of_patient = dict(zip(patients, rng.normal(0, plan.cycle_sd, len(patients)), strict=True))
     odds = [-1.5 + of_patient[p] + 0.8 * (b == "B1") for p, b in zip(sheet["patient"], sheet["batch"], strict=True)]

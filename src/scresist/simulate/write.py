@@ -10,6 +10,7 @@ from scipy import io as scipy_io
 from scresist.checks import InputError
 from scresist.results import write_table, write_text
 from scresist.simulate.cohort import Simulation
+from scresist.simulate.plan import Plan
 
 STUDY = """# A simulated cohort with planted truth (truth.json, truth_cells.parquet); seed {seed}.
 [study]
@@ -71,6 +72,28 @@ def write_cohort(simulation: Simulation, folder: Path) -> Path:
     write_text(json.dumps(simulation.truth, indent=1, default=dict) + "\n", folder / "truth.json")
     write_text(_study(simulation), folder / "study.toml")
     return folder / "study.toml"
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan of a simulated cohort on disk, for a second cohort with the same programmes.
+
+    Parameters
+    ----------
+    path
+        The folder that `write_cohort` wrote.
+
+    Raises
+    ------
+    InputError
+        If it is no simulated cohort, or one over parameters of real cells.
+    """
+    file = path / "truth.json"
+    if not file.exists():
+        raise InputError(f"{path} has no truth.json; give the folder of a cohort that `scresist simulate` wrote")
+    truth = json.loads(file.read_text(encoding="utf-8"))
+    if "malignant" in truth:
+        raise InputError(f"{path} was simulated over parameters of real cells (--from), which its folder does not have")
+    return Plan(**truth.get("like", truth["plan"]))
 
 
 def _write_gz(path: Path, text: str) -> None:

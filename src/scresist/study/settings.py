@@ -68,7 +68,12 @@ class SurvivalSection(_Section):
 
 
 class ValidationSection(_Section):
-    """`[validation]`: files of bench assays."""
+    """`[validation]`: a second cohort in which the modules are sought again, and files of bench assays."""
+
+    cohort: str | None = None
+    cohort_results: str | None = None
+    consensus: bool = False
+    permutations: int = Field(default=500, ge=100)
 
     ihc: str | None = None
     mif_cells: str | None = None
@@ -116,7 +121,7 @@ class NetworksSection(_Section):
     space: str | None = None
     n_components: int | None = Field(default=None, ge=2, le=50)
     network: Literal["signed", "unsigned", "signed hybrid"] = "signed"
-    correlation: Literal["pearson", "bicor"] = "pearson"
+    correlation: Literal["pearson", "bicor", "latent"] = "pearson"
     start: Literal["tree", "components"] | None = None
     power: float | None = Field(default=None, ge=1, le=30)
     deep_split: int | None = Field(default=None, ge=0, le=4)

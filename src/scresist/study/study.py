@@ -286,7 +286,12 @@ def _check_focus(settings: Settings, path: Path, problems: Problems) -> None:
             column="annotate.markers",
             value=settings.annotate.markers,
         )
-    for key in ("ihc", "mif_cells", "dose_response", "bulk"):
+    if settings.networks.correlation == "latent" and settings.networks.values == "log":
+        problems.error(
+            path.name, 'networks.correlation = "latent" is of counts of cells, and values = "log" are of metacells',
+            'set values = "residuals", or another correlation', column="correlation", value="latent",
+        )  # fmt: skip
+    for key in ("cohort", "ihc", "mif_cells", "dose_response", "bulk"):
         given = getattr(settings.validation, key)
         if given is not None and not (path.parent / given).exists():
             problems.error(

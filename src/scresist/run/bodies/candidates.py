@@ -115,7 +115,7 @@ STEP = Step(
     name="candidates",
     meaning="joins the evidence per gene of the focus, ranks the genes, and sets the level of every family of tests",
     body=candidates,
-    after=("contrasts", "survival", "communication"),
+    after=("contrasts", "survival", "communication", "validation"),
     settings=("focus", "design.primary"),
     design=True,
 )

@@ -12,10 +12,10 @@ from scresist.tables import TABLES, of_kind
 CANDIDATES = "candidates"
 # Kind of claim: its table, in the order of the register.
 ORDER = ("expression", "modules", "composition", "signatures", "communication", "responses", "module resistance",
-         "gene resistance", "survival")  # fmt: skip
+         "gene resistance", "survival", "validation")  # fmt: skip
 KINDS = {kind: of_kind(kind).name for kind in ORDER}
 WITH_DOUBTS = ("expression", "gene resistance")
-OF_MODULES = ("modules", "module resistance")
+OF_MODULES = ("modules", "module resistance", "validation")
 OVER = {
     "flips": ("cells", "genes"),
     "module_flips": ("cells", "modules"),
@@ -144,5 +144,28 @@ def counted_sentences(state: State) -> list[tuple[str, str, str]]:
             f"{100 * row['any_discovery_rate']:.0f} % of the shuffles some discovery: {row['verdict']}."
         )
         rows.append(("calibration", sentence, "shuffle"))
+    rows += _about_second(state)
     rows += [("refusal", f"{r['step']}, {r['what']}: {r['reason']}", "study") for r in state.refusals]
+    return rows
+
+
+def _about_second(state: State) -> list[tuple[str, str, str]]:
+    """How many modules the second cohort has too, and how many differ there in the same direction."""
+    found, tested = state.table("validation_preservation"), state.table("validation_modules")
+    rows = []
+    if len(found):
+        sentence = (
+            f"{int(found['preserved'].sum())} of {len(found)} modules are preserved in the second cohort, "
+            f"{found['cohort'].iloc[0]} ({found['n_patients'].iloc[0]} patients): Zsummary of 2 or more, and q < "
+            f"{ALPHA:g} against permuted genes and random sets of like expression."
+        )
+        rows.append(("preservation", sentence, "module"))
+    for contrast, own in tested.groupby("contrast", sort=False) if len(tested) else ():
+        called = own[own["first_q"] < ALPHA]
+        same = int(called["same_direction"].fillna(value=False).astype(bool).sum())
+        sentence = (
+            f"{contrast}: of the modules with q < {ALPHA:g} here ({len(called)}), {same} differ in the same direction "
+            "in the second cohort."
+        )
+        rows.append(("replication", sentence, "module"))
     return rows
