@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
-RUN := OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
+RUN := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 DEMO_OUT ?= demo
 
 .PHONY: demo test test-all lint bench env clean

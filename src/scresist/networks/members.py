@@ -1,5 +1,7 @@
 """Which genes belong to the modules: each follows one over cells; agreeing ones are merged, mixed ones taken apart."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
@@ -28,6 +30,8 @@ def with_members(X: np.ndarray, labels: np.ndarray, recipe: Recipe, cells: np.nd
     """
     pools = standardised(X)
     Z = pools if cells is None else cells
+    if cells is None:  # neighbours are pooled, so that all genes correlate by more than over cells
+        recipe = replace(recipe, sufficient=np.inf)
     labels = _members(pools, Z, labels, recipe)
     for _ in range(LAYERS - 1):
         if not labels.any():
