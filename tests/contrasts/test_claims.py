@@ -68,13 +68,13 @@ def test_signs_of_residuals_see_what_unequal_variances_do():
     wide = (design.samples["arm"] == "resistant").to_numpy()
     values = noise(design, 300) * np.where(wide, 3.0, 1.0)[:, None] + 5.0 * wide[:, None]
 
-    def test(design, table, *, equal):
+    def between_arms(design, table, *, equal):
         return sc.contrast_arms(
             table, design, influence=False, n_permutations=1, equal_variances=equal, method="auto"
         ).table
 
-    claims = {"equal": partial(test, equal=True), "own": partial(test, equal=False),
-              "shuffled": lambda d: test(d, values, equal=True)}  # fmt: skip
+    claims = {"equal": partial(between_arms, equal=True), "own": partial(between_arms, equal=False),
+              "shuffled": lambda d: between_arms(d, values, equal=True)}  # fmt: skip
     found = sc.calibrate(
         design, claims, values={"equal": values, "own": values}, n_shuffles=30, moved=(0.3, 0.7), rng=1
     )

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
+from scresist.kernels.inversion import bisected_ends
+
 _TOLERANCE = 1e-9  # relative: relabellings this close to the observed one count as equal to it
 _CHUNK = 512  # features at a time; every feature is computed on its own
 
@@ -302,22 +304,11 @@ def _bisect(by_arm: _ByArm, directions: np.ndarray, ys: np.ndarray, size: float,
         moved = ys - arm[:, None] * shift
         return by_arm.count_large(moved) >= k
 
+    if k > len(directions):
+        return np.full((2, ys.shape[1]), np.nan)
     effect = directions[0] @ ys / size
     spread = np.sqrt(np.sum((ys - arm[:, None] * effect) ** 2, axis=0)) / size
-    ends = np.full((2, ys.shape[1]), np.nan)
-    if k > len(directions):
-        return ends
-    for row, sign in enumerate((-1.0, 1.0)):
-        inside, outside = effect.copy(), effect + sign * 4 * spread
-        for _ in range(12):
-            outside = np.where(kept(outside), effect + 2 * (outside - effect), outside)
-        unbounded = kept(outside)
-        for _ in range(40):
-            middle = (inside + outside) / 2
-            within = kept(middle)
-            inside, outside = np.where(within, middle, inside), np.where(within, outside, middle)
-        ends[row] = np.where(unbounded, sign * np.inf, inside)
-    return ends
+    return bisected_ends(kept, effect, spread)
 
 
 def _directions(

@@ -7,6 +7,7 @@ from math import factorial, prod
 import numpy as np
 from numba import njit, prange
 
+from scresist.kernels.inversion import bisected_ends
 from scresist.kernels.permutation import PermutationDetail
 
 _TOLERANCE = 1e-9
@@ -83,7 +84,7 @@ def residual_permutation(
             dealt[here.tobytes()] = _orders(blocks, int(here.sum()), n_permutations, seed)
         out[:, features] = _pattern(
             y[np.ix_(here, features)], regressor[here].astype(float), nuisance[here], patient[here], strata[here], own,
-            correlation, alpha, *dealt[here.tobytes()],
+            correlation, alpha, dealt[here.tobytes()],
         )  # fmt: skip
     return PermutationDetail(*out)
 
@@ -135,9 +136,10 @@ def _orders(blocks: list[np.ndarray], n: int, n_permutations: int, seed: int) ->
 
 def _pattern(
     y: np.ndarray, regressor: np.ndarray, nuisance: np.ndarray, patient: np.ndarray, strata: np.ndarray, w: np.ndarray,
-    correlation: float, alpha: float | None, orders: np.ndarray, exact: bool,  # noqa: FBT001 - whether orders are all
+    correlation: float, alpha: float | None, dealt: tuple[np.ndarray, bool],
 ) -> np.ndarray:  # fmt: skip
-    """The seven rows of `PermutationDetail` for features without missing values."""
+    """The seven rows of `PermutationDetail` for features without missing values; `dealt` is what `_orders` gave."""
+    orders, exact = dealt
     out = np.full((7, y.shape[1]), np.nan)
     code = np.unique(patient, return_inverse=True)[1].ravel()
     whiten = _whitening(w, code, correlation)
@@ -197,23 +199,12 @@ def _invert(
     """Ends of the shifts around the effect that are not rejected, by bisection; infinite where none is rejected."""
     effect = direction @ residual / length
     spread = np.sqrt(np.sum((residual - direction[:, None] * (direction @ residual)) ** 2, axis=0)) / length
-    ends = np.full((2, residual.shape[1]), np.nan)
 
     def kept(shift: np.ndarray) -> np.ndarray:
         p = as_large(residual - direction[:, None] * (length * shift)) / n_orders
         return np.asarray(np.maximum(p, floor) > alpha)
 
-    for row, sign in enumerate((-1.0, 1.0)):
-        inside, outside = effect.copy(), effect + sign * 4 * spread
-        for _ in range(12):
-            outside = np.where(kept(outside), effect + 2 * (outside - effect), outside)
-        unbounded = kept(outside)
-        for _ in range(30):
-            middle = (inside + outside) / 2
-            within = kept(middle)
-            inside, outside = np.where(within, middle, inside), np.where(within, outside, middle)
-        ends[row] = np.where(unbounded, sign * np.inf, inside)
-    return ends
+    return bisected_ends(kept, effect, spread)
 
 
 @njit(parallel=True, cache=True)

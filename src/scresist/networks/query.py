@@ -73,7 +73,8 @@ def in_other_cells(net: Network, adata: Any, *, rng: int | np.random.Generator =
         )
     within = rules.column_within(adata.obs, "auto")
     cells = adata[_chosen(adata, within, rules)]
-    counts, depth = raw_counts(cells), depth_of(raw_counts(cells))
+    counts = raw_counts(cells)
+    depth = depth_of(counts)
     own = sparse.csr_array(counts[:, places[here]])
     names = net.genes[here]
     seen = np.asarray(own.sum(axis=0)).ravel() > 0

@@ -11,7 +11,7 @@ from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.residuals import gram
 from scresist.networks.agreement import consensus, module_agreement
 from scresist.networks.covariates import CARRIED
-from scresist.networks.held_out import bins_by_rank, random_sets
+from scresist.networks.held_out import Units, bins_by_rank, carried_shares, random_sets
 from scresist.networks.network import Network
 from scresist.networks.query import Query
 from scresist.networks.transfer import preservation
@@ -99,9 +99,8 @@ def _coherence(
     net: Network, query: Query, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Mean correlation of each module's genes in the query, that of random sets of like expression, and its p."""
-    X = query.expression.to_numpy(dtype=np.float64)
-    C = gram((X - X.mean(axis=0)) / X.std(axis=0))
-    labels = pd.Series(net.labels, net.genes)[query.expression.columns].to_numpy()
+    C = gram(_standard(query))
+    labels = _labels(net, query)
     bins = bins_by_rank(query.mean[query.expression.columns].to_numpy(dtype=np.float64))
     out = np.full((3, len(net.names)), np.nan)
     for m, stream in enumerate(rng.spawn(len(net.names))):
@@ -117,19 +116,24 @@ def _carried(net: Network, query: Query) -> tuple[list[str], np.ndarray, int]:
     if "patient" not in query.metacells:
         return [""] * len(net.names), np.full(len(net.names), np.nan), 0
     codes, names = pd.factorize(query.metacells["patient"].astype(str), sort=True)
+    Z, labels = _standard(query), _labels(net, query)
+    share = np.zeros((len(names), len(net.names)))
+    found = carried_shares(Units(Z, Z, codes, codes, tuple(names)), labels)
+    share[:, : found.shape[1]] = found
+    most = np.where(share.sum(axis=0) > 0, share.max(axis=0), np.nan)  # a module may have no gene here
+    by = [str(names[k]) if s > CARRIED else "" for k, s in zip(share.argmax(axis=0), most, strict=True)]
+    return by, most, len(names)
+
+
+def _standard(query: Query) -> np.ndarray:
+    """The expression with mean 0 and variance 1 of every gene."""
     X = query.expression.to_numpy(dtype=np.float64)
-    Z = (X - X.mean(axis=0)) / X.std(axis=0)
-    labels = pd.Series(net.labels, net.genes)[query.expression.columns].to_numpy()
-    square = np.square(Z @ (labels[:, None] == np.arange(1, len(net.names) + 1)))
-    by = np.zeros((len(names), len(net.names)))
-    np.add.at(by, codes, square)
-    total = by.sum(axis=0)
-    share = np.where(total > 0, by.max(axis=0) / np.where(total > 0, total, 1.0), np.nan)
-    return (
-        [str(names[k]) if s > CARRIED else "" for k, s in zip(by.argmax(axis=0), share, strict=True)],
-        share,
-        len(names),
-    )
+    return np.asarray((X - X.mean(axis=0)) / X.std(axis=0))
+
+
+def _labels(net: Network, query: Query) -> np.ndarray:
+    """Module, by its number in the network, of each gene of the query."""
+    return np.asarray(pd.Series(net.labels, net.genes)[query.expression.columns].to_numpy())
 
 
 def shared_modules(net: Network, query: Query) -> Result:
