@@ -13,7 +13,7 @@ import networks_cohort
 import scresist as sr
 from scresist.checks import InputError, MissingColumnError, RefusedError
 from scresist.networks import Pooling, PowerWarning, module_scores, wide_scores
-from scresist.networks.construct import _modules
+from scresist.networks.by_log import _modules
 from scresist.networks.modes import PARITY, SOUND
 from scresist.networks.power import POWERS, PowerChoice, choose_power
 from scresist.networks.recipe import Recipe

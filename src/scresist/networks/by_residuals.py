@@ -37,6 +37,7 @@ from scresist.networks.latent import Counted
 from scresist.networks.matrix import (
     N_NEIGHBOURS,
     Found,
+    Made,
     Matrix,
     centred_within,
     check_kept,
@@ -69,15 +70,6 @@ class Asked:
     reduction: str | None
     within: str | None
     rng: int | np.random.Generator
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The metacells, the matrix and what was found in it."""
-
-    metacells: Metacells
-    matrix: Matrix
-    found: Found
 
 
 def from_residuals(

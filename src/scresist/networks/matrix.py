@@ -47,6 +47,15 @@ class Found:
     candidates: pd.DataFrame | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The metacells, the matrix and what was found in it."""
+
+    metacells: Metacells
+    matrix: Matrix
+    found: Found
+
+
 def check_kept(kept: np.ndarray) -> None:
     """Check that enough genes are left for a network.
 
