@@ -79,9 +79,7 @@ def consensus(
         )
     given = {"min_module_size": min_module_size, "deep_split": deep_split}
     changes = {name: value for name, value in given.items() if value is not None}
-    recipe = recipe_of(
-        net, start="tree", **changes
-    )  # what the patients agree on is an overlap, of which a tree is made
+    recipe = recipe_of(net, **changes)
     values = net.metacells[by].astype(str).to_numpy()
     names, counts = np.unique(values, return_counts=True)
     used, out = names[counts >= min_metacells], names[counts < min_metacells]

@@ -81,7 +81,8 @@ def cut_modules(
         As in `find_modules`.
     """
     Z = average_linkage(D) if tree is None else tree
-    cut = start_labels(X, recipe, cells) if recipe.start == "components" else branches(Z, D, recipe)
+    of_cells = recipe.start == "components" and cells is not None
+    cut = start_labels(X, recipe, cells) if of_cells else branches(Z, D, recipe)
     neighbours, overlaps = strongest(D, n_neighbours)
     if recipe.members:
         return Detected(with_members(X, cut, recipe, cells), cut, Z, neighbours, overlaps)

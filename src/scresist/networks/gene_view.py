@@ -197,8 +197,7 @@ def settings_view(
     D = dissimilarity(correlations(X, recipe), recipe)
     rows, tree = [], average_linkage(D)
     for changes in grid:
-        of_tree = {"start": "tree"} if {"power", "deep_split"} & set(changes) else {}
-        made = cut_modules(X, D, recipe_of(net, **changes, **of_tree), tree=tree)
+        made = cut_modules(X, D, recipe_of(net, **changes), tree=tree)
         jaccard, best = match_modules(made.labels, net.labels)
         setting = ", ".join(f"{name} {value}" for name, value in changes.items())
         for gene, place in zip(genes, places, strict=True):

@@ -42,7 +42,7 @@ def recipe_of(net: Network, **changes: Any) -> Recipe:
     """The recipe of a network, with some settings changed."""
     names = ("network", "tom", "correlation", "power", "deep_split", "min_module_size", "merge_height", "pam")
     given = {name: net.settings[name] for name in names}
-    given |= {name: net.settings[name] for name in ("start", "members", "seed_genes") if name in net.settings}
+    given |= {name: net.settings[name] for name in ("members", "seed_genes") if name in net.settings}
     return Recipe(**{**given, "single": MODES[net.settings["mode"]].single_precision, **changes})
 
 

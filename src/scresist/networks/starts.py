@@ -100,12 +100,13 @@ def start_labels(
     recipe
         The settings.
     cells
-        Values of the cells, of which components are computed; None computes them of X. Shape (cells, genes).
+        Values of the cells, of which components are computed; without them modules start from the tree: metacells share
+        cells, so that more components than are there exceed what independent rows give. Shape (cells, genes).
     counted
         As in `prepared`.
     """
-    if recipe.start == "components":
-        return component_labels(X if cells is None else cells, _of_tree(X, recipe), recipe)
+    if recipe.start == "components" and cells is not None:
+        return component_labels(cells, _of_tree(X, recipe), recipe)
     return seed_labels(X, recipe, prepared(X, recipe, counted=counted).at(recipe.power))
 
 
