@@ -120,9 +120,9 @@ def _carried(net: Network, query: Query) -> tuple[list[str], np.ndarray, int]:
     share = np.zeros((len(names), len(net.names)))
     found = carried_shares(Units(Z, Z, codes, codes, tuple(names)), labels)
     share[:, : found.shape[1]] = found
-    most = np.where(share.sum(axis=0) > 0, share.max(axis=0), np.nan)  # a module may have no gene here
-    by = [str(names[k]) if s > CARRIED else "" for k, s in zip(share.argmax(axis=0), most, strict=True)]
-    return by, most, len(names)
+    largest = np.where(share.sum(axis=0) > 0, share.max(axis=0), np.nan)  # a module may have no gene here
+    by = [str(names[k]) if s > CARRIED else "" for k, s in zip(share.argmax(axis=0), largest, strict=True)]
+    return by, largest, len(names)
 
 
 def _standard(query: Query) -> np.ndarray:
