@@ -264,6 +264,26 @@ def test_what_a_second_study_must_be(tmp_path):
     assert "is mouse and the study is human" in text("../b/study.toml")
 
 
+def test_arms_of_the_second_cohort_have_the_order_and_colours_of_the_study():
+    """The tests are sorted by p, so that acquired comes first; the study's order is baseline, primary, acquired."""
+    from scresist.report import validation as section
+
+    class Page:
+        arms = ("baseline", "primary", "acquired")
+
+        @staticmethod
+        def table(name):
+            rows = [(f"{arm}{k}", arm, "M1", float(k)) for arm in ("acquired", "baseline", "primary") for k in range(3)]
+            return pd.DataFrame(rows, columns=["patient", "arm", "module", "score"])
+
+    seen = []
+    tested = pd.DataFrame({"module": "M1", "arm_reference": "baseline", "arm_test": ["acquired", "primary"]})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(section, "strip", lambda points, arms, unit: seen.append(arms) or "")
+        section._strips(Page(), tested)
+    assert seen == [["baseline", "primary", "acquired"]]
+
+
 @pytest.mark.slow
 def test_two_simulated_cohorts_from_their_sheets_to_the_page(tmp_path):
     """Both are read by the same steps; what an earlier run of the second left is used only where it matches."""

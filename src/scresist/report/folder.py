@@ -85,6 +85,11 @@ class Folder:
         return list(self.facts["settings"]["design"]["arms"])
 
     @property
+    def contrasts(self) -> list[str]:
+        """Contrasts in the order of the study."""
+        return list(self.facts["settings"]["design"]["contrasts"])
+
+    @property
     def sheet(self) -> pd.DataFrame:
         """Patient and arm by sample, as words."""
         return self.table("samples").set_index("sample")[["patient", "arm"]].astype(str)

@@ -20,7 +20,7 @@ def validation(folder: Folder) -> Section | None:
     tested = folder.claimed("validation_modules")
     blocks = [
         bullets([*folder.sentences("preservation"), *folder.sentences("replication")]),
-        figures(_overview(found, tested)),
+        figures(_overview(folder, found, tested)),
         table(found, "validation_preservation", [
             "module", "n_genes", "n_found", "preserved", "z_summary", "z_summary_chance", "z_density",
             "z_connectivity", "median_rank", "coherence", "coherence_chance", "p_value", "q_value", "n_patients",
@@ -47,7 +47,7 @@ def validation(folder: Folder) -> Section | None:
     return Section("validation", "The second cohort", lead, blocks)
 
 
-def _overview(found: pd.DataFrame, tested: pd.DataFrame) -> list[tuple[str, str]]:
+def _overview(folder: Folder, found: pd.DataFrame, tested: pd.DataFrame) -> list[tuple[str, str]]:
     """Preservation of all modules, and their effects in both cohorts."""
     figure, axes = new_axes(5.2, 0.8 + 0.22 * len(found))
     draw.preserved_modules(found, axes)
@@ -55,7 +55,8 @@ def _overview(found: pd.DataFrame, tested: pd.DataFrame) -> list[tuple[str, str]
               "permuted genes of like expression, the lines some (2) and strong (10) evidence.")]  # fmt: skip
     if len(tested) and tested["first_effect"].notna().any():
         figure, axes = new_axes(4.4, 3.4)
-        draw.effects_of_both(tested, axes)
+        order = {name: k for k, name in enumerate(folder.contrasts)}
+        draw.effects_of_both(tested.sort_values("contrast", key=lambda c: c.map(order), kind="stable"), axes)
         drawn.append((to_svg(figure), "Effects in both cohorts, with 95 % intervals in the second; named where the "
                       "interval excludes 0."))  # fmt: skip
     return drawn
@@ -64,7 +65,8 @@ def _overview(found: pd.DataFrame, tested: pd.DataFrame) -> list[tuple[str, str]
 def _strips(folder: Folder, tested: pd.DataFrame) -> list[tuple[str, str]]:
     """One point per patient and arm of the second cohort."""
     scores = folder.table("validation_scores").rename(columns={"score": "value"})
-    arms = list(dict.fromkeys([*tested["arm_reference"], *tested["arm_test"]]))
+    used = list(dict.fromkeys([*tested["arm_reference"], *tested["arm_test"]]))
+    arms = [*(a for a in folder.arms if a in used), *(a for a in used if a not in folder.arms)]  # order gives colours
     drawn = []
     for name in list(dict.fromkeys(tested["module"]))[:DRAWN]:
         own = scores[(scores["module"] == name) & scores["arm"].isin(arms)]
