@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 
-from scresist.kernels.membership import axis_correlations, membership_z, refine_members, set_sums, two_sides
+from scresist.kernels.membership import (
+    axis_correlations,
+    drawn_without_replacement,
+    membership_z,
+    refine_members,
+    set_sums,
+    two_sides,
+)
 
 
 def values(seed=0, n=2000, genes=200, planted=30, strength=0.4):
@@ -112,3 +120,15 @@ def test_a_mixture_of_cell_types_does_not_hide_the_members():
     labels = np.repeat([1, 0], [20, 280])
     bounded = refine_members(Z, labels, threshold=4, min_size=5, sufficient=0.2)
     assert refine_members(Z, labels, threshold=4, min_size=5)[:20].sum() < bounded[:20].sum() == 20
+
+
+def test_sets_are_drawn_evenly_and_without_repeats():
+    """Each of the 10 sets of 3 of 5 is as frequent (chi-square of 9 degrees of freedom), and so is each order."""
+    among = np.array([3, 7, 11, 20, 41])
+    drawn = drawn_without_replacement(among, np.random.default_rng(0).random((60_000, 3)))
+    assert all(len(set(row)) == 3 and set(row) <= set(among) for row in drawn[:500].tolist())
+    for rows, n in ((np.sort(drawn, axis=1), 10), (drawn, 60)):
+        counts = np.unique(rows, axis=0, return_counts=True)[1]
+        assert len(counts) == n
+        assert chisquare(counts).pvalue > 1e-3
+    assert sorted(drawn_without_replacement(among, np.full((1, 5), np.nextafter(1, 0)))[0]) == among.tolist()

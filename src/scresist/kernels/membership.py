@@ -188,3 +188,27 @@ def set_sums(C: np.ndarray, members: np.ndarray, ends: np.ndarray) -> np.ndarray
                 total += row[members[b]]
         out[s] = 2 * total / (k * (k - 1)) if k > 1 else 0.0
     return out
+
+
+@njit(cache=True, nogil=True)
+def drawn_without_replacement(among: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """For every row of `uniform` as many different members of `among` as it has numbers, all choices alike.
+
+    Parameters
+    ----------
+    among
+        What is drawn from. Shape (members,).
+    uniform
+        Numbers from 0 up to 1. Shape (draws, members of each), at most as many as `among` has.
+
+    References
+    ----------
+    The first steps of the shuffle of Fisher and Yates (Durstenfeld 1964).
+    """
+    order, out = among.copy(), np.empty(uniform.shape, among.dtype)
+    for row in range(uniform.shape[0]):
+        for place in range(uniform.shape[1]):
+            other = place + int(uniform[row, place] * (len(order) - place))
+            order[place], order[other] = order[other], order[place]
+            out[row, place] = order[place]
+    return out

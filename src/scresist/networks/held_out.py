@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_mutual_info_score
 
-from scresist.kernels.membership import set_sums
+from scresist.kernels.membership import drawn_without_replacement, set_sums
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.residuals import gram
 from scresist.networks.detect import find_modules
@@ -24,6 +24,7 @@ PERMUTED = 50  # labellings, for what agreement chance gives
 RANDOM_SETS = 999
 LEVEL = 0.05  # false discovery rate over the modules that are kept
 HALF_CELLS = 5000  # of each half, in which the settings are compared
+FOLD_CELLS = 10_000  # in which modules are found again without a part
 HELD_CELLS = 3000  # of all folds together, in which coherence is measured
 BINS = 20  # of expression, within which random genes are drawn
 DEEP_SPLITS = (2, 4)
@@ -211,7 +212,7 @@ def proof(units: Units, recipe: Recipe, labels: np.ndarray, mean: np.ndarray, rn
     parts = units.dealt(FOLDS)
     for part in parts:
         others = np.setdiff1d(np.arange(units.n_units), part)
-        M, Z = units.rows(others)
+        M, Z = units.rows(others, FOLD_CELLS)
         found = find_modules(M, recipe, cells=Z, counted=units.counted(others))
         jaccard, best = match_modules(labels, found)
         overlap += jaccard / len(parts)
@@ -269,8 +270,7 @@ def random_sets(genes: np.ndarray, bins: np.ndarray, rng: np.random.Generator) -
     for b, count in enumerate(numbers.tolist()):
         if count:
             among = np.flatnonzero(bins == b)
-            keys = rng.random((RANDOM_SETS, len(among)))
-            columns.append(among[np.argpartition(keys, count - 1, axis=1)[:, :count]])
+            columns.append(drawn_without_replacement(among, rng.random((RANDOM_SETS, count))))
     drawn = np.concatenate(columns, axis=1)
     members = np.concatenate([genes, drawn.ravel()]).astype(np.int64)
     return members, np.arange(RANDOM_SETS + 2, dtype=np.int64) * len(genes)
