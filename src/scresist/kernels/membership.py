@@ -168,7 +168,6 @@ def two_sides(Z: np.ndarray) -> np.ndarray:
     return np.where(second == second[0], 1, 2)
 
 
-@njit(cache=True, nogil=True)
 def set_sums(C: np.ndarray, members: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Mean of the entries of C between different members of each set.
 
@@ -179,15 +178,39 @@ def set_sums(C: np.ndarray, members: np.ndarray, ends: np.ndarray) -> np.ndarray
     members, ends
         Positions of the genes of all sets, one set after the other, and where each ends (with a leading 0).
     """
-    out = np.zeros(len(ends) - 1)
-    for s in range(len(out)):
-        total, k = 0.0, ends[s + 1] - ends[s]
-        for a in range(ends[s], ends[s + 1]):
-            row = C[members[a]]
-            for b in range(ends[s], a):
-                total += row[members[b]]
-        out[s] = 2 * total / (k * (k - 1)) if k > 1 else 0.0
-    return out
+    return _set_sums(np.ascontiguousarray(C), np.asarray(members, dtype=np.int64), np.asarray(ends, dtype=np.int64))
+
+
+@njit(cache=True, nogil=True)
+def _set_sums(C: np.ndarray, members: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """As `set_sums`; row by row of C over the sets, so that a row is read from memory once."""
+    n_sets, n_genes = len(ends) - 1, C.shape[0]
+    first = np.zeros(n_genes + 1, dtype=np.int64)  # where the sets of each gene begin in `inside`
+    for gene in members:
+        first[gene + 1] += 1
+    for gene in range(n_genes):
+        first[gene + 1] += first[gene]
+    inside, place = np.empty(len(members), dtype=np.int64), first[:-1].copy()
+    for s in range(n_sets):
+        for at in range(ends[s], ends[s + 1]):
+            inside[place[members[at]]] = s
+            place[members[at]] += 1
+    ordered, filled = np.empty(len(members), dtype=np.int32), ends[:-1].copy()
+    total = np.zeros(n_sets)
+    for gene in range(n_genes):
+        row = C[gene]
+        for entry in range(first[gene], first[gene + 1]):
+            s = inside[entry]
+            part = 0.0
+            for at in range(ends[s], filled[s]):
+                part += row[ordered[at]]
+            total[s] += part
+            ordered[filled[s]] = gene
+            filled[s] += 1
+    for s in range(n_sets):
+        k = ends[s + 1] - ends[s]
+        total[s] = 2 * total[s] / (k * (k - 1)) if k > 1 else 0.0
+    return total
 
 
 @njit(cache=True, nogil=True)

@@ -38,7 +38,7 @@ def with_members(X: np.ndarray, labels: np.ndarray, recipe: Recipe, cells: np.nd
             break
         deviation = X.std(axis=0, dtype=np.float64).astype(np.float32)
         beneath = without_modules(pools, labels) * deviation
-        rest = standardised(without_modules(Z, labels))
+        rest = standardised(without_modules(Z, labels), overwrite=True)
         found = _members(standardised(beneath), rest, start_labels(beneath, recipe, rest), recipe)
         if not found.any():
             break
@@ -81,7 +81,8 @@ def without_modules(Z: np.ndarray, labels: np.ndarray) -> np.ndarray:
     names = np.unique(labels[labels > 0])
     sums = Z @ (labels[:, None] == names).astype(Z.dtype)
     basis = np.linalg.qr(sums.astype(np.float64))[0].astype(Z.dtype)
-    return np.asarray(Z - basis @ (basis.T @ Z))
+    explained = basis @ (basis.T @ Z)
+    return np.asarray(np.subtract(Z, explained, out=explained))
 
 
 def split_axes(Z: np.ndarray, labels: np.ndarray, recipe: Recipe) -> np.ndarray:

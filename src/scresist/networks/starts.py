@@ -176,8 +176,18 @@ def by_size(labels: np.ndarray, min_size: int) -> np.ndarray:
     return place[labels]
 
 
-def standardised(X: np.ndarray) -> np.ndarray:
-    """Columns of mean 0 and variance 1 in single precision; a constant column is 0."""
-    X = np.asarray(X, dtype=np.float32) - np.asarray(X.mean(axis=0), dtype=np.float32)
-    deviation = X.std(axis=0)
-    return X / np.where(deviation > 0, deviation, 1)
+def standardised(X: np.ndarray, *, overwrite: bool = False) -> np.ndarray:
+    """Columns of mean 0 and variance 1 in single precision; a constant column is 0.
+
+    Parameters
+    ----------
+    X
+        Values. Shape (rows, columns).
+    overwrite
+        Whether X may be changed, where it is in single precision already.
+    """
+    X = np.asarray(X, dtype=np.float32) if overwrite else np.array(X, dtype=np.float32, order="C")
+    X -= X.mean(axis=0, dtype=np.float64).astype(np.float32)
+    deviation = np.sqrt(np.einsum("ij,ij->j", X, X) / np.float32(max(len(X), 1)))
+    X /= np.where(deviation > 0, deviation, 1)
+    return X
