@@ -165,6 +165,7 @@ COLUMNS = {
     "information": Column("shared bits", "bits a gene that two halves share beyond chance", ".3f"),
     "information_chance": Column("by chance", "95 % quantile of that for permuted modules", ".3f"),
     "deep_split": Column("depth of the cut", "0 to 4; 4 gives most branches"),
+    "min_module_size": Column("smallest module", "fewest genes of a module"),
     "cohort": Column("cohort", "the second cohort"),
     "n_found": Column("found", "genes of the module that are measured and vary in the second cohort"),
     "genes_missing": Column("missing genes", "genes of the module that are not"),

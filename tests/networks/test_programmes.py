@@ -80,6 +80,8 @@ def test_what_was_chosen_is_reported(net):
     trees = net.choices[net.choices["start"] == "tree"].sort_values("rank")
     assert (net.power, net.settings["deep_split"]) == (trees["power"].iloc[0], trees["deep_split"].iloc[0])
     assert (net.choices["information"] <= first["information"]).all()
+    assert set(net.choices["min_module_size"]) == {15, 30}
+    assert net.settings["min_module_size"] == first["min_module_size"]
     assert any("modules of two halves agree more" in note and "next are" in note for note in net.notes)
     assert net.candidates["kept"].sum() == len(net.names)
     assert (net.catalogue["q_coherence"] < 0.05).all()
@@ -89,6 +91,18 @@ def test_what_was_chosen_is_reported(net):
 def test_given_settings_are_used(cells):
     net = sr.networks.build(cells, compartment="malignant", power=8, deep_split=2, n_components=4)
     assert (net.power, net.settings["deep_split"], net.choices) == (8, 2, None)
+    assert net.settings["min_module_size"] == 15
+
+
+def test_a_given_size_is_kept_and_the_rest_chosen(cells):
+    net = sr.networks.build(cells, compartment="malignant", min_module_size=25)
+    assert set(net.choices["min_module_size"]) == {25}
+    assert len(net.choices) > 1
+    assert net.modules.groupby("module").size().drop("unassigned").min() >= 25
+
+
+def test_settings_without_a_choice_still_say_what_was_used(cells):
+    net = sr.networks.build(cells, compartment="malignant", power=8, deep_split=2, n_components=4)
     assert any("in 4 components" in note for note in net.notes)
 
 

@@ -60,11 +60,12 @@ UNCERTAIN_POWER = 6.0  # where no power makes modules that two halves share
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the call sets and the data would choose otherwise: None is chosen."""
+    """What the call sets and the data would choose otherwise: None, and of several sizes one, is chosen."""
 
     start: str | None
     power: float | None
     deep_split: int | None
+    sizes: tuple[int, ...]
     powers: tuple[float, ...]
     n_components: int | None
     reduction: str | None
@@ -203,7 +204,7 @@ def _modules(units: Units, names: pd.Index, recipe: Recipe, asked: Asked, log_me
     if starts == ("components",):
         notes.append("modules start from components, as was asked")
     elif len(powers) * len(splits) * len(starts) > 1:
-        choices = chosen_settings(units, recipe, powers, splits, for_settings, starts)
+        choices = chosen_settings(units, recipe, powers, splits, for_settings, starts, asked.sizes)
         recipe, note = _best(choices, recipe)
         notes.append(note)
     else:
@@ -239,22 +240,23 @@ def _best(choices: pd.DataFrame, recipe: Recipe) -> tuple[Recipe, str]:
     trees = ranked[ranked["start"] == "tree"]
     if len(trees):
         recipe = replace(recipe, power=float(trees["power"].iloc[0]), deep_split=int(trees["deep_split"].iloc[0]))
-    recipe = replace(recipe, start=str(first["start"]))
+    recipe = replace(recipe, start=str(first["start"]), min_module_size=int(first["min_module_size"]))
     if not first["information"] > first["information_chance"]:
-        recipe = replace(recipe, power=UNCERTAIN_POWER, deep_split=DEEP_SPLIT)
+        recipe = replace(recipe, power=UNCERTAIN_POWER, deep_split=DEEP_SPLIT,
+                         min_module_size=int(choices["min_module_size"].min()))  # fmt: skip
         return recipe, (
-            f"from no start do modules of two halves agree beyond chance; {recipe.start} with power {recipe.power:g} "
-            f"and deep_split {recipe.deep_split} are used"
+            f"from no start do modules of two halves agree beyond chance; {recipe.start} with power {recipe.power:g}, "
+            f"deep_split {recipe.deep_split} and at least {recipe.min_module_size} genes are used"
         )
     next_best = f"; next are {_named(ranked.iloc[1])}" if len(ranked) > 1 else ""
     return recipe, f"modules of two halves agree more from {_named(first)} than from the other starts{next_best}"
 
 
 def _named(row: pd.Series) -> str:
-    agreement = f"adjusted mutual information {row['agreement']:.2f}"
+    last = f"modules of at least {row['min_module_size']} genes (adjusted mutual information {row['agreement']:.2f})"
     if row["start"] == "components":
-        return f"components ({agreement})"
-    return f"a tree of power {row['power']:g} and deep_split {row['deep_split']} ({agreement})"
+        return f"components and {last}"
+    return f"a tree of power {row['power']:g}, deep_split {row['deep_split']} and {last}"
 
 
 def _candidates(

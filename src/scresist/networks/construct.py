@@ -97,9 +97,9 @@ def build(
         is used, with a warning and a note, if no power fits.
     deep_split, min_module_size, merge_height, pam
         Settings of the tree cut and of the merging. None is hdWGCNA's 4 and 50 in parity mode; in sound mode
-        `deep_split` is chosen with the power, and the smallest module has 15 genes. `min_module_size` is lowered to
-        half the genes where it exceeds that; for values="log" in sound mode, where no module is that large, it is
-        halved to no less than 20. Notes and settings report the size that was used.
+        `deep_split` and the smallest module, of 15 or 30 genes, are chosen with the power (15 where all else is given).
+        `min_module_size` is lowered to half the genes where it exceeds that; for values="log" in sound mode, where no
+        module is that large, it is halved to no less than 20. Notes and settings report the size that was used.
     max_module_share
         Share of the genes of the network beyond which a module is flagged: so large a module is an axis that all genes
         follow, not a programme.
@@ -161,7 +161,7 @@ def build(
         network=network, tom=tom, correlation=correlation, merge_height=merge_height, pam=pam,
         start="tree" if start is None else start,
         deep_split=(rules.deep_split or DEEP_SPLIT) if deep_split is None else deep_split,
-        min_module_size=rules.min_module_size if min_module_size is None else min_module_size,
+        min_module_size=rules.min_module_sizes[0] if min_module_size is None else min_module_size,
         single=rules.single_precision, members=rules.members if by_residuals else 0.0,
         seed_genes=rules.seed_genes if by_residuals else 0,
     )  # fmt: skip
@@ -182,7 +182,8 @@ def build(
     _check_patients(adata.obs[inside], rules.minimum_patients if min_patients is None else min_patients)
     source = draws if draws is not None else rules.random(rng)
     if by_residuals:
-        asked = Asked(start, power, deep_split, tuple(powers), n_components, reduction, within, rng)
+        sizes = rules.min_module_sizes if min_module_size is None else (min_module_size,)
+        asked = Asked(start, power, deep_split, sizes, tuple(powers), n_components, reduction, within, rng)
         made = from_residuals(adata, inside, columns, rules, pooling, choice, recipe, asked, source)
     else:
         made = from_log(

@@ -1,5 +1,6 @@
 """Settings chosen by what reproduces, and modules proved in patients (or cells) that did not form them."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,7 +29,7 @@ FOLD_CELLS = 5000  # in which modules are found again without a part
 HELD_CELLS = 3000  # of all folds together, in which coherence is measured
 BINS = 20  # of expression, within which random genes are drawn
 DEEP_SPLITS = (2, 4)
-POWERS = {"signed": (4, 6, 8, 12), "unsigned": (2, 3, 4, 6), "signed hybrid": (2, 3, 4, 6)}
+POWERS = {"signed": (4, 6, 10), "unsigned": (2, 3, 5), "signed hybrid": (2, 3, 5)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,11 @@ def chosen_settings(
     splits: Sequence[int],
     rng: np.random.Generator,
     starts: Sequence[str] = STARTS,
+    sizes: Sequence[int] = (),
 ) -> pd.DataFrame:
-    """How well the modules of two halves of the units agree, by where they start: a tree (by power, cut), components.
+    """How well the modules of two halves of the units agree, by where they start and by the size of the smallest.
+
+    They start from a tree, by power and depth of the cut, or from components.
 
     Modules are found in each half alone. `information` is what the modules of one half tell about those of the other
     beyond what permuted modules of the same sizes do, in bits per gene: it grows with the number of modules that
@@ -113,29 +117,32 @@ def chosen_settings(
         Source of the permuted modules.
     starts
         "tree", which uses the grid, "components", which does not, or both.
+    sizes
+        Smallest modules that are compared; none keeps that of the recipe.
 
     Returns
     -------
-    `start`, `power` and `deep_split` (missing for components), `n_modules` (mean of the halves), `agreement`,
-    `information`, `information_chance` (95 % quantile over permuted modules, of the same difference), `rank` (1 is
-    used).
+    `start`, `power` and `deep_split` (missing for components), `min_module_size`, `n_modules` (mean of the halves),
+    `agreement`, `information`, `information_chance` (95 % quantile over permuted modules, of the same difference),
+    `rank` (1 is used).
     """
     parts = units.dealt(2)
     halves = [units.rows(part, HALF_CELLS) for part in parts]
     known: dict[tuple[int, bytes], np.ndarray] = {}
 
-    def agreement(own: Recipe, starts: Sequence[np.ndarray]) -> dict[str, float]:
+    def agreement(own: Recipe, starts: Sequence[np.ndarray]) -> dict[str, Any]:
         found = []
         for half, (M, Z), labels in zip((0, 1), halves, starts, strict=True):
-            key = (half, own.start.encode() + labels.tobytes())  # settings often cut the same branches
+            key = (half, f"{own.start} {own.min_module_size} ".encode() + labels.tobytes())  # cuts are often the same
             if key not in known:
                 known[key] = with_members(M, labels, own, Z)
             found.append(known[key])
-        return _agreement(found[0], found[1], rng)
+        return {"min_module_size": own.min_module_size} | _agreement(found[0], found[1], rng)
 
+    sizes = sizes or (recipe.min_module_size,)
     rows: list[dict[str, Any]] = []
-    if "components" in starts:
-        own = replace(recipe, start="components")
+    for size in sizes if "components" in starts else ():
+        own = replace(recipe, start="components", min_module_size=size)
         rows.append({"start": own.start, "power": np.nan, "deep_split": pd.NA}
                     | agreement(own, [start_labels(M, own, Z) for M, Z in halves]))  # fmt: skip
     seeds = [
@@ -144,8 +151,8 @@ def chosen_settings(
     ]  # fmt: skip
     for power in powers if seeds else ():
         trees = [seed.at(power) for seed in seeds]
-        for split in splits:
-            own = replace(recipe, start="tree", power=power, deep_split=split)
+        for split, size in itertools.product(splits, sizes):
+            own = replace(recipe, start="tree", power=power, deep_split=split, min_module_size=size)
             cuts = [seed_labels(M, own, tree) for (M, _), tree in zip(halves, trees, strict=True)]
             rows.append({"start": own.start, "power": float(power), "deep_split": split} | agreement(own, cuts))
     table = pd.DataFrame(rows)

@@ -45,8 +45,8 @@ class NetworkMode:
         Whether a seed is R's.
     values
         What genes are correlated by: "residuals" of counts within samples, or "log"-normalised metacells.
-    min_module_size
-        Smallest module, unless the call sets it.
+    min_module_sizes
+        Smallest module, unless the call sets it; of several the one whose modules reproduce is used.
     deep_split
         Depth of the cut; None chooses it with the power by what reproduces.
     members
@@ -73,7 +73,7 @@ class NetworkMode:
     smaller_modules: bool
     r_stream: bool
     values: str
-    min_module_size: int
+    min_module_sizes: tuple[int, ...]
     deep_split: int | None
     members: float
     seed_genes: int
@@ -104,7 +104,7 @@ SOUND = NetworkMode(
     smaller_modules=True,
     r_stream=False,
     values="residuals",
-    min_module_size=15,  # fewer genes are as tight by chance
+    min_module_sizes=(15, 30),  # fewer genes are as tight by chance
     deep_split=None,
     members=4.0,  # of 5,000 independent genes one in seven modules gains one
     seed_genes=2000,
@@ -126,7 +126,7 @@ PARITY = NetworkMode(
     smaller_modules=False,
     r_stream=True,
     values="log",
-    min_module_size=50,
+    min_module_sizes=(50,),
     deep_split=4,
     members=0.0,
     seed_genes=0,
