@@ -10,6 +10,7 @@ from scipy import stats
 import scresist.contrasts as sc
 from scresist.kernels import exact_permutation_test
 from scresist.kernels.arm_variance import VarianceRatio, arm_variances, degrees_left, variance_ratio
+from scresist.kernels.separate_variances import arm_priors, effect_variances
 from scresist.study.design import Contrast, Design
 from studies import two_arms
 
@@ -72,7 +73,7 @@ def test_variances_by_arm_are_those_of_the_samples():
     np.testing.assert_allclose(found.share[:, 0], [4 / 9, 5 / 9])
 
 
-def test_the_ratio_is_found_and_differs_by_feature_only_where_features_do():
+def test_the_ratio_is_found_and_arms_have_variances_of_their_own_only_where_features_differ():
     rng = np.random.default_rng(1)
     test = np.array([True] * 6 + [False] * 8)
     model = np.column_stack([np.ones(14), test])
@@ -84,8 +85,14 @@ def test_the_ratio_is_found_and_differs_by_feature_only_where_features_do():
     mixed = rng.normal(size=(14, 500))
     mixed[np.ix_(test, np.arange(500) < 250)] *= 5
     two = variance_ratio(arm_variances(mixed, model, test), np.ones(500, bool))
-    assert np.median(two.ratio[0, :250]) > 5 * np.median(two.ratio[0, 250:])
-    assert (two.certainty < one.certainty).all()
+    assert (one.differ, two.differ) == (False, True)
+    found = arm_variances(mixed, model, test)
+    variance, df = effect_variances(found, arm_priors(found, np.ones(500, bool)))
+    # Of the mean of arms of 6 and 8 the variance is 25 / 6 + 1 / 8, or 1 / 6 + 1 / 8, over the sum of the shares.
+    expected = np.array([25 / 6 + 1 / 8, 1 / 6 + 1 / 8]) / (1 / 6 + 1 / 8)
+    assert 0.5 * expected[0] < np.median(variance[:250]) < expected[0]  # shrunken towards the others
+    np.testing.assert_allclose(np.median(variance[250:]), expected[1], rtol=0.25)
+    assert np.median(df[:250]) < np.median(df[250:]) < 40
 
 
 def test_the_studentised_permutation_is_its_definition():

@@ -18,6 +18,7 @@ from scresist.contrasts.shared import (
     estimate,
     identical,
     learn_priors,
+    learn_separate,
     shared_correlation,
     within_patient_correlation,
 )
@@ -28,6 +29,7 @@ from scresist.kernels.counts import enough_counts, tmm_factors, voom
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.patient_model import fit_patient_model
 from scresist.kernels.precision import cell_precision
+from scresist.kernels.separate_variances import ArmPriors, effect_variances
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
 
@@ -184,7 +186,8 @@ class _Joint:
     """One model of all arms; its third contrast is the second minus the first.
 
     `code` is the arm of each unit, `arms` how differently the arms vary (None: taken as equal, where patients are
-    repeated), `precision` what each unit is worth, the variance of its arm included.
+    repeated), `separate` the priors of their variances where that differs by feature, `precision` what each unit is
+    worth, the variance of its arm included.
     """
 
     units: Units
@@ -195,6 +198,7 @@ class _Joint:
     correlation: float | np.ndarray
     priors: Priors | None
     arms: VarianceRatio | None
+    separate: ArmPriors | None
 
     def estimate(self, rows: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Effects, standard errors, degrees of freedom (3, features), of some units and features."""
@@ -211,8 +215,13 @@ class _Joint:
         if self.arms is None:
             return effect, se, df
         left = []
-        for own, pick in zip(df, self.pick, strict=True):
+        for row, (own, pick) in enumerate(zip(df, self.pick, strict=True)):
             found = arm_variances(values, self.model[rows], self.code[rows], weights, pick=pick)
+            if self.separate is not None:
+                variance, own_df = effect_variances(found, self.separate.pick(features))
+                se[row] = np.sqrt(fit.within_factor[row] * variance)
+                left.append(own_df)
+                continue
             level = VarianceRatio(np.ones((len(found.df) - 1, features.size)), self.arms.certainty[features])
             left.append(degrees_left(own, found, level))
         return effect, se, np.stack(left)
@@ -229,16 +238,20 @@ def _learn(units: Units, model: np.ndarray, code: np.ndarray, pick: np.ndarray, 
         )
     genes = precision is not None and precision.ndim == 2  # their precisions are their own, they count as independent
     shared = 0.0 if genes else shared_correlation(units.values[:, usable], model, units.code, precision)
-    arms = None
+    arms, separate = None, None
+    caution = 0.0 if genes else CAUTION
     if units.patient.size and (np.bincount(units.code) == 1).all():
         arms = variance_ratio(arm_variances(units.values, model, code, precision, pick=pick[2]), usable, shared)
         weights = arm_weights(code, arms.ratio)
         precision = weights if precision is None else weights * precision.reshape(len(code), -1)
+        if arms.differ:
+            found = arm_variances(units.values, model, code, precision, pick=pick[2])
+            separate = learn_separate(found, usable, shared, caution=caution)
     if few:
-        return _Joint(units, model, code, pick, precision, correlation, None, arms)
+        return _Joint(units, model, code, pick, precision, correlation, None, arms, separate)
     fit = fit_patient_model(units.values, model, pick, units.code, weights=precision, correlation=correlation)
-    priors = learn_priors(fit, usable, shared, caution=0.0 if genes else CAUTION)
-    return _Joint(units, model, code, pick, precision, correlation, priors, arms)
+    priors = learn_priors(fit, usable, shared, caution=caution)
+    return _Joint(units, model, code, pick, precision, correlation, priors, arms, separate)
 
 
 def _p_values(effect: np.ndarray, se: np.ndarray, df: np.ndarray) -> np.ndarray:

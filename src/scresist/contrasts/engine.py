@@ -16,6 +16,7 @@ from scresist.contrasts.shared import (
     estimate,
     identical,
     learn_priors,
+    learn_separate,
     shared_correlation,
     within_patient_correlation,
 )
@@ -27,6 +28,7 @@ from scresist.kernels.patient_model import PatientFit, fit_patient_model
 from scresist.kernels.permutation import PermutationDetail, permutation_detail
 from scresist.kernels.precision import cell_precision
 from scresist.kernels.residual_permutation import residual_permutation
+from scresist.kernels.separate_variances import ArmPriors, effect_variances
 from scresist.kernels.shared_variance import SharedVariance
 
 METHODS = ("auto", "moderated", "t", "mixed", "permutation")
@@ -69,6 +71,7 @@ class Setup:
     correlation: float | np.ndarray
     priors: Priors | None
     arms: VarianceRatio | None
+    separate: ArmPriors | None
     shared: SharedVariance | None
     n_permutations: int
     seed: int
@@ -82,7 +85,8 @@ class Setup:
             weights=self.weights[:, features] if own and self.weights is not None else self.weights,
             correlation=self.correlation[features] if isinstance(self.correlation, np.ndarray) else self.correlation,
             priors=None if self.priors is None else self.priors.pick(features),
-            arms=None if self.arms is None else VarianceRatio(*(part[..., features] for part in self.arms)),
+            arms=None if self.arms is None else self.arms.pick(features),
+            separate=None if self.separate is None else self.separate.pick(features),
             shared=None if self.shared is None else self.shared.pick(features),
         )
 
@@ -177,6 +181,9 @@ def _estimated(setup: Setup, fit: PatientFit) -> tuple[np.ndarray, np.ndarray, n
     if setup.arms is None:
         return effect, se, df
     found = arm_variances(setup.units.values, _design(setup.units), setup.units.arm, setup.weights)
+    if setup.separate is not None:
+        variance, df = effect_variances(found, setup.separate)
+        return effect, np.sqrt(fit.within_factor[0] * variance), df
     # The weights have taken the ratio out of the residuals: it is 1 there, and as certain as before.
     level = VarianceRatio(np.ones((len(found.df) - 1, df.size)), setup.arms.certainty)
     return effect, se, degrees_left(df, found, level)
@@ -233,10 +240,13 @@ def _set_up(
     shared = 0.0
     if not independent and method in ("moderated", "t"):
         shared = shared_correlation(units.values[:, usable], _design(units), units.code, weights)
-    arms, precision = None, weights
+    arms, separate, precision = None, None, weights
     if not equal_variances and method in ("moderated", "t") and not units.paired.any():
         arms = variance_ratio(arm_variances(units.values, _design(units), units.arm, weights), usable, shared)
         weights = _weighted_arms(units, weights, arms.ratio)
+        if arms.differ:
+            found = arm_variances(units.values, _design(units), units.arm, weights)
+            separate = learn_separate(found, usable, shared, covariate, caution=0.0 if independent else CAUTION)
     fit = _fit(units, weights, correlation)
     learnt = learn_shared(fit, others, usable, shared, equal=equal_variances)
     fit = with_shared(fit, learnt)
@@ -245,7 +255,9 @@ def _set_up(
         priors = learn_priors(
             fit, usable, shared, covariate=covariate, robust=robust, caution=0.0 if independent else CAUTION
         )
-    return Setup(units, method, weights, precision, correlation, priors, arms, learnt, n_permutations, seed), fit
+    return Setup(
+        units, method, weights, precision, correlation, priors, arms, separate, learnt, n_permutations, seed
+    ), fit  # fmt: skip
 
 
 def _weighted_arms(units: Units, weights: np.ndarray | None, ratio: np.ndarray) -> np.ndarray:

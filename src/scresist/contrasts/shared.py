@@ -4,7 +4,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scresist.kernels.moderated import VariancePrior, mean_squared_correlation, squeeze, variance_prior
+from scresist.kernels.arm_variance import ArmVariances
+from scresist.kernels.moderated import (
+    VariancePrior,
+    mean_squared_correlation,
+    natural_spline,
+    squeeze,
+    variance_prior,
+)
 from scresist.kernels.patient_model import (
     PatientFit,
     cautious_df,
@@ -12,6 +19,7 @@ from scresist.kernels.patient_model import (
     fit_patient_model,
     patient_correlation,
 )
+from scresist.kernels.separate_variances import ArmPriors, arm_priors
 
 # With fewer features the prior is guessed rather than learnt, and the error rate rises to 0.06.
 MIN_MODERATED = 15
@@ -81,6 +89,20 @@ def learn_priors(
         )
         limits.append(float(n / (1 + (n - 1) * shared) * np.mean(df[usable])))
     return Priors(priors[0], priors[1], (limits[0], limits[1]))
+
+
+def learn_separate(
+    found: ArmVariances, usable: np.ndarray, shared: float, covariate: np.ndarray | None = None, *, caution: float
+) -> ArmPriors:
+    """Priors of the variances of all arms together, where their ratio differs by feature; see `learn_priors`."""
+    basis = None
+    if covariate is not None:
+        known = np.isfinite(covariate)
+        columns = natural_spline(covariate[known], 4 if (usable & known).sum() >= 2 * MIN_MODERATED else 2)
+        basis = np.full((len(covariate), columns.shape[1]), np.nan)
+        basis[known] = columns
+        usable = usable & known
+    return arm_priors(found, usable, basis=basis, mean_squared_correlation=shared, caution=caution)
 
 
 def estimate(fit: PatientFit, priors: Priors | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

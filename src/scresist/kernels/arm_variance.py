@@ -8,6 +8,9 @@ from scipy.special import digamma, polygamma
 from scresist.kernels.patient_model import feature_groups, pseudo_inverse
 
 MIN_FEATURES = 15  # with fewer, features are taken to share one ratio: how much it differs cannot be estimated
+DIFFERENT = (
+    0.1  # of what sampling adds: where ratios differ by less, one ratio shrunken to their mean is right within 0.003
+)
 
 
 class ArmVariances(NamedTuple):
@@ -23,10 +26,18 @@ class ArmVariances(NamedTuple):
 
 
 class VarianceRatio(NamedTuple):
-    """Variance of each further arm over that of the first (arms - 1, features), and how certain it is (0 to 1)."""
+    """Variance of each further arm over that of the first (arms - 1, features), and how certain it is (0 to 1).
+
+    `differ` is whether the ratios of features differ much, so that none is right for all.
+    """
 
     ratio: np.ndarray
     certainty: np.ndarray
+    differ: bool = False
+
+    def pick(self, features: np.ndarray) -> "VarianceRatio":
+        """The same for some of the features."""
+        return VarianceRatio(self.ratio[:, features], self.certainty[features], self.differ)
 
 
 def arm_variances(
@@ -110,7 +121,8 @@ def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correla
     """The variance of each further arm over that of the first, each feature's own shrunken to the mean of all.
 
     Two arms of a few patients tell little about the ratio of one feature; over all features its mean is known well,
-    and so is how much features differ beyond what chance gives.
+    and so is how much features differ beyond what chance gives. Where they differ much, no ratio is right for all, and
+    the mean is given for every feature: use `separate_variances` then.
 
     Parameters
     ----------
@@ -125,45 +137,57 @@ def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correla
     -------
     Ratio 1 with certainty 1 where an arm has no residual. Certainty is 1 - (variance of the ratio that is left) /
     (that of the feature's own ratio), on the log scale: 1 is as good as known, 0 is known from the feature alone.
+    `differ` is whether the ratios of features differ much.
 
     References
     ----------
     Moments of log chi-square as in Smyth (2004) Stat Appl Genet Mol Biol 3:3; one ratio for all features is the model
     of Ritchie et al. (2006) BMC Bioinformatics 7:261 with the arm as the only term.
     """
-    each = [_ratio_of(found, k, usable, mean_squared_correlation) for k in range(1, len(found.df))]
-    return VarianceRatio(np.stack([r for r, _ in each]), np.min([c for _, c in each], axis=0))
+    each = [_OneRatio.of(found, k, usable, mean_squared_correlation) for k in range(1, len(found.df))]
+    differ = any(one.differ > DIFFERENT * one.noise.mean() for one in each if one.here.any())
+    filled = [one.filled(common=differ) for one in each]
+    return VarianceRatio(np.stack([r for r, _ in filled]), np.min([c for _, c in filled], axis=0), differ)
 
 
-def _ratio_of(
-    found: ArmVariances, row: int, usable: np.ndarray, mean_squared_correlation: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The ratio of one arm to the first and its certainty, per feature."""
-    found = ArmVariances(*(part[[0, row]] for part in found))
-    n_features = usable.size
-    ratio, certainty = np.ones(n_features), np.ones(n_features)
-    here = usable & (found.df > 0.5).all(axis=0) & (found.mean_square > 0).all(axis=0)
-    if not here.any():
+class _OneRatio(NamedTuple):
+    """Of one arm to the first: features that show it, their log ratios, what sampling adds, its mean and spread."""
+
+    here: np.ndarray
+    own: np.ndarray
+    noise: np.ndarray
+    mean: float
+    differ: float
+    effective: float
+
+    @classmethod
+    def of(cls, found: ArmVariances, row: int, usable: np.ndarray, mean_squared_correlation: float) -> "_OneRatio":
+        found = ArmVariances(*(part[[0, row]] for part in found))
+        here = usable & (found.df > 0.5).all(axis=0) & (found.mean_square > 0).all(axis=0)
+        if not here.any():
+            return cls(here, np.zeros(0), np.zeros(0), 0.0, 0.0, 1.0)
+        half = found.df[:, here] / 2
+        n = int(here.sum())
+        # A mean over features needs the expectation of a log variance; a single feature has its own ratio, as Welch's.
+        expected = digamma(half) - np.log(half) if n > 1 else np.zeros(half.shape)
+        logs = np.log(found.mean_square[:, here]) - expected
+        own, noise = logs[1] - logs[0], polygamma(1, half).sum(axis=0)
+        rho = float(np.clip(mean_squared_correlation, 0.0, 1.0)) if n > 1 else 1.0
+        effective, differ = n / (1 + (n - 1) * rho), 0.0
+        if n >= MIN_FEATURES:
+            # Less one standard error: half of all families would otherwise keep own ratios where features share one.
+            chance = float(noise.mean()) * (1 - rho + np.sqrt(2 / max(effective - 1, 1.0)))
+            differ = max(0.0, float(own.var(ddof=1)) - chance)
+        return cls(here, own, noise, float(np.average(own, weights=1 / noise)), differ, effective)
+
+    def filled(self, *, common: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Ratio and certainty of every feature; the mean of all where it is common."""
+        ratio, certainty = np.ones(self.here.size), np.ones(self.here.size)
+        kept = 0.0 if common else self.differ / (self.differ + self.noise)
+        left = kept + (1 - kept) / self.effective
+        ratio[self.here] = np.exp(self.mean + kept * (self.own - self.mean))
+        certainty[self.here] = 1 - np.clip(left, 0.0, 1.0)
         return ratio, certainty
-    half = found.df[:, here] / 2
-    n = int(here.sum())
-    # A mean over features needs the expectation of a log variance; a single feature has its own ratio, as Welch's test.
-    expected = digamma(half) - np.log(half) if n > 1 else np.zeros(half.shape)
-    logs = np.log(found.mean_square[:, here]) - expected
-    own, noise = logs[1] - logs[0], polygamma(1, half).sum(axis=0)
-    rho = float(np.clip(mean_squared_correlation, 0.0, 1.0)) if n > 1 else 1.0
-    mean = float(np.average(own, weights=1 / noise))
-    effective = n / (1 + (n - 1) * rho)
-    differ = 0.0
-    if n >= MIN_FEATURES:
-        # Less one standard error: half of all families would otherwise keep own ratios where features share one.
-        chance = float(noise.mean()) * (1 - rho + np.sqrt(2 / max(effective - 1, 1.0)))
-        differ = max(0.0, float(own.var(ddof=1)) - chance)
-    kept = differ / (differ + noise)
-    left = kept + (1 - kept) / effective
-    ratio[here] = np.exp(mean + kept * (own - mean))
-    certainty[here] = 1 - np.clip(left, 0.0, 1.0)
-    return ratio, certainty
 
 
 def arm_weights(code: np.ndarray, ratio: np.ndarray) -> np.ndarray:
