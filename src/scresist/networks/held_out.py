@@ -17,7 +17,7 @@ from scresist.networks.latent import Counted
 from scresist.networks.members import with_members
 from scresist.networks.recipe import STARTS, Recipe
 from scresist.networks.robustness import match_modules
-from scresist.networks.starts import prepared, seed_labels, start_labels
+from scresist.networks.starts import prepared, seed_labels, start_labels, starting_genes
 
 FOLDS = 5
 MINIMUM_PATIENTS = 4  # with fewer, modules are proved in cells that did not form them, of the same patients
@@ -75,6 +75,11 @@ class Units:
         deviation = Z.std(axis=0)
         return np.asarray(Z / np.where(deviation > 0, deviation, 1))
 
+    def of_genes(self, genes: np.ndarray) -> "Units":
+        """The same of some genes, by their positions."""
+        counts = None if self.counts is None else self.counts.of_genes(genes)
+        return replace(self, M=self.M[:, genes], Z=self.Z[:, genes], counts=counts)
+
     def counted(self, units: np.ndarray) -> Counted | None:
         """Counts of the cells of some units."""
         return None if self.counts is None else self.counts.of(np.flatnonzero(np.isin(self.cell, units)))
@@ -101,9 +106,10 @@ def chosen_settings(
 
     They start from a tree, by power and depth of the cut, or from components.
 
-    Modules are found in each half alone. `information` is what the modules of one half tell about those of the other
-    beyond what permuted modules of the same sizes do, in bits per gene: it grows with the number of modules that
-    reproduce, and is 0 for one module of all genes. `agreement` is the adjusted mutual information, at most 1.
+    Modules are found in each half alone, among the genes in which they start. `information` is what the modules of one
+    half tell about those of the other beyond what permuted modules of the same sizes do, in bits per gene: it grows
+    with the number of modules that reproduce, and is 0 for one module of all genes. `agreement` is the adjusted mutual
+    information, at most 1.
 
     Parameters
     ----------
@@ -126,6 +132,7 @@ def chosen_settings(
     `agreement`, `information`, `information_chance` (95 % quantile over permuted modules, of the same difference),
     `rank` (1 is used).
     """
+    units = units.of_genes(starting_genes(units.M, recipe))
     parts = units.dealt(2)
     halves = [units.rows(part, HALF_CELLS) for part in parts]
     known: dict[tuple[int, bytes], np.ndarray] = {}

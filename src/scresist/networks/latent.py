@@ -28,6 +28,10 @@ class Counted:
         codes = np.unique(self.sample[rows], return_inverse=True)[1].astype(np.int64)
         return Counted(sparse.csr_array(self.counts[rows]), self.depth[rows], codes)
 
+    def of_genes(self, genes: np.ndarray) -> "Counted":
+        """The same of some genes, by their positions."""
+        return Counted(sparse.csr_array(self.counts[:, genes]), self.depth, self.sample)
+
     def correlations(self, genes: np.ndarray) -> np.ndarray:
         """Latent correlations of some genes, at their positions, 0 where chance explains them. Shape (genes, genes).
 

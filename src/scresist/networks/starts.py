@@ -52,13 +52,21 @@ def prepared(X: np.ndarray, recipe: Recipe, *, counted: Counted | None = None) -
     counted
         Counts of the cells, which give latent correlations; None correlates X.
     """
-    moving = _of_tree(X, recipe)
+    moving = starting_genes(X, recipe)
     R = correlations(X[:, moving], recipe) if counted is None else counted.correlations(moving)
     return Prepared(moving, X[:, moving], R, recipe)
 
 
-def _of_tree(X: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Positions of the genes in which modules start."""
+def starting_genes(X: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Positions of the genes in which modules start, ascending.
+
+    Parameters
+    ----------
+    X
+        Expression. Shape (metacells, genes).
+    recipe
+        The settings.
+    """
     variance = X.var(axis=0)
     moving = np.flatnonzero(varying(variance))
     if recipe.seed_genes and len(moving) > recipe.seed_genes:
@@ -106,7 +114,7 @@ def start_labels(
         As in `prepared`.
     """
     if recipe.start == "components" and cells is not None:
-        return component_labels(cells, _of_tree(X, recipe), recipe)
+        return component_labels(cells, starting_genes(X, recipe), recipe)
     return seed_labels(X, recipe, prepared(X, recipe, counted=counted).at(recipe.power))
 
 
