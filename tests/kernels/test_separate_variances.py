@@ -96,3 +96,14 @@ def test_ratios_that_differ_are_noticed(own, differ):
     assert ratio.differ == differ
     assert np.ptp(ratio.ratio) == 0
     assert np.sqrt(ratio.ratio[0, 0]) == pytest.approx(2, rel=0.1)
+
+
+def test_an_arm_without_residuals_takes_the_ratio_of_all():
+    rng = np.random.default_rng(8)
+    values, test = drawn(rng, 5, 5, own=0.7)
+    code = np.concatenate([test.astype(int), [2]])
+    joined = np.vstack([values, rng.normal(size=(1, 400))])
+    found = arm_variances(joined, np.eye(3)[code], code)
+    ratio = variance_ratio(found, np.ones(400, bool))
+    assert not ratio.differ
+    assert np.isfinite(ratio.ratio).all()

@@ -8,9 +8,7 @@ from scipy.special import digamma, polygamma
 from scresist.kernels.patient_model import feature_groups, pseudo_inverse
 
 MIN_FEATURES = 15  # with fewer, features are taken to share one ratio: how much it differs cannot be estimated
-DIFFERENT = (
-    0.1  # of what sampling adds: where ratios differ by less, one ratio shrunken to their mean is right within 0.003
-)
+DIFFERENT = 0.1  # of what sampling adds; where ratios differ less, shrinking them to their mean errs by 0.003
 
 
 class ArmVariances(NamedTuple):
@@ -137,7 +135,7 @@ def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correla
     -------
     Ratio 1 with certainty 1 where an arm has no residual. Certainty is 1 - (variance of the ratio that is left) /
     (that of the feature's own ratio), on the log scale: 1 is as good as known, 0 is known from the feature alone.
-    `differ` is whether the ratios of features differ much.
+    `differ` is whether the ratios of features differ much; it needs features in which every arm has residuals.
 
     References
     ----------
@@ -145,9 +143,10 @@ def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correla
     of Ritchie et al. (2006) BMC Bioinformatics 7:261 with the arm as the only term.
     """
     each = [_OneRatio.of(found, k, usable, mean_squared_correlation) for k in range(1, len(found.df))]
-    differ = any(one.differ > DIFFERENT * one.noise.mean() for one in each if one.here.any())
+    everywhere = np.logical_and.reduce([one.here for one in each])
+    differ = everywhere.sum() >= MIN_FEATURES and any(one.differ > DIFFERENT * one.noise.mean() for one in each)
     filled = [one.filled(common=differ) for one in each]
-    return VarianceRatio(np.stack([r for r, _ in filled]), np.min([c for _, c in filled], axis=0), differ)
+    return VarianceRatio(np.stack([r for r, _ in filled]), np.min([c for _, c in filled], axis=0), bool(differ))
 
 
 class _OneRatio(NamedTuple):

@@ -141,8 +141,8 @@ def noise_edge(rows: int, columns: int) -> float:
 def leading_directions(Z: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The `count` largest eigenvalues of Z'Z / rows, largest first, and their eigenvectors (columns, count).
 
-    In the precision of Z: single precision is off by about 1e-5 and takes half of the time. The sign
-    of a vector is such that its largest entry by size is positive.
+    In the precision of Z: single precision is off by about 1e-5 and takes half of the time. The sign of a vector is
+    such that its largest entry by size is positive.
 
     Parameters
     ----------
