@@ -41,7 +41,7 @@ def test_nulls_hold_where_features_have_ratios_of_their_own(layout, ratio):
 
 def test_the_posterior_is_that_of_quadrature():
     found = ArmVariances(np.array([[0.5, 2.0, 1.0], [3.0, 0.4, 1.0]]), np.full((2, 3), 3.0), np.tile([[0.6], [0.4]], 3))
-    priors = ArmPriors(np.zeros((2, 3)), np.array([[0.5, 0.4], [0.4, 0.6]]), np.zeros((2, 2)))
+    priors = ArmPriors(np.zeros((2, 3)), np.array([[0.5, 0.4], [0.4, 0.6]]), np.zeros((2, 2)), np.full((2, 1), 1e-9))
     variance, df = effect_variances(found, priors)
     half = found.df / 2
     logs = np.log(found.mean_square) - digamma(half) + np.log(half)
@@ -96,6 +96,22 @@ def test_ratios_that_differ_are_noticed(own, differ):
     assert ratio.differ == differ
     assert np.ptp(ratio.ratio) == 0
     assert np.sqrt(ratio.ratio[0, 0]) == pytest.approx(2, rel=0.1)
+
+
+def test_a_feature_that_is_off_in_one_arm_is_found_without_a_warning():
+    values, test = drawn(np.random.default_rng(9), 6, 6, own=0.7)
+    values[np.ix_(~test, np.arange(40))] = 0  # off in the reference, in every patient
+    values[np.ix_(~test, np.arange(40, 60))] *= 1e-160
+    values[np.ix_(test, np.arange(60))] += 12
+    found = found_in(values, test)
+    with np.errstate(all="raise", under="ignore"):
+        variance, df = effect_variances(found, arm_priors(found, np.ones(400, bool)))
+    t = (values[test].mean(axis=0) - values[~test].mean(axis=0)) / np.sqrt(variance / 3)
+    p = 2 * stats.t.sf(np.abs(t), df)
+    assert np.isfinite(p).all()
+    assert (p[:60] < 0.01).mean() > 0.9
+    welch = stats.ttest_ind(values[test], values[~test], equal_var=False).pvalue
+    assert np.median(np.abs(np.log10(p[60:] / welch[60:]))) < 0.2
 
 
 def test_an_arm_without_residuals_takes_the_ratio_of_all():

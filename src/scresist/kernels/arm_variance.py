@@ -8,6 +8,7 @@ from scipy.special import digamma, polygamma
 from scresist.kernels.patient_model import feature_groups, pseudo_inverse
 
 MIN_FEATURES = 15  # with fewer, features are taken to share one ratio: how much it differs cannot be estimated
+SMALLEST = 1e-5  # of the median over features: a smaller variance is that of rounding, or of a feature that is off
 DIFFERENT = 0.1  # of what sampling adds; where ratios differ less, shrinking them to their mean errs by 0.003
 
 
@@ -149,6 +150,23 @@ def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correla
     return VarianceRatio(np.stack([r for r, _ in filled]), np.min([c for _, c in filled], axis=0), bool(differ))
 
 
+def smallest(found: ArmVariances, usable: np.ndarray) -> np.ndarray:
+    """Mean square of each arm up to which a feature shows nothing of how arms vary. Shape (arms, 1).
+
+    Parameters
+    ----------
+    found
+        From `arm_variances`.
+    usable
+        Features that can be tested. Shape (features,).
+    """
+    shown = np.where(usable & (found.df > 0.5) & (found.mean_square > 0), found.mean_square, np.nan)
+    known = np.isfinite(shown).any(axis=1)
+    out = np.zeros((len(shown), 1))
+    out[known, 0] = SMALLEST * np.nanmedian(shown[known], axis=1)
+    return out
+
+
 class _OneRatio(NamedTuple):
     """Of one arm to the first: features that show it, their log ratios, what sampling adds, its mean and spread."""
 
@@ -162,7 +180,7 @@ class _OneRatio(NamedTuple):
     @classmethod
     def of(cls, found: ArmVariances, row: int, usable: np.ndarray, mean_squared_correlation: float) -> "_OneRatio":
         found = ArmVariances(*(part[[0, row]] for part in found))
-        here = usable & (found.df > 0.5).all(axis=0) & (found.mean_square > 0).all(axis=0)
+        here = usable & (found.df > 0.5).all(axis=0) & (found.mean_square > smallest(found, usable)).all(axis=0)
         if not here.any():
             return cls(here, np.zeros(0), np.zeros(0), 0.0, 0.0, 1.0)
         half = found.df[:, here] / 2

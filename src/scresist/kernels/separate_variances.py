@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma, polygamma
 
-from scresist.kernels.arm_variance import ArmVariances
+from scresist.kernels.arm_variance import ArmVariances, smallest
 from scresist.kernels.moderated import inverse_trigamma
 
 _MIN_DF = 0.5  # an arm with fewer degrees of freedom than this for a feature shows nothing of its variance
@@ -15,17 +15,18 @@ _SMALLEST = 1e-6  # of the spread of log variances over features: none is known 
 class ArmPriors(NamedTuple):
     """How the logarithms of the arms' variances are distributed over features.
 
-    `mean` (arms, features), `covariance` (arms, arms), and the covariance with which the mean is known, `of_mean`
-    (arms, arms).
+    `mean` (arms, features), `covariance` (arms, arms), the covariance with which the mean is known, `of_mean` (arms,
+    arms), and the variance that a smaller one is raised to, `smallest` (arms, 1).
     """
 
     mean: np.ndarray
     covariance: np.ndarray
     of_mean: np.ndarray
+    smallest: np.ndarray
 
     def pick(self, features: np.ndarray) -> "ArmPriors":
         """The priors of some of the features."""
-        return ArmPriors(self.mean[:, features], self.covariance, self.of_mean)
+        return ArmPriors(self.mean[:, features], self.covariance, self.of_mean, self.smallest)
 
 
 def arm_priors(
@@ -60,8 +61,9 @@ def arm_priors(
     Moments of log chi-square as in Smyth (2004) Stat Appl Genet Mol Biol 3:3, for several variances of a feature.
     """
     columns = np.ones((found.df.shape[1], 1)) if basis is None else basis
-    here = usable & (found.df > _MIN_DF).all(axis=0) & (found.mean_square > 0).all(axis=0)
-    logs, noise = _logs(found)
+    floor = smallest(found, usable)
+    here = usable & (found.df > _MIN_DF).all(axis=0) & (found.mean_square > floor).all(axis=0)
+    logs, noise = _logs(found, floor)
     fitted, *_ = np.linalg.lstsq(columns[here], logs[:, here].T, rcond=None)
     mean = (columns @ fitted).T
     rest, free = logs[:, here] - mean[:, here], max(int(here.sum()) - columns.shape[1], 1)
@@ -73,7 +75,7 @@ def arm_priors(
     spread += np.diag(caution * (np.maximum(np.diag(spread), 0) + np.diag(sampling)) * np.sqrt(2 / max(effective, 1.0)))
     values, vectors = np.linalg.eigh((spread + spread.T) / 2)
     covariance = (vectors * np.maximum(values, _SMALLEST)) @ vectors.T
-    return ArmPriors(mean, covariance, (covariance + sampling) / effective)
+    return ArmPriors(mean, covariance, (covariance + sampling) / effective, floor)
 
 
 def effect_variances(found: ArmVariances, priors: ArmPriors) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +96,7 @@ def effect_variances(found: ArmVariances, priors: ArmPriors) -> tuple[np.ndarray
     ----------
     Smyth (2004) for one variance; sums of log-normal variables by moments: Fenton (1960) IRE Trans Commun Syst 8:57.
     """
-    logs, noise = _logs(found)
+    logs, noise = _logs(found, priors.smallest)
     information = np.where(np.isfinite(logs), 1 / noise, 0.0).T  # (features, arms)
     prior = np.linalg.inv(priors.covariance)
     posterior = np.linalg.inv(prior + information[:, :, None] * np.eye(len(prior)))
@@ -115,9 +117,9 @@ def effect_variances(found: ArmVariances, priors: ArmPriors) -> tuple[np.ndarray
     return np.where(known, np.exp(log_variance), np.nan), np.where(known, df, np.nan)
 
 
-def _logs(found: ArmVariances) -> tuple[np.ndarray, np.ndarray]:
-    """Unbiased log variances, NaN where an arm shows nothing, and the variance of each; (arms, features)."""
-    shown = (found.df > _MIN_DF) & (found.mean_square > 0)
+def _logs(found: ArmVariances, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unbiased log variances, NaN where an arm has no residuals, and the variance of each; (arms, features)."""
+    shown = (found.df > _MIN_DF) & np.isfinite(found.mean_square) & (floor > 0)
     half = np.where(shown, found.df, 2.0) / 2
-    logs = np.log(np.where(shown, found.mean_square, 1.0)) - digamma(half) + np.log(half)
+    logs = np.log(np.where(shown, np.maximum(found.mean_square, floor), 1.0)) - digamma(half) + np.log(half)
     return np.where(shown, logs, np.nan), polygamma(1, half)
