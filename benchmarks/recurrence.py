@@ -1,6 +1,6 @@
-"""What tells planted modules from those of chance: recurrence in resampled patients, proof by held-out patients.
+"""What tells planted modules from those of chance: whether they are found again, and are coherent, without patients.
 
-    python benchmarks/recurrence.py [--only simulator other ...] [--cohorts 2] [--sd 0.5] [--bootstraps 20]
+    python benchmarks/recurrence.py [--only simulator other ...] [--cohorts 2] [--sd 0.5]
 
 Cohorts with eight planted programmes, and cohorts whose genes are independent, by the generators of
 programme_cohorts.py. The proof is switched off, so that modules of chance stay in the network. A module is planted
@@ -20,7 +20,7 @@ from sklearn.metrics import roc_auc_score
 from programme_cohorts import GENERATORS, Setting, available, draw
 from scresist import networks
 
-MEASURES = ("recurrence", "jaccard", "least_without_one", "found_without", "coherence", "q_coherence")
+MEASURES = ("recurrence", "found_without", "coherence", "q_coherence")
 PLANTED = 0.5  # F1
 
 
@@ -29,13 +29,12 @@ def f1(own: set[str], wanted: set[str]) -> float:
     return 2 * len(own & wanted) / max(len(own) + len(wanted), 1)
 
 
-def modules_of(setting: Setting, bootstraps: int) -> pd.DataFrame:
+def modules_of(setting: Setting) -> pd.DataFrame:
     """A row per module of a cohort, proved or not: its kind, whether it is proved, and every measure."""
     planted = draw(setting)
     with patch("scresist.networks.by_residuals.LEVEL", np.inf), warnings.catch_warnings():
         warnings.simplefilter("ignore", networks.PowerWarning)
         net = networks.build(planted.cells, groupby=("patient", "cell_type"))
-    net = networks.with_stability(net, networks.stability(net, n_bootstraps=bootstraps))
     wanted = [set(genes) for genes in [*planted.programmes.values(), *planted.also.values()]]
     own = {name: set(net.members(name)["gene"]) for name in net.names}
     best = [max((f1(own[name], genes) for genes in wanted), default=0.0) for name in net.catalogue["module"]]
@@ -60,11 +59,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(GENERATORS), choices=list(GENERATORS))
     parser.add_argument("--cohorts", type=int, default=2)
     parser.add_argument("--sd", type=float, default=0.5)
-    parser.add_argument("--bootstraps", type=int, default=20)
     args = parser.parse_args()
     parts = []
     for setting in settings(args.only, args.cohorts, args.sd):
-        part = modules_of(setting, args.bootstraps)
+        part = modules_of(setting)
         print(f"{setting.generator} {setting.null or 'planted'} seed {setting.seed}: "
               f"{part['kind'].value_counts().to_dict()}, proved {int(part['proved'].sum())}", flush=True)  # fmt: skip
         parts.append(part)

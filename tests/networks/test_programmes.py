@@ -85,6 +85,10 @@ def test_what_was_chosen_is_reported(net):
     assert any("modules of two halves agree more" in note and "next are" in note for note in net.notes)
     assert net.candidates["kept"].sum() == len(net.names)
     assert (net.catalogue["q_coherence"] < 0.05).all()
+    assert (net.catalogue["recurrence"] >= 0.8).all()  # planted in all patients: found without any fifth of them
+    assert (net.catalogue["recurrence_low"] < net.catalogue["recurrence"]).all()
+    stable = net.modules.set_index("gene")["stability"]
+    assert stable[net.modules.set_index("gene")["module"] != "unassigned"].mean() > 0.8
     assert (net.catalogue["coherence"] > net.catalogue["coherence_chance"] + 0.01).all()
 
 

@@ -263,9 +263,8 @@ def _set_up(
 def _weighted_arms(units: Units, weights: np.ndarray | None, ratio: np.ndarray) -> np.ndarray:
     """Precisions times the arms' own: a test arm that varies twice as much weighs half as much."""
     arm = arm_weights(units.arm.astype(int), ratio)
-    if np.max(np.ptp(ratio, axis=1)) <= 1e-12 * float(np.max(ratio, initial=1.0)) and (
-        weights is None or weights.ndim == 1
-    ):
+    alike = ratio.shape[1] > 0 and np.max(np.ptp(ratio, axis=1)) <= 1e-12 * float(np.max(ratio))
+    if alike and (weights is None or weights.ndim == 1):
         return arm[:, 0] if weights is None else arm[:, 0] * weights
     base = np.ones((len(arm), 1)) if weights is None else weights.reshape(len(arm), -1)
     return arm * base

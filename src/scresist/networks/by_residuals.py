@@ -215,12 +215,13 @@ def _modules(units: Units, names: pd.Index, recipe: Recipe, asked: Asked, log_me
     detected = cut_modules(units.M, D, recipe, n_neighbours=N_NEIGHBOURS, cells=units.Z)
     labels = detected.labels
     del R, D
-    proved = proof(units, recipe, labels, log_mean, for_proof)
+    proved, stability = proof(units, recipe, labels, log_mean, for_proof)
     keep = ((proved["q_value"] < LEVEL) & (proved["carried_share"] <= CARRIED)).to_numpy(dtype=bool)
     candidates = _candidates(names, labels, proved, keep, units.names)
     notes += _proof_notes(candidates)
     final = numbered(labels, keep)
-    return Found(recipe, table, replace(detected, labels=final), tuple(notes), choices, candidates)
+    stability[(final == 0) & (labels > 0)] = np.nan  # of a module that was not proved
+    return Found(recipe, table, replace(detected, labels=final), tuple(notes), choices, candidates, stability)
 
 
 def _starts(asked: Asked) -> tuple[str, ...]:

@@ -208,15 +208,18 @@ def build(
         settings=MappingProxyType(settings), notes=(*metacells.notes, *found.notes),
     )  # fmt: skip
     net = net.replace(choices=found.choices, candidates=found.candidates, catalogue=_proved(net.catalogue, found))
+    if found.stability is not None:
+        net = net.replace(modules=net.modules.assign(stability=found.stability))
     return with_network_scores(net, adata, samples)
 
 
 def _proved(catalogue: pd.DataFrame, found: Found) -> pd.DataFrame:
-    """The catalogue with how coherent each module is where it did not form."""
+    """The catalogue with how coherent each module is where it did not form, and how often it is found again."""
     if found.candidates is None:
         return catalogue
     columns = {"coherence": "coherence", "coherence_chance": "coherence_chance", "q_value": "q_coherence",
-               "found_without": "found_without"}  # fmt: skip
+               "found_without": "found_without", "recurrence": "recurrence", "recurrence_low": "recurrence_low",
+               "recurrence_high": "recurrence_high"}  # fmt: skip
     proofs = found.candidates.set_index("id")[list(columns)].rename(columns=columns)
     return catalogue.join(proofs, on="id")
 

@@ -16,7 +16,7 @@ from scresist.networks.detect import find_modules
 from scresist.networks.latent import Counted
 from scresist.networks.members import with_members
 from scresist.networks.recipe import STARTS, Recipe
-from scresist.networks.robustness import match_modules
+from scresist.networks.robustness import FOUND, gene_stability, match_modules, wilson_interval
 from scresist.networks.starts import prepared, seed_labels, start_labels, starting_genes
 
 FOLDS = 5
@@ -192,7 +192,9 @@ def _mutual_information(a: np.ndarray, b: np.ndarray) -> float:
         return float(np.where(joint > 0, joint * np.log2(ratio), 0.0).sum())
 
 
-def proof(units: Units, recipe: Recipe, labels: np.ndarray, mean: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+def proof(
+    units: Units, recipe: Recipe, labels: np.ndarray, mean: np.ndarray, rng: np.random.Generator
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Whether the genes of each module vary together in cells of units that had no part in choosing them.
 
     The units are dealt into five parts. Modules are found again without a part; the one that shares most genes with a
@@ -216,19 +218,25 @@ def proof(units: Units, recipe: Recipe, labels: np.ndarray, mean: np.ndarray, rn
     Returns
     -------
     A row per module: `carried` and `carried_share` (the unit with most of its variance over cells, and its share),
-    `found_without` (mean Jaccard index with the module that takes its place), `coherence` (mean correlation where it
-    was held out), `coherence_chance` (that of random sets), `p_value` (one-sided), `q_value`.
+    `found_without` (mean Jaccard index with the module that takes its place), `recurrence` (share of the five in which
+    that index is 0.5 or more) with the limits `recurrence_low` and `recurrence_high` of its 95 % interval, `coherence`
+    (mean correlation where it was held out), `coherence_chance` (that of random sets), `p_value` (one-sided),
+    `q_value`. And of every gene the share of the five in which it is in the module that takes the place of its own, or
+    in none again. Shape (genes,).
     """
     n = int(labels.max(initial=0))
     streams = rng.spawn(max(n, 1))
     total, weight, overlap = np.zeros((n, RANDOM_SETS + 1)), np.zeros(n), np.zeros(n)
     bins = bins_by_rank(mean)
     parts = units.dealt(FOLDS)
+    made, matched = [], []
     for part in parts:
         others = np.setdiff1d(np.arange(units.n_units), part)
         M, Z = units.rows(others, FOLD_CELLS)
         found = find_modules(M, recipe, cells=Z, counted=units.counted(others))
         jaccard, best = match_modules(labels, found)
+        made.append(found)
+        matched.append((jaccard, best))
         overlap += jaccard / len(parts)
         held = units.held(part)
         C = gram(held)
@@ -246,11 +254,15 @@ def proof(units: Units, recipe: Recipe, labels: np.ndarray, mean: np.ndarray, rn
     means = total / np.maximum(weight, 1)[:, None]
     p = np.array([_p_value(row) for row in means])
     share = carried_shares(units, labels)
-    return pd.DataFrame({
+    again = np.array([jaccard >= FOUND for jaccard, _ in matched]).mean(axis=0)
+    low, high = wilson_interval(again, len(parts))
+    table = pd.DataFrame({
         "carried": share.argmax(axis=0), "carried_share": share.max(axis=0), "found_without": overlap,
+        "recurrence": again, "recurrence_low": low, "recurrence_high": high,
         "coherence": means[:, 0], "coherence_chance": means[:, 1:].mean(axis=1), "p_value": p,
         "q_value": benjamini_hochberg(p) if n else p,
     })  # fmt: skip
+    return table, gene_stability(labels, made, matched)
 
 
 def carried_shares(units: Units, labels: np.ndarray) -> np.ndarray:

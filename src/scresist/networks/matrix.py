@@ -37,7 +37,10 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The modules, the recipe and the tables they were found with, and notes for the reader."""
+    """The modules, the recipe and the tables they were found with, and notes for the reader.
+
+    `stability` is of every gene: how often it is in the same module where a part of the patients is left out.
+    """
 
     recipe: Recipe
     table: pd.DataFrame
@@ -45,6 +48,7 @@ class Found:
     notes: tuple[str, ...]
     choices: pd.DataFrame | None = None
     candidates: pd.DataFrame | None = None
+    stability: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ class Stability:
 
     `modules`: `module`, `recurrence` (share of resamples with a module of Jaccard index 0.5 or more), with the limits
     `recurrence_low` and `recurrence_high` of its 95 % interval, `jaccard` (mean of the best), `least_without_one`
-    (smallest best
-    Jaccard index when one patient is left out), `depends_on` (that patient).
+    (smallest best Jaccard index when one patient is left out), `depends_on` (that patient; empty where the module is
+    not found without most of the others either).
     `genes`: `gene`, `module`, `stability` (share of resamples in which the gene is in the module that best matches its
     own; for an unassigned gene, the share in which it is unassigned again).
     `patients`: `patient`, `module`, `jaccard` without that patient.
@@ -93,7 +93,7 @@ def stability(
     matched = [match_modules(labels, other) for other in made[: len(draws)]]
     without = [match_modules(labels, other)[0] for other in made[len(draws) :]]
     modules = _module_table(net, matched, without, patients)
-    genes = net.modules[["gene", "module"]].assign(stability=_gene_stability(labels, made[: len(draws)], matched))
+    genes = net.modules[["gene", "module"]].assign(stability=gene_stability(labels, made[: len(draws)], matched))
     tall = pd.DataFrame(
         {
             "patient": np.repeat(patients[: len(without)], len(net.names)),
@@ -101,10 +101,14 @@ def stability(
             "jaccard": np.concatenate(without) if without else np.array([]),
         }
     )
-    frail = modules.loc[modules["least_without_one"] < FOUND]
-    notes = tuple(f"{row.module} is not found without patient {row.depends_on}" for row in frail.itertuples())
+    frail = modules.loc[(modules["least_without_one"] < FOUND) & (modules["depends_on"] != "")]
+    lost = modules.loc[(modules["depends_on"] == "") & modules["least_without_one"].notna(), "module"]
+    notes = [f"{row.module} is not found without patient {row.depends_on}" for row in frail.itertuples()]
+    notes += [
+        f"{name} is not found in the metacells of most of the others when one patient is left out" for name in lost
+    ]
     settings = {"n_bootstraps": int(n_bootstraps), "leave_one_out": leave_one_out, "rng": str(rng)}
-    return Stability(modules, genes, tall, MappingProxyType(settings), notes)
+    return Stability(modules, genes, tall, MappingProxyType(settings), tuple(notes))
 
 
 def _labels_of(expression: np.ndarray, rows: np.ndarray, recipe: Recipe) -> np.ndarray:
@@ -149,15 +153,24 @@ def _module_table(
     table = pd.DataFrame({"module": net.names})
     jaccard = np.array([value for value, _ in matched]) if matched else np.full((1, len(table)), np.nan)
     table["recurrence"] = np.where(np.isnan(jaccard), np.nan, jaccard >= FOUND).mean(axis=0)
-    table["recurrence_low"], table["recurrence_high"] = _wilson(table["recurrence"].to_numpy(), len(matched))
+    table["recurrence_low"], table["recurrence_high"] = wilson_interval(table["recurrence"].to_numpy(), len(matched))
     table["jaccard"] = jaccard.mean(axis=0)
     table["least_without_one"] = np.min(without, axis=0) if without else np.nan
-    table["depends_on"] = patients[np.argmin(without, axis=0)] if without else ""
+    usual = np.median(without, axis=0) >= FOUND if without else np.zeros(len(table), bool)
+    table["depends_on"] = np.where(usual, patients[np.argmin(without, axis=0)], "") if without else ""
     return table
 
 
-def _wilson(share: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Limits of the 95 % interval of Wilson (1927) of shares of n; NaN without any."""
+def wilson_interval(share: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of the 95 % interval of Wilson (1927) of shares of n; NaN without any.
+
+    Parameters
+    ----------
+    share
+        Shares, of any shape.
+    n
+        Trials.
+    """
     if n == 0:
         return share, share
     z = 1.959964
@@ -166,9 +179,20 @@ def _wilson(share: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
 
 
-def _gene_stability(
+def gene_stability(
     labels: np.ndarray, made: Sequence[np.ndarray], matched: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> np.ndarray:
+    """Share of other labellings in which each gene is in the module that matches its own, or in none again.
+
+    Parameters
+    ----------
+    labels
+        Modules, 1, 2, ... Shape (genes,).
+    made
+        Other labellings of the same genes.
+    matched
+        `match_modules` of each.
+    """
     if not made:
         return np.full(len(labels), np.nan)
     kept = np.zeros(len(labels))

@@ -57,6 +57,7 @@ def _members(folder: Folder, members: pd.DataFrame) -> list[dict[str, Any]]:
     return [heading("Modules and what they rest on"), table(catalogue.join(listed, on="module"), "module_catalogue", [
         "module", "n_genes", "hubs", "flags",
         "coherence", "coherence_chance", "q_coherence",
+        "found_without",
         "recurrence", "recurrence_low", "recurrence_high",
         "least_without_one",
         "depends_on",

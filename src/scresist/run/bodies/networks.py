@@ -53,7 +53,7 @@ def networks(state: State, study: Study, context: Context) -> None:
         _publish_tables(state, net)
         state.refuse(f"modules of {focus.compartment} cells", RefusedError("; ".join(net.notes[-2:])))
         return
-    if own.bootstraps:
+    if own.bootstraps and "recurrence" not in net.catalogue:  # a network of cells was found again without each fifth
         try:
             again = stage.stability(
                 net, n_bootstraps=own.bootstraps, rng=context.seed, workers=context.workers, scheduler=context.scheduler
