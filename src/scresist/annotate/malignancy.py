@@ -97,7 +97,10 @@ def _grouped(reasons: dict[str, str]) -> list[str]:
     for patient, reason in reasons.items():
         number, _, words = reason.partition(" ")
         kinds.setdefault(words, []).append(f"{patient} ({number})")
-    return [f"{len(who)} patients have too few {words}: {', '.join(who)}" for words, who in kinds.items()]
+    return [
+        f"{len(who)} {'patient has' if len(who) == 1 else 'patients have'} too few {words}: {', '.join(who)}"
+        for words, who in kinds.items()
+    ]
 
 
 def malignancy_summary(cohort: "AnnData") -> Result:

@@ -58,8 +58,10 @@ def summary(folder: Folder) -> Section:
         else:
             blocks.append(text("No claim passes: nothing below is more than a lead."))
     if not len(design):
-        last = folder.facts["steps"][-1]["step"] if folder.facts["steps"] else "none"
-        blocks.append(text(f"No comparison of arms was made: the last step of this run is {last}. The page describes."))
+        steps = [entry["step"] for entry in folder.facts["steps"]]
+        reason = "the study names no contrast" if "contrasts" in steps else (
+            f"the last step of this run is {steps[-1] if steps else 'none'}")  # fmt: skip
+        blocks.append(text(f"No comparison of arms was made: {reason}. The page describes."))
     refusals = folder.facts["refusals"]
     if refusals:
         listed_text = [f"{r['step']}, {r['what']}: {r['reason']}" for r in refusals]
@@ -70,7 +72,8 @@ def summary(folder: Folder) -> Section:
 def _claim(row: dict[str, Any]) -> str:
     floor = f"p floor {written(row['p_floor'], 'p')}, " if np.isfinite(row["p_floor"]) else ""
     numbers = f"p {written(row['p_value'], 'p')}, {floor}q {written(row['q_value'], 'p')}, n = {row['n']}"
-    return f"{row['statement']} ({numbers})"
+    rests_on = str(row["why"]).partition("; ")[2]  # after q: relabelled patients, or the model and what it assumes
+    return f"{row['statement']} ({numbers}; {rests_on})" if rests_on else f"{row['statement']} ({numbers})"
 
 
 def planted(folder: Folder) -> Section | None:
