@@ -26,7 +26,7 @@ def test_a_claim_says_what_it_rests_on():
     claim = {
         "kind": "candidates", "contrast": "c", "statement": "MT1X is higher.", "verdict": "supported", "p_value": 1e-5,
         "p_floor": 0.0625, "q_value": 0.002, "n": "5 against 5 patients",
-        "why": "q = 0.002; supported by the model, which assumes that values of patients are about normally distributed",
+        "why": "q = 0.002; supported by the model, which assumes that values of patients are normal",
     }  # fmt: skip
     shown = words(summary(folder(claims=pd.DataFrame([claim]))))
     assert "MT1X is higher." in shown
