@@ -65,13 +65,13 @@ def main() -> None:
         part = modules_of(setting)
         print(f"{setting.generator} {setting.null or 'planted'} seed {setting.seed}: "
               f"{part['kind'].value_counts().to_dict()}, proved {int(part['proved'].sum())}", flush=True)  # fmt: skip
-        parts.append(part)
+        parts += [part] if len(part) else []
     rows = pd.concat(parts, ignore_index=True)
     print(rows.groupby("kind")[[*MEASURES, "proved"]].agg("mean").round(3).to_string())
     told = rows[rows["kind"] != "other"]
     truth = told["kind"] == "planted"
     if truth.nunique() < 2:
-        print(f"only {told['kind'].unique().tolist()} modules: there is no curve")
+        print(f"only {told['kind'].unique().tolist()} modules: no module of chance is left to draw a curve with")
         return
     for measure in MEASURES:
         values = told[measure].astype(float) * (-1 if measure == "q_coherence" else 1)
