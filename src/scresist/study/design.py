@@ -56,10 +56,6 @@ class Design:
     batches: tuple[str, ...] = field(default=())
     primary: str = ""
 
-    def arm_of(self, samples: pd.Index) -> pd.Series:
-        """The arm of each sample."""
-        return self.samples.loc[samples, "arm"]
-
     def with_role(self, role: str) -> Contrast | None:
         """The contrast that measures a resistance (primary | acquired); None where the design has none."""
         return next((c for c in self.contrasts if c.resistance == role), None)
