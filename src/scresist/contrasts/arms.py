@@ -178,8 +178,9 @@ def spread_note(tested: Tested, contrast: Contrast) -> list[str]:
     if arms is None or not known.any():
         return []
     ratio = float(np.sqrt(np.median(arms.ratio[-1, known])))  # of the last arm: the test arm, the end of a course
+    differ = "; it differs by feature, so that each arm has its own variance" if tested.setup.separate else ""
     return [f"{contrast.name}: patients of {contrast.test} vary {ratio:.2f} times as much as those of "
-            f"{contrast.reference} (SD, median over features)"]  # fmt: skip
+            f"{contrast.reference} (SD, median over features{differ})"]  # fmt: skip
 
 
 def unshared(design: Design, contrast: Contrast) -> list[str]:

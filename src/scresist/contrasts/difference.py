@@ -18,8 +18,8 @@ from scresist.contrasts.shared import (
     estimate,
     identical,
     learn_priors,
-    learn_separate,
     shared_correlation,
+    with_separate,
     within_patient_correlation,
 )
 from scresist.contrasts.units import Units, check_design, contrast_units, feature_table
@@ -29,7 +29,7 @@ from scresist.kernels.counts import enough_counts, tmm_factors, voom
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.patient_model import fit_patient_model
 from scresist.kernels.precision import cell_precision
-from scresist.kernels.separate_variances import ArmPriors, effect_variances
+from scresist.kernels.separate_variances import ArmPriors, arm_priors
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
 
@@ -217,13 +217,11 @@ class _Joint:
         left = []
         for row, (own, pick) in enumerate(zip(df, self.pick, strict=True)):
             found = arm_variances(values, self.model[rows], self.code[rows], weights, pick=pick)
-            if self.separate is not None:
-                variance, own_df = effect_variances(found, self.separate.pick(features))
-                se[row] = np.sqrt(fit.within_factor[row] * variance)
-                left.append(own_df)
-                continue
             level = VarianceRatio(np.ones((len(found.df) - 1, features.size)), self.arms.certainty[features])
-            left.append(degrees_left(own, found, level))
+            se[row], own_df = with_separate(
+                se[row], degrees_left(own, found, level), fit.within_factor[row], found, self.separate
+            )
+            left.append(own_df)
         return effect, se, np.stack(left)
 
 
@@ -246,7 +244,7 @@ def _learn(units: Units, model: np.ndarray, code: np.ndarray, pick: np.ndarray, 
         precision = weights if precision is None else weights * precision.reshape(len(code), -1)
         if arms.differ:
             found = arm_variances(units.values, model, code, precision, pick=pick[2])
-            separate = learn_separate(found, usable, shared, caution=caution)
+            separate = arm_priors(found, usable, mean_squared_correlation=shared, caution=caution)
     if few:
         return _Joint(units, model, code, pick, precision, correlation, None, arms, separate)
     fit = fit_patient_model(units.values, model, pick, units.code, weights=precision, correlation=correlation)

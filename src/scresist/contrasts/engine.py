@@ -16,8 +16,8 @@ from scresist.contrasts.shared import (
     estimate,
     identical,
     learn_priors,
-    learn_separate,
     shared_correlation,
+    with_separate,
     within_patient_correlation,
 )
 from scresist.contrasts.units import Units
@@ -28,7 +28,7 @@ from scresist.kernels.patient_model import PatientFit, fit_patient_model
 from scresist.kernels.permutation import PermutationDetail, permutation_detail
 from scresist.kernels.precision import cell_precision
 from scresist.kernels.residual_permutation import residual_permutation
-from scresist.kernels.separate_variances import ArmPriors, effect_variances
+from scresist.kernels.separate_variances import ArmPriors, arm_priors
 from scresist.kernels.shared_variance import SharedVariance
 
 METHODS = ("auto", "moderated", "t", "mixed", "permutation")
@@ -86,7 +86,6 @@ class Setup:
             correlation=self.correlation[features] if isinstance(self.correlation, np.ndarray) else self.correlation,
             priors=None if self.priors is None else self.priors.pick(features),
             arms=None if self.arms is None else self.arms.pick(features),
-            separate=None if self.separate is None else self.separate.pick(features),
             shared=None if self.shared is None else self.shared.pick(features),
         )
 
@@ -128,7 +127,7 @@ def evaluate_contrast(
     covariate
         Trend of the prior variance (features,).
     robust
-        Winsorised moments for the prior.
+        Winsorised moments for the prior (not of arms whose ratio of variances differs by feature).
     independent_features
         Take features as independent in estimating the prior (genes); otherwise their correlation is allowed for.
     equal_variances
@@ -181,12 +180,9 @@ def _estimated(setup: Setup, fit: PatientFit) -> tuple[np.ndarray, np.ndarray, n
     if setup.arms is None:
         return effect, se, df
     found = arm_variances(setup.units.values, _design(setup.units), setup.units.arm, setup.weights)
-    if setup.separate is not None:
-        variance, df = effect_variances(found, setup.separate)
-        return effect, np.sqrt(fit.within_factor[0] * variance), df
     # The weights have taken the ratio out of the residuals: it is 1 there, and as certain as before.
     level = VarianceRatio(np.ones((len(found.df) - 1, df.size)), setup.arms.certainty)
-    return effect, se, degrees_left(df, found, level)
+    return effect, *with_separate(se, degrees_left(df, found, level), fit.within_factor[0], found, setup.separate)
 
 
 def _nobody(units: Units) -> Units:
@@ -246,7 +242,9 @@ def _set_up(
         weights = _weighted_arms(units, weights, arms.ratio)
         if arms.differ:
             found = arm_variances(units.values, _design(units), units.arm, weights)
-            separate = learn_separate(found, usable, shared, covariate, caution=0.0 if independent else CAUTION)
+            separate = arm_priors(
+                found, usable, mean_squared_correlation=shared, caution=0.0 if independent else CAUTION
+            )
     fit = _fit(units, weights, correlation)
     learnt = learn_shared(fit, others, usable, shared, equal=equal_variances)
     fit = with_shared(fit, learnt)

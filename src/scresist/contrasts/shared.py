@@ -8,7 +8,6 @@ from scresist.kernels.arm_variance import ArmVariances
 from scresist.kernels.moderated import (
     VariancePrior,
     mean_squared_correlation,
-    natural_spline,
     squeeze,
     variance_prior,
 )
@@ -19,7 +18,7 @@ from scresist.kernels.patient_model import (
     fit_patient_model,
     patient_correlation,
 )
-from scresist.kernels.separate_variances import ArmPriors, arm_priors
+from scresist.kernels.separate_variances import ArmPriors, effect_variances
 
 # With fewer features the prior is guessed rather than learnt, and the error rate rises to 0.06.
 MIN_MODERATED = 15
@@ -91,18 +90,18 @@ def learn_priors(
     return Priors(priors[0], priors[1], (limits[0], limits[1]))
 
 
-def learn_separate(
-    found: ArmVariances, usable: np.ndarray, shared: float, covariate: np.ndarray | None = None, *, caution: float
-) -> ArmPriors:
-    """Priors of the variances of all arms together, where their ratio differs by feature; see `learn_priors`."""
-    basis = None
-    if covariate is not None:
-        known = np.isfinite(covariate)
-        columns = natural_spline(covariate[known], 4 if (usable & known).sum() >= 2 * MIN_MODERATED else 2)
-        basis = np.full((len(covariate), columns.shape[1]), np.nan)
-        basis[known] = columns
-        usable = usable & known
-    return arm_priors(found, usable, basis=basis, mean_squared_correlation=shared, caution=caution)
+def with_separate(
+    se: np.ndarray, df: np.ndarray, factor: np.ndarray, found: ArmVariances, priors: ArmPriors | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standard errors and degrees of freedom, those of separate arms where ratios differ and every arm varies.
+
+    A feature that does not vary in one arm (a gene that is off) keeps the variance of the arms together.
+    """
+    if priors is None:
+        return se, df
+    variance, own = effect_variances(found, priors)
+    here = np.isfinite(variance)
+    return np.where(here, np.sqrt(factor * np.where(here, variance, 0.0)), se), np.where(here, own, df)
 
 
 def estimate(fit: PatientFit, priors: Priors | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

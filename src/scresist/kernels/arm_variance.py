@@ -8,6 +8,7 @@ from scipy.special import digamma, polygamma
 from scresist.kernels.patient_model import feature_groups, pseudo_inverse
 
 MIN_FEATURES = 15  # with fewer, features are taken to share one ratio: how much it differs cannot be estimated
+MIN_DF = 0.5  # an arm with fewer degrees of freedom for a feature shows nothing of its variance
 SMALLEST = 1e-5  # of the median over features: a smaller variance is that of rounding, or of a feature that is off
 DIFFERENT = 0.1  # of what sampling adds; where ratios differ less, shrinking them to their mean errs by 0.003
 
@@ -160,11 +161,16 @@ def smallest(found: ArmVariances, usable: np.ndarray) -> np.ndarray:
     usable
         Features that can be tested. Shape (features,).
     """
-    shown = np.where(usable & (found.df > 0.5) & (found.mean_square > 0), found.mean_square, np.nan)
-    known = np.isfinite(shown).any(axis=1)
-    out = np.zeros((len(shown), 1))
-    out[known, 0] = SMALLEST * np.nanmedian(shown[known], axis=1)
+    squares = np.where(usable & shown(found, 0.0), found.mean_square, np.nan)
+    known = np.isfinite(squares).any(axis=1)
+    out = np.zeros((len(squares), 1))
+    out[known, 0] = SMALLEST * np.nanmedian(squares[known], axis=1)
     return out
+
+
+def shown(found: ArmVariances, floor: np.ndarray | float) -> np.ndarray:
+    """Whether an arm shows anything of the variance of a feature: more than `floor`. Shape (arms, features)."""
+    return np.asarray((found.df > MIN_DF) & (found.mean_square > floor))
 
 
 class _OneRatio(NamedTuple):
@@ -180,7 +186,7 @@ class _OneRatio(NamedTuple):
     @classmethod
     def of(cls, found: ArmVariances, row: int, usable: np.ndarray, mean_squared_correlation: float) -> "_OneRatio":
         found = ArmVariances(*(part[[0, row]] for part in found))
-        here = usable & (found.df > 0.5).all(axis=0) & (found.mean_square > smallest(found, usable)).all(axis=0)
+        here = usable & shown(found, smallest(found, usable)).all(axis=0)
         if not here.any():
             return cls(here, np.zeros(0), np.zeros(0), 0.0, 0.0, 1.0)
         half = found.df[:, here] / 2

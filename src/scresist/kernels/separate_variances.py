@@ -5,18 +5,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma, polygamma
 
-from scresist.kernels.arm_variance import ArmVariances, smallest
+from scresist.kernels.arm_variance import ArmVariances, shown, smallest
 from scresist.kernels.moderated import inverse_trigamma
 
-_MIN_DF = 0.5  # an arm with fewer degrees of freedom than this for a feature shows nothing of its variance
 _SMALLEST = 1e-6  # of the spread of log variances over features: none is known exactly
 
 
 class ArmPriors(NamedTuple):
     """How the logarithms of the arms' variances are distributed over features.
 
-    `mean` (arms, features), `covariance` (arms, arms), the covariance with which the mean is known, `of_mean` (arms,
-    arms), and the variance that a smaller one is raised to, `smallest` (arms, 1).
+    `mean` (arms, 1), `covariance` (arms, arms), the covariance with which the mean is known, `of_mean` (arms,
+    arms), and the variance up to which an arm shows nothing, `smallest` (arms, 1).
     """
 
     mean: np.ndarray
@@ -24,16 +23,11 @@ class ArmPriors(NamedTuple):
     of_mean: np.ndarray
     smallest: np.ndarray
 
-    def pick(self, features: np.ndarray) -> "ArmPriors":
-        """The priors of some of the features."""
-        return ArmPriors(self.mean[:, features], self.covariance, self.of_mean, self.smallest)
-
 
 def arm_priors(
     found: ArmVariances,
     usable: np.ndarray,
     *,
-    basis: np.ndarray | None = None,
     mean_squared_correlation: float = 0.0,
     caution: float = 0.0,
 ) -> ArmPriors:
@@ -45,8 +39,6 @@ def arm_priors(
         From `arm_variances`.
     usable
         Features that can be tested. Shape (features,).
-    basis
-        Columns that the mean of a log variance follows (a trend); None is one mean. Shape (features, columns).
     mean_squared_correlation
         Between features: correlated ones are worth fewer.
     caution
@@ -60,13 +52,11 @@ def arm_priors(
     ----------
     Moments of log chi-square as in Smyth (2004) Stat Appl Genet Mol Biol 3:3, for several variances of a feature.
     """
-    columns = np.ones((found.df.shape[1], 1)) if basis is None else basis
     floor = smallest(found, usable)
-    here = usable & (found.df > _MIN_DF).all(axis=0) & (found.mean_square > floor).all(axis=0)
+    here = usable & shown(found, floor).all(axis=0)
     logs, noise = _logs(found, floor)
-    fitted, *_ = np.linalg.lstsq(columns[here], logs[:, here].T, rcond=None)
-    mean = (columns @ fitted).T
-    rest, free = logs[:, here] - mean[:, here], max(int(here.sum()) - columns.shape[1], 1)
+    mean = logs[:, here].mean(axis=1, keepdims=True)
+    rest, free = logs[:, here] - mean, max(int(here.sum()) - 1, 1)
     sampling = np.diag(noise[:, here].mean(axis=1))
     rho = float(np.clip(mean_squared_correlation, 0.0, 1.0))
     effective = free / (1 + (free - 1) * rho)
@@ -79,7 +69,7 @@ def arm_priors(
 
 
 def effect_variances(found: ArmVariances, priors: ArmPriors) -> tuple[np.ndarray, np.ndarray]:
-    """Variance of an effect over its factor, with degrees of freedom, each (features,).
+    """Variance of an effect over its factor, with degrees of freedom, each (features,); NaN where an arm shows nothing.
 
     The log variances of the arms are estimated together: what they show themselves, weighed with what all features
     show (normal on the log scale). Their sum, by the part that each arm has in the effect, is taken as a scaled inverse
@@ -97,14 +87,14 @@ def effect_variances(found: ArmVariances, priors: ArmPriors) -> tuple[np.ndarray
     Smyth (2004) for one variance; sums of log-normal variables by moments: Fenton (1960) IRE Trans Commun Syst 8:57.
     """
     logs, noise = _logs(found, priors.smallest)
-    information = np.where(np.isfinite(logs), 1 / noise, 0.0).T  # (features, arms)
+    part = np.nan_to_num(found.share).T  # (features, arms)
+    information = np.where(np.isfinite(logs), 1 / noise, 0.0).T
     prior = np.linalg.inv(priors.covariance)
     posterior = np.linalg.inv(prior + information[:, :, None] * np.eye(len(prior)))
     off = np.where(np.isfinite(logs), logs - priors.mean, 0.0).T
     mean = priors.mean.T + np.einsum("fab,fb->fa", posterior, information * off)
     kept = posterior @ prior  # how far an error of the mean stays
     covariance = posterior + kept @ priors.of_mean @ np.swapaxes(kept, 1, 2)
-    part = np.nan_to_num(found.share).T
     single = np.einsum("faa->fa", covariance)
     values = part * np.exp(mean + single / 2)
     first = values.sum(axis=1)
@@ -113,13 +103,13 @@ def effect_variances(found: ArmVariances, priors: ArmPriors) -> tuple[np.ndarray
         variance = np.log(second / first**2)
         df = 2 * inverse_trigamma(variance)
         log_variance = np.log(first) - variance / 2 + digamma(df / 2) - np.log(df / 2)
-    known = (information > 0).any(axis=1) & (first > 0)
+    known = ((information > 0) | (part == 0)).all(axis=1) & (first > 0)
     return np.where(known, np.exp(log_variance), np.nan), np.where(known, df, np.nan)
 
 
 def _logs(found: ArmVariances, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unbiased log variances, NaN where an arm has no residuals, and the variance of each; (arms, features)."""
-    shown = (found.df > _MIN_DF) & np.isfinite(found.mean_square) & (floor > 0)
-    half = np.where(shown, found.df, 2.0) / 2
-    logs = np.log(np.where(shown, np.maximum(found.mean_square, floor), 1.0)) - digamma(half) + np.log(half)
-    return np.where(shown, logs, np.nan), polygamma(1, half)
+    """Unbiased log variances, NaN where an arm shows nothing, and the variance of each; (arms, features)."""
+    known = shown(found, floor)
+    half = np.where(known, found.df, 2.0) / 2
+    logs = np.log(np.where(known, found.mean_square, 1.0)) - digamma(half) + np.log(half)
+    return np.where(known, logs, np.nan), polygamma(1, half)
