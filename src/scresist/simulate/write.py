@@ -29,7 +29,7 @@ compartment = "malignant"
 keep_genes = ["ERBB2", "MUC3A", "CST3"]
 
 [networks]
-bootstraps = 8                 # few, for a quick demonstration; the default is 20
+bootstraps = 8                 # of networks in parity or with values = "log"; the default is 20
 
 [survival]
 time = "pfs_months"
