@@ -144,7 +144,7 @@ COLUMNS = {
     "carried_share": Column("share of the variance", "of that patient", "%"),
     "technical": Column("goes with", "depth, mitochondrial share, cell cycle, contamination or batch"),
     "technical_r": Column("correlation", "with that", ".2f"),
-    "recurrence": Column("recurs", "share of networks of other selections of patients with a module of Jaccard index 0.5", "%"),
+    "recurrence": Column("recurs", "share of networks of other selections of patients that have the module", "%"),
     "jaccard": Column("overlap", "mean Jaccard index with its nearest module over resamplings", ".2f"),
     "least_without_one": Column("smallest overlap", "Jaccard index when one patient is left out, the smallest", ".2f"),
     "depends_on": Column("that patient", "the patient whose removal changes the module most"),
