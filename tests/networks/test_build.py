@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 import networks_cohort
 import scresist as sr
 from scresist.checks import InputError, MissingColumnError, RefusedError
-from scresist.networks import Pooling, PowerWarning, module_scores, wide_scores
+from scresist.networks import GeneChoice, Measure, Pooling, PowerWarning, Search, module_scores, wide_scores
 from scresist.networks.by_log import _modules
 from scresist.networks.modes import PARITY, SOUND
 from scresist.networks.power import POWERS, PowerChoice, choose_power
@@ -216,6 +216,22 @@ def test_parity_mode_runs_on_the_same_cohort(adata):
     assert set(net.metacells["cell_type"]) == {"epithelial"}
     assert net.metacells["metacell"].iloc[0] == "epithelial#P0_1"
     assert any("left out" in note for note in net.notes)
+
+
+def test_settings_by_name_are_those_of_the_records(adata, net):
+    pooling = Pooling(k=20)
+    by_record = sr.networks.build(
+        adata, **SETTINGS, genes=GeneChoice(fraction=0.2), pooling=pooling,
+        measure=Measure(within="patient", n_components=4), search=Search(max_module_share=0.5),
+    )  # fmt: skip
+    by_name = sr.networks.build(
+        adata, **SETTINGS, fraction=0.2, k=20, within="patient", n_components=4, max_module_share=0.5
+    )
+    pd.testing.assert_frame_equal(by_record.modules, by_name.modules)
+    assert dict(by_record.settings) == dict(by_name.settings) != dict(net.settings)
+    assert by_name.settings["k"] == 20
+    with pytest.raises(TypeError, match="no setting 'fractoin'; did you mean 'fraction'"):
+        sr.networks.build(adata, fractoin=0.2)
 
 
 def test_gene_selection_is_reported(adata):

@@ -11,13 +11,15 @@ from scresist.networks.network import Network, load
 from scresist.networks.pooling import Pooling
 from scresist.networks.power import PowerWarning
 from scresist.networks.query import Query, in_other_cells
+from scresist.networks.request import Measure, Search
 from scresist.networks.robustness import Stability, stability, with_stability
 from scresist.networks.scores import cell_eigengenes, module_scores, wide_scores
+from scresist.networks.selection import GeneChoice
 from scresist.networks.transfer import preservation, project
 from scresist.networks.validation import preserved_modules, shared_modules
 
 __all__ = [
-    "build", "load", "Network", "Pooling", "PowerWarning",
+    "build", "load", "Network", "GeneChoice", "Pooling", "Measure", "Search", "PowerWarning",
     "module_scores", "wide_scores", "cell_eigengenes",
     "stability", "with_stability", "Stability", "hub_genes", "with_kme_intervals", "consensus", "module_agreement",
     "preservation", "project", "in_other_cells", "Query", "preserved_modules", "shared_modules",

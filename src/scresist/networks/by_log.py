@@ -1,6 +1,5 @@
 """A network by log-normalised metacells: hdWGCNA's, and what sound mode makes of the same values."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,28 +24,16 @@ from scresist.networks.matrix import (
     with_scale,
 )
 from scresist.networks.modes import NetworkMode
-from scresist.networks.pooling import Metacells, Pooling, pool_cells
+from scresist.networks.pooling import Metacells, pool_cells
 from scresist.networks.power import PowerChoice, choose_power, power_table
 from scresist.networks.recipe import Recipe, correlations, dissimilarity
+from scresist.networks.request import Request
 from scresist.networks.selection import GeneChoice, select_genes
 
 SMALLEST_MODULE = 20  # genes; below, eigengenes of chance modules are as tight as those of real ones
 
 
-def from_log(
-    adata: Any,
-    inside: np.ndarray,
-    columns: list[str],
-    compartment: str | None,
-    rules: NetworkMode,
-    pooling: Pooling,
-    choice: GeneChoice,
-    recipe: Recipe,
-    threshold: PowerChoice,
-    within: str | None,
-    reduction: str | None,
-    source: Any,
-) -> Made:
+def from_log(adata: Any, request: Request) -> Made:
     """Metacells, expression and modules by log-normalised metacells; see `build`.
 
     Raises
@@ -54,9 +41,11 @@ def from_log(
     RefusedError
         If metacells or genes are too few, or no module is found.
     """
-    where = _cells_of(adata, inside, columns, compartment, rules)
-    pooled = _pooled(where, columns, rules, pooling, reduction, source)
-    matrix = _matrix(pooled, choice, rules, within)
+    rules, recipe, search = request.rules, request.recipe, request.search
+    pooled = _pooled(_cells_of(adata, request), request)
+    matrix = _matrix(pooled, request.genes, rules, request.measure.within)
+    fitted_by = search.threshold_correlation or rules.threshold_correlation or recipe.correlation
+    threshold = PowerChoice(request.power, tuple(search.powers), fitted_by)
     return Made(pooled.metacells, matrix, _modules(matrix.X, recipe, threshold, rules))
 
 
@@ -88,10 +77,10 @@ class _Pooled:
     space: str
 
 
-def _cells_of(
-    adata: Any, inside: np.ndarray, columns: Sequence[str], compartment: str | None, rules: NetworkMode
-) -> _Cells:
-    if rules.every_type_first and "cell_type" in columns and _is_cell_type(adata.obs, compartment, inside):
+def _cells_of(adata: Any, request: Request) -> _Cells:
+    inside, compartment = request.inside, request.compartment
+    by_type = request.rules.every_type_first and "cell_type" in request.columns
+    if by_type and _is_cell_type(adata.obs, compartment, inside):
         return _Cells(adata, inside, str(compartment))
     return _Cells(adata if inside.all() else adata[inside], np.ones(int(inside.sum()), dtype=bool), None)
 
@@ -101,20 +90,18 @@ def _is_cell_type(obs: pd.DataFrame, compartment: str | None, inside: np.ndarray
     return bool(inside.any()) and np.array_equal(obs["cell_type"].astype(str) == compartment, inside)
 
 
-def _pooled(
-    where: _Cells, columns: list[str], rules: NetworkMode, pooling: Pooling, reduction: str | None, source: Any
-) -> _Pooled:
+def _pooled(where: _Cells, request: Request) -> _Pooled:
     """Metacells of the compartment's cells."""
-    cells, counts = where.cells, raw_counts(where.cells)
-    columns = [*columns, *(c for c in rules.pooled_apart if c in cells.obs and c not in columns)]
-    points, space = neighbour_space(cells, counts, reduction)
-    metacells = pool_cells(cells.obs, counts, points, columns, pooling, source)
+    cells, counts, minimum = where.cells, raw_counts(where.cells), request.rules.minimum_metacells
+    columns = request.pooled_within(cells.obs)
+    points, space = neighbour_space(cells, counts, request.measure.reduction)
+    metacells = pool_cells(cells.obs, counts, points, columns, request.pooling, request.source)
     if where.cell_type is not None:
         metacells = _of_cell_type(metacells, where.cell_type)
     made = metacells.counts.shape[0]
-    if made < rules.minimum_metacells:
+    if made < minimum:
         raise RefusedError(
-            f"{made} metacells are too few for correlations (at least {rules.minimum_metacells} are needed); "
+            f"{made} metacells are too few for correlations (at least {minimum} are needed); "
             "lower k or min_cells of the pooling, or choose a wider compartment"
         )
     return _Pooled(where, counts, metacells, columns, space)

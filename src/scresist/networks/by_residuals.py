@@ -1,7 +1,6 @@
 """A network by residuals within samples: the cells' own space, settings that reproduce, modules that are proved."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,45 +44,19 @@ from scresist.networks.matrix import (
     metacell_values,
     with_scale,
 )
-from scresist.networks.modes import NetworkMode
 from scresist.networks.naming import content_id
-from scresist.networks.pooling import Metacells, Pooling, pool_cells
+from scresist.networks.pooling import Metacells, pool_cells
 from scresist.networks.power import power_table
 from scresist.networks.recipe import Recipe, correlations, dissimilarity
-from scresist.networks.selection import REASON_CONSTANT, GeneChoice, select_genes
+from scresist.networks.request import DEEP_SPLIT, Request
+from scresist.networks.selection import REASON_CONSTANT, select_genes
 from scresist.networks.starts import varying
 
-DEEP_SPLIT = 4  # where nothing decides it
 PART = "part"  # column of the metacells: the part of a sample's cells, where there are too few patients
 UNCERTAIN_POWER = 6.0  # where no power makes modules that two halves share
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the call sets and the data would choose otherwise: None, and of several sizes one, is chosen."""
-
-    start: str | None
-    power: float | None
-    deep_split: int | None
-    sizes: tuple[int, ...]
-    powers: tuple[float, ...]
-    n_components: int | None
-    reduction: str | None
-    within: str | None
-    rng: int | np.random.Generator
-
-
-def from_residuals(
-    adata: Any,
-    inside: np.ndarray,
-    columns: Sequence[str],
-    rules: NetworkMode,
-    pooling: Pooling,
-    choice: GeneChoice,
-    recipe: Recipe,
-    asked: Asked,
-    source: Any,
-) -> Made:
+def from_residuals(adata: Any, request: Request) -> Made:
     """Metacells, expression and modules by residuals within samples; see `build`.
 
     Raises
@@ -91,13 +64,14 @@ def from_residuals(
     RefusedError
         If cells, metacells or genes are too few.
     """
-    within = rules.column_within(adata.obs, asked.within)
-    chosen, note = _bounded(adata, inside, within, rules.max_cells)
+    rules, measure = request.rules, request.measure
+    within = rules.column_within(adata.obs, measure.within)
+    chosen, note = _bounded(adata, request.inside, within, rules.max_cells)
     cells = adata[chosen]
     # By name, so that the order of the rows does not change a sum.
     order = np.argsort(cells.obs_names.astype(str), kind="stable")
     counts, obs = raw_counts(cells)[order], cells.obs.iloc[order].copy()
-    columns = [*columns, *(c for c in rules.pooled_apart if c in obs and c not in columns)]
+    columns = request.pooled_within(obs)
     codes, depth = samples_of(obs, within), depth_of(counts)
     own_patients = "patient" in obs and obs["patient"].dropna().nunique() >= MINIMUM_PATIENTS
     pooled_in = columns
@@ -107,16 +81,21 @@ def from_residuals(
     variability = _variability(counts, depth, codes)
     detected_in = group_codes(obs, columns, per_group=rules.detection_by_group)
     report = select_genes(
-        counts, cells.var_names, detected_in, choice, variability=variability, minimum_cells=rules.minimum_cells
+        counts,
+        cells.var_names,
+        detected_in,
+        request.genes,
+        variability=variability,
+        minimum_cells=rules.minimum_cells,
     )
     kept = report["kept"].to_numpy()[: cells.n_vars].copy()
     check_kept(kept)
     points, space = None, "own"
-    if asked.reduction not in (None, "own"):
-        points, space = neighbour_space(cells, counts, asked.reduction)
+    if measure.reduction not in (None, "own"):
+        points, space = neighbour_space(cells, counts, measure.reduction)
         points = points[order]
-    values = cell_values(counts[:, kept], depth, codes, variability[kept], asked.n_components, points)
-    metacells = pool_cells(obs, counts, values.points, pooled_in, pooling, source)
+    values = cell_values(counts[:, kept], depth, codes, variability[kept], measure.n_components, points)
+    metacells = pool_cells(obs, counts, values.points, pooled_in, request.pooling, request.source)
     if len(metacells.members) < rules.minimum_metacells:
         raise RefusedError(
             f"{len(metacells.members)} metacells are too few for correlations (at least {rules.minimum_metacells} are "
@@ -135,9 +114,9 @@ def from_residuals(
     expression = centred_within(log1p_per_10k(metacells.counts[:, kept], metacells.counts.sum(axis=1)), groups)
     report = with_scale(report, np.flatnonzero(kept), expression)
     units = _units(M, values, metacells, obs, by="patient" if own_patients else PART)
-    if recipe.correlation == "latent":
+    if request.recipe.correlation == "latent":
         units = replace(units, counts=Counted(counts[:, kept], depth, codes))
-    found = _modules(units, names, recipe, asked, log_mean=np.log1p(depth.mean() * _share(counts, depth, kept)))
+    found = _modules(units, names, request, log_mean=np.log1p(depth.mean() * _share(counts, depth, kept)))
     if not own_patients:
         note = (
             *note,
@@ -190,27 +169,28 @@ def _space_note(values: CellValues, space: str) -> tuple[str, ...]:
     )
 
 
-def _modules(units: Units, names: pd.Index, recipe: Recipe, asked: Asked, log_mean: np.ndarray) -> Found:
+def _modules(units: Units, names: pd.Index, request: Request, log_mean: np.ndarray) -> Found:
     """The settings that reproduce, the modules, and which of them are proved."""
     notes: list[str] = []
-    powers = POWERS[recipe.network] if asked.power is None else (asked.power,)
-    splits = DEEP_SPLITS if asked.deep_split is None else (asked.deep_split,)
-    starts = _starts(asked)
-    choices, (for_settings, for_proof) = None, np.random.default_rng(asked.rng).spawn(2)
+    recipe = request.recipe
+    powers = POWERS[recipe.network] if request.power is None else (request.power,)
+    splits = DEEP_SPLITS if request.deep_split is None else (request.deep_split,)
+    starts = _starts(request)
+    choices, (for_settings, for_proof) = None, np.random.default_rng(request.rng).spawn(2)
     if recipe.min_module_size > units.M.shape[1] // 2:
         notes.append(f"min_module_size was lowered from {recipe.min_module_size} to half of {units.M.shape[1]} genes")
-    recipe = replace(recipe, start=starts[0], power=float(asked.power or UNCERTAIN_POWER),
-                     deep_split=DEEP_SPLIT if asked.deep_split is None else asked.deep_split)  # fmt: skip
+    recipe = replace(recipe, start=starts[0], power=float(request.power or UNCERTAIN_POWER),
+                     deep_split=DEEP_SPLIT if request.deep_split is None else request.deep_split)  # fmt: skip
     if starts == ("components",):
         notes.append("modules start from components, as was asked")
     elif len(powers) * len(splits) * len(starts) > 1:
-        choices = chosen_settings(units, recipe, powers, splits, for_settings, starts, asked.sizes)
+        choices = chosen_settings(units, recipe, powers, splits, for_settings, starts, request.sizes)
         recipe, note = _best(choices, recipe)
         notes.append(note)
     else:
         notes.append(f"power {recipe.power:g} and deep_split {recipe.deep_split} were given")
     R = correlations(units.M, recipe) if units.counts is None else units.counts.correlations(np.arange(len(names)))
-    table = power_table(R, recipe.network, asked.powers)
+    table = power_table(R, recipe.network, tuple(request.search.powers))
     D = dissimilarity(R, recipe)
     detected = cut_modules(units.M, D, recipe, n_neighbours=N_NEIGHBOURS, cells=units.Z)
     labels = detected.labels
@@ -224,11 +204,11 @@ def _modules(units: Units, names: pd.Index, recipe: Recipe, asked: Asked, log_me
     return Found(recipe, table, replace(detected, labels=final), tuple(notes), choices, candidates, stability)
 
 
-def _starts(asked: Asked) -> tuple[str, ...]:
+def _starts(request: Request) -> tuple[str, ...]:
     """Where modules may start: a power or a depth of the cut is that of a tree."""
-    if asked.start is not None:
-        return (asked.start,)
-    return ("tree",) if (asked.power, asked.deep_split) != (None, None) else ("components", "tree")
+    if request.search.start is not None:
+        return (request.search.start,)
+    return ("tree",) if (request.power, request.deep_split) != (None, None) else ("components", "tree")
 
 
 def _best(choices: pd.DataFrame, recipe: Recipe) -> tuple[Recipe, str]:

@@ -1,6 +1,7 @@
 """Build a network from cells: metacells, genes, power, modules, and what they may rest on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -9,22 +10,20 @@ import pandas as pd
 
 from scresist.cells.focus import resolve_focus
 from scresist.cells.network_cells import check_genes
-from scresist.checks import InputError, RefusedError, require_choice, require_columns, require_positive
+from scresist.checks import RefusedError, require_columns
 from scresist.kernels.modules import eigengenes, signed_kme
 from scresist.networks.by_log import from_log
-from scresist.networks.by_residuals import DEEP_SPLIT, Asked, from_residuals
+from scresist.networks.by_residuals import from_residuals
 from scresist.networks.covariates import with_covariates, with_flags
 from scresist.networks.detect import Detected
-from scresist.networks.matrix import (
-    Found,
-)
+from scresist.networks.matrix import Found
 from scresist.networks.modes import mode_named
 from scresist.networks.naming import GREY, UNASSIGNED, colours_of, module_catalogue
 from scresist.networks.network import Network
 from scresist.networks.origin import with_origin
 from scresist.networks.pooling import Pooling
-from scresist.networks.power import POWERS, PowerChoice
-from scresist.networks.recipe import Recipe, check_recipe
+from scresist.networks.recipe import Recipe
+from scresist.networks.request import DEEP_SPLIT, Measure, Request, Search, with_settings
 from scresist.networks.scores import module_scores
 from scresist.networks.selection import GeneChoice
 
@@ -38,29 +37,19 @@ def build(
     network: str = "signed",
     tom: str = "signed",
     correlation: str = "pearson",
-    start: str | None = None,
     power: float | None = None,
     deep_split: int | None = None,
     min_module_size: int | None = None,
     merge_height: float = 0.2,
-    max_module_share: float = 1 / 3,
     rng: int | np.random.Generator = 1,
-    values: str | None = None,
+    genes: GeneChoice | Sequence[str] | None = None,
     pooling: Pooling | None = None,
-    reduction: str | None = None,
-    n_components: int | None = None,
-    genes: Sequence[str] | None = None,
-    select: str = "fraction",
-    fraction: float = 0.05,
-    n_genes: int = 5000,
-    keep_genes: Sequence[str] = (),
-    within: str | None = "auto",
-    powers: Sequence[float] = POWERS,
-    threshold_correlation: str | None = None,
-    pam: bool = False,
+    measure: Measure | None = None,
+    search: Search | None = None,
     draws: Mapping[str, np.ndarray] | None = None,
     min_patients: int | None = None,
     samples: pd.DataFrame | None = None,
+    **by_name: Any,
 ) -> Network:
     """Modules of genes whose expression rises and falls together in the cells of a compartment.
 
@@ -88,42 +77,25 @@ def build(
         "signed", "unsigned" or "signed hybrid"; "signed", "unsigned" or "signed Nowick"; "pearson" or "bicor" over
         metacells, or, with values="residuals", "latent": of what the cells express beneath their counts, by moments
         with depths as offsets (Su et al. 2023); resamples of a finished network use Pearson's.
-    start
-        Where modules start: "tree" (its branches) or "components" (of the cells' residuals, turned so that each gene
-        follows few). None is the tree, and for residuals, unless power or deep_split are given, whichever reproduces.
     power
         Soft-threshold power, 1 to 30. None chooses it: in sound mode by what reproduces (`choices` has the curve); by
         the fit table in parity mode and for values="log", where WGCNA's recommended power for the number of metacells
         is used, with a warning and a note, if no power fits.
-    deep_split, min_module_size, merge_height, pam
+    deep_split, min_module_size, merge_height
         Settings of the tree cut and of the merging. None is hdWGCNA's 4 and 50 in parity mode; in sound mode
         `deep_split` and the smallest module, of 15 or 30 genes, are chosen with the power (15 where all else is given).
         `min_module_size` is lowered to half the genes where it exceeds that; for values="log" in sound mode, where no
         module is that large, it is halved to no less than 20. Notes and settings report the size that was used.
-    max_module_share
-        Share of the genes of the network beyond which a module is flagged: so large a module is an axis that all genes
-        follow, not a programme.
     rng
         Seed or generator of the metacells. In parity mode a seed is R's.
-    values
-        What genes are correlated by: "residuals" of counts within samples, with the depth of a cell as offset, or
-        "log"-normalised sums of metacells. None is residuals in sound mode, log in parity mode.
+    genes
+        Which genes: a list of names, or a `GeneChoice`. None: those detected in 5 % of the cells of a group.
     pooling
-        Sizes and limits of metacells; None uses those of the mode.
-    reduction
-        Slot of obsm in which neighbours are sought. None is the compartment's own space for residuals; for values="log"
-        X_pca where it exists, else components of the counts.
-    n_components
-        Components of the own space; None keeps those that exceed what independent genes give.
-    genes, select, fraction, n_genes, keep_genes
-        Which genes; see `GeneChoice`.
-    within
-        Column of obs. The mean of each of its groups is subtracted from the metacells first, so that modules contain
-        genes that vary together inside the groups; a difference between tumours (copy number, handling) makes no
-        module. Contrasts of the scores test afterwards whether a module differs between patients. "auto" is `sample`,
-        else `patient`, in sound mode, and None in parity mode; None subtracts nothing.
-    powers, threshold_correlation
-        Powers of the fit table, and the correlation that it uses; None uses that of the mode.
+        Sizes and limits of metacells, as a `Pooling`; None uses those of the mode.
+    measure
+        What genes are correlated by and where cells are neighbours, as a `Measure`.
+    search
+        Where modules start, the fit table and the flag of large modules, as a `Search`.
     draws
         Positions of a stored metacell run, by group, to be replayed.
     min_patients
@@ -132,6 +104,9 @@ def build(
     samples
         Table with one row per sample, indexed by its name. Its columns batch, site and chemistry are compared with the
         module scores; None uses these columns of obs.
+    by_name
+        Settings of these four records by their own names: `fraction=0.1` is `genes=GeneChoice(fraction=0.1)`,
+        `values="log"` is `measure=Measure(values="log")`, `k=30` changes the pooling of the mode.
 
     Returns
     -------
@@ -144,6 +119,8 @@ def build(
         If columns, counts, genes or settings are wrong.
     RefusedError
         If there are too few patients or metacells, or in parity mode no module of the wanted size.
+    TypeError
+        For a setting by a name that does not exist.
 
     References
     ----------
@@ -152,52 +129,41 @@ def build(
     Nat Commun 14:4846 (latent correlation).
     """
     rules = mode_named(mode)
-    values = rules.values if values is None else values
-    require_choice(values, ("residuals", "log"), "values")
-    by_residuals = values == "residuals"
-    if correlation == "latent" and not by_residuals:
-        raise InputError(f'correlation "latent" is of counts of cells; it needs values="residuals", got {values!r}')
+    choice = genes if isinstance(genes, GeneChoice) else GeneChoice(genes=genes)
+    choice, pooling, measure, search = with_settings(
+        (choice, pooling or rules.pooling, measure or Measure(), search or Search()), by_name
+    )
+    measure = replace(measure, values=measure.values or rules.values)
+    by_residuals = measure.values == "residuals"
     recipe = Recipe(
-        network=network, tom=tom, correlation=correlation, merge_height=merge_height, pam=pam,
-        start="tree" if start is None else start,
+        network=network, tom=tom, correlation=correlation, merge_height=merge_height, pam=search.pam,
+        start=search.start or "tree",
         deep_split=(rules.deep_split or DEEP_SPLIT) if deep_split is None else deep_split,
         min_module_size=rules.min_module_sizes[0] if min_module_size is None else min_module_size,
         single=rules.single_precision, members=rules.members if by_residuals else 0.0,
         seed_genes=rules.seed_genes if by_residuals else 0,
     )  # fmt: skip
-    check_recipe(recipe)
-    if recipe.start != "tree" and not by_residuals:
-        raise InputError(f'start={start!r} needs values="residuals"; values are {values!r}')
-    if recipe.start != "tree" and (power, deep_split) != (None, None):
-        raise InputError('power and deep_split are settings of a tree; leave them out or set start="tree"')
-    if n_components is not None:
-        require_positive(n_components, "n_components")
-    choice = GeneChoice(select, fraction, n_genes, genes, keep_genes)
-    threshold = PowerChoice(power, tuple(powers), threshold_correlation or rules.threshold_correlation or correlation)
     check_genes(adata.var_names)
     columns = [groupby] if isinstance(groupby, str) else list(groupby)
     require_columns(adata.obs, columns, "adata.obs")
-    pooling = pooling or rules.pooling
-    inside = resolve_focus(adata.obs, compartment).mask
-    _check_patients(adata.obs[inside], rules.minimum_patients if min_patients is None else min_patients)
-    source = draws if draws is not None else rules.random(rng)
-    if by_residuals:
-        sizes = rules.min_module_sizes if min_module_size is None else (min_module_size,)
-        asked = Asked(start, power, deep_split, sizes, tuple(powers), n_components, reduction, within, rng)
-        made = from_residuals(adata, inside, columns, rules, pooling, choice, recipe, asked, source)
-    else:
-        made = from_log(
-            adata, inside, columns, compartment, rules, pooling, choice, recipe, threshold, within, reduction, source
-        )
+    request = Request(
+        rules=rules, compartment=compartment, inside=resolve_focus(adata.obs, compartment).mask, columns=columns,
+        genes=choice, pooling=pooling, measure=measure, search=search, recipe=recipe, power=power,
+        deep_split=deep_split, sizes=rules.min_module_sizes if min_module_size is None else (min_module_size,),
+        rng=rng, source=draws if draws is not None else rules.random(rng),
+    )  # fmt: skip
+    _check_patients(adata.obs[request.inside], rules.minimum_patients if min_patients is None else min_patients)
+    made = from_residuals(adata, request) if by_residuals else from_log(adata, request)
     metacells, matrix, found = made.metacells, made.matrix, made.found
     settings = {
-        "mode": mode, "values": values, "groupby": matrix.columns, "compartment": compartment, "network": network,
-        "tom": tom, "correlation": correlation, "start": found.recipe.start,
+        "mode": mode, "values": measure.values, "groupby": matrix.columns, "compartment": compartment,
+        "network": network, "tom": tom, "correlation": correlation, "start": found.recipe.start,
         "power": found.recipe.power, "deep_split": found.recipe.deep_split,
         "merge_height": merge_height, "min_module_size": found.recipe.min_module_size,
-        "max_module_share": max_module_share, "pam": pam,
-        "members": recipe.members, "seed_genes": recipe.seed_genes, "within": matrix.within, "fraction": fraction,
-        "space": matrix.space, "select": "given" if genes is not None else select,
+        "max_module_share": search.max_module_share, "pam": search.pam,
+        "members": recipe.members, "seed_genes": recipe.seed_genes, "within": matrix.within,
+        "fraction": choice.fraction,
+        "space": matrix.space, "select": "given" if choice.genes is not None else choice.select,
         "rng": rng if isinstance(rng, int) else "generator", "k": pooling.k, "max_shared": pooling.max_shared,
         "target": pooling.target, "min_cells": pooling.min_cells,
     }  # fmt: skip

@@ -1,6 +1,5 @@
 """Modules of co-expression in the compartment in focus, and how far to trust them."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -38,7 +37,7 @@ def networks(state: State, study: Study, context: Context) -> None:
                 compartment=focus.compartment,
                 mode=context.mode,
                 select="variable",
-                **settings_of(own, context.mode),
+                **settings_of(own),
                 keep_genes=[g for g in focus.keep_genes if g in cells.var_names],
                 rng=context.seed,
                 samples=study.design.samples,
@@ -73,17 +72,12 @@ def networks(state: State, study: Study, context: Context) -> None:
     _describe(state, study, net)
 
 
-def settings_of(own: NetworksSection, mode: str) -> dict[str, Any]:
+def settings_of(own: NetworksSection) -> dict[str, Any]:
     """The keywords of `networks.build` that the section [networks] sets."""
-    from scresist.networks.modes import mode_named
-
     names = ("fraction", "n_genes", "values", "n_components", "network", "correlation", "start", "power", "deep_split",
              "merge_height", "min_module_size", "max_module_share")  # fmt: skip
-    pooling = mode_named(mode).pooling
     given = {name: value for name in ("k", "max_shared") if (value := getattr(own, name)) is not None}
-    return {name: getattr(own, name) for name in names} | {
-        "reduction": own.space, "pooling": replace(pooling, **given),
-    }  # fmt: skip
+    return {name: getattr(own, name) for name in names} | given | {"reduction": own.space}
 
 
 def _agreed(state: State, net: "Network", context: Context) -> "Network":
