@@ -46,6 +46,11 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"there is: {shown}" if known else "there is none"
 
 
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: `1 patient`, `3 patients`, `1,200 cells`."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
 def require_columns(table: "pd.DataFrame", names: Iterable[str], where: str) -> None:
     """Raise MissingColumnError for the first of `names` that `table` lacks."""
     for name in names:

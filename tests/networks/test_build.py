@@ -265,7 +265,7 @@ def test_bad_input_is_named(adata):
         build(adata, groupby=("donor", "cell_type"))
     with pytest.raises(InputError, match="did you mean 'T cell'"):
         build(adata, compartment="T cells")
-    with pytest.raises(RefusedError, match="1 patients"):
+    with pytest.raises(RefusedError, match="1 patient and 2"):
         build(adata[adata.obs["patient"] == "P0"].copy(), compartment="malignant")
     with pytest.raises(InputError, match="power"):
         build(adata, compartment="malignant", power=-2)

@@ -150,7 +150,7 @@ def test_modules_of_one_patient_are_proved_in_other_cells(cells):
     net = sr.networks.build(drawn(n_samples=1, n_cells=600), compartment="malignant", min_patients=1)
     assert max(best_f1(net, start, size) for start, size in zip((0, 40, 75), SIZES, strict=True)) > 0.8
     assert "part" in net.metacells
-    with pytest.raises(RefusedError, match="1 patients"):
+    with pytest.raises(RefusedError, match="1 patient and 2"):
         sr.networks.build(one, compartment="malignant")
 
 

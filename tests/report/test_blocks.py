@@ -38,4 +38,4 @@ def test_headings_come_from_the_register():
     assert [c.name for c in shown["columns"]] == ["module", "p", "verdict"], "empty columns are left out"
     assert shown["columns"][1].hint == "p-value with patients as the unit"
     assert shown["columns"][2].pill
-    assert shown["more"] == "1 rows; all in tables/module_contrasts.csv"
+    assert shown["more"] == "1 row; all in tables/module_contrasts.csv"

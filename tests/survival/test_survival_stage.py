@@ -82,7 +82,7 @@ def test_what_is_not_known_is_refused_or_left_out_and_said():
     some = design.samples.copy()
     some.loc["s0", "taken"] = None
     result = cox(values, patients, design=replace(design, samples=some))
-    assert "1 samples of baseline not used: it is not known when they were taken" in result.notes
+    assert "1 sample of baseline not used: it is not known when they were taken" in result.notes
     late = replace(design, samples=design.samples.assign(taken="on"))
     with pytest.raises(RefusedError, match="no sample was taken before treatment"):
         cox(values, patients, design=late)
@@ -188,7 +188,7 @@ def test_missing_values_leave_only_their_feature():
     patients.loc["p1", "pfs_months"] = np.nan
     result = cox(values, patients, design=design)
     assert list(result.table["n"]) == [59, 58, 59]
-    assert any("1 patients without pfs_months" in n for n in result.notes)
+    assert any("1 patient without pfs_months" in n for n in result.notes)
 
 
 def test_a_perfect_predictor_has_no_estimate():

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from scresist.checks import InputError, RefusedError, require_choice, require_positive
+from scresist.checks import InputError, RefusedError, counted, require_choice, require_positive
 from scresist.contrasts.arms import contrast_table, q_values, refusals, spread_note, unshared
 from scresist.contrasts.engine import METHODS, Tested, describe, evaluate_contrast
 from scresist.contrasts.genes import summed_units
@@ -110,7 +110,8 @@ def composition(
         result[f"share_{side}"] = shares.reindex(pd.MultiIndex.from_tuples(keys)).to_numpy() if keys else np.nan
     result["fold_change"] = np.nan if transform == "arcsine" else np.exp(result["effect"])
     if len(small):
-        notes.append(f"{len(small)} samples left out, fewer than {min_cells} cells: {', '.join(map(str, small))}")
+        left_out = counted(len(small), "sample")
+        notes.append(f"{left_out} left out, fewer than {min_cells} cells: {', '.join(map(str, small))}")
     settings = {
         "method": method, "n_permutations": int(n_permutations), "alpha": alpha, "transform": transform,
         "min_cells": min_cells, "covariates": list(design.covariates),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from scresist.checks import InputError, MissingColumnError, require_columns, suggestion
+from scresist.checks import InputError, MissingColumnError, counted, require_columns, suggestion
 from scresist.study.design import Contrast, Design
 
 VALUE_COLUMNS = ("value", "score")
@@ -165,7 +165,8 @@ def contrast_units(
         lacking = sheet[column].isna()
         if lacking.any():
             who = sorted(set(sheet.loc[lacking, "patient"].astype(str)))
-            notes.append(f"{contrast.name}: {len(who)} patients left out, {column} is missing ({', '.join(who)})")
+            left_out = counted(len(who), "patient")
+            notes.append(f"{contrast.name}: {left_out} left out, {column} is missing ({', '.join(who)})")
             sheet = sheet[~lacking]
     place = {arm: k for k, arm in enumerate(contrast.arms)} if contrast.order else {contrast.test: 1}
     step = sheet["arm"].map(lambda arm: place.get(arm, 0)).astype(float)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scresist.cells.focus import resolve_focus
 from scresist.cells.network_cells import check_genes
-from scresist.checks import RefusedError, require_columns
+from scresist.checks import RefusedError, counted, require_columns
 from scresist.kernels.modules import eigengenes, signed_kme
 from scresist.networks.by_log import from_log
 from scresist.networks.by_residuals import from_residuals
@@ -196,8 +196,8 @@ def _check_patients(obs: pd.DataFrame, minimum: int) -> None:
     found = obs["patient"].dropna().nunique()
     if found < minimum:
         raise RefusedError(
-            f"the cells come from {found} patients and {minimum} are needed: modules of so few may be specific to "
-            f"them; set min_patients={found} to build the network anyway"
+            f"the cells come from {counted(found, 'patient')} and {minimum} are needed: modules of so few may be "
+            f"specific to them; set min_patients = {found} (a keyword, or in [networks] of study.toml) to build it"
         )
 
 

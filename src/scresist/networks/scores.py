@@ -10,7 +10,7 @@ from scresist import keys
 from scresist.cells.counts import raw_counts, row_sums, sum_counts
 from scresist.cells.focus import resolve_focus
 from scresist.cells.network_cells import check_genes
-from scresist.checks import InputError, require_columns, require_positive
+from scresist.checks import InputError, counted, require_columns, require_positive
 from scresist.kernels.components import cell_component
 from scresist.kernels.normalise import log1p_per_10k
 from scresist.networks.network import Network
@@ -65,7 +65,8 @@ def module_scores(
     scores[few] = np.nan
     if few.any():
         listed = ", ".join(f"{name} ({n})" for name, n in zip(names[few], n_cells[few], strict=True))
-        notes.append(f"{int(few.sum())} samples have fewer than {min_cells} cells and no score: {listed}")
+        without = counted(int(few.sum()), "sample")
+        notes.append(f"{without} with fewer than {min_cells} cells, without a score: {listed}")
     table = pd.DataFrame(
         {
             "sample": np.repeat(names.astype(str), len(net.names)),

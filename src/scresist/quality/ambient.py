@@ -6,6 +6,7 @@ import numpy as np
 
 from scresist import keys
 from scresist.cells import raw_counts, sum_counts
+from scresist.checks import counted
 from scresist.kernels.aggregate import sum_by_group
 from scresist.kernels.ambient import contamination
 from scresist.quality.lineage import UNKNOWN, lineage_markers
@@ -80,13 +81,14 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
         keys.put(cohort, name, estimates[codes, k])
     notes = []
     if from_empty:
-        notes.append(f"the ambient profile comes from empty droplets in {len(from_empty)} samples")
+        notes.append(f"the ambient profile comes from empty droplets in {counted(len(from_empty), 'sample')}")
     if len(from_empty) < len(names):
-        notes.append(f"the ambient profile is estimated from all cells in {len(names) - len(from_empty)} samples")
+        others = counted(len(names) - len(from_empty), "sample")
+        notes.append(f"the ambient profile is estimated from all cells in {others}")
     if absurd.any():
         alike = "the clusters that are used as lineages there make the same genes, as in cell lines"
-        notes.append(f"contamination cannot be estimated in {int(absurd.sum())} samples: {alike}")
+        notes.append(f"contamination cannot be estimated in {counted(int(absurd.sum()), 'sample')}: {alike}")
     unknown = int((np.isnan(estimates[:, 0]) & ~absurd).sum())
     if unknown:
-        notes.append(f"contamination cannot be estimated in {unknown} samples: too few lineages or counts")
+        notes.append(f"contamination cannot be estimated in {counted(unknown, 'sample')}: too few lineages or counts")
     return notes

@@ -8,6 +8,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from scresist.cells import raw_counts
+from scresist.checks import counted
 from scresist.parallel import map_tasks
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def score_doublets(
     notes = []
     if small:
         shown = ", ".join(small[:6]) + (", ..." if len(small) > 6 else "")
-        notes.append(f"doublets were not looked for in {len(small)} samples with fewer than {MIN_CELLS} cells: {shown}")
+        without = counted(len(small), "sample")
+        notes.append(f"doublets were not looked for in {without} with fewer than {MIN_CELLS} cells: {shown}")
     return Doublets(score, called, tuple(notes))
 
 

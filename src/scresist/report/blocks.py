@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from scresist import tables
+from scresist.checks import counted
 from scresist.contrasts.verdict import SMALLEST_P
 from scresist.plots.style import arm_colours, colours
 
@@ -77,7 +78,7 @@ def plain_table(
     """A table with numbers written for reading, without its empty columns."""
     present = [c for c in columns if c.source in frame.columns and (frame.empty or frame[c.source].notna().any())]
     rows = [[_cell(row[c.source], c) for c in present] for row in frame.head(at_most).to_dict("records")]
-    shown = f"{len(frame)} rows" if len(frame) <= at_most else f"the first {at_most} of {len(frame)} rows"
+    shown = counted(len(frame), "row") if len(frame) <= at_most else f"the first {at_most} of {len(frame):,} rows"
     more = f"{shown}; all in {file}" if file else ""
     return {"kind": "table", "columns": present, "rows": rows, "more": more}
 

@@ -26,8 +26,8 @@ def communication(folder: Folder) -> Section | None:
         return None
     blocks += [bullets(folder.notes("communication"))] if folder.notes("communication") else []
     lead = (
-        "Inferred from expression in every sample by itself, on one scale; a population missing from a biopsy is "
-        "missing here, not silent."
+        "Inferred from expression in every sample by itself, on one scale; a population that a biopsy does "
+        "not contain has no value there, rather than a value of 0."
     )
     return Section("communication", "Communication", lead, blocks)
 

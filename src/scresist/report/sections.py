@@ -61,7 +61,7 @@ def summary(folder: Folder) -> Section:
         steps = [entry["step"] for entry in folder.facts["steps"]]
         reason = "the study names no contrast" if "contrasts" in steps else (
             f"the last step of this run is {steps[-1] if steps else 'none'}")  # fmt: skip
-        blocks.append(text(f"No comparison of arms was made: {reason}. The page describes."))
+        blocks.append(text(f"No comparison of arms was made: {reason}. The page only describes the cells."))
     refusals = folder.facts["refusals"]
     if refusals:
         listed_text = [f"{r['step']}, {r['what']}: {r['reason']}" for r in refusals]
@@ -306,7 +306,8 @@ def quality(folder: Folder) -> Section:
     notes = [*folder.notes("quality"), *folder.notes("ingest")]
     if notes:
         blocks += [heading("Notes of reading and quality control"), bullets(notes)]
-    return Section("quality", "Quality", "Thresholds adapt to each sample; the reasons are exclusive.", blocks)
+    lead = "Thresholds adapt to each sample; a barcode that was removed counts under its first reason only."
+    return Section("quality", "Quality", lead, blocks)
 
 
 def methods(folder: Folder) -> Section:

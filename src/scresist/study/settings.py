@@ -130,6 +130,7 @@ class NetworksSection(_Section):
     max_module_share: float = Field(default=1 / 3, gt=0, le=1)
     k: int | None = Field(default=None, ge=2)
     max_shared: int | None = Field(default=None, ge=0)
+    min_patients: int | None = Field(default=None, ge=1)
     bootstraps: int = Field(default=20, ge=0)
     consensus: bool = False
 

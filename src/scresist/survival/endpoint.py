@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scresist.checks import InputError, RefusedError, require_columns, suggestion
+from scresist.checks import InputError, RefusedError, counted, require_columns, suggestion
 from scresist.contrasts.units import feature_table
 from scresist.study.design import AT_PROGRESSION, BEFORE, ON, TAKEN, Design
 
@@ -61,11 +61,12 @@ def gather(
     sheet = sheet.loc[[p for p in sorted(by_patient.index) if p in sheet.index]]
     complete = sheet[[time, event, *wanted]].notna().all(axis=1)
     if unknown or not complete.all():
-        notes.append(f"{len(unknown) + int((~complete).sum())} patients without {time}, {event} or covariates left out")
+        incomplete = counted(len(unknown) + int((~complete).sum()), "patient")
+        notes.append(f"{incomplete} without {time}, {event} or covariates left out")
     sheet = sheet[complete]
     passed = sheet[time].to_numpy(float) > landmark
     if not passed.all():
-        notes.append(f"{int((~passed).sum())} patients left out: their time ended by {landmark:g}")
+        notes.append(f"{counted(int((~passed).sum()), 'patient')} left out: their time ended by {landmark:g}")
     sheet = sheet[passed]
     return Endpoint(
         sheet, sheet[time].to_numpy(float) - landmark, sheet[event].to_numpy(float).astype(int),
@@ -141,7 +142,7 @@ def _baseline(wide: pd.DataFrame, design: Design, measured_in: Iterable[str] | N
     ):
         if left.any():
             arms = ", ".join(sorted(set(sheet.loc[left, "arm"].astype(str))))
-            notes.append(f"{int(left.sum())} samples of {arms} not used: {reason}")
+            notes.append(f"{counted(int(left.sum()), 'sample')} of {arms} not used: {reason}")
     used = sheet[usable]
     return wide.loc[used.index].groupby(used["patient"].astype(str)).mean(), notes
 

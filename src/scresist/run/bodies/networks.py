@@ -75,7 +75,7 @@ def networks(state: State, study: Study, context: Context) -> None:
 def settings_of(own: NetworksSection) -> dict[str, Any]:
     """The keywords of `networks.build` that the section [networks] sets."""
     names = ("fraction", "n_genes", "values", "n_components", "network", "correlation", "start", "power", "deep_split",
-             "merge_height", "min_module_size", "max_module_share")  # fmt: skip
+             "merge_height", "min_module_size", "max_module_share", "min_patients")  # fmt: skip
     given = {name: value for name in ("k", "max_shared") if (value := getattr(own, name)) is not None}
     return {name: getattr(own, name) for name in names} | given | {"reduction": own.space}
 
