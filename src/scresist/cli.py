@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from scresist import __version__
-from scresist.checks import InputError, ScresistError
+from scresist.checks import InputError, ScresistError, counted
 
 app = typer.Typer(
     add_completion=False,
@@ -101,8 +101,8 @@ def check(study: Study, as_json: Json = False) -> None:
         for row in design:
             show(f"design: {row['sentence']}")
         cells = sum(int(f["cells"]) for f in facts if f.get("cells", 0) > 0)  # NaN where a sample was not read
-        show(f"{len(errors)} errors, {sum(p.severity == 'warning' for p in problems)} warnings; "
-             f"{len(facts)} samples, {cells} barcodes")  # fmt: skip
+        show(f"{counted(len(errors), 'error')}, {counted(sum(p.severity == 'warning' for p in problems), 'warning')}; "
+             f"{counted(len(facts), 'sample')}, {counted(cells, 'barcode')}")  # fmt: skip
     if errors:
         raise SystemExit(2)
 

@@ -62,7 +62,8 @@ def preservation(
     moving = (X.max(axis=0) > X.min(axis=0)) & (Y.max(axis=0) > Y.min(axis=0)) & ~np.isnan(Y).any(axis=0)
     if moving.sum() < 20:
         raise InputError(
-            f"{int(moving.sum())} genes vary in both data sets, and at least 20 are needed; are the names of one kind?"
+            f"{int(moving.sum())} genes vary in both data sets, and at least 20 are needed; check that both "
+            "have gene symbols, or both Ensembl ids"
         )
     labels = pd.Series(net.labels, net.genes)[shared].to_numpy()[moving]
     sizes = np.bincount(labels, minlength=len(net.names) + 1)

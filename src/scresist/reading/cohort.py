@@ -167,7 +167,7 @@ def _load(study: Study, sample: str, problems: Problems) -> _Sample | None:
         problems.warning(
             shown,
             f"sample {sample} has {matrix.counts.shape[0]} cells, below quality.min_cells",
-            "it describes but weighs little; merge it or leave it out",
+            "so few cells hardly count in a comparison; merge the sample with another, or leave it out",
             value=matrix.counts.shape[0],
         )
     counts = sparse.csr_array(matrix.counts.astype(np.int32))

@@ -42,7 +42,7 @@ def validation(folder: Folder) -> Section | None:
     blocks += [heading("Notes on the second cohort"), bullets(list(dict.fromkeys(notes)))] if notes else []
     lead = (
         f"The modules of this study in other patients: {found['cohort'].iloc[0]}. A module that is not preserved there "
-        "may still differ between arms, but then it is another thing that differs: such a test is suggestive at most."
+        "may still differ between arms, but then something else differs: such a test is suggestive at most."
     )
     return Section("validation", "The second cohort", lead, blocks)
 

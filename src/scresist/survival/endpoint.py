@@ -1,4 +1,4 @@
-"""What may predict an endpoint: one value per patient, from samples taken before its clock ran."""
+"""What may predict an endpoint: one value per patient, from samples taken before treatment."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -137,7 +137,7 @@ def _baseline(wide: pd.DataFrame, design: Design, measured_in: Iterable[str] | N
         raise RefusedError(_no_early_sample(sheet, when))
     notes = []
     for reason, left in (
-        ("taken when the clock had run", when.notna() & ~usable),
+        ("taken after the time of the endpoint began", when.notna() & ~usable),
         ("it is not known when they were taken", when.isna() & ~usable),
     ):
         if left.any():

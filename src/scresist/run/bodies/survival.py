@@ -1,4 +1,4 @@
-"""Survival: whether genes and modules predict the endpoint, from samples taken before its clock ran."""
+"""Survival: whether genes and modules predict the endpoint, from samples taken before treatment."""
 
 import pandas as pd
 
@@ -61,7 +61,7 @@ def _values(state: State, study: Study) -> pd.DataFrame | None:
 
 STEP = Step(
     name="survival",
-    meaning="fits Cox models of the endpoint, from samples taken before its clock ran",
+    meaning="fits Cox models of the endpoint, from samples taken before treatment",
     body=survival,
     after=("contrasts",),
     settings=("survival", "focus"),
