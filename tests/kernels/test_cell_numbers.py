@@ -8,7 +8,7 @@ from scipy.special import digamma, polygamma
 
 from oracle import SHARED, needs_shared
 from scresist.contrasts import composition
-from scresist.kernels.cell_numbers import log_odds, log_rates, log_ratios
+from scresist.kernels.cell_numbers import log_odds, log_rates, log_ratios, mean_shares
 from scresist.study.design import Contrast, Design
 
 
@@ -88,3 +88,15 @@ def test_log_odds_against_the_beta_binomial_models_of_r():
     assert distance.median() < 0.15
     assert distance.max() < 2
     assert stats.spearmanr(found["p"], found["lr_p"]).statistic > 0.95
+
+
+def test_a_mean_by_precision_says_nothing_of_the_difference_between_deep_and_shallow_biopsies():
+    rng, total = np.random.default_rng(5), np.array([5000] * 8 + [100] * 4)
+    share = 0.012 * np.exp(0.5 * rng.normal(size=(12, 4000)))
+    counts = rng.binomial(total[:, None], share)
+    counts = counts[:, counts.sum(axis=0) > 0]
+    shares = counts / total[:, None]
+    difference = shares[8:].mean(axis=0) - shares[:8].mean(axis=0)
+    related = [np.corrcoef(mean, difference)[0, 1] for mean in (mean_shares(counts, total), shares.mean(axis=0))]
+    assert abs(related[0]) < 0.1
+    assert related[1] > 0.25

@@ -13,7 +13,7 @@ from scresist.contrasts.genes import summed_units
 from scresist.contrasts.influence import leave_one_patient_out
 from scresist.contrasts.units import Units, check_design, feature_table
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.cell_numbers import log_odds, log_ratios
+from scresist.kernels.cell_numbers import log_odds, log_ratios, mean_shares
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
 
@@ -74,8 +74,8 @@ def composition(
     `effect_low_reference` and `effect_high_reference` (the effect were the reference the cell type at the first or
     third quartile of effects, not the median), `share_effect` and `share_p_value` (log odds of the share),
     `share_test`, `share_reference` (mean share of the patients of each arm), `fold_change` (exp of the effect; NaN
-    under arcsine). A type is tested where both arms are expected to have at least 5 cells of it, at the share that all
-    patients of the contrast have.
+    under arcsine). A type is tested where both arms are expected to have at least 5 cells of it, at the mean
+    share of all patients of the contrast, each weighted by its precision.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def _not_tested(units: Units) -> np.ndarray:
     reason = np.full(counts.shape[1], "", dtype=object)
     if not len(counts):
         return reason
-    share = (counts / total[:, None]).mean(axis=0)
+    share = mean_shares(counts, total)
     for arm, name in ((units.is_test, units.contrast.test), (units.is_reference, units.contrast.reference)):
         few = (share * total[arm].sum() < MINIMUM_EXPECTED) & (reason == "")
         reason[few] = f"fewer than {MINIMUM_EXPECTED} cells expected in arm {name}"

@@ -10,6 +10,7 @@ from scipy.stats import binom, poisson
 _OUTER = (np.arange(16) + 0.5) / 16  # quantiles over patients
 _INNER = (np.arange(8) + 0.5) / 8  # quantiles over cells
 _SMALL, _LARGE = 1e-4, 1e4  # a squared coefficient of variation between patients
+_LARGEST_CORRELATION = 0.9  # of the cells of a patient
 _ROUNDS = 4
 _CHANGED = 3.0  # a type whose arms differ by more standard errors is no part of the reference
 
@@ -77,7 +78,7 @@ def log_odds(counts: np.ndarray, total: np.ndarray) -> LogNumbers:
         Cells of each unit in all, positive; shape (units,).
     """
     n = np.broadcast_to(total[:, None], counts.shape).astype(float)
-    mean, correlation = _moments(counts, n, _binomial_variance, 0.9)
+    mean, correlation = _moments(counts, n, _binomial_variance, _LARGEST_CORRELATION)
     size = (1 - correlation) / correlation
     one, other = mean * size, (1 - mean) * size
     prior, variance = digamma(one) - digamma(other), polygamma(1, one) + polygamma(1, other)
@@ -87,6 +88,23 @@ def log_odds(counts: np.ndarray, total: np.ndarray) -> LogNumbers:
     rest = n[:, :, None, None] - cells
     left = polygamma(1, one[:, None, None] + cells) + polygamma(1, other[:, None, None] + rest)
     return _stretched(given, prior, left.mean(axis=(2, 3)), mean, variance)
+
+
+def mean_shares(counts: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Mean share of each type over patients, each weighted by its precision; shape (types,).
+
+    So weighted, a mean tells nothing of how two groups of patients differ: types may be chosen by it before a test of
+    the difference. The plain mean is high where shallow biopsies have many cells of a type by chance.
+
+    Parameters
+    ----------
+    counts
+        Cells of each unit and type, shape (units, types).
+    total
+        Cells of each unit in all, positive; shape (units,).
+    """
+    n = np.broadcast_to(total[:, None], counts.shape).astype(float)
+    return _moments(counts, n, _binomial_variance, _LARGEST_CORRELATION)[0]
 
 
 def log_ratios(counts: np.ndarray, total: np.ndarray, is_test: np.ndarray) -> LogRatios:
