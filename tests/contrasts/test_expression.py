@@ -256,3 +256,15 @@ def test_a_class_that_rests_on_one_patient_is_undecided():
     assert table.loc[0, "class"] == "undecided"
     assert table.loc[0, "influence_patient"] == "p0"
     assert table.loc[0, "reason"] == "primary only, but it rests on patient p0"
+
+
+def test_an_arm_of_shallow_samples_makes_no_finding():
+    rng, design = np.random.default_rng(1), two_arms(8, 4)
+    test = (design.samples["arm"] == "resistant").to_numpy()
+    spread = 0.3 * np.sqrt(10 / rng.chisquare(10, 3000)) * rng.normal(size=(12, 3000))
+    rate = rng.lognormal(0.5, 1.5, 3000) * np.exp(spread) * rng.uniform(0.5, 2, 12)[:, None]
+    counts = pd.DataFrame(rng.poisson(rate * np.where(test, 50, 1)[:, None]), design.samples.index).add_prefix("g")
+    found = expression(counts, design, influence=False)
+    assert 0.035 < (found.table["p_value"] < 0.05).mean() < 0.065  # 0.10, where genes without two counts are tested
+    assert not (found.table["q_value"] < 0.05).any()
+    assert any("too few counts to be compared" in note for note in found.notes)

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from oracle import SHARED, needs_shared
-from scresist.kernels.counts import enough_counts, lowess, tmm_factors
+from scresist.kernels.counts import comparable_depth, enough_counts, lowess, tmm_factors
 from scresist.kernels.moderated import squeeze, variance_prior
 from scresist.kernels.normalise import log2_counts_per_million
 from scresist.kernels.patient_model import fit_patient_model
@@ -79,3 +79,26 @@ def test_shrinkage_beats_the_raw_estimates_and_keeps_the_sure():
     sure = (np.abs(true) > 3) & (se < 0.2)
     np.testing.assert_allclose(shrunken[sure], raw[sure], rtol=0.05)
     assert np.isnan(shrink_effects(np.array([np.nan, 1.0]), np.ones(2))[0])
+
+
+def test_a_group_is_deep_enough_by_what_all_samples_let_expect():
+    rng = np.random.default_rng(3)
+    depth, shallow = np.r_[np.full(8, 50.0), np.ones(4)], np.arange(12) >= 8
+    rate = rng.lognormal(0.5, 1.0, 4000) * np.exp(0.3 * rng.normal(size=(12, 4000)))
+    counts = rng.poisson(rate * depth[:, None])
+    deep = comparable_depth(counts, [~shallow, shallow])
+    share = counts / counts.sum(axis=1, keepdims=True)
+    difference = share[shallow].mean(axis=0) - share[~shallow].mean(axis=0)
+    near = np.flatnonzero((rate.mean(axis=0) > 1.5) & (rate.mean(axis=0) < 3))
+    chosen, plain = deep[1][near], counts[shallow].mean(axis=0)[near] >= 2
+    apart = [difference[near][m].mean() - difference[near][~m].mean() for m in (chosen, plain)]
+    assert abs(apart[0]) < 0.15 * apart[1]  # chosen blind to the difference
+    assert deep[0].mean() > 0.99
+    assert 0.1 < deep[1].mean() < 0.9
+
+
+def test_a_gene_that_only_a_shallow_group_has_is_kept():
+    counts = np.vstack([np.tile([1000, 0], (8, 1)), np.tile([20, 12], (4, 1))])
+    groups = [np.arange(12) < 8, np.arange(12) >= 8, np.zeros(12, bool)]
+    assert comparable_depth(counts, groups).all()
+    assert not comparable_depth(np.vstack([counts[:8], np.tile([20, 1], (4, 1))]), groups)[1, 1]

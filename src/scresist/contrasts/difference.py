@@ -25,7 +25,7 @@ from scresist.contrasts.shared import (
 from scresist.contrasts.units import Units, check_design, contrast_units, feature_table
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.arm_variance import VarianceRatio, arm_variances, arm_weights, degrees_left, variance_ratio
-from scresist.kernels.counts import enough_counts, tmm_factors, voom
+from scresist.kernels.counts import comparable_depth, enough_counts, tmm_factors, voom
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.patient_model import fit_patient_model
 from scresist.kernels.precision import cell_precision
@@ -168,6 +168,7 @@ def _compare(
     precision: np.ndarray | None = None
     if counts:
         kept = enough_counts(units.values, max(float(np.bincount(code, minlength=len(arms)).min()), 1))
+        kept &= comparable_depth(units.values, [code == k for k in range(len(arms))]).all(axis=0)
         units, features = units.features(kept), features[kept]
         library = units.values.sum(axis=1)
         if len(model) > np.linalg.matrix_rank(model) == model.shape[1] and (library > 0).all() and kept.any():

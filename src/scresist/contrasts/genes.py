@@ -16,7 +16,7 @@ from scresist.contrasts.influence import Influence, leave_one_patient_out
 from scresist.contrasts.other_arms import OtherArm, other_arms
 from scresist.contrasts.units import Units, check_design, contrast_units
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.counts import enough_counts, tmm_factors, voom
+from scresist.kernels.counts import comparable_depth, enough_counts, tmm_factors, voom
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.normalise import log2_counts_per_million
 from scresist.kernels.shrinkage import shrink_effects
@@ -137,7 +137,7 @@ def _cell_type(
     if min(n_test, n_reference) == 0:
         arm = contrast.test if n_test == 0 else contrast.reference
         return None, [f"{contrast.name}, {cell_type}: not tested, no patient of arm {arm} has enough cells"]
-    kept = _enough_counts(units)
+    kept, shallow = _enough_counts(units)
     if not kept.any():
         return None, [f"{contrast.name}, {cell_type}: not tested, no gene has enough counts"]
     library = units.values[:, kept].sum(axis=1)
@@ -163,6 +163,7 @@ def _cell_type(
     table["cell_type"] = cell_type
     counted = table.loc[table["reason"] != "", "reason"].value_counts()
     reasons = [f"{contrast.name}, {cell_type}: {n} genes not tested: {why}" for why, n in counted.items()]
+    reasons += [f"{contrast.name}, {cell_type}: {note}" for note in shallow]
     notes = [f"{note.removesuffix(')')}; {cell_type})" for note in spread_note(tested, contrast)]
     return table, [*units.notes, *reasons, *notes]
 
@@ -189,11 +190,17 @@ def summed_units(counts: pd.DataFrame, design: Design, contrast: Contrast) -> Un
     return units.keep(units.paired) if contrast.pairing == "paired" else units
 
 
-def _enough_counts(units: Units) -> np.ndarray:
-    """Genes with enough counts to test."""
+def _enough_counts(units: Units) -> tuple[np.ndarray, list[str]]:
+    """Genes with enough counts to test, and notes on the arms that are too shallow for others."""
     model = model_matrix(units)
     leverage = np.sum(np.linalg.qr(model)[0] ** 2, axis=1) if np.linalg.matrix_rank(model) == model.shape[1] else 0.5
-    return enough_counts(units.values, float(1 / np.max(leverage)))
+    enough = enough_counts(units.values, float(1 / np.max(leverage)))
+    names = units.contrast.arms if units.contrast.order else (units.contrast.reference, units.contrast.test)
+    deep = comparable_depth(units.values, [units.arm == step for step in range(len(names))])
+    lost = [(name, int((enough & ~own).sum())) for name, own in zip(names, deep, strict=True)]
+    notes = [f"{n} genes not tested: the patients of arm {name} have too few counts to be compared with the other arm"
+             for name, n in lost if n]  # fmt: skip
+    return enough & deep.all(axis=0), notes
 
 
 def model_matrix(units: Units) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Comparable counts: genes with enough counts to be tested, library factors, and the precision of a count."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ from numba import njit
 from scipy.stats import rankdata
 
 from scresist.kernels.normalise import log2_counts_per_million
+
+TYPICAL_DISPERSION = 0.2  # squared coefficient of variation of a gene between patients, for weights alone
 
 
 def enough_counts(
@@ -44,6 +47,41 @@ def enough_counts(
         cutoff = min_count / np.median(library) * 1e6
         enough = (counts / library[:, None] * 1e6 >= cutoff).sum(axis=0) >= smallest_group - 1e-14
     return enough & (counts.sum(axis=0) >= min_total - 1e-14)
+
+
+def comparable_depth(
+    counts: np.ndarray, groups: Sequence[np.ndarray], *, min_expected: float = 2, min_seen: float = 10
+) -> np.ndarray:
+    """Genes that each group of samples is deep enough for, so that a group's depth does not move its log values.
+
+    The mean of log counts per million does not depend on the depth only where some two counts are expected; with
+    fewer, a shallow group differs from a deep one though the rates are the same. What is expected follows from the mean
+    rate of all samples, each weighted by its precision, which tells nothing of how the groups differ: genes that are
+    chosen by it are not chosen by what is tested. A gene that a group has `min_seen` counts of is kept in any case.
+
+    Parameters
+    ----------
+    counts
+        Shape (samples, genes).
+    groups
+        Masks of the samples of each group, shape (samples,).
+    min_expected, min_seen
+        Mean counts of a gene per sample of a group.
+
+    Returns
+    -------
+    Mask, shape (groups, genes); all of it where a group has no sample.
+    """
+    library = counts.sum(axis=1)
+    pooled = counts.sum(axis=0) / max(library.sum(), 1)
+    precision = library[:, None] / (1 + TYPICAL_DISPERSION * library[:, None] * pooled)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = np.nansum(precision * (counts / library[:, None]), axis=0) / precision.sum(axis=0)
+    deep = np.ones((len(groups), counts.shape[1]), dtype=bool)
+    for group, own in zip(deep, groups, strict=True):
+        if own.any():
+            group[:] = (rate * library[own].mean() >= min_expected) | (counts[own].mean(axis=0) >= min_seen)
+    return deep
 
 
 def tmm_factors(counts: np.ndarray, *, trim_ratio: float = 0.3, trim_abundance: float = 0.05) -> np.ndarray:

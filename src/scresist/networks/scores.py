@@ -12,7 +12,7 @@ from scresist.cells.focus import resolve_focus
 from scresist.cells.network_cells import check_genes
 from scresist.checks import InputError, counted, require_columns, require_positive
 from scresist.kernels.components import cell_component
-from scresist.kernels.normalise import log1p_per_10k
+from scresist.kernels.normalise import log1p_per_10k, log1p_per_10k_of_sums
 from scresist.networks.network import Network
 from scresist.results import Result
 
@@ -24,7 +24,8 @@ def module_scores(
 ) -> Result:
     """Mean expression of each module's genes in each sample's cells of the compartment, weighted by kME.
 
-    Counts are summed over a sample's cells, log-normalised, and standardised gene by gene with the mean and deviation
+    Counts are summed over a sample's cells, log-normalised (so that the number of cells does not move the mean), and
+    standardised gene by gene with the mean and deviation
     that the gene has over the network's metacells; a score is their mean over the module's genes, weighted by kME.
     Zero is the average metacell, one a metacell standard deviation. Nothing is harmonised between samples.
 
@@ -60,7 +61,7 @@ def module_scores(
     names = samples.categories
     codes = np.where(inside, samples.codes.to_numpy(), -1)
     pooled, n_cells = sum_counts(adata, codes, len(names)), np.bincount(codes[codes >= 0], minlength=len(names))
-    scores, notes = score_profiles(net, log1p_per_10k(pooled), adata.var_names)
+    scores, notes = score_profiles(net, log1p_per_10k_of_sums(pooled), adata.var_names)
     few = n_cells < min_cells
     scores[few] = np.nan
     if few.any():
