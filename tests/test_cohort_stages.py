@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
+from anndata import AnnData
+from scipy import sparse, stats
 from sklearn.metrics import adjusted_rand_score
 
 import scresist as sr
@@ -268,7 +269,35 @@ def test_signature_means_are_missing_not_zero_where_cells_are_few():
     assert table.loc[table["n_cells"] >= 10, "value"].notna().all()
     row = table[(table["cell_type"] == "all cells") & (table["signature"] == "proliferation")].iloc[0]
     inside = (cohort.obs["sample"] == row["sample"]).to_numpy()
-    assert row["value"] == pytest.approx(cohort.obsm["signatures"]["proliferation"][inside].mean())
+    weights = cohort.uns["signature_weights"]["proliferation"]
+    at = cohort.var_names.get_indexer(weights.index)
+    own, every = (np.asarray(cohort.layers["counts"][rows].sum(axis=0)).ravel() for rows in (inside, slice(None)))
+    expected = (np.log1p(own[at] / own.sum() * 1e4) - np.log1p(every[at] / every.sum() * 1e4)) @ weights
+    assert row["value"] == pytest.approx(expected, abs=0.01)  # many counts: nothing to correct
+
+
+def test_signatures_do_not_differ_where_only_the_depth_of_cells_does():
+    rng, n_genes = np.random.default_rng(4), 1000
+    base = rng.lognormal(-0.5, 1.6, n_genes)
+    base /= base.sum()
+    moderate = np.flatnonzero((base > 3e-5) & (base < 8e-4))
+    sets = {f"set {k}": [f"G{g}" for g in rng.choice(moderate, 12, replace=False)] for k in range(20)}
+    counts, of = [], []
+    for sample in range(12):
+        depth = (1500 if sample < 6 else 4500) * rng.lognormal(0, 0.4, 60)
+        rate = base * np.exp(0.3 * rng.normal(size=n_genes))
+        counts.append(rng.poisson(depth[:, None] * rate / rate.sum()))
+        of += [f"S{sample:02d}"] * 60
+    obs = pd.DataFrame({"sample": of, "cell_type": "T"}, index=[f"c{i}" for i in range(720)])
+    cohort = AnnData(None, obs, pd.DataFrame(index=[f"G{g}" for g in range(n_genes)]))
+    cohort.layers["counts"], cohort.uns["samples"] = sparse.csr_matrix(np.vstack(counts)), np.array(sorted(set(of)))
+    score(cohort, sets=sets)
+    wide = by_sample(cohort).table.query("cell_type == 'T'")
+    wide = wide.pivot_table(index="sample", columns="signature", values="value")
+    cells = cohort.obsm["signatures"].groupby(cohort.obs["sample"].to_numpy()).mean()
+    p, p_cells = (stats.ttest_ind(values.iloc[:6], values.iloc[6:]).pvalue for values in (wide, cells))
+    assert (p < 0.05).sum() <= 3
+    assert (p_cells < 0.05).all()  # the mean of the cells' scores
 
 
 def test_single_gene_signatures_and_shares_of_measured_genes():

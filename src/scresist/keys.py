@@ -68,6 +68,7 @@ KEYS = (
     Key("malignancy_facts", "uns", "table", "malignancy", "signal and numbers of cells per patient"),
     Key("population", "obs", "category", "microenvironment", "malignant, or the cell type: what is compared"),
     Key("signature_notes", "uns", "str", "microenvironment", "signatures that are not scored, and why"),
+    Key("signature_weights", "uns", "DataFrame", "microenvironment", "weight of each gene in each signature"),
     Key("signatures", "obsm", "DataFrame", "microenvironment", "signature score per cell"),
 )
 

@@ -71,7 +71,9 @@ def count_blocks(
         yield here, _checked(_in_memory(matrix, here if chosen is None else chosen[here]), where)
 
 
-def sum_counts(adata: Any, codes: np.ndarray, n_groups: int, *, layer: str = "auto") -> np.ndarray:
+def sum_counts(
+    adata: Any, codes: np.ndarray, n_groups: int, *, genes: np.ndarray | None = None, layer: str = "auto"
+) -> np.ndarray:
     """Sum of the counts of each gene over the cells of each group.
 
     Parameters
@@ -82,15 +84,17 @@ def sum_counts(adata: Any, codes: np.ndarray, n_groups: int, *, layer: str = "au
         Group of each cell, from 0, or -1 for none. Shape (cells,).
     n_groups
         Number of groups.
+    genes
+        Positions of the genes to sum; None is all.
 
     Returns
     -------
     Shape (n_groups, genes), float64; 0 for a group without cells.
     """
-    sums = np.zeros((n_groups, adata.shape[1]))
+    sums = np.zeros((n_groups, adata.shape[1] if genes is None else len(genes)))
     chosen, own = _grouped(codes)
     for here, block in count_blocks(adata, layer=layer, cells=chosen):
-        sums += sum_by_group(block, own[here], n_groups)
+        sums += sum_by_group(block if genes is None else sparse.csr_array(block[:, genes]), own[here], n_groups)
     return sums
 
 

@@ -1,4 +1,4 @@
-"""Signatures: scored per cell, then averaged per sample and cell type, which is what the tests see."""
+"""Signatures: scored per cell to look at, and from summed counts per sample and cell type, which the tests see."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -9,8 +9,9 @@ from scipy import sparse
 
 from scresist import keys, resources
 from scresist.cells import log_normalised
+from scresist.cells.counts import sum_counts, total_counts
 from scresist.checks import RefusedError, require_columns
-from scresist.kernels.aggregate import mean_by_group
+from scresist.kernels.normalise import log1p_per_10k_of_sums
 from scresist.results import Result
 
 if TYPE_CHECKING:
@@ -78,11 +79,17 @@ def score(cohort: "AnnData", *, sets: Mapping[str, Sequence[str]] | None = None)
         weights[inside, k] = 1 / (sd[inside] * len(at))
     values = np.asarray(part @ weights) - (mean @ weights)
     keys.put(cohort, "signatures", pd.DataFrame(values, index=cohort.obs_names, columns=list(kept)))
+    keys.put(cohort, "signature_weights", pd.DataFrame(weights, cohort.var_names[used].astype(str), list(kept)))
     keys.put(cohort, "signature_notes", np.array(notes, dtype=object))
 
 
 def by_sample(cohort: "AnnData", *, groupby: str = "cell_type", min_cells: int = 10) -> Result:
-    """Mean signature score of each cell type (and of all cells) in each sample; NaN below `min_cells`.
+    """Signature score of each cell type (and of all cells) in each sample, from summed counts; NaN below `min_cells`.
+
+    The logarithm of a cell's few counts is too low on average, the more so the shallower the cell: a mean of cells'
+    scores would differ between arms whose cells have fewer counts, or were sequenced with other chemistry. Counts are
+    therefore summed over the cells first; the expected log1p per 10,000 then hardly depends on depth or cells. Zero is
+    the sum of all cells; the unit is standard deviations between cells.
 
     Parameters
     ----------
@@ -96,26 +103,38 @@ def by_sample(cohort: "AnnData", *, groupby: str = "cell_type", min_cells: int =
     Returns
     -------
     Result with columns sample, cell_type, signature, value, n_cells.
+
+    References
+    ----------
+    Lun (2018) bioRxiv 404962 (log-normalised means differ where only depths do).
     """
     require_columns(cohort.obs, ["sample", groupby], "the cohort")
-    scores = cohort.obsm["signatures"]
+    weights = cohort.uns["signature_weights"]
+    genes = pd.Index(cohort.var_names.astype(str)).get_indexer(weights.index)
     samples = [str(s) for s in cohort.uns["samples"]]
-    of_sample = pd.Categorical(cohort.obs["sample"].astype(str), categories=samples).codes.astype(int)
     kinds = pd.Categorical(cohort.obs[groupby].astype(str))
+    of_sample = pd.Categorical(cohort.obs["sample"].astype(str), categories=samples).codes.astype(int)
+    codes = np.where(of_sample >= 0, of_sample * len(kinds.categories) + kinds.codes, -1)
+    shape = (len(samples), len(kinds.categories))
+    sums = sum_counts(cohort, codes, shape[0] * shape[1], genes=genes).reshape(*shape, len(genes))
+    inside = codes >= 0
+    totals, cells = (
+        np.bincount(codes[inside], value, shape[0] * shape[1]).reshape(shape)
+        for value in (total_counts(cohort)[inside], np.ones(int(inside.sum())))
+    )
+    level = log1p_per_10k_of_sums(sums.sum(axis=(0, 1))[None], totals.sum()[None])[0]
+    parts = [("all cells", sums.sum(axis=1), totals.sum(axis=1), cells.sum(axis=1))]
+    parts += [(str(k), sums[:, i], totals[:, i], cells[:, i]) for i, k in enumerate(kinds.categories)]
     tables = []
-    for name, inside in [
-        ("all cells", np.ones(cohort.n_obs, dtype=bool)),
-        *((k, kinds == k) for k in kinds.categories),
-    ]:
-        codes = np.where(inside, of_sample, -1)
-        n = np.bincount(codes[codes >= 0], minlength=len(samples))
+    for name, own, total, n in parts:
         if not (n >= min_cells).any():
             continue
-        means = mean_by_group(scores.to_numpy(), codes, len(samples))
-        means[n < min_cells] = np.nan
-        wide = pd.DataFrame(means, index=pd.Index(samples, name="sample"), columns=scores.columns)
+        values = (log1p_per_10k_of_sums(own, total) - level) @ weights.to_numpy()
+        values[n < min_cells] = np.nan
+        wide = pd.DataFrame(values, index=pd.Index(samples, name="sample"), columns=weights.columns)
         tidy = wide.reset_index().melt(id_vars="sample", var_name="signature", value_name="value")
-        tables.append(tidy.assign(cell_type=name, n_cells=np.tile(n, scores.shape[1])))
+        tables.append(tidy.assign(cell_type=name, n_cells=np.tile(n.astype(int), weights.shape[1])))
     table = pd.concat(tables, ignore_index=True)[["sample", "cell_type", "signature", "value", "n_cells"]]
     notes = tuple(str(n) for n in cohort.uns.get("signature_notes", ()))
-    return Result(table, f"mean over the cells of a sample and type; below {min_cells} cells missing", notes=notes)
+    method = f"log counts of the summed cells of a sample and type; below {min_cells} cells missing"
+    return Result(table, method, notes=notes)
