@@ -42,13 +42,22 @@ def cells_with_responses():
     return out
 
 
+def with_counts(adata, depth=2000):
+    """The cells with counts of about that depth beside their log-normalised values."""
+    rng = np.random.default_rng(1)
+    rate = np.expm1(adata.X.toarray())
+    total = np.broadcast_to(depth, adata.n_obs)[:, None] * rng.lognormal(0, 0.2, (adata.n_obs, 1))
+    adata.layers["counts"] = sparse.csr_matrix(rng.poisson(rate / rate.sum(axis=1, keepdims=True) * total))
+    return adata
+
+
 def step(adata, folder, mode="sound", **settings):
     own = CommunicationSection(permutations=20, **settings)
     study = SimpleNamespace(
         settings=SimpleNamespace(communication=own, study=SimpleNamespace(organism="human")), design=design(adata),
         folder=Path(folder),
     )  # fmt: skip
-    run = State(Path(folder), cohort=adata, step="communication")
+    run = State(Path(folder), cohort=adata if "counts" in adata.layers else with_counts(adata), step="communication")
     communication(run, study, Context(1, mode=mode))
     return run
 
@@ -137,3 +146,18 @@ def test_what_cannot_be_computed_is_noted(tmp_path):
 def test_parity_describes_and_compares_nothing(tmp_path):
     run = step(cells_with_responses(), tmp_path, mode="parity")
     assert set(run.results) == {"communication", "communication_evidence", "communication_scores"}
+
+
+def test_links_of_arms_that_differ_in_depth_are_doubted(tmp_path):
+    adata = cells_with_responses()
+    arms = design(adata)
+    test = adata.obs["sample"].map(arms.samples["arm"]).to_numpy() == arms.contrasts[0].test
+    malignant = (adata.obs["population"] == "malignant").to_numpy()
+    run = step(with_counts(adata, np.where(test & malignant, 4000, 2000)), tmp_path)
+    links = run.results["communication_contrasts"].table
+    touched = (links[["source", "target"]] == "malignant").any(axis=1)
+    assert links.loc[touched, "doubts"].str.match("malignant cells of .* have (1.[89]|2|2.1) times as many").all()
+    assert (links.loc[~touched, "doubts"] == "").all()
+    chain = run.results["signal_chain_contrasts"].table
+    assert ((chain["doubts"] != "") == (chain["group"] == "malignant")).all()
+    assert any("no findings" in note for note in run.results["communication_contrasts"].notes)

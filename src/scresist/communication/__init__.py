@@ -8,6 +8,7 @@ from scresist.communication.conditions import (
     role_change_totals,
     role_changes,
 )
+from scresist.communication.depth import depths, with_depth_doubts
 from scresist.communication.exchange import SignalTensor, to_cellphonedb, to_liana, to_tensor
 from scresist.communication.filters import keep_shared_links
 from scresist.communication.gene_changes import condition_gene_changes, link_gene_changes
@@ -33,10 +34,12 @@ from scresist.communication.similarity import pathway_shift, pathway_similarity,
 __all__ = [
     "Communication", "LigandReceptorTable", "Patterns", "SignalTensor", "cellchatdb", "check_resource",
     "choose_patterns", "compare_totals", "condition_gene_changes", "contrast_chain", "contrast_communication",
-    "contrast_steps", "contribution", "coverage", "difference", "find_patterns", "group_centralities", "infer",
+    "contrast_steps", "contribution", "coverage", "depths", "difference", "find_patterns",
+    "group_centralities", "infer",
     "interaction_table", "is_shipped", "keep_shared_links", "lift", "link_evidence", "link_gene_changes",
     "locate_resource", "over_expressed_genes", "pathway_shift", "pathway_similarity", "pattern_matrix",
     "place_pathways",  "read_cellchatdb_rda", "read_cellphonedb", "read_liana", "read_resource",
     "resource_files", "responses", "role_change_totals", "role_changes", "score_links", "select_links",
     "signal_chain", "signalling_roles", "to_cellphonedb", "to_liana", "to_tensor",
+    "with_depth_doubts",
 ]  # fmt: skip

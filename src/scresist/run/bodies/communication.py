@@ -74,14 +74,19 @@ def _compare(state: State, study: Study, context: Context, com: "Communication",
     if not design.contrasts:
         return
     flow = each["pathway"].groupby(["sample", "pathway"], as_index=False)["value"].mean()
+    depth = stage.depths(state.cells, com)
+
+    def doubted(result: Result) -> Result:
+        return stage.with_depth_doubts(result, depth, design, rng=seed)
+
     tasks: dict[str, tuple[str, Callable[[], Result]]] = {
-        "flow_contrasts": ("comparison of arms", lambda: contrast_arms(flow, design, rng=seed)),
+        "flow_contrasts": ("comparison of arms", lambda: doubted(contrast_arms(flow, design, rng=seed))),
         "communication_contrasts": (
-            "comparison of links", lambda: stage.contrast_communication(com, design, rng=seed)),
+            "comparison of links", lambda: doubted(stage.contrast_communication(com, design, rng=seed))),
     }  # fmt: skip
     if chain is not None:
         tasks["signal_chain_contrasts"] = (
-            "comparison of responses", lambda: stage.contrast_steps(chain, design, rng=seed))  # fmt: skip
+            "comparison of responses", lambda: doubted(stage.contrast_steps(chain, design, rng=seed)))  # fmt: skip
     for name, (what, compute) in tasks.items():
         result = _noted(state, what, compute)
         if result is not None:
