@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+import depth_nulls
 import nulls
 from scresist import contrasts
 from scresist.contrasts.engine import evaluate_contrast
@@ -298,6 +299,9 @@ def main() -> None:
         size = (2, 500) if asked.quick else (20, 4_000)
         show(f"Counts: {size[0]} cohorts of {size[1]} genes", nulls.unequal_dispersion(rng, *size))
         show("Composition", nulls.composition(rng, max(draws // 8, 5)))
+        show("Arms of shallow samples", depth_nulls.genes_of_few_counts(rng, *size))
+        show("Module scores of few cells", depth_nulls.module_scores(rng, max(draws // 8, 5)))
+        show("Cells of unequal depth", depth_nulls.cells_of_unequal_depth(rng, max(draws // 80, 2)))
         show("Families in partly paired designs", nulls.partly_paired(rng, max(draws // 2, 10)))
         show("A third arm in the same fit", nulls.third_arm(rng, 2 * draws))
         show("A question declared beforehand", nulls.primary_question(rng, draws))
