@@ -156,7 +156,7 @@ def test_links_of_arms_that_differ_in_depth_are_doubted(tmp_path):
     run = step(with_counts(adata, np.where(test & malignant, 4000, 2000)), tmp_path)
     links = run.results["communication_contrasts"].table
     touched = (links[["source", "target"]] == "malignant").any(axis=1)
-    assert links.loc[touched, "doubts"].str.match("malignant cells of .* have (1.[89]|2|2.1) times as many").all()
+    assert links.loc[touched, "doubts"].str.match("malignant: cells of .* have (1.[89]|2|2.1) times as many").all()
     assert (links.loc[~touched, "doubts"] == "").all()
     chain = run.results["signal_chain_contrasts"].table
     assert ((chain["doubts"] != "") == (chain["group"] == "malignant")).all()

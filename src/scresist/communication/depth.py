@@ -85,5 +85,5 @@ def with_depth_doubts(
 
 
 def _words(group: object, test: str, reference: str, effect: float) -> str:
-    who = "cells" if group == ALL else f"{group} cells"
+    who = "cells" if group == ALL else f"{group}: cells"
     return f"{who} of {test} have {np.exp(effect):.2g} times as many counts as those of {reference}"

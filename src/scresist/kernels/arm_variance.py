@@ -96,18 +96,19 @@ def _variances(y: np.ndarray, w: np.ndarray, design: np.ndarray, code: np.ndarra
     x, ys = v[:, :, None] * design, v[:, :, None] * y
     x_t = np.swapaxes(x, 1, 2)
     inverse, _ = pseudo_inverse(x_t @ x, x_t @ x)
-    hat = x @ inverse @ x_t  # (g, n, n)
-    residual = ys - hat @ ys
-    weight_of = pick @ (inverse @ x_t)  # of each unit in the effect (g, n)
+    spread = x @ inverse  # (g, n, parameters)
+    residual = ys - x @ (np.swapaxes(spread, 1, 2) @ ys)
+    leverage = np.sum(spread * x, axis=2)
+    weight_of = spread @ pick  # of each unit in the effect (g, n)
     g, f = y.shape[0], y.shape[2]
     n_arms = int(code.max(initial=1)) + 1
     out = np.empty((3, n_arms, g * f))
     present = w > 0
     total = np.sum(weight_of**2, axis=1)
     for row, arm in enumerate(code == k for k in range(n_arms)):
-        left = (np.eye(len(arm)) * present[:, :, None] - hat)[:, arm][:, :, arm]
-        trace = np.einsum("gii->g", left)
-        squares = np.sum(left**2, axis=(1, 2))
+        n, h = present[:, arm].sum(axis=1), leverage[:, arm].sum(axis=1)
+        block = inverse @ (x_t[:, :, arm] @ x[:, arm])  # the hat matrix of the arm has the same trace of its square
+        trace, squares = n - h, n - 2 * h + np.einsum("gij,gji->g", block, block)
         usable = trace > 1e-8
         df = np.where(usable, trace**2 / np.where(usable, squares, 1.0), 0.0)
         with np.errstate(invalid="ignore", divide="ignore"):

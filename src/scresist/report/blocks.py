@@ -86,7 +86,8 @@ def plain_table(
 def _cell(value: Any, column: Column) -> dict[str, Any]:
     number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     shown = written(value, column.form)
-    return {"text": shown, "number": number, "pill": column.pill, "wide": len(shown) > 30}
+    wide = len(shown) > 30  # a sentence is no label
+    return {"text": shown, "number": number, "pill": column.pill and not wide, "wide": wide}
 
 
 def written(value: Any, form: str = "") -> str:
