@@ -14,11 +14,11 @@ from scresist.contrasts.verdict import ALPHA
 from scresist.results import Result
 from scresist.study.design import Design
 
-ALL = "all"  # every cell of a sample, whatever its group
+ALL = "every cell"  # of a sample, whatever its group
 
 
 def depths(adata: Any, com: Communication, *, sample: str = "sample") -> pd.DataFrame:
-    """Median counts of the cells of each group in each sample: sample, group ("all": every cell), counts.
+    """Median counts of the cells of each group in each sample: sample, group (and "every cell"), counts.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def with_depth_doubts(
     """The comparison with a column `doubts`: which of a link's groups differ in depth between the arms.
 
     A link is computed from averages of log-normalised cells, and those of a gene with few counts depend on how many
-    counts a cell has. Where nothing but the depth differs between arms, by half or by three times, 0.14 to 0.79 of
-    links have p < 0.05 (docs/contrasts.md), so that no difference of such a link is a finding.
+    counts a cell has. Where nothing but the depth differs between arms, by half or three times, 0.15 to 0.62 of links
+    have p < 0.05 (docs/contrasts.md), so that no difference of such a link is a finding.
 
     Parameters
     ----------

@@ -56,8 +56,9 @@ def comparable_depth(
 
     The mean of log counts per million does not depend on the depth only where some two counts are expected; with
     fewer, a shallow group differs from a deep one though the rates are the same. What is expected follows from the mean
-    rate of all samples, each weighted by its precision, which tells nothing of how the groups differ: genes that are
-    chosen by it are not chosen by what is tested. A gene that a group has `min_seen` counts of is kept in any case.
+    rate of all samples, each weighted by its precision, which tells hardly anything of how the groups differ: genes
+    that are chosen by it are not chosen by what is tested. A gene that a group has `min_seen` counts of is kept in any
+    case.
 
     Parameters
     ----------

@@ -57,8 +57,7 @@ def log1p_per_10k_of_sums(counts: np.ndarray, totals: np.ndarray | None = None) 
 
     References
     ----------
-    Kass & Steffey (1989) J Am Stat Assoc 84:717 (bias of a function of a mean); Hall (1992) The Bootstrap and Edgeworth
-    Expansion, section 1.4 (repeated correction of a bias).
+    Hall (1992) The Bootstrap and Edgeworth Expansion, section 1.4 (repeated correction of a bias).
     """
     counts = np.asarray(counts, dtype=np.float64)
     total = np.asarray(counts.sum(axis=1) if totals is None else totals, dtype=np.float64)
