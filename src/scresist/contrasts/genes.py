@@ -139,7 +139,8 @@ def _cell_type(
         return None, [f"{contrast.name}, {cell_type}: not tested, no patient of arm {arm} has enough cells"]
     kept, shallow = _enough_counts(units)
     if not kept.any():
-        return None, [f"{contrast.name}, {cell_type}: not tested, no gene has enough counts"]
+        why = "no gene has enough counts"
+        return None, [f"{contrast.name}, {cell_type}: {note}" for note in (f"not tested, {why}", *shallow)]
     library = units.values[:, kept].sum(axis=1)
     units, library = units.keep(library > 0), library[library > 0]
     library = library * tmm_factors(units.values[:, kept])

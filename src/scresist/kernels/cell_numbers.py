@@ -77,8 +77,7 @@ def log_odds(counts: np.ndarray, total: np.ndarray) -> LogNumbers:
     total
         Cells of each unit in all, positive; shape (units,).
     """
-    n = np.broadcast_to(total[:, None], counts.shape).astype(float)
-    mean, correlation = _moments(counts, n, _binomial_variance, _LARGEST_CORRELATION)
+    n, mean, correlation = _share_moments(counts, total)
     size = (1 - correlation) / correlation
     one, other = mean * size, (1 - mean) * size
     prior, variance = digamma(one) - digamma(other), polygamma(1, one) + polygamma(1, other)
@@ -103,8 +102,7 @@ def mean_shares(counts: np.ndarray, total: np.ndarray) -> np.ndarray:
     total
         Cells of each unit in all, positive; shape (units,).
     """
-    n = np.broadcast_to(total[:, None], counts.shape).astype(float)
-    return _moments(counts, n, _binomial_variance, _LARGEST_CORRELATION)[0]
+    return _share_moments(counts, total)[1]
 
 
 def log_ratios(counts: np.ndarray, total: np.ndarray, is_test: np.ndarray) -> LogRatios:
@@ -155,6 +153,12 @@ def _poisson_variance(mean: np.ndarray, n: np.ndarray, dispersion: np.ndarray) -
 
 def _binomial_variance(mean: np.ndarray, n: np.ndarray, correlation: np.ndarray) -> np.ndarray:
     return np.asarray(n * mean * (1 - mean) * (1 + (n - 1) * correlation))
+
+
+def _share_moments(counts: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cells of each unit in all, for every type; mean share of each type, and the correlation of a patient's cells."""
+    n = np.broadcast_to(total[:, None], counts.shape).astype(float)
+    return n, *_moments(counts, n, _binomial_variance, _LARGEST_CORRELATION)
 
 
 def _moments(
