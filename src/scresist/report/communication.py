@@ -6,7 +6,7 @@ import pandas as pd
 
 from scresist.plots import communication as draw
 from scresist.plots.style import new_axes, to_svg
-from scresist.report.blocks import Section, bullets, figures, heading, table
+from scresist.report.blocks import Section, bullets, figures, heading, table, text
 from scresist.report.comparisons import TEST
 from scresist.report.folder import Folder
 
@@ -21,7 +21,13 @@ STRONGEST = 25
 
 def communication(folder: Folder) -> Section | None:
     """Links of each arm, their differences, the chain from signal to response, and the strongest links."""
-    blocks = [*_arms(folder), *_differences(folder), *_responses(folder), *_strongest(folder)]
+    blocks = [
+        *_arms(folder),
+        *_doubted(folder.table("communication_contrasts")),
+        *_differences(folder),
+        *_responses(folder),
+        *_strongest(folder),
+    ]
     if not blocks:
         return None
     blocks += [bullets(folder.notes("communication"))] if folder.notes("communication") else []
@@ -90,6 +96,21 @@ def _differences(folder: Folder) -> list[dict[str, Any]]:
             "ci_low", "ci_high", *TEST[2:], "why",
         ]))  # fmt: skip
     return blocks
+
+
+def _doubted(tested: pd.DataFrame) -> list[dict[str, Any]]:
+    """How many comparisons are no finding because the cells of the arms differ in depth, and which cells."""
+    if "doubts" not in tested:  # of a run before depths were compared
+        return []
+    doubted = tested[tested["doubts"].fillna("") != ""]
+    if doubted.empty:
+        return []
+    named = sorted({each for words in doubted["doubts"] for each in str(words).split("; ")})
+    lead = (
+        f"{len(doubted):,} of {len(tested):,} comparisons are no finding, because their cells differ in depth between "
+        "the arms, and a link follows the depth of its cells; the figures above contain this too:"
+    )
+    return [text(lead), bullets(named)]
 
 
 def _strips(tested: pd.DataFrame, values: pd.DataFrame, sheet: pd.DataFrame, arms: list[str]) -> list[tuple[str, str]]:
