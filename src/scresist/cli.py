@@ -1,7 +1,9 @@
 """The commands: parse, call, report. No science, and the only place with progress and exit status."""
 
 import json
+import shutil
 import sys
+import time
 import webbrowser
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -19,6 +21,13 @@ app = typer.Typer(
 )
 Study = Annotated[Path, typer.Argument(help="study.toml", metavar="STUDY")]
 Json = Annotated[bool, typer.Option("--json", help="print for a program to read")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="print nothing but errors and the result")]
+# As in run.steps, which takes seconds to import.
+STEP_NAMES = (
+    "ingest", "quality", "embed", "annotate", "malignancy", "microenvironment", "networks", "communication", "power",
+    "contrasts", "validation", "survival", "candidates", "usual_tools", "calibration", "report",
+)  # fmt: skip
+LINE_EVERY = 60  # seconds between two lines on how far a step is, where nothing can be written in place
 
 
 def main() -> None:
@@ -45,6 +54,43 @@ def say(message: str) -> None:
     """One line of progress, on standard error."""
     sys.stderr.write(message + "\n")
     sys.stderr.flush()
+
+
+class Screen:
+    """The lines of a run on standard error: what is done, and in place how far the step at work is.
+
+    Parameters
+    ----------
+    quiet
+        Print nothing but errors.
+    verbose
+        Print what goes to the log alone too.
+    """
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self._quiet, self._verbose = quiet, verbose
+        self._in_place = sys.stderr.isatty() and not quiet
+        self._told = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        if not self._quiet:
+            say(text)
+
+    def detail(self, text: str) -> None:
+        """A line for those who want all of them."""
+        if self._verbose:
+            say(text)
+
+    def progress(self, text: str) -> None:
+        """How far the step at work is: in place on a terminal, else a line each minute; "" removes it."""
+        if self._in_place:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[K{text[:width]}")
+            sys.stderr.flush()
+        elif text and not self._quiet and time.monotonic() - self._told > LINE_EVERY:
+            self._told = time.monotonic()
+            say(text)
 
 
 def show(text: str) -> None:
@@ -111,48 +157,68 @@ def check(study: Study, as_json: Json = False) -> None:
 def run(
     study: Study,
     out: Annotated[Path, typer.Option(help="results folder")] = Path("results"),
-    until: Annotated[str | None, typer.Option(help="stop after this step")] = None,
+    until: Annotated[str | None, typer.Option(help=f"stop after this step: {', '.join(STEP_NAMES)}")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="do this step and all after it again")] = None,
+    only: Annotated[str | None, typer.Option(help="do this step alone; those before it must be done")] = None,
     workers: Annotated[int, typer.Option(min=1, help="threads for work that is independent per sample")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="address of a Dask cluster")] = None,
     mode: Annotated[str, typer.Option(help="sound | parity")] = "sound",
     calibrate: Annotated[int, typer.Option(min=0, help="shuffles of the patients to measure the error rate with")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="do every step again")] = False,
+    quiet: Quiet = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="print what else goes to results/run.log")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run a study; killed and started again, it goes on at the first unfinished step."""
+    """Run a study; killed and started again, it goes on at the first unfinished step.
+
+    Example: scresist run study.toml --out results --workers 4
+
+    A step that fails costs that step and those that need it: the page is still made, the status is 1, and the traceback
+    is in results/run.log.
+    """
     from scresist.run import run_study as run_pipeline
     from scresist.study import read_study
 
     read = read_study(study)
+    screen = Screen(quiet=quiet, verbose=verbose)
     for problem in read.problems:
-        say(str(problem))
-    _say_design(read)
+        screen.say(str(problem))
+    _say_design(read, screen)
     folder = run_pipeline(
-        read, out, until=until, workers=workers, scheduler=scheduler, mode=mode, fresh=fresh, say=say,
-        calibrate=calibrate,
+        read, out, until=until, start=start, only=only, workers=workers, scheduler=scheduler, mode=mode, fresh=fresh,
+        calibrate=calibrate, say=screen.say, progress=screen.progress, detail=screen.detail,
     )  # fmt: skip
-    _conclude(folder, as_json=as_json)
+    _conclude(folder, screen, as_json=as_json)
 
 
-def _say_design(study: Any) -> None:
+def _say_design(study: Any, screen: Screen) -> None:
     """What the design can answer, before anything runs."""
     if study.design.contrasts:
         from scresist.contrasts import estimable
 
         for row in estimable(study.design).table.to_dict("records"):
             confounded = f" Confounded with: {row['confounded']}." if row["confounded"] else ""
-            say(f"design ({row['verdict']}): {row['sentence']}{confounded}")
+            screen.say(f"design ({row['verdict']}): {row['sentence']}{confounded}")
 
 
-def _conclude(folder: Path, *, as_json: bool) -> None:
+def _conclude(folder: Path, screen: Screen, *, as_json: bool) -> None:
     facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     if as_json:
         show(json.dumps(facts, indent=1))
-        return
-    for refusal in facts["refusals"]:
-        say(f"refused: {refusal['step']}, {refusal['what']}: {refusal['reason']}")
-    page = folder / "report.html"
-    show(str(page if page.exists() else folder))
+    else:
+        for refusal in facts["refusals"]:
+            screen.say(f"refused: {refusal['step']}, {refusal['what']}: {refusal['reason']}")
+        page = folder / "report.html"
+        show(str(page if page.exists() else folder))
+    failed = facts["failed"]
+    if failed:
+        names = ", ".join(f["step"] for f in failed)
+        first = failed[0]
+        say(
+            f"{counted(len(failed), 'step')} missing: {names}. {first['step']}: {first['reason']}. The traceback is in "
+            f"{folder / 'run.log'}; correct what it names and run the same command again: it goes on at {first['step']}"
+        )
+        raise SystemExit(2 if any(f["input"] for f in failed) else 1)
 
 
 @app.command()
@@ -168,6 +234,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="folder for the cohort and its results")] = Path("scresist-demo"),
     seed: Annotated[int, typer.Option(min=0)] = 1,
     show_page: Annotated[bool, typer.Option("--open/--no-open", help="open the report in a browser")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Simulate a small cohort with planted truth, run the study on it, and compare."""
     from scresist.report import write
@@ -187,7 +254,8 @@ def demo(
             f"{cohort} has the cohort of seed {study.seed}, not {seed}; name another folder: "
             f"scresist demo --seed {seed} --out {out}-{seed}"
         )
-    folder = run_pipeline(study, out / "results", workers=2, say=say)
+    screen = Screen(quiet=quiet, verbose=False)
+    folder = run_pipeline(study, out / "results", workers=2, say=screen.say, progress=screen.progress)
     found = compare(folder, cohort)
     write_table(found, folder / "tables" / "planted.csv")
     write(folder)  # the page shows what was planted beside what was found

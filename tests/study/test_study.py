@@ -245,7 +245,7 @@ def test_stable_disease_is_primary_or_acquired_by_its_length(tmp_path):
     ("samples", "patients", "expected"),
     [
         (empty_arms().replace("progression", ""), PATIENTS, "no timepoint"),
-        (empty_arms().replace("progression", "week 6"), PATIENTS, "the timepoint 'week 6' is not known"),
+        (empty_arms().replace("progression", "biopsy 2"), PATIENTS, "the timepoint 'biopsy 2' is not known"),
         (empty_arms(), PATIENTS.replace("P3,PD", "P3,NE"), "NE, empty or absent"),
         (empty_arms(), PATIENTS.replace("P3,PD,2,1", "P3,SD,,"), "SD needs pfs_months"),
         (empty_arms(), PATIENTS.replace("P3,PD", "P3,CR"), "not in arms"),

@@ -95,6 +95,7 @@ def register_claims(
     levels: pd.DataFrame | None = None,
     files: Mapping[str, str] | None = None,
     counted: Iterable[tuple[str, str, str]] = (),
+    kept: Iterable[str] | None = None,
 ) -> Result:
     """Every finding that a report states, with unit, n, test, effect, interval, p, p_floor, q, influence and verdict.
 
@@ -120,6 +121,8 @@ def register_claims(
         Name of the table of each kind: the column `table`, and the key columns that the column `row` is made of.
     counted
         Statements that are counts and not tests: (kind, statement, unit). Their verdict is `stated`.
+    kept
+        Samples that have cells left, as in `estimable`.
 
     Returns
     -------
@@ -131,7 +134,7 @@ def register_claims(
     InputError
         If `levels` lack a family of tests.
     """
-    able = estimable(design, alpha=alpha).table
+    able = estimable(design, alpha=alpha, kept=kept).table
     given = {kind: r.table if isinstance(r, Result) else r for kind, r in results.items()}
     if levels is None:
         levels = study_levels(given, alpha=alpha, primary=design.primary).table

@@ -1,5 +1,6 @@
 """What a design can answer, before anything runs: per contrast its patients, confounding, floor and reach."""
 
+from collections.abc import Iterable
 from types import MappingProxyType
 
 import numpy as np
@@ -18,7 +19,10 @@ from scresist.study.design import Contrast, Design
 _ENUMERATED = 5_000
 
 
-def estimable(design: Design, *, correlation: float = 0.5, power: float = 0.8, alpha: float = ALPHA) -> Result:
+def estimable(
+    design: Design, *, correlation: float = 0.5, power: float = 0.8, alpha: float = ALPHA,
+    kept: Iterable[str] | None = None,
+) -> Result:  # fmt: skip
     """What each contrast of a design can and cannot show, whatever the data.
 
     Parameters
@@ -31,6 +35,9 @@ def estimable(design: Design, *, correlation: float = 0.5, power: float = 0.8, a
         Of the smallest detectable effect.
     alpha
         Level of the tests; intervals have a coverage of 1 - alpha.
+    kept
+        Samples that have cells left after quality control: the design is that of these, and the sentence names the
+        patients that are lost. None: all.
 
     Returns
     -------
@@ -54,10 +61,39 @@ def estimable(design: Design, *, correlation: float = 0.5, power: float = 0.8, a
     if not 0 <= correlation < 1:
         raise InputError(f"correlation must lie in [0, 1); got {correlation!r}")
     check_design(design, [])
-    rows = [_judge(design, contrast, correlation, power, alpha) for contrast in design.contrasts]
+    left = design if kept is None else design.of(kept)
+    rows = [_judge(left, contrast, correlation, power, alpha) for contrast in design.contrasts]
+    lost = losses(design, left)
+    for row in rows:
+        if row["contrast"] in lost:
+            row["sentence"] = f"{row['sentence']} After quality control: {lost[str(row['contrast'])]}."
     settings = {"correlation": correlation, "power": power, "alpha": alpha}
     refused = tuple(str(r["sentence"]) for r in rows if r["verdict"] != "ok")
     return Result(pd.DataFrame(rows), "what the design can answer", MappingProxyType(settings), refused)
+
+
+def losses(design: Design, left: Design) -> dict[str, str]:
+    """By contrast, which patients are lost from an arm because their samples have no cell left, in words.
+
+    Parameters
+    ----------
+    design
+        As the sheet has it.
+    left
+        The same over the samples that have cells.
+    """
+    words = {}
+    for contrast in design.contrasts:
+        gone, sizes = [], []
+        for arm in (contrast.test, contrast.reference, *contrast.arms[1:-1]):
+            given, kept = (set(d.samples.loc[d.samples["arm"] == arm, "patient"]) for d in (design, left))
+            gone += [f"{patient} ({arm})" for patient in sorted(given - kept)]
+            sizes.append((len(kept), len(given)))
+        if gone:
+            now, before = (" against ".join(str(size[i]) for size in sizes[:2]) for i in (0, 1))
+            has = "has" if len(gone) == 1 else "have"
+            words[contrast.name] = f"{now} patients, not {before} as in the sheet: {', '.join(gone)} {has} no cell left"
+    return words
 
 
 def _judge(design: Design, contrast: Contrast, correlation: float, power: float, alpha: float) -> dict[str, object]:

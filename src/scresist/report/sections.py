@@ -36,6 +36,11 @@ FIRST = 3  # claims of each kind and contrast that the summary names
 def summary(folder: Folder) -> Section:
     """What the study found and what it cannot show."""
     blocks = []
+    failed = folder.facts.get("failed", [])
+    if failed:
+        blocks += [heading("Steps that are missing"),
+                   text("This page is not whole: these steps failed, or need the result of one that did."),
+                   bullets([f"{f['step']}: {f['reason']}" for f in failed])]  # fmt: skip
     design = folder.table("design")
     if len(design):
         blocks += [heading("What the design can answer"),

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ def fingerprints(
     inputs: Mapping[str, dict[str, str]],
     mode: str,
     option_values: Mapping[str, int],
+    missing: Collection[str] = (),
 ) -> dict[str, str]:
     """What identifies the result of each step: all that its record names, and the steps it follows.
 
@@ -36,10 +37,12 @@ def fingerprints(
         sound | parity.
     option_values
         Value of the option of each step.
+    missing
+        Steps that failed: what is made without them is not what is made with them.
     """
     prints: dict[str, str] = {}
     for step in steps:
-        above = [prints[name] for name in step.after]
+        above = [f"without {name}" if name in missing else prints[name] for name in step.after]
         prints[step.name] = fingerprint(
             step.name, __version__, mode if step.mode else "", study.seed, sorted(inputs[step.name].values()),
             option_values[step.name], step.reads(study), above,

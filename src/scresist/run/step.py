@@ -56,6 +56,25 @@ class State:
         self.results[name] = result
         write_table(result.table, self.out / tables.TABLES[name].path)
 
+    def undo(self, before: Mapping[str, set[str]], results: Mapping[str, Result], refused: int) -> None:
+        """Take back what a step that failed has left: slots of the cohort, results, refusals.
+
+        Parameters
+        ----------
+        before
+            The names in every slot of the cohort before the step.
+        results
+            The results before it.
+        refused
+            How many refusals there were.
+        """
+        for slot, names in before.items():
+            held = getattr(self.cells, slot)
+            for name in set(held.keys()) - names:
+                del held[name]
+        self.results, self.focus, self.sums = dict(results), None, None
+        del self.refusals[refused:]
+
     def refuse(self, what: str, reason: object) -> None:
         """Record that part of the step was not computed, and why."""
         self.refusals.append({"step": self.step, "what": what, "reason": str(reason)})
@@ -97,6 +116,7 @@ class Step:
     meaning: str  # for the documentation: what the step does, one line
     body: Body
     after: tuple[str, ...] = ()
+    needs: tuple[str, ...] | None = None  # those of `after` without whose result it cannot be done; None: all of them
     settings: tuple[str, ...] = ()  # keys of study.toml, such as "networks" or "focus.compartment"
     design: bool = False  # reads arms, contrasts, covariates and batches, with their columns of the sheet
     sheet: Columns = _none  # other columns of the sample sheet (patient columns are joined to it)
@@ -107,7 +127,13 @@ class Step:
     whole: bool = False  # the step keeps the whole cohort, not only the slots it wrote
     outputs: tuple[str, ...] = ()  # files beside the tables that are always written
     optional_outputs: tuple[str, ...] = ()  # files beside the tables that some studies get
+    tells: "Callable[[State, Study], list[str]] | None" = None  # what the reader should know as soon as it is done
     restore: Callable[[State], None] | None = None  # makes again what is not kept on disk, after a restart
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The steps without whose result this one cannot be done."""
+        return self.after if self.needs is None else self.needs
 
     @property
     def slots(self) -> tuple[keys.Key, ...]:

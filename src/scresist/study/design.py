@@ -1,6 +1,7 @@
 """The design of a study: which samples are compared with which, whose they are, and when they were taken."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -55,6 +56,17 @@ class Design:
     covariates: tuple[str, ...] = ()
     batches: tuple[str, ...] = field(default=())
     primary: str = ""
+
+    def of(self, samples: Iterable[str]) -> "Design":
+        """The same design over some of its samples: those that have cells left.
+
+        Parameters
+        ----------
+        samples
+            Names of samples; others are passed over.
+        """
+        kept = set(map(str, samples))
+        return replace(self, samples=self.samples[[str(s) in kept for s in self.samples.index]])
 
     def with_role(self, role: str) -> Contrast | None:
         """The contrast that measures a resistance (primary | acquired); None where the design has none."""

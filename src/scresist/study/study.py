@@ -17,6 +17,7 @@ from scresist.study.settings import ContrastSection, Settings
 from scresist.study.sheet_checks import check_design, check_patients, check_roles, check_samples
 from scresist.study.sheets import LINE, read_sheet, read_text
 from scresist.study.timing import fill_by_arm, when_taken
+from scresist.study.values import blank_missing, check_values
 from scresist.tables import TABLES
 
 BATCHES = ("batch", "site", "chemistry")
@@ -25,6 +26,9 @@ WORDS = frozenset({
     "patient", "arm", "path", "raw_path", "sample", "taken", "timepoint", *BATCHES, "plate", "run", "lane", "pool",
     "library", "centre", "center", "cohort", "sex", "operator", "flowcell", "chip",
 })  # fmt: skip
+
+# Columns of patients that are checked one by one, with words of their own.
+_CHECKED = frozenset({"best_response", "pfs_months", "pfs_event", "os_months", "os_event"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,12 @@ def examine_study(path: Path) -> tuple[Study | None, tuple[Problem, ...]]:
     _check_primary(settings, path.name, problems)
     if samples is None or (patients_file is not None and patients is None):
         return None, tuple(problems)
+    used = frozenset(settings.design.covariates)
+    samples = blank_missing(samples, samples_file, problems)
+    check_values(samples, samples_file, used, WORDS, problems)
     if patients is not None:
+        patients = blank_missing(patients, patients_file or "", problems)
+        check_values(patients, patients_file or "", used, WORDS | _CHECKED | set(settings.endpoint_columns), problems)
         check_patients(patients, patients_file or "", settings, problems)
     samples = samples.assign(taken=when_taken(samples, patients, settings, problems))
     samples = derive_arms(samples, patients, settings, problems)

@@ -1,5 +1,6 @@
 """When each sample was taken: before treatment, on it, or at progression; from the sheet, a time point, or a date."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 
@@ -13,14 +14,21 @@ from scresist.study.sheets import LINE
 
 TIMEPOINTS = {
     **dict.fromkeys(
-        ("baseline", "pre", "pretreatment", "pre-treatment", "naive", "treatment-naive", "screening", "before"), BEFORE
+        ("baseline", "bl", "pre", "pretreatment", "pre treatment", "pretherapy", "pre therapy", "pre tx", "pretx",
+         "predose", "pre dose", "naive", "treatment naive", "untreated", "screening", "diagnosis", "before",
+         "before treatment"), BEFORE
     ),
-    **dict.fromkeys(("on", "ontreatment", "on-treatment", "during"), ON),
     **dict.fromkeys(
-        ("progression", "at progression", "at-progression", "post", "posttreatment", "post-treatment", "relapse",
-         "resistant", "eot"), AT_PROGRESSION
+        ("on", "ontreatment", "on treatment", "on therapy", "on tx", "ontx", "during", "during treatment"), ON
+    ),
+    **dict.fromkeys(
+        ("progression", "at progression", "progressive disease", "pd", "at pd", "post", "posttreatment",
+         "post treatment", "post therapy", "post tx", "post progression", "relapse", "recurrence", "resistant",
+         "eot", "end of treatment"), AT_PROGRESSION
     ),
 }  # fmt: skip
+_CYCLE = re.compile(r"(?:c|cycle ?)(\d+)(?: ?(?:d|day ?)(\d+))?")
+_SPAN = re.compile(r"(?:(d|day|w|wk|week|m|mo|month) ?(\d+)|(\d+) ?(d|day|w|wk|week|m|mo|month)s?)")
 DATE, START, PROGRESSED = "date", "treatment_start", "progression_date"
 
 
@@ -42,8 +50,43 @@ def when_taken(
         Receives words and dates that cannot be read, and contradictions.
     """
     people = {} if patients is None else {row["patient"]: row for _, row in patients.iterrows()}
-    words = {**TIMEPOINTS, **{k.lower(): v for k, v in settings.design.timepoints.items()}}
+    words = {_plain(k): v for k, v in settings.design.timepoints.items()}
     return [_of_sample(row, people.get(row["patient"]), words, settings, problems) for _, row in samples.iterrows()]
+
+
+def meaning(timepoint: str, own: Mapping[str, str] | None = None) -> str:
+    """When a sample with this time point was taken; "" where the word is not known.
+
+    Known are the words of TIMEPOINTS, cycle and day (`C1D1` is the day of the first dose, before it; `C2D15` is on
+    treatment) and the time since the first dose (`week 6`, `D15`, `3 months`; 0, and day 1, are before it).
+
+    Parameters
+    ----------
+    timepoint
+        As in the sheet; case, `_` and `-` do not matter.
+    own
+        What the study's own words mean, before all others.
+    """
+    word = _plain(timepoint)
+    if own and word in own:
+        return own[word]
+    if word in TIMEPOINTS:
+        return TIMEPOINTS[word]
+    cycle = _CYCLE.fullmatch(word)
+    if cycle:
+        number, day = int(cycle[1]), cycle[2]
+        if number == 1 and day is None:  # the day of the first dose, or later in that cycle
+            return ""
+        return BEFORE if number == 0 or (number == 1 and int(day or 1) <= 1) else ON
+    span = _SPAN.fullmatch(word)
+    if span:
+        unit, number = (span[1] or span[4])[0], int(span[2] or span[3])
+        return BEFORE if number == 0 or (unit == "d" and number == 1) else ON
+    return ""
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[\s_-]+", " ", word.strip().lower())
 
 
 def fill_by_arm(samples: pd.DataFrame, settings: Settings, problems: Problems) -> list[str]:
@@ -72,9 +115,9 @@ def _of_sample(
     elif given:
         problems.error(file, "taken is not a time that is known", f"use one of {', '.join(TAKEN)}", row=line,
                        column="taken", value=row["taken"])  # fmt: skip
-    timepoint = str(row.get("timepoint", "")).strip().lower()
-    if timepoint in words:
-        found["timepoint"] = words[timepoint]
+    meant = meaning(str(row.get("timepoint", "")), words)
+    if meant:
+        found["timepoint"] = meant
     dated = _by_date(row, person, settings, problems)
     if dated:
         found[DATE] = dated

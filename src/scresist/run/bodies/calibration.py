@@ -69,6 +69,7 @@ STEP = Step(
     meaning="measures error rates, patients shuffled or signs of residuals (`scresist run --calibrate B`)",
     body=calibration,
     after=("contrasts", "communication"),
+    needs=("contrasts",),
     settings=("focus",),
     design=True,
     option=OPTION,

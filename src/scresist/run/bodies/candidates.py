@@ -116,6 +116,7 @@ STEP = Step(
     meaning="joins the evidence per gene of the focus, ranks the genes, and sets the level of every family of tests",
     body=candidates,
     after=("contrasts", "survival", "communication", "validation"),
+    needs=("contrasts",),
     settings=("focus", "design.primary"),
     design=True,
 )

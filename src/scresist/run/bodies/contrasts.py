@@ -5,7 +5,7 @@ from typing import Any
 
 from scresist.checks import RefusedError
 from scresist.results import Result
-from scresist.run.bodies.focus import focus_population, sums_of
+from scresist.run.bodies.focus import focus_population, restated, restated_in_focus, samples_left, sums_of
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
@@ -18,11 +18,13 @@ def contrasts(state: State, study: Study, context: Context) -> None:
     if not design.contrasts:
         state.refuse("all comparisons", "the study names no contrast, so the results only describe")
         return
-    able = stage.estimable(design)
+    able = stage.estimable(design, kept=samples_left(state))
     state.publish("design", able)
     for row in able.table.to_dict("records"):
         if row["verdict"] == "refused":
             state.refuse(str(row["contrast"]), row["sentence"])
+    for sentence in (*restated(state, study), *restated_in_focus(state, study)):
+        state.refuse("patients", sentence)
     counted = state.table("composition").set_index("sample")
     _attempt(state, "composition_contrasts", "composition", lambda: stage.composition(counted, design))
     scores = state.table("signature_scores")
@@ -78,6 +80,7 @@ STEP = Step(
     meaning="compares the arms: genes, modules, composition, signatures; primary against acquired resistance",
     body=contrasts,
     after=("microenvironment", "networks"),
+    needs=("microenvironment",),
     settings=("focus",),
     design=True,
 )

@@ -41,3 +41,54 @@ def sums_of(state: State) -> Pseudobulk:
     if state.sums is None:
         state.sums = read_pseudobulk(state.table("pseudobulk"), state.table("pseudobulk_groups"))
     return state.sums
+
+
+def samples_left(state: State) -> list[str]:
+    """The samples that have a cell left.
+
+    Parameters
+    ----------
+    state
+        With the cells.
+    """
+    return sorted(map(str, state.cells.obs["sample"].unique()))
+
+
+def restated(state: State, study: Study) -> list[str]:
+    """The design over the patients that have cells left, where that is not the sheet's: a sentence per contrast.
+
+    Parameters
+    ----------
+    state
+        With the cells.
+    study
+        Its design is that of the sheet.
+    """
+    from scresist.contrasts import losses
+
+    lost = losses(study.design, study.design.of(samples_left(state)))
+    return [f"after quality control {name} is {words}" for name, words in lost.items()]
+
+
+def restated_in_focus(state: State, study: Study) -> list[str]:
+    """The same over the patients that have cells in the focus, where these are fewer than those that have any.
+
+    Parameters
+    ----------
+    state
+        With the cells annotated.
+    study
+        Its design is that of the sheet.
+    """
+    from scresist.contrasts import losses
+
+    try:
+        focus = focus_of(state, study)
+    except RefusedError:
+        return []
+    left = study.design.of(samples_left(state))
+    lost = losses(left, left.of(state.cells.obs.loc[focus.mask, "sample"].unique()))
+    return [
+        f"in the focus ({focus.name}) {name} is {words.replace('as in the sheet', 'as in all cells')}"
+        for name, words in lost.items()
+    ]

@@ -1,5 +1,6 @@
 """Quality: every barcode is measured, and those that are no good cells are removed and counted."""
 
+from scresist.run.bodies.focus import restated
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
@@ -32,5 +33,6 @@ STEP = Step(
     body=quality,
     after=("ingest",),
     settings=("quality",),
+    tells=restated,
     whole=True,
 )

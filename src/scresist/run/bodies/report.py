@@ -4,6 +4,7 @@ import pandas as pd
 
 from scresist.cells import write_cohort
 from scresist.results import Result
+from scresist.run.bodies.focus import samples_left
 from scresist.run.bodies.register import KINDS, counted_sentences, tables_of_claims
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
@@ -14,8 +15,10 @@ CLAIMED = 40  # rows of a kind and contrast that become claims, hence are shown 
 
 def report(state: State, study: Study, context: Context) -> None:
     """Write the cohort, the table of cells, the claims, the figures and the page."""
-    if study.design.contrasts:
+    if study.design.contrasts and "families" in state.results:
         state.publish("claims", _register(state, study))
+    elif study.design.contrasts:  # what else may explain a gene, and the level of its family, are not known
+        state.refuse("claims", "no finding has a verdict: the step candidates, which sets the levels, has no result")
     write_page(state, study)
 
 
@@ -48,6 +51,7 @@ def _register(state: State, study: Study) -> Result:
     return register_claims(
         tables_of_claims(state, study), study.design, top=CLAIMED, keep=study.settings.focus.keep_genes,
         files=KINDS | {"candidates": "candidates"}, levels=state.table("families"), counted=counted_sentences(state),
+        kept=samples_left(state),
     )  # fmt: skip
 
 
@@ -56,6 +60,7 @@ STEP = Step(
     meaning="writes the cohort, the register of claims and the page",
     body=report,
     after=("candidates", "communication", "power", "usual_tools", "calibration"),
+    needs=("ingest",),
     settings=("study", "design", "focus"),
     sheet=lambda study: tuple(study.samples.columns),
     outputs=("report.html", "cohort.h5ad"),

@@ -38,6 +38,7 @@ STEP = Step(
     meaning="repeats the tests over cells that other tools make, and counts which of their claims patients support",
     body=usual_tools,
     after=("contrasts", "communication", "candidates"),
+    needs=("contrasts",),
     settings=("focus", "communication", "study.organism"),
     design=True,
     files=resource_files,
