@@ -12,7 +12,9 @@ ENSEMBL = re.compile(r"^ENS[A-Z]*G\d{6,}(\.\d+)?$")
 GENE_KINDS = frozenset({"gene expression", "gene", "genes", "rna", "gex", "protein_coding", "", "nan", "spliced"})
 PROTEIN_KINDS = frozenset({"antibody capture", "antibody", "adt", "protein", "proteins", "prot", "cite", "citeseq"})
 # A third column with values of these is no kind of feature (a genome, a chromosome, a biotype): all are genes.
-KINDS = re.compile(r"capture|custom|peaks?|crispr|multiplex|hashtag|hto|guide|lipid|antigen|vdj|accessib", re.IGNORECASE)
+KINDS = re.compile(
+    r"capture|custom|peaks?|crispr|multiplex|hashtag|hto|guide|lipid|antigen|vdj|accessib", re.IGNORECASE
+)
 
 
 def split_features(

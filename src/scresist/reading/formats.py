@@ -2,8 +2,8 @@
 
 import os
 import zlib
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import h5py
 import pandas as pd
 
 from scresist.checks import InputError
-from scresist.reading.content import NAMED, kind_of, open_bytes, unpacked
+from scresist.reading.content import NAMED, first_lines, kind_of, open_bytes, unpacked
 from scresist.reading.layouts import find_place
 from scresist.reading.loom import is_loom, read_loom
 from scresist.reading.market import Triplet, read_triplet
@@ -20,7 +20,7 @@ from scresist.reading.names import tidy_names
 from scresist.reading.rds import read_rds
 from scresist.reading.selectors import choose_rows
 from scresist.reading.slots import read_annotated_group
-from scresist.reading.tables import read_table
+from scresist.reading.tables import read_table, separator_of
 from scresist.reading.tenx_h5 import groups_of, read_tenx_h5, side_by_side
 from scresist.study.paths import companions, locate, remedy_for_missing
 from scresist.study.problems import Problems, StudyError
@@ -35,6 +35,7 @@ OTHER_HDF5 = (
     ("cell.names", "this is an h5Seurat file", 'in R: SaveH5Seurat and Convert(..., dest = "h5ad"), or saveRDS'),
     ("axis0", "this is a table of pandas in HDF5", "write it as CSV or h5ad"),
 )
+BINARY = {"h5", "h5ad", "hdf5", "loom", "h5mu"}
 ZARR = (".zgroup", "zarr.json", ".zattrs")
 
 
@@ -99,7 +100,9 @@ def _explain(path: Path, given: str, error: BaseException, problems: Problems) -
     if isinstance(error, PermissionError) or (path.is_file() and not os.access(path, os.R_OK)):
         problems.error(given, "the file cannot be read", "check its permissions")
     elif isinstance(error, MemoryError):
-        problems.error(given, f"the matrix does not fit into memory ({text})", "use a larger machine, or a sparse format")
+        problems.error(
+            given, f"the matrix does not fit into memory ({text})", "use a larger machine, or a sparse format"
+        )
     elif isinstance(error, (OSError, EOFError)) or "truncat" in str(error).lower():
         problems.error(given, f"the file is truncated or damaged ({text})", "copy or export it again")
     elif isinstance(error, pd.errors.ParserError):
@@ -123,19 +126,30 @@ def _open(path: Path, selector: str, shown: str, problems: Problems) -> CountMat
         return read_rds(path, selector, shown, problems)
     if kind in {"bzip2", "xz"} and path.suffix.lower() == ".rds":
         return read_rds(path, selector, shown, problems)
+    if kind == "text" and _suffix(path) in BINARY and not _has_rows(path):
+        kind = "binary"
     if kind == "text":
         return _selected(read_table(path, shown, problems), selector, shown, problems)
     if kind == "parquet":
         problems.error(shown, "this is a parquet file", "write the counts as CSV, h5ad or a 10x folder")
         return None
     what, remedy = NAMED[kind]
-    expected = path.name.removesuffix(".gz").rpartition(".")[2].lower()
-    if kind == "binary" and expected in {"h5", "h5ad", "hdf5", "loom", "h5mu"}:
-        what, remedy = f"this is not HDF5, whatever its name ends in ({_beginning(path)})", "copy or export it again"
+    if kind == "binary" and _suffix(path) in BINARY:
+        what = f"the format is not known: this is not HDF5, whatever its name ends in ({_beginning(path)})"
+        remedy = "copy or export it again"
     if kind == "empty":
         what = "the file is truncated or damaged: it is empty (0 bytes)"
     problems.error(shown, what, remedy)
     return None
+
+
+def _suffix(path: Path) -> str:
+    return path.name.removesuffix(".gz").rpartition(".")[2].lower()
+
+
+def _has_rows(path: Path) -> bool:
+    lines = first_lines(path, 3)
+    return len(lines) > 1 and separator_of(lines) is not None
 
 
 def _beginning(path: Path) -> str:
@@ -230,7 +244,9 @@ def _read_modalities(file: h5py.File, selector: str, shown: str, problems: Probl
         return matrix
     place = pd.Index(protein.barcodes).get_indexer(pd.Index(matrix.barcodes))
     if (place < 0).any():
-        return replace(matrix, notes=(*matrix.notes, f"modality {other} lacks {int((place < 0).sum())} cells: left out"))
+        return replace(
+            matrix, notes=(*matrix.notes, f"modality {other} lacks {int((place < 0).sum())} cells: left out")
+        )
     return replace(matrix, protein=protein.counts[place], proteins=protein.genes)
 
 

@@ -59,7 +59,7 @@ def read_loom(file: h5py.File, selector: str, shown: str, problems: Problems) ->
         if better:
             node, slot = file["layers"][better[0]], f"layers/{better[0]}"
     counts = _cells_by_genes(node)[rows]
-    assert names is not None  # noqa: S101 - one of the two is there
+    assert names is not None
     return CountMatrix(counts, cells[rows], names, ensembl_only(ids if ids is not None else names),
                        (f"counts from {slot}",), slot=f"{slot} of the loom was read")  # fmt: skip
 

@@ -12,6 +12,7 @@ from scipy import sparse
 from scresist.reading.content import first_lines, is_gzip, kind_of, open_bytes, open_text
 from scresist.reading.features import ENSEMBL, is_kind, looks_like_barcodes, split_features
 from scresist.reading.matrix import CountMatrix
+from scresist.reading.recognise import known_share
 from scresist.study.problems import Problems
 
 TURNED = re.compile(r"cells?_?x_?genes|quants_mat", re.IGNORECASE)  # programs that write cells in rows
@@ -127,8 +128,8 @@ def _columns(rows: list[list[str]]) -> tuple[np.ndarray, np.ndarray, np.ndarray 
     if len(texts) == 1:
         return texts[0], texts[0], kinds
     first, second = texts[0], texts[1]
-    if _ensembl_share(second) > 0.5 >= _ensembl_share(first):
-        first, second = second, first
+    if _ensembl_share(second) > 0.5 >= _ensembl_share(first):  # ids behind the symbols, or instead of them
+        first, second = second, first if known_share(first) > 0.5 else second
     names = np.array([s or f for f, s in zip(first, second, strict=True)], dtype=object)
     return first, names, kinds
 

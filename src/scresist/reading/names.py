@@ -77,7 +77,9 @@ def _split_both(
     numbered = [bool(re.match(r"^[A-Za-z?][\w.-]*\|\d+$", n)) for n in names]
     if names.size and np.mean(numbered) > 0.5:
         notes.append(f"the Entrez number behind every symbol ({names[numbered.index(True)]}) was taken off")
-        return np.array([n.partition("|")[0] if k else n for n, k in zip(names, numbered, strict=True)], dtype=object), ids
+        return np.array(
+            [n.partition("|")[0] if k else n for n, k in zip(names, numbered, strict=True)], dtype=object
+        ), ids
     return names, ids
 
 

@@ -144,7 +144,9 @@ def _assay(assay: Any, name: str) -> Named:
         raise RefusedError(f"assay {name} has the layers {', '.join(map(str, layers))}, none of counts")
     parts = [_matrix(layers[k], str(k), (_logmap(assay.features, k), _logmap(assay.cells, k))) for k in chosen]
     if len(parts) > 1 and any(list(p[1]) != list(parts[0][1]) for p in parts):
-        raise RefusedError(f"assay {name} has {len(parts)} layers of counts of different genes; in R: JoinLayers(object)")
+        raise RefusedError(
+            f"assay {name} has {len(parts)} layers of counts of different genes; in R: JoinLayers(object)"
+        )
     values = sparse.csc_array(sparse.hstack([p[0] for p in parts], format="csc"))
     return values, parts[0][1], np.concatenate([p[2] for p in parts]), f"the layer counts of assay {name}"
 

@@ -111,7 +111,8 @@ def pattern_of(names: np.ndarray) -> str:
     if not unknown:
         return ""
     tests: list[tuple[str, Callable[[str], bool]]] = [
-        (what, lambda n, p=p: bool(p.match(n))) for what, p in OTHER  # type: ignore[misc]
+        (what, lambda n, p=p: bool(p.match(n)))
+        for what, p in OTHER  # type: ignore[misc]
     ]
     tests += [
         ("names without letters: row numbers or Entrez numbers", lambda n: bool(re.fullmatch(r"\d+(\.0)?", n))),
@@ -123,8 +124,8 @@ def pattern_of(names: np.ndarray) -> str:
          lambda n: n[:1].isupper() and n.casefold() in folded()),
         ("dots for dashes", lambda n: "." in n and n.replace(".", "-") in _human()),
         ("underscores for dashes", lambda n: "_" in n and n.replace("_", "-") in _human()),
-        ("spaces in the names", lambda n: n != re.sub(r"\s+", "", n) and is_known(re.sub(r"\s+", "", n).strip())
-         or " " in n.strip() and is_known(n.strip().replace(" ", "-"))),
+        ("spaces in the names", lambda n: (n != re.sub(r"\s+", "", n) and is_known(re.sub(r"\s+", "", n).strip()))
+         or (" " in n.strip() and is_known(n.strip().replace(" ", "-")))),
         ("quotation marks around the names", lambda n: n[:1] in "\"'" and is_known(n.strip("\"'"))),
         ("something before a known name", lambda n: bool(re.match(r"^[^_|:.]+[_|:.]+", n))
          and is_known(re.sub(r"^[^_|:.]+[_|:.]+", "", n))),

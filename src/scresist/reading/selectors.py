@@ -20,7 +20,7 @@ def suffixes(barcodes: np.ndarray) -> dict[str, int]:
         As in the file.
     """
     found = [SUFFIX.search(str(b)) for b in barcodes]
-    if not len(found) or any(f is None for f in found):
+    if not found or any(f is None for f in found):
         return {}
     numbers, counts = np.unique([f[1] for f in found if f is not None], return_counts=True)
     order = sorted(zip(numbers.tolist(), counts.tolist(), strict=True), key=lambda pair: int(pair[0]))

@@ -102,7 +102,7 @@ def _looks(node: Any) -> str:
         return "negative values (scaled)"
     if (some != np.floor(some)).any():
         return "fractions (log-normalised)" if some.max() < 20 else "fractions (normalised or corrected)"
-    return "counts" if some.max(initial=0) > 1 or len(values.shape) == 1 and n < 100 else (
+    return "counts" if some.max(initial=0) > 1 or (len(values.shape) == 1 and n < 100) else (
         "0 and 1" if some.size and some.max() > 0 else "zeros")  # fmt: skip
 
 
@@ -229,4 +229,3 @@ def _protein_slot(root: Any, rows: np.ndarray) -> tuple[sparse.csr_array | None,
     if numbers.dtype.kind not in "biuf" or (numbers < 0).any() or (numbers != np.floor(numbers)).any():
         return None, None
     return sparse.csr_array(values)[rows], names
-

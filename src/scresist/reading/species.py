@@ -21,7 +21,7 @@ PREFIX = re.compile(
     rf"^(?P<genome>({_ALL})(?:[-.]\w[\w.]*?)??(?:[-_.]?(?:pre-?m?rna|gencode\w*|nuclei))?)(?P<end>_{{1,6}}|-{{1,3}}|\.{{3}})(?=\w)",
     re.IGNORECASE,
 )
-OWN = 0.9  # share of a barcode's counts in one species from which on it is a cell of it
+OWN = 0.8  # share of a barcode's counts in one species from which on it is a cell of it; the rest can be ambient RNA
 SOME = 0.02  # share of the genes, and of the counts, below which a second species is no part of the tissue
 
 
@@ -84,7 +84,7 @@ class Barcodes:
 def keep_species(matrix: CountMatrix, species: np.ndarray, genomes: np.ndarray, wanted: str) -> CountMatrix:
     """The cells and genes of one species where a matrix has genes of two; what is left out is named in a note.
 
-    A barcode belongs to the species that has at least 0.9 of its counts (Zheng 2017 Nat Commun 8:14049 separate human
+    A barcode belongs to the species that has at least 0.8 of its counts (Zheng 2017 Nat Commun 8:14049 separate human
     and mouse cells of a mixture by the share of counts).
 
     Parameters

@@ -32,7 +32,9 @@ def read_table(path: Path, shown: str, problems: Problems) -> CountMatrix | None
     head = [line for line in first_lines(path, 40) if not line.startswith(("#", "%"))]
     skipped = [line for line in first_lines(path, 40) if line.startswith(("#", "%"))]
     if len(head) < 2:
-        problems.error(shown, "the table has no cells", "give genes in rows, cells in columns", value=str(head[:1])[:60])
+        problems.error(
+            shown, "the table has no cells", "give genes in rows, cells in columns", value=str(head[:1])[:60]
+        )
         return None
     separator = separator_of(head)
     if separator is None:
@@ -43,7 +45,9 @@ def read_table(path: Path, shown: str, problems: Problems) -> CountMatrix | None
     width = max(len(r) for r in rows[1:])
     shape = f"{width} fields in the rows, {len(rows[0])} in the header"
     if len(rows[0]) not in {width, width - 1}:
-        problems.error(shown, "the header has another number of fields than the rows", "export the table again", value=shape)
+        problems.error(
+            shown, "the header has another number of fields than the rows", "export the table again", value=shape
+        )
         return None
     header = rows[0] if len(rows[0]) == width else ["", *rows[0]]
     n_names = _name_columns(rows[1:], width)
@@ -113,11 +117,18 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text)) or text.lower() in {"nan", "na", "inf", "-inf", ""}
+    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text)) or text.lower() in {
+        "nan",
+        "na",
+        "inf",
+        "-inf",
+        "",
+    }
 
 
 def _name_columns(rows: list[list[str]], width: int) -> int:
     """How many of the first columns hold names: a column of running numbers before a column of names is one, too."""
+
     def names(column: int) -> bool:
         values = [r[column] for r in rows if len(r) > column]
         return bool(values) and sum(not _is_number(v) for v in values) > len(values) / 2
@@ -159,7 +170,9 @@ def _oriented(
     counts: sparse.csr_array, names: list[list[str]], columns: list[str], shown: str, problems: Problems
 ) -> CountMatrix | None:  # fmt: skip
     """Cells x genes, whichever way the table lies."""
-    of_rows = [np.array([n[i] for n in names], dtype=object) for i in range(len(names[0]))] if names and names[0] else []
+    of_rows = (
+        [np.array([n[i] for n in names], dtype=object) for i in range(len(names[0]))] if names and names[0] else []
+    )
     across = np.array(columns, dtype=object)
     best = max(of_rows, key=_gene_share, default=np.array([], dtype=object))
     if _gene_share(across) > max(_gene_share(best), 0.3):
@@ -168,7 +181,9 @@ def _oriented(
             cells = np.array([f"cell_{i + 1}" for i in range(counts.shape[0])], dtype=object)
         note = ("the table has cells in rows, as the names of genes are in its header: it was turned",)
         return CountMatrix(counts, cells, across, ensembl_only(across), note)
-    ids = next((c for c in of_rows if sum(bool(ENSEMBL.match(str(v))) for v in c[:LOOKED_AT]) > len(c[:LOOKED_AT]) / 2), best)
+    ids = next(
+        (c for c in of_rows if sum(bool(ENSEMBL.match(str(v))) for v in c[:LOOKED_AT]) > len(c[:LOOKED_AT]) / 2), best
+    )
     named = next((c for c in of_rows if c is not ids and _gene_share(c) > 0.3), best)
     return CountMatrix(sparse.csr_array(counts.T), across, named, ensembl_only(ids))
 
