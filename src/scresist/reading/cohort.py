@@ -43,6 +43,7 @@ class _Sample:
     barcodes: np.ndarray
     symbols: np.ndarray
     names: np.ndarray
+    ids: np.ndarray
     empty: np.ndarray | None = None
     prints: Cells | None = None
     facts: dict[str, object] = field(default_factory=dict)
@@ -120,7 +121,11 @@ def ingest(study: Study) -> "AnnData":
         },
         index=pd.Index([f"{s}:{b}" for s, b in zip(of, barcodes, strict=True)], name="cell"),
     )
-    var = pd.DataFrame({"gene_name": loaded[0].names[positions[0]].astype(str)}, index=pd.Index(common, name="gene"))
+    first = loaded[0]
+    var = pd.DataFrame(
+        {"gene_name": first.names[positions[0]].astype(str), "gene_id": first.ids[positions[0]].astype(str)},
+        index=pd.Index(common, name="gene"),
+    )
     cohort = anndata.AnnData(X=None, obs=obs, var=var, layers={"counts": sparse.csr_matrix(counts)})
     if any(s.empty is not None for s in loaded):
         none = np.full(len(common), np.nan, dtype=np.float32)
@@ -164,6 +169,9 @@ def _load(study: Study, sample: str, problems: Problems) -> _Sample | None:
             problems.note(shown, note)
     if ";" in matrix.slot:  # there was a choice
         problems.note(shown, matrix.slot)
+    if matrix.counts.shape[1] == 0:
+        check_names(matrix, shown, problems)
+        return None
     if matrix.counts.shape[0] == 0 or matrix.counts.nnz == 0:
         problems.error(shown, f"sample {sample} is empty: {matrix.counts.shape[0]} cells, no counts", "leave it out")
         return None
@@ -204,7 +212,8 @@ def _load(study: Study, sample: str, problems: Problems) -> _Sample | None:
     facts["mito_share"] = _mito_share(counts, mapping.symbols, float(totals.sum()))
     empty = _empty_droplets(study, sample, matrix, counts, totals, problems)
     prints = print_cells(sample, counts, matrix.barcodes, mapping.symbols)
-    return _Sample(sample, counts, matrix.barcodes, mapping.symbols, matrix.genes, empty, prints, facts)
+    ids = np.full(len(matrix.genes), "", dtype=object) if matrix.gene_ids is None else matrix.gene_ids
+    return _Sample(sample, counts, matrix.barcodes, mapping.symbols, matrix.genes, ids, empty, prints, facts)
 
 
 def _mito_share(counts: sparse.csr_array, symbols: np.ndarray, total: float) -> float:

@@ -60,6 +60,12 @@ def other_symbols() -> frozenset[str]:
 
 
 @cache
+def withdrawn_ensembl() -> frozenset[str]:
+    """Ensembl ids of `genes` that GENCODE no longer has."""
+    return frozenset(_HERE.joinpath("genes/withdrawn_ensembl.txt").read_text(encoding="utf-8").split())
+
+
+@cache
 def mouse_symbols() -> frozenset[str]:
     """Mouse symbols, without those that are a clone and a number (Gm1234, 1700049E17Rik)."""
     raw = _HERE.joinpath("genes/symbols_mouse.txt.gz").read_bytes()
