@@ -403,6 +403,27 @@ def _numbers(text: str, option: str) -> dict[str, float]:
 
 
 @app.command()
+def export(
+    results: Annotated[Path, typer.Argument(help="results folder of a run")],
+    to: Annotated[str, typer.Option(help="seurat | cellxgene | loom")],
+    out: Annotated[Path | None, typer.Option(help="file or folder to write")] = None,
+    term: Annotated[
+        list[str] | None, typer.Option(help="with cellxgene: ontology term of all cells, tissue=UBERON:0000945")
+    ] = None,
+) -> None:
+    """Write the cells of a run for another program: counts, labels and embeddings."""
+    from scresist.exchange import export as write_for
+
+    pairs = [part.partition("=") for part in term or []]
+    if not all(name and value for name, _, value in pairs):
+        raise InputError(f"--term needs name=TERM; got {', '.join(term or [])!r}")
+    path, notes = write_for(results, to, out=out, terms={name: value for name, _, value in pairs})
+    for note in notes:
+        say(note)
+    show(str(path))
+
+
+@app.command()
 def resources(
     name: Annotated[str | None, typer.Argument(help="one of them, to print it")] = None,
     as_json: Json = False,

@@ -25,6 +25,7 @@ KEYS = (
     Key("arm", "obs", "category", "ingest", "arm of the sample, in the order of the study"),
     Key("barcode", "obs", "str", "ingest", "barcode as in the sample's file"),
     Key("gene_name", "var", "str", "ingest", "the name in the first sample's file"),
+    Key("gene_id", "var", "str", "ingest", "Ensembl id in the first sample's file; empty where it has none"),
     Key(
         "empty_droplets", "varm", "float32", "ingest", "counts in empty droplets of a raw matrix, one column per sample"
     ),

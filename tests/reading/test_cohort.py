@@ -146,7 +146,7 @@ def test_a_raw_matrix_gives_the_empty_droplets(tmp_path):
     path = write_study(tmp_path, samples=samples)
     sparse_cells = sparse.random_array((400, 60), density=0.05, rng=1, data_sampler=lambda size: np.ones(size))
     both = sparse.vstack([counts(1), sparse.csr_array(sparse_cells)]).tocsr()
-    write_tenx(tmp_path / "R1", both, genes(), [f"r{i}" for i in range(412)])
+    write_tenx(tmp_path / "R1", both, genes(), [*barcodes(), *(f"r{i}" for i in range(400))])
     cohort = sr.ingest(sr.read_study(path))
     totals = np.asarray(both.sum(axis=1)).ravel()
     expected = np.asarray(both[(totals > 0) & (totals <= 100)].sum(axis=0)).ravel()

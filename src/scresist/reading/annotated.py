@@ -1,5 +1,6 @@
 """An annotated cohort in one h5ad: what it must contain, and its counts under official gene symbols."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,8 +9,9 @@ import pandas as pd
 from scipy import sparse
 
 from scresist.checks import suggestion
-from scresist.reading.formats import DAMAGED, open_matrix
+from scresist.reading.formats import WRONG, open_matrix
 from scresist.reading.matrix import check_values, unique_barcodes
+from scresist.reading.names import check_names
 from scresist.reading.symbols import looks_like_human, looks_like_mouse, map_symbols
 from scresist.study.problems import Problems, StudyError
 
@@ -42,7 +44,7 @@ def examine_annotated(
 
     try:
         backed = anndata.read_h5ad(path, backed="r")
-    except DAMAGED as error:
+    except WRONG as error:
         problems.error(shown, f"the file cannot be read as h5ad ({type(error).__name__}: {str(error)[:120]})",
                        "copy or export it again")  # fmt: skip
         return frozenset()
@@ -123,14 +125,17 @@ def read_annotated(path: Path, shown: str, *, organism: str) -> "AnnData":
     import anndata
 
     problems = Problems()
-    matrix = open_matrix(path, shown, problems)
+    matrix = open_matrix(Path(), str(path.absolute()), unnamed := Problems(), organism=organism)
+    problems.extend(replace(p, file=shown) for p in unnamed)
     if matrix is None or not (
-        check_values(matrix.counts, shown, problems) & unique_barcodes(matrix, shown, problems)
+        check_values(matrix.counts, shown, problems, slot=matrix.slot) & unique_barcodes(matrix, shown, problems)
+        & check_names(matrix, shown, problems)
     ):  # fmt: skip
         raise StudyError(problems)
     backed = anndata.read_h5ad(path, backed="r")
     try:
         obs = backed.obs[[c for c in (*NEEDED, *LABELS) if c in backed.obs]].copy()
+        obs = obs.loc[matrix.barcodes]  # of a matrix of two species, the cells of one
     finally:
         backed.file.close()
     symbols = map_symbols(matrix.genes, matrix.gene_ids, organism=organism).symbols

@@ -10,9 +10,12 @@ from scipy import sparse
 
 from scresist import keys
 from scresist.reading.formats import open_matrix
+from scresist.reading.identity import Cells, check_identity, check_raw, note_aggregated, print_cells
 from scresist.reading.matrix import CountMatrix, check_values, unique_barcodes
+from scresist.reading.names import check_names
 from scresist.reading.symbols import Mapping, looks_like_human, looks_like_mouse, map_symbols
 from scresist.study import Study
+from scresist.study.paths import locate
 from scresist.study.problems import Problem, Problems, StudyError, merged
 
 if TYPE_CHECKING:
@@ -40,7 +43,9 @@ class _Sample:
     barcodes: np.ndarray
     symbols: np.ndarray
     names: np.ndarray
+    ids: np.ndarray
     empty: np.ndarray | None = None
+    prints: Cells | None = None
     facts: dict[str, object] = field(default_factory=dict)
 
 
@@ -55,11 +60,14 @@ def inspect(study: Study) -> Inspection:
     problems = Problems()
     rows = []
     names: list[set[str]] = []
+    prints: list[Cells] = []
     for sample in study.samples.index:
         loaded = _load(study, str(sample), problems)
         rows.append({"sample": sample, **(loaded.facts if loaded else {})})
-        if loaded is not None:
+        if loaded is not None and loaded.prints is not None:
             names.append(set(loaded.symbols))
+            prints.append(loaded.prints)
+    _check_together(study, prints, rows, problems)
     common = set.intersection(*names) if names else set()
     if names:
         _check_common(study, len(common), [len(n) for n in names], common, problems)
@@ -90,6 +98,8 @@ def ingest(study: Study) -> "AnnData":
     # One order whatever the order of the sheet and of the files: clusters must not depend on it.
     order = sorted(str(name) for name in study.samples.index)
     loaded = [_in_order(s) for s in (_load(study, name, problems) for name in order) if s is not None]
+    _check_together(study, [s.prints for s in loaded if s.prints is not None],
+                    [{"sample": s.name, **s.facts} for s in loaded], problems)  # fmt: skip
     others = [set(s.symbols) for s in loaded[1:]]
     common = [g for g in loaded[0].symbols if all(g in other for other in others)] if loaded else []
     if loaded:
@@ -111,7 +121,11 @@ def ingest(study: Study) -> "AnnData":
         },
         index=pd.Index([f"{s}:{b}" for s, b in zip(of, barcodes, strict=True)], name="cell"),
     )
-    var = pd.DataFrame({"gene_name": loaded[0].names[positions[0]].astype(str)}, index=pd.Index(common, name="gene"))
+    first = loaded[0]
+    var = pd.DataFrame(
+        {"gene_name": first.names[positions[0]].astype(str), "gene_id": first.ids[positions[0]].astype(str)},
+        index=pd.Index(common, name="gene"),
+    )
     cohort = anndata.AnnData(X=None, obs=obs, var=var, layers={"counts": sparse.csr_matrix(counts)})
     if any(s.empty is not None for s in loaded):
         none = np.full(len(common), np.nan, dtype=np.float32)
@@ -122,6 +136,21 @@ def ingest(study: Study) -> "AnnData":
     return cohort
 
 
+def _check_together(study: Study, prints: list[Cells], facts: list[dict[str, object]], problems: Problems) -> None:
+    """What only all samples beside each other show: cells that two of them share, and mitochondrial genes in none."""
+    file = study.settings.study.samples
+    check_identity(prints, {str(s): str(p) for s, p in study.samples["path"].items()}, file, problems)
+    read = [f for f in facts if "mito_share" in f]
+    none = [str(f["sample"]) for f in read if f["mito_share"] == 0]
+    if none:
+        which = "in any sample" if len(none) == len(read) else f"in {len(none)} of {len(read)} samples"
+        problems.warning(
+            file, f"no count is of a mitochondrial gene (MT-...) {which}, so that dying cells cannot be told by their share",
+            "give the counts before genes were filtered; for nuclei or a gene panel this is as it should be",
+            column="path", value=", ".join(none[:5]),
+        )  # fmt: skip
+
+
 def _in_order(sample: _Sample) -> _Sample:
     rows = np.argsort(sample.barcodes.astype(str), kind="stable")
     sample.counts, sample.barcodes = sample.counts[rows], sample.barcodes[rows]
@@ -129,20 +158,24 @@ def _in_order(sample: _Sample) -> _Sample:
 
 
 def _load(study: Study, sample: str, problems: Problems) -> _Sample | None:
-    given = str(study.samples.loc[sample, "path"])
-    shown = given
+    shown = str(study.samples.loc[sample, "path"])
     before = len(problems.errors)
-    matrix = open_matrix(study.folder / given.partition("#")[0], shown, problems)
+    organism = study.settings.study.organism
+    matrix = open_matrix(study.folder, shown, problems, organism=organism)
     if matrix is None:
         return None
     for note in matrix.notes:
         if not note.startswith("counts from"):
             problems.note(shown, note)
+    if ";" in matrix.slot:  # there was a choice
+        problems.note(shown, matrix.slot)
+    if matrix.counts.shape[1] == 0:
+        check_names(matrix, shown, problems)
+        return None
     if matrix.counts.shape[0] == 0 or matrix.counts.nnz == 0:
         problems.error(shown, f"sample {sample} is empty: {matrix.counts.shape[0]} cells, no counts", "leave it out")
         return None
-    valid = check_values(matrix.counts, shown, problems) & unique_barcodes(matrix, shown, problems)
-    organism = study.settings.study.organism
+    valid = check_values(matrix.counts, shown, problems, slot=matrix.slot) & unique_barcodes(matrix, shown, problems)
     if organism == "human" and looks_like_mouse(matrix.genes):
         problems.error(
             shown,
@@ -159,8 +192,9 @@ def _load(study: Study, sample: str, problems: Problems) -> _Sample | None:
             value=", ".join(str(g) for g in matrix.genes[:3]),
         )
         valid = False
-    if not valid or len(problems.errors) > before:
+    if not valid or len(problems.errors) > before or not check_names(matrix, shown, problems):
         return None
+    note_aggregated(matrix.barcodes, shown, problems)
     mapping = map_symbols(matrix.genes, matrix.gene_ids, organism=organism)
     _note_mapping(mapping, len(matrix.genes), shown, problems)
     if matrix.counts.shape[0] < study.settings.quality.min_cells:
@@ -175,8 +209,16 @@ def _load(study: Study, sample: str, problems: Problems) -> _Sample | None:
     totals = np.asarray(counts.sum(axis=1))
     facts = {"cells": counts.shape[0], "genes": counts.shape[1], "median_counts": float(np.median(totals))}
     facts["mapped_share"] = _mapped_share(mapping, len(matrix.genes))
+    facts["mito_share"] = _mito_share(counts, mapping.symbols, float(totals.sum()))
     empty = _empty_droplets(study, sample, matrix, counts, totals, problems)
-    return _Sample(sample, counts, matrix.barcodes, mapping.symbols, matrix.genes, empty, facts)
+    prints = print_cells(sample, counts, matrix.barcodes, mapping.symbols)
+    ids = np.full(len(matrix.genes), "", dtype=object) if matrix.gene_ids is None else matrix.gene_ids
+    return _Sample(sample, counts, matrix.barcodes, mapping.symbols, matrix.genes, ids, empty, prints, facts)
+
+
+def _mito_share(counts: sparse.csr_array, symbols: np.ndarray, total: float) -> float:
+    inside = np.array([str(s).upper().startswith("MT-") for s in symbols], dtype=float)
+    return float((counts @ inside).sum() / total) if total else 0.0
 
 
 def _mapped_share(mapping: Mapping, n: int) -> float:
@@ -208,13 +250,21 @@ def _empty_droplets(
     """Counts of the empty droplets, from the sheet's `raw_path` or from the matrix itself where it has them."""
     raw_path = study.samples["raw_path"].get(sample) if "raw_path" in study.samples else None
     if isinstance(raw_path, str) and raw_path:
-        raw = open_matrix(study.folder / raw_path.partition("#")[0], raw_path, problems)
+        raw = open_matrix(study.folder, raw_path, problems, organism=study.settings.study.organism)
         if raw is None:
             return None
         if not np.array_equal(raw.genes, matrix.genes):
             problems.error(raw_path, "the raw matrix has other genes than the filtered one", "export both together")
             return None
         of_raw = np.asarray(raw.counts.sum(axis=1))
+        if not check_raw(sample, totals, matrix.barcodes, (of_raw, raw.barcodes), raw_path, problems):
+            return None
+        if len(raw.barcodes) == len(matrix.barcodes) and not ((of_raw > 0) & (of_raw <= EMPTY_BELOW)).any():
+            problems.error(
+                raw_path, f"the raw matrix of sample {sample} has its cells only and no empty droplets: it is the filtered one",
+                "give raw_feature_bc_matrix, or leave raw_path empty", column="raw_path",
+            )  # fmt: skip
+            return None
         chosen = (of_raw > 0) & (of_raw <= EMPTY_BELOW)
         return np.asarray(raw.counts[np.flatnonzero(chosen)].sum(axis=0), dtype=np.float32)
     chosen = (totals > 0) & (totals <= EMPTY_BELOW)
@@ -255,4 +305,4 @@ def _check_common(study: Study, common: int, sizes: list[int], names: set[str], 
 
 def path_of(study: Study, sample: str) -> Path:
     """The file or folder of a sample, without its selector."""
-    return study.folder / str(study.samples.loc[sample, "path"]).partition("#")[0]
+    return locate(study.folder, str(study.samples.loc[sample, "path"])).path

@@ -1,6 +1,6 @@
 """A matrix of counts with the names of its cells and genes, and what is wrong with one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
@@ -12,7 +12,9 @@ from scresist.study.problems import Problems
 class CountMatrix:
     """Cells by genes, sparse, as read.
 
-    `genes` are the names as in the file, `gene_ids` the Ensembl ids where the file has them (else None).
+    `genes` are the names as in the file, `gene_ids` the Ensembl ids where the file has them (else None). `protein` has
+    the counts of antibodies, cells x `proteins`, where the file has any. `slot` names the part of an h5ad that was
+    read, and what its other parts hold.
     """
 
     counts: sparse.csr_array
@@ -20,20 +22,44 @@ class CountMatrix:
     genes: np.ndarray
     gene_ids: np.ndarray | None = None
     notes: tuple[str, ...] = field(default=())
+    protein: sparse.csr_array | None = None
+    proteins: np.ndarray | None = None
+    slot: str = ""
+
+    def cells(self, rows: np.ndarray) -> "CountMatrix":
+        """The same matrix with some of its cells.
+
+        Parameters
+        ----------
+        rows
+            Their positions.
+        """
+        return replace(self, counts=self.counts[rows], barcodes=self.barcodes[rows],
+                       protein=None if self.protein is None else self.protein[rows])  # fmt: skip
 
 
-def check_values(counts: sparse.csr_array, shown: str, problems: Problems) -> bool:
+def check_values(counts: sparse.csr_array, shown: str, problems: Problems, *, slot: str = "") -> bool:
     """Whether the values are counts; otherwise one problem with what they look like and the remedy.
 
     NaN, infinite, negative and fractional values get messages of their own; fractional values whose exponential sums to
     the same total in every cell are named log-normalised.
+
+    Parameters
+    ----------
+    counts
+        Cells x genes.
+    shown, problems
+        As in `open_matrix`.
+    slot
+        The slot that was read and what the others hold, for the message.
     """
+    slot = f" [{slot}]" if slot else ""
     values = counts.data
     bad = ~np.isfinite(values)
     if bad.any():
         problems.error(
             shown,
-            f"the matrix has {int(bad.sum())} NaN or infinite values",
+            f"the matrix has {int(bad.sum())} NaN or infinite values{slot}",
             "export the raw counts again",
             row=_cell(counts, int(np.flatnonzero(bad)[0])),
             value=float(values[bad][0]),
@@ -43,7 +69,7 @@ def check_values(counts: sparse.csr_array, shown: str, problems: Problems) -> bo
         at = int(np.flatnonzero(values < 0)[0])
         problems.error(
             shown,
-            f"the matrix has {int((values < 0).sum())} negative values: it looks scaled or corrected",
+            f"the matrix has {int((values < 0).sum())} negative values: it looks scaled or corrected{slot}",
             "give the raw counts",
             row=_cell(counts, at),
             value=float(values[at]),
@@ -54,7 +80,7 @@ def check_values(counts: sparse.csr_array, shown: str, problems: Problems) -> bo
         at = int(np.flatnonzero(fractional)[0])
         looks, remedy = _describe_fractions(counts)
         problems.error(
-            shown, f"the matrix is not integer: {looks}", remedy, row=_cell(counts, at), value=float(values[at])
+            shown, f"the matrix is not integer: {looks}{slot}", remedy, row=_cell(counts, at), value=float(values[at])
         )
         return False
     return True

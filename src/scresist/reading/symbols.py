@@ -8,8 +8,8 @@ import numpy as np
 
 from scresist import resources
 from scresist.checks import RefusedError
+from scresist.reading.features import ENSEMBL
 
-ENSEMBL = re.compile(r"^ENS[A-Z]*G\d{6,}(\.\d+)?$")
 MOUSE_LIKE = re.compile(r"^[A-Z][a-z0-9]+[a-z][A-Za-z0-9.-]*$")
 
 
@@ -43,7 +43,7 @@ def map_symbols(names: np.ndarray, gene_ids: np.ndarray | None, *, organism: str
     """Map names to official symbols and make them unique; nothing is dropped.
 
     Ensembl ids (with or without version) become symbols; an id the table lacks stays. An old symbol becomes the
-    official one unless that is in the data already. A symbol that occurs twice keeps its first place; later ones get
+    official one unless that is in the data already; a name that is itself an approved symbol is never another gene's. A symbol that occurs twice keeps its first place; later ones get
     their Ensembl id where known, else a running number.
     """
     ids = None if gene_ids is None else tuple(str(i) for i in gene_ids)
@@ -60,14 +60,14 @@ def _map(names: tuple[str, ...], ids: tuple[str, ...] | None, organism: str) -> 
         raise RefusedError("the matrix has no genes")
     is_id = np.array([bool(ENSEMBL.match(n)) for n in given])
     symbols = given.copy()
-    table = _ensembl_table()
+    table, others = _ensembl_table(), resources.other_symbols()
     symbols[is_id] = [table.get(n.partition(".")[0], n) for n in given[is_id]]
     mapped = int((symbols[is_id] != given[is_id]).sum())
     present, official = set(symbols), resources.genes().index
     known, renamed = set(official), []
     alias = resources.aliases()
     for i, name in enumerate(symbols):
-        if name not in known and not is_id[i]:
+        if name not in known and name not in others and not is_id[i]:
             target = alias.get(name)
             # An alias can be another gene's in the data: its Ensembl id, where given, has the last word.
             agrees = gene_ids is None or table.get(str(gene_ids[i]).partition(".")[0]) == target

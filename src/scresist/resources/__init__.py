@@ -42,7 +42,7 @@ def genes() -> pd.DataFrame:
 
 @cache
 def aliases() -> MappingProxyType[str, str]:
-    """Old or alternative human symbols to the official one; only unambiguous ones."""
+    """Old or alternative human symbols to the official one; only those of one gene, and no other gene's symbol."""
     with (
         _HERE.joinpath("genes/aliases_human.tsv.gz").open("rb") as handle,
         gzip.open(handle, "rt", encoding="utf-8") as text,
@@ -50,6 +50,26 @@ def aliases() -> MappingProxyType[str, str]:
         rows = csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
         next(rows)
         return MappingProxyType({alias: symbol for alias, symbol in rows})
+
+
+@cache
+def other_symbols() -> frozenset[str]:
+    """Approved human symbols that `genes` has no positions of: antigen receptor segments, pseudogenes, loci."""
+    raw = _HERE.joinpath("genes/other_symbols_human.txt.gz").read_bytes()
+    return frozenset(gzip.decompress(raw).decode("utf-8").split("\n")) - {""}
+
+
+@cache
+def withdrawn_ensembl() -> frozenset[str]:
+    """Ensembl ids of `genes` that GENCODE no longer has."""
+    return frozenset(_HERE.joinpath("genes/withdrawn_ensembl.txt").read_text(encoding="utf-8").split())
+
+
+@cache
+def mouse_symbols() -> frozenset[str]:
+    """Mouse symbols, without those that are a clone and a number (Gm1234, 1700049E17Rik)."""
+    raw = _HERE.joinpath("genes/symbols_mouse.txt.gz").read_bytes()
+    return frozenset(gzip.decompress(raw).decode("utf-8").split("\n")) - {""}
 
 
 @cache

@@ -1,5 +1,7 @@
 """The checks of the sheets: values, references between them, the arms, and what the design can estimate at all."""
 
+import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pandas as pd
 
 from scresist.checks import suggestion
 from scresist.study.design import RESISTANCES, TAKEN
+from scresist.study.paths import Located, locate, remedy_for_missing
 from scresist.study.problems import Problems
 from scresist.study.settings import Settings
 from scresist.study.sheets import LINE, numeric
@@ -147,8 +150,8 @@ def check_samples(
                 column="arm",
                 value=row["arm"],
             )
-        target = row["path"].partition("#")[0]
-        if target == "":
+        located = locate(folder, row["path"])
+        if row["path"].partition("#")[0].strip() == "":
             problems.error(
                 file,
                 "the sample has no path",
@@ -157,15 +160,17 @@ def check_samples(
                 column="path",
                 value="",
             )
-        elif not (folder / target).exists():
+        elif not located.exists:
             problems.error(
                 file,
                 "the path does not exist",
-                "correct it; it is relative to study.toml",
+                remedy_for_missing(folder, row["path"]),
                 row=line,
                 column="path",
                 value=row["path"],
             )
+    check_paths(samples, file, folder, problems)
+    check_patient_names(samples, patients, settings, problems)
     if patients is not None:
         for name, line in zip(patients["patient"], patients[LINE], strict=True):
             if name not in set(samples["patient"]):
@@ -180,6 +185,78 @@ def check_samples(
     for arm in arms:
         if arm not in set(samples["arm"]):
             problems.warning(file, f"the arm {arm!r} has no sample", "its contrasts will be refused", column="arm")
+
+
+def check_paths(samples: pd.DataFrame, file: str, folder: Path, problems: Problems) -> None:
+    """Samples that name the same cells: one file (by whatever spelling or link) twice, or whole beside a part of it."""
+    by_file: dict[str, list[tuple[int, str, Located]]] = {}
+    for _, row in samples.iterrows():
+        located = locate(folder, row["path"])
+        if located.exists:
+            by_file.setdefault(located.identity[0], []).append((int(row[LINE]), row["sample"], located))
+    for rows in by_file.values():
+        selectors = [located.selector for _, _, located in rows]
+        if len(rows) < 2 or (len(set(selectors)) == len(rows) and "" not in selectors):
+            continue
+        named = ", ".join(f"{sample} (row {line})" for line, sample, _ in rows)
+        if set(selectors) == {""}:
+            what = f"{len(rows)} samples have the same path: {named}; each cell would count {len(rows)} times"
+        elif "" in selectors:
+            what = f"samples share one file and not all of them name their part of it: {named}"
+        else:
+            what = f"samples name the same part of one file: {named}"
+        from scresist.reading.divide import ways_to_divide  # only for who shares a file
+
+        line = next(n for i, (n, _, _) in enumerate(rows) if selectors[i] == "" or selectors[i] in selectors[:i])
+        problems.error(
+            file, what, f"give every sample its own file, or its own cells of this one: {ways_to_divide(rows[0][2].path)}",
+            row=line, column="path", value=next(iter(dict.fromkeys(samples.loc[samples[LINE] == line, "path"]))),
+        )  # fmt: skip
+    if "raw_path" not in samples:
+        return
+    for raw, line in zip(samples["raw_path"], samples[LINE], strict=True):
+        if raw and not locate(folder, raw).exists:
+            problems.error(file, "the raw_path does not exist", remedy_for_missing(folder, raw), row=int(line),
+                           column="raw_path", value=raw)  # fmt: skip
+
+
+def name_key(name: str) -> str:
+    """What is the same in two spellings of a name: `P2`, `p 2`, `P-02` and `P_2` have one key, `P2` and `P20` not.
+
+    Parameters
+    ----------
+    name
+        As in the sheet.
+    """
+    text = unicodedata.normalize("NFKC", name).casefold().strip()
+    text = re.sub(r"^(\d+)\.0+$", r"\1", text)  # a number that a spreadsheet wrote with a decimal
+    text = re.sub(r"(?<=\d)[^\w]+(?=\d)|(?<=\d)_+(?=\d)", "-", text)  # 1-2 is not 12
+    text = re.sub(r"(?<!\d)-|-(?!\d)|[^\w-]|_", "", text)
+    return re.sub(r"\d+", lambda found: str(int(found[0])), text)
+
+
+def check_patient_names(
+    samples: pd.DataFrame, patients: pd.DataFrame | None, settings: Settings, problems: Problems
+) -> None:
+    """Patients whose names differ by nothing but case, leading zeros, spaces, dashes or underscores."""
+    sheets = [(settings.study.samples, samples)]
+    if patients is not None:
+        sheets.append((settings.study.patients or "", patients))
+    spellings: dict[str, dict[str, tuple[str, int]]] = {}
+    for file, sheet in sheets:
+        for name, line in zip(sheet["patient"], sheet[LINE], strict=True):
+            if name:
+                spellings.setdefault(name_key(name), {}).setdefault(name, (file, int(line)))
+    for found in spellings.values():
+        if len(found) > 1:
+            (first, _), *others = found.items()
+            for name, (file, line) in others:
+                problems.error(
+                    file, f"the patients {first!r} and {name!r} differ by case, leading zeros, spaces or dashes only; as two "
+                    "patients their samples are no pair",
+                    "write one patient's name in one way in both sheets; name two people more differently",
+                    row=line, column="patient", value=name,
+                )  # fmt: skip
 
 
 def check_design(samples: pd.DataFrame, settings: Settings, file: str, problems: Problems) -> None:

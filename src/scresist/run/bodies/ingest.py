@@ -14,10 +14,13 @@ def ingest(state: State, study: Study, context: Context) -> None:
 
 
 def _matrices(study: Study) -> list[Path]:
+    from scresist.reading.layouts import files_of
+    from scresist.study.paths import locate
+
     given = list(study.samples["path"])
     if "raw_path" in study.samples:
         given += [p for p in study.samples["raw_path"] if isinstance(p, str)]
-    return [study.folder / str(p).partition("#")[0] for p in given]
+    return [file for p in given for file in files_of(locate(study.folder, str(p)).path)]
 
 
 STEP = Step(
