@@ -29,6 +29,16 @@ KEYS = (
     Key(
         "empty_droplets", "varm", "float32", "ingest", "counts in empty droplets of a raw matrix, one column per sample"
     ),
+    Key(
+        "input_columns",
+        "uns",
+        "str",
+        "ingest",
+        "columns of obs that came with the input; `input_` before a name of ours",
+    ),
+    Key("input_embedding", "obsm", "float32", "ingest", "the embedding that `embed.use` names"),
+    Key("input_layout", "obsm", "float32", "ingest", "the layout that `embed.layout` names"),
+    Key("protein", "obsm", "DataFrame", "ingest", "counts of antibodies (CITE-seq); NaN where a sample has none"),
     Key("n_counts", "obs", "int64", "quality", "counts of the cell"),
     Key("n_genes", "obs", "int64", "quality", "genes detected in the cell"),
     Key("mito_percent", "obs", "float64", "quality", "share of counts from mitochondrial genes, percent"),

@@ -1,6 +1,6 @@
 """The cohort: every sample read, checked, mapped to symbols and joined to the sheets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,8 @@ import pandas as pd
 from scipy import sparse
 
 from scresist import keys
+from scresist.progress import track
+from scresist.reading.brought import check_brought, put_brought
 from scresist.reading.formats import open_matrix
 from scresist.reading.identity import Cells, check_identity, check_raw, note_aggregated, print_cells
 from scresist.reading.matrix import CountMatrix, check_values, unique_barcodes
@@ -46,6 +48,7 @@ class _Sample:
     ids: np.ndarray
     empty: np.ndarray | None = None
     prints: Cells | None = None
+    brought: CountMatrix | None = None  # what the file has beside the counts of genes
     facts: dict[str, object] = field(default_factory=dict)
 
 
@@ -61,13 +64,17 @@ def inspect(study: Study) -> Inspection:
     rows = []
     names: list[set[str]] = []
     prints: list[Cells] = []
-    for sample in study.samples.index:
+    brought: dict[str, CountMatrix] = {}
+    for sample in track(study.samples.index, "samples"):
         loaded = _load(study, str(sample), problems)
         rows.append({"sample": sample, **(loaded.facts if loaded else {})})
         if loaded is not None and loaded.prints is not None:
             names.append(set(loaded.symbols))
             prints.append(loaded.prints)
+        if loaded is not None and loaded.brought is not None:
+            brought[loaded.name] = loaded.brought
     _check_together(study, prints, rows, problems)
+    check_brought(study, brought, problems)
     common = set.intersection(*names) if names else set()
     if names:
         _check_common(study, len(common), [len(n) for n in names], common, problems)
@@ -97,9 +104,11 @@ def ingest(study: Study) -> "AnnData":
     problems = Problems()
     # One order whatever the order of the sheet and of the files: clusters must not depend on it.
     order = sorted(str(name) for name in study.samples.index)
-    loaded = [_in_order(s) for s in (_load(study, name, problems) for name in order) if s is not None]
+    loaded = [_in_order(s) for s in (_load(study, name, problems) for name in track(order, "samples")) if s is not None]
     _check_together(study, [s.prints for s in loaded if s.prints is not None],
                     [{"sample": s.name, **s.facts} for s in loaded], problems)  # fmt: skip
+    brought = {s.name: s.brought for s in loaded if s.brought is not None}
+    check_brought(study, brought, problems)
     others = [set(s.symbols) for s in loaded[1:]]
     common = [g for g in loaded[0].symbols if all(g in other for other in others)] if loaded else []
     if loaded:
@@ -131,6 +140,7 @@ def ingest(study: Study) -> "AnnData":
         none = np.full(len(common), np.nan, dtype=np.float32)
         columns = [none if s.empty is None else s.empty[p] for s, p in zip(loaded, positions, strict=True)]
         keys.put(cohort, "empty_droplets", np.column_stack(columns).astype(np.float32))
+    put_brought(cohort, study, brought)
     keys.put(cohort, "samples", np.array([s.name for s in loaded], dtype=object))
     keys.put(cohort, "ingest_notes", np.array([str(p) for p in merged(problems)], dtype=object))
     return cohort
@@ -154,6 +164,7 @@ def _check_together(study: Study, prints: list[Cells], facts: list[dict[str, obj
 def _in_order(sample: _Sample) -> _Sample:
     rows = np.argsort(sample.barcodes.astype(str), kind="stable")
     sample.counts, sample.barcodes = sample.counts[rows], sample.barcodes[rows]
+    sample.brought = None if sample.brought is None else sample.brought.cells(rows)
     return sample
 
 
@@ -213,7 +224,8 @@ def _load(study: Study, sample: str, problems: Problems) -> _Sample | None:
     empty = _empty_droplets(study, sample, matrix, counts, totals, problems)
     prints = print_cells(sample, counts, matrix.barcodes, mapping.symbols)
     ids = np.full(len(matrix.genes), "", dtype=object) if matrix.gene_ids is None else matrix.gene_ids
-    return _Sample(sample, counts, matrix.barcodes, mapping.symbols, matrix.genes, ids, empty, prints, facts)
+    brought = replace(matrix, counts=sparse.csr_array((counts.shape[0], 0)))
+    return _Sample(sample, counts, matrix.barcodes, mapping.symbols, matrix.genes, ids, empty, prints, brought, facts)
 
 
 def _mito_share(counts: sparse.csr_array, symbols: np.ndarray, total: float) -> float:

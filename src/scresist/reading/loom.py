@@ -61,7 +61,7 @@ def read_loom(file: h5py.File, selector: str, shown: str, problems: Problems) ->
     counts = _cells_by_genes(node)[rows]
     assert names is not None
     return CountMatrix(counts, cells[rows], names, ensembl_only(ids if ids is not None else names),
-                       (f"counts from {slot}",), slot=f"{slot} of the loom was read")  # fmt: skip
+                       (f"counts from {slot}",), slot=f"{slot} of the loom was read", obs=obs.iloc[rows])  # fmt: skip
 
 
 def _attributes(group: Any) -> dict[str, np.ndarray]:

@@ -1,8 +1,10 @@
 """A matrix of counts with the names of its cells and genes, and what is wrong with one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from scresist.study.problems import Problems
@@ -14,7 +16,8 @@ class CountMatrix:
 
     `genes` are the names as in the file, `gene_ids` the Ensembl ids where the file has them (else None). `protein` has
     the counts of antibodies, cells x `proteins`, where the file has any. `slot` names the part of an h5ad that was
-    read, and what its other parts hold.
+    read, and what its other parts hold. `obs` has the columns of the cells and `spaces` their embeddings and layouts
+    (cells x dimensions), where the file has any.
     """
 
     counts: sparse.csr_array
@@ -25,6 +28,8 @@ class CountMatrix:
     protein: sparse.csr_array | None = None
     proteins: np.ndarray | None = None
     slot: str = ""
+    obs: pd.DataFrame | None = None
+    spaces: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def cells(self, rows: np.ndarray) -> "CountMatrix":
         """The same matrix with some of its cells.
@@ -35,7 +40,9 @@ class CountMatrix:
             Their positions.
         """
         return replace(self, counts=self.counts[rows], barcodes=self.barcodes[rows],
-                       protein=None if self.protein is None else self.protein[rows])  # fmt: skip
+                       protein=None if self.protein is None else self.protein[rows],
+                       obs=None if self.obs is None else self.obs.iloc[rows],
+                       spaces={name: values[rows] for name, values in self.spaces.items()})  # fmt: skip
 
 
 def check_values(counts: sparse.csr_array, shown: str, problems: Problems, *, slot: str = "") -> bool:

@@ -179,6 +179,8 @@ def _present(step: Step, cohort: "AnnData") -> list[tuple[str, str]]:
 def _require_declared(step: Step, cohort: "AnnData", before: Names) -> None:
     """Raise where a step added a slot that `keys.py` does not list for it."""
     listed = {(key.axis, key.name) for key in step.slots}
+    if ("uns", "input_columns") in listed:  # columns of any name that the input brought
+        listed |= {("obs", str(name)) for name in cohort.uns.get("input_columns", ())}
     for axis, names in slot_names(cohort).items():
         for name in names - before[axis]:
             if (axis, name) not in listed:

@@ -91,24 +91,30 @@ class QualitySection(_Section):
     max_mito_percent_epithelial: float = Field(default=40.0, gt=0, le=100)
     n_mads: float = Field(default=5.0, gt=0)
     doublets: bool = True
+    filter: bool = True
 
 
 class EmbedSection(_Section):
-    """`[embed]`: gene selection, dimensions and clusters."""
+    """`[embed]`: gene selection, dimensions and clusters; or an embedding and a layout that the input brings."""
 
     n_genes: int = Field(default=2000, ge=50)
     n_components: int = Field(default=30, ge=2, le=200)
     n_neighbors: int = Field(default=15, ge=2, le=200)
     resolution: float | None = Field(default=None, gt=0)
     integrate: bool = True
+    use: str | None = None
+    layout: str | None = None
 
 
 class AnnotateSection(_Section):
-    """`[annotate]`: an own marker table, cell types by cluster, the lineages of own names, malignancy calls."""
+    """`[annotate]`: own labels of cells, or an own marker table, cell types by cluster; which cells may be malignant."""
 
+    labels: str | None = None  # a column of the input's obs
+    lineages: dict[str, str] | str = {}  # lineage of own names; or a table with label, lineage and malignant
+    malignant: str | None = None  # a column of the input's obs
+    malignant_lineage: list[str] = ["epithelial"]
     markers: str | None = None
     overrides: dict[str, str] = {}
-    lineages: dict[str, str] = {}  # lineage of each cell type in `overrides` that the marker table does not have
     malignancy: Literal["copy_number", "all", "none"] = "copy_number"
 
 
@@ -150,6 +156,22 @@ class CommunicationSection(_Section):
     permutations: int = Field(default=100, ge=0)
     permutations_max: int | None = Field(default=None, ge=0)  # none: ten times permutations
     min_cells: int = Field(default=10, ge=1)
+    average: Literal["trimean", "truncated", "thresholded", "median"] = "trimean"
+    trim: float = Field(default=0.1, ge=0, le=0.5)
+    population_size: bool = False
+
+
+class SignaturesSection(_Section):
+    """`[signatures]`: own gene sets, scored beside the shipped ones or in their place."""
+
+    gmt: str | None = None
+    shipped: bool = True
+
+
+class CandidatesSection(_Section):
+    """`[candidates]`: the mechanisms by which tumours are known to escape the drug, gene by gene."""
+
+    panel: str | None = None
 
 
 class Settings(_Section):
@@ -165,6 +187,8 @@ class Settings(_Section):
     annotate: AnnotateSection = AnnotateSection()
     networks: NetworksSection = NetworksSection()
     communication: CommunicationSection = CommunicationSection()
+    signatures: SignaturesSection = SignaturesSection()
+    candidates: CandidatesSection = CandidatesSection()
 
     @property
     def endpoint_columns(self) -> tuple[str, ...]:

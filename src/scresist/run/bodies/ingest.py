@@ -27,8 +27,9 @@ STEP = Step(
     name="ingest",
     meaning="reads the matrices, maps gene names to symbols and joins the sheets",
     body=ingest,
-    settings=("study.organism", "design.arms", "focus.keep_genes", "quality.min_cells"),
+    settings=("study.organism", "design.arms", "focus.keep_genes", "quality.min_cells", "annotate.labels",
+              "annotate.malignant", "annotate.lineages", "annotate.markers", "embed.use", "embed.layout"),
     sheet=lambda study: ("patient", "arm", "path", "raw_path"),
     files=_matrices,
     whole=True,
-)
+)  # fmt: skip
