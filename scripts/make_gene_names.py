@@ -22,7 +22,9 @@ from pathlib import Path
 GENES = Path(__file__).resolve().parent.parent / "src" / "scresist" / "resources" / "genes"
 # Segments of antigen receptors: their names are symbols of other genes, or of diseases, in many alias lists.
 SEGMENT = re.compile(r"^(TR[ABDG][VDJC]|IG[HKL][VDJC])(\d|-|$)|^IGH[ADEGMV]P?Y?\d?[A-Z]?$")
-NUMBERED = re.compile(r"^(LOC|RNU?\d*-\d+|Gm|Mir|n-R|mt-T)\d+|^[A-Z]{2}\d{6}(\.\d+)?$|Rik$|^RN\w*-?\d+P$")  # known by their pattern
+NUMBERED = re.compile(
+    r"^(LOC|RNU?\d*-\d+|Gm|Mir|n-R|mt-T)\d+|^[A-Z]{2}\d{6}(\.\d+)?$|Rik$|^RN\w*-?\d+P$"
+)  # known by their pattern
 # A transcript named after the gene beside it is not that gene.
 NEIGHBOUR = re.compile(r"-(AS|DT|IT|OT)\d*$")
 MITOCHONDRIAL = (

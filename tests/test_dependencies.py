@@ -20,7 +20,7 @@ def imported(folder):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else (
                 [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else [])  # fmt: skip
             found |= {name.split(".")[0] for name in names}
-    own = {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    own = {part for path in (ROOT / "tests").rglob("*.py") for part in (path.stem, path.parent.name)}
     return found - set(sys.stdlib_module_names) - own - {"scresist", ""}
 
 

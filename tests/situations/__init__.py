@@ -1,6 +1,6 @@
 """Situations that people's data were found in, each made on disk by a small generator that knows the counts."""
 
-from situations import identity, layouts, names, sheets
+from situations import exchange, identity, layouts, names, sheets
 from situations.register import SITUATIONS, Situation
 
-__all__ = ["SITUATIONS", "Situation", "identity", "layouts", "names", "sheets"]
+__all__ = ["SITUATIONS", "Situation", "exchange", "identity", "layouts", "names", "sheets"]

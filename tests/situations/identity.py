@@ -1,7 +1,6 @@
-"""Do the samples have cells of their own? Files named twice, copies, parts of one file, raw matrices, names of patients."""
+"""Do the samples have cells of their own? Files twice, copies, parts of a file, raw matrices, patients."""
 
 import gzip
-import os
 import shutil
 
 import numpy as np
@@ -22,7 +21,7 @@ def shared(at, first, second):
 
 for _form in ("folder", "h5", "h5ad"):
 
-    @situation(KIND, _form, "the same path in two samples", refused="have the same path: S1 .row 2., S2", study=True)
+    @situation(KIND, _form, "the same path in two samples", refused="have the same path: S1, S2", study=True)
     def same_path(at, form=_form):
         paths = four(at, form=form)
         return study(at, [paths[0], paths[0], *paths[2:]])
@@ -45,7 +44,7 @@ def absolute(at):
 @situation(KIND, "folder", "the same folder through a link", refused=SAME, study=True)
 def linked(at):
     four(at)
-    os.symlink(at / "m1", at / "link")
+    (at / "link").symlink_to(at / "m1")
     return study(at, ["m1", "link", "m3", "m4"])
 
 
@@ -70,7 +69,9 @@ def other_format(at):
     return study(at, ["m1", "m2", "again.h5", "m4"])
 
 
-@situation(KIND, "h5ad", "the same cells as folder and as h5ad without genes of no counts", refused="share cells", study=True)
+@situation(
+    KIND, "h5ad", "the same cells as folder and as h5ad without genes of no counts", refused="share cells", study=True
+)
 def fewer_genes(at):
     four(at)
     t = truth(1)
@@ -79,7 +80,9 @@ def fewer_genes(at):
     return study(at, ["m1", "m2", "again.h5ad", "m4"])
 
 
-@situation(KIND, "csv", "the same cells as folder and as table with another order", refused="share cells: all", study=True)
+@situation(
+    KIND, "csv", "the same cells as folder and as table with another order", refused="share cells: all", study=True
+)
 def as_table(at):
     four(at)
     t = truth(1)
@@ -157,7 +160,9 @@ def overlapping(at):
 
 for _form in ("folder", "h5"):
 
-    @situation(KIND, _form, "an aggregated matrix (-1 to -4) in four rows", refused="#suffix=1 to #suffix=4", study=True)
+    @situation(
+        KIND, _form, "an aggregated matrix (-1 to -4) in four rows", refused="#suffix=1 to #suffix=4", study=True
+    )
     def aggregated(at, form=_form):
         t = joined([truth(i) for i in range(1, 5)], [f"-{i}" for i in range(1, 5)])
         path = folder(at / "aggr", t) if form == "folder" else tenx_h5(at / "aggr.h5", t)
@@ -221,7 +226,7 @@ def raw(at):
     return study(at, paths, raw=[f"raw{i}" for i in range(1, 5)])
 
 
-@situation(KIND, "folder", "raw_path of another sample", refused="holds 0% of the barcodes of sample S1", study=True)
+@situation(KIND, "folder", "raw_path of another sample", refused="has 0% of the barcodes of sample S1", study=True)
 def raw_swapped(at):
     paths = four(at)
     for i in range(1, 5):
@@ -229,8 +234,8 @@ def raw_swapped(at):
     return study(at, paths, raw=["raw2", "raw1", "raw3", "raw4"])
 
 
-@situation(KIND, "folder", "raw_path of another sample that has all barcodes of the list", refused="other counts at the barcodes",
-           study=True)  # fmt: skip
+@situation(KIND, "folder", "raw_path of another sample that has all barcodes of the list",
+           refused="other counts at the barcodes", study=True)  # fmt: skip
 def raw_swapped_list(at):
     paths = four(at)
     everyone = [b for i in range(1, 5) for b in barcodes(i)]
@@ -257,10 +262,16 @@ def raw_missing(at):
     return study(at, four(at), raw=["nowhere", "", "", ""])
 
 
-for _a, _b in (("P2", "p2"), ("P3", "P03"), ("P2", "P 2"), ("P2", "P-2"), ("P2", "P_2"), ("GC-01", "gc_1"), ("2", "002"),
-               ("Pat 01", "PAT1"), ("P2", "P\u00a02")):  # fmt: skip
+for _a, _b in (("P2", "p2"), ("P3", "P03"), ("P2", "P 2"), ("P2", "P-2"), ("P2", "P_2"), ("GC-01", "gc_1"),
+               ("2", "002"), ("Pat 01", "PAT1"), ("P2", "P\u00a02")):  # fmt: skip
 
-    @situation("patients", "csv", f"{_a!r} and {_b!r}", refused="differ by case, leading zeros, spaces or dashes only", study=True)
+    @situation(
+        "patients",
+        "csv",
+        f"{_a!r} and {_b!r}",
+        refused="differ by case, leading zeros, spaces or dashes only",
+        study=True,
+    )
     def strangers(at, a=_a, b=_b):
         return study(at, four(at), patients=[a, "other", b, "another"])
 
@@ -272,7 +283,13 @@ for _a, _b in (("P1", "P10"), ("P1-1", "P11"), ("P20", "P2"), ("A1", "B1"), ("P2
         return study(at, four(at), patients=[a, "other", b, "another"])
 
 
-@situation("patients", "csv", "spelled otherwise in the sheet of patients", refused="not in patients.csv|differ by case", study=True)
+@situation(
+    "patients",
+    "csv",
+    "spelled otherwise in the sheet of patients",
+    refused="not in patients.csv|differ by case",
+    study=True,
+)
 def other_sheet(at):
     return study(at, four(at), people="patient,best_response\nP1,PR\np2,PR\nP3,PD\nP4,PD\n")
 

@@ -11,8 +11,21 @@ import pandas as pd
 from scipy import sparse
 
 from situations import make
-from situations.make import adata, folder, h5ad, joined, normalised, old_h5, put_mtx, put_text, replace, study, table
-from situations.make import tenx_h5, truth
+from situations.make import (
+    adata,
+    folder,
+    h5ad,
+    joined,
+    normalised,
+    old_h5,
+    put_mtx,
+    put_text,
+    replace,
+    study,
+    table,
+    tenx_h5,
+    truth,
+)
 from situations.register import situation
 
 KIND = "layout"
@@ -81,7 +94,9 @@ def multi_one(at):
     return str(at / "run"), truth()
 
 
-@situation(KIND, "folder", "cellranger multi with three samples", refused="holds 3 matrices.*per_sample_outs/A/count")
+@situation(
+    KIND, "folder", "cellranger multi with three samples", refused="there are 3 matrices.*per_sample_outs/A/count"
+)
 def multi_many(at):
     for i, name in enumerate("ABC"):
         folder(at / f"run/outs/per_sample_outs/{name}/count/sample_filtered_feature_bc_matrix", truth(i))
@@ -177,7 +192,12 @@ def alevin(at):
     return str(at / "quant"), t
 
 
-@situation(KIND, "folder", "alevin-fry: spliced, unspliced and ambiguous columns", also="spliced and ambiguous counts are summed")
+@situation(
+    KIND,
+    "folder",
+    "alevin-fry: spliced, unspliced and ambiguous columns",
+    also="spliced and ambiguous counts are summed",
+)
 def alevin_usa(at):
     t = truth()
     rng = np.random.default_rng(3)
@@ -194,7 +214,9 @@ def headers(at):
     t = truth()
     put_mtx(at / "m/matrix.mtx", t.counts.T)
     put_text(at / "m/barcodes.tsv", lines(["barcode", *t.barcodes]))
-    put_text(at / "m/genes.tsv", lines(["gene_id\tgene_name", *(f"{i}\t{g}" for i, g in zip(t.ids, t.genes, strict=True))]))
+    put_text(
+        at / "m/genes.tsv", lines(["gene_id\tgene_name", *(f"{i}\t{g}" for i, g in zip(t.ids, t.genes, strict=True))])
+    )
     return str(at / "m"), t
 
 
@@ -223,7 +245,12 @@ def turned(at):
 
 def with_proteins(t, kind="Antibody Capture", n=4):
     counts = np.hstack([t.counts, np.random.default_rng(5).poisson(20, (len(t.barcodes), n))])
-    wide = replace(t, counts=counts, genes=[*t.genes, *(f"CD{i}_TotalSeqB" for i in range(n))], ids=[*t.ids, *(f"AB{i}" for i in range(n))])
+    wide = replace(
+        t,
+        counts=counts,
+        genes=[*t.genes, *(f"CD{i}_TotalSeqB" for i in range(n))],
+        ids=[*t.ids, *(f"AB{i}" for i in range(n))],
+    )
     return wide, ["Gene Expression"] * len(t.genes) + [kind] * n
 
 
@@ -338,8 +365,8 @@ def h5_2(at):
 
 @situation(KIND, "h5", "CellBender")
 def cellbender(at):
-    path = tenx_h5(at / "cellbender_filtered.h5", truth(), extra={"droplet_latents/cell_probability": np.ones(30),
-                                                                 "metadata/target_false_positive_rate": 0.01})  # fmt: skip
+    extra = {"droplet_latents/cell_probability": np.ones(30), "metadata/target_false_positive_rate": 0.01}
+    path = tenx_h5(at / "cellbender_filtered.h5", truth(), extra=extra)
     with h5py.File(path, "r+") as file:
         del file["matrix/features/genome"]
     return str(path), truth()
@@ -427,12 +454,24 @@ def slots(at, *, x="log", layers=(), raw=None, few=60):
 
 
 for _name, _given, _also in (
-    ("counts in layers['counts'], X log-normalised", {"layers": [("counts", "counts")]}, r"layers\['counts'\] was read"),
+    (
+        "counts in layers['counts'], X log-normalised",
+        {"layers": [("counts", "counts")]},
+        r"layers\['counts'\] was read",
+    ),
     ("counts in layers['raw_counts']", {"layers": [("raw_counts", "counts")]}, r"layers\['raw_counts'\] was read"),
     ("counts in raw of all genes, X scaled of few", {"x": "scaled", "raw": "counts"}, "raw was read .240 genes"),
     ("raw log-normalised, counts in X", {"x": "counts", "raw": "log", "few": 240}, "X was read"),
-    ("counts of few genes in a layer, of all in raw", {"layers": [("counts", "counts")], "raw": "counts"}, "raw was read .240"),
-    ("layers of other values first", {"layers": [("a_scaled", "scaled"), ("umi", "counts")]}, r"layers\['umi'\] was read"),
+    (
+        "counts of few genes in a layer, of all in raw",
+        {"layers": [("counts", "counts")], "raw": "counts"},
+        "raw was read .240",
+    ),
+    (
+        "layers of other values first",
+        {"layers": [("a_scaled", "scaled"), ("umi", "counts")]},
+        r"layers\['umi'\] was read",
+    ),
 ):
 
     @situation(KIND, "h5ad", _name, also=_also)
@@ -440,8 +479,8 @@ for _name, _given, _also in (
         return slots(at, **given)
 
 
-@situation(KIND, "h5ad", "no counts anywhere", refused=r"log-normalised already.*X was read .*layers\['scaled'\] has negative",
-           study=True)  # fmt: skip
+@situation(KIND, "h5ad", "no counts anywhere", study=True,
+           refused=r"log-normalised already.*X was read .*layers\['scaled'\] has negative")  # fmt: skip
 def no_counts(at):
     paths = []
     for i in range(4):
@@ -656,7 +695,9 @@ def cut_gzip(at):
     return str(at / "m.csv.gz"), None
 
 
-@situation(KIND, "table", "a sheet of samples by mistake", refused="not a number|no cells|common to them|number of fields")
+@situation(
+    KIND, "table", "a sheet of samples by mistake", refused="not a number|no cells|common to them|number of fields"
+)
 def wrong_file(at):
     return str(put_text(at / "m.csv", "sample,patient,arm\nS1,P1,a\nS2,P2,b\n")), None
 
@@ -664,7 +705,11 @@ def wrong_file(at):
 # ---- what is no matrix, and parts that are lacking
 
 
-for _role, _file in (("matrix.mtx", "matrix.mtx.gz"), ("barcodes.tsv", "barcodes.tsv.gz"), ("features.tsv", "features.tsv.gz")):
+for _role, _file in (
+    ("matrix.mtx", "matrix.mtx.gz"),
+    ("barcodes.tsv", "barcodes.tsv.gz"),
+    ("features.tsv", "features.tsv.gz"),
+):
 
     @situation(KIND, "folder", f"without {_role}", refused=f"lacks {_role}")
     def lacking(at, file=_file):

@@ -81,9 +81,12 @@ def folder(path: Path, t: Truth, *, prefix="", end=".gz", kinds=None, version=3,
     put_text(path / f"{prefix}barcodes.tsv{end}", "".join(f"{b}\n" for b in t.barcodes), packed=packed)
     kinds = kinds or ["Gene Expression"] * len(t.genes)
     rows = [
-        f"{i}\t{n}" + (f"\t{k}" if version == 3 else "") for i, n, k in zip(ids or t.ids, names or t.genes, kinds, strict=True)
+        f"{i}\t{n}" + (f"\t{k}" if version == 3 else "")
+        for i, n, k in zip(ids or t.ids, names or t.genes, kinds, strict=True)
     ]
-    put_text(path / f"{prefix}{'features' if version == 3 else 'genes'}.tsv{end}", "\n".join(rows) + "\n", packed=packed)
+    put_text(
+        path / f"{prefix}{'features' if version == 3 else 'genes'}.tsv{end}", "\n".join(rows) + "\n", packed=packed
+    )
     return path
 
 
@@ -135,7 +138,9 @@ def normalised(t: Truth):
     return np.log1p(t.counts / np.maximum(1, t.counts.sum(axis=1, keepdims=True)) * 1e4)
 
 
-def table(path: Path, t: Truth, *, separator=",", turned=False, index=True, header=None, packed=None, float_format=None):
+def table(
+    path: Path, t: Truth, *, separator=",", turned=False, index=True, header=None, packed=None, float_format=None
+):
     frame = pd.DataFrame(t.counts.T, index=pd.Index(t.genes, name=header), columns=t.barcodes)
     frame = frame.T.rename_axis(header) if turned else frame
     return put_text(path, frame.to_csv(sep=separator, index=index, float_format=float_format), packed=packed)

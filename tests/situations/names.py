@@ -63,7 +63,9 @@ READ = {
     "upper case (C1ORF112)": (lambda s, i: s.upper(), "another case"),
     "lower case": (lambda s, i: s.lower(), "another case"),
     "mitochondrial genes as RefSeq names them": (
-        lambda s, i: {"MT-CO1": "COX1", "MT-CO2": "COX2", "MT-CO3": "COX3", "MT-CYB": "CYTB"}.get(s, s.removeprefix("MT-")),
+        lambda s, i: {"MT-CO1": "COX1", "MT-CO2": "COX2", "MT-CO3": "COX3", "MT-CYB": "CYTB"}.get(
+            s, s.removeprefix("MT-")
+        ),
         "RefSeq's names",
     ),
 }

@@ -21,8 +21,8 @@ SITUATIONS: list["Situation"] = []
 class Situation:
     """One state of people's data.
 
-    `expected` is read (the reader gives the true counts) or refused (with `words` in the message); at the level of a study
-    `check` ends without an error, or with one that has `words`. `also` are words of a warning or note that has to be there.
+    `expected` is read (the reader gives the true counts) or refused (with `words` in the message); of a study, `check`
+    ends without an error, or with one that has `words`. `also` are words of a warning or note that has to be there.
     """
 
     name: str
@@ -38,7 +38,9 @@ class Situation:
 
 def situation(kind, form, name, *, refused="", also="", study=False, needs=""):
     def add(make):
-        SITUATIONS.append(Situation(name, kind, form, "refused" if refused else "read", make, refused, also, study, needs))
+        SITUATIONS.append(
+            Situation(name, kind, form, "refused" if refused else "read", make, refused, also, study, needs)
+        )
         return make
 
     return add

@@ -22,7 +22,8 @@ def saved(at, raw):
 
 
 GOOD = {
-    "semicolons": text(";"), "tabs": text("\t"), "Windows line ends": text(end="\r\n"), "old Mac line ends": text(end="\r"),
+    "semicolons": text(";"), "tabs": text("\t"), "Windows line ends": text(end="\r\n"),
+    "old Mac line ends": text(end="\r"),
     "a byte-order mark": b"\xef\xbb\xbf" + text().encode(),
     "sep=; in the first line": "sep=;\n" + text(";"),
     "sep=, in the first line, Windows line ends": "sep=,\r\n" + text(end="\r\n"),

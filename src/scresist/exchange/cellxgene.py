@@ -15,8 +15,8 @@ from scresist.kernels.normalise import log1p_per_10k
 if TYPE_CHECKING:
     from anndata import AnnData
 
-# Terms that hold for every cell where neither the sheets nor the call give others. A tissue, a disease and an assay have
-# no "unknown" in the schema: a general one stands there until the user names the right one.
+# Terms of every cell where neither the sheets nor the call give others. A tissue, a disease and an assay have no
+# "unknown" in the schema: a general one stands there until the user names the right one.
 TERMS = {
     "assay": "EFO:0008913",  # single-cell RNA sequencing
     "disease": "MONDO:0004992",  # cancer
@@ -75,7 +75,9 @@ def write_cellxgene(cohort: "AnnData", path: Path, *, terms: Mapping[str, str]) 
     counts = counts_of(cohort)[:, keep]
     obs, filled = _obs(cohort.obs, terms)
     if filled:
-        notes.append(f"filled in for all cells: {', '.join(filled)}; give your own with --term, such as --term tissue=UBERON:0000945")
+        notes.append(
+            f"filled in for all cells: {', '.join(filled)}; give your own, such as --term tissue=UBERON:0000945"
+        )
     organism = terms.get("organism", "mouse" if str(ids[keep[0]]).startswith("ENSMUS") else "human")
     index = pd.Index(ids[keep].astype(str))
     out = anndata.AnnData(
@@ -115,8 +117,10 @@ def _obs(given: pd.DataFrame, terms: Mapping[str, str]) -> tuple[pd.DataFrame, l
     for name, default in OTHERS.items():
         if name not in obs or name in terms:
             value = terms.get(name, default)
-            obs[name] = np.full(len(obs), value == "true") if name == "is_primary_data" else pd.Categorical([value] * len(obs))
+            obs[name] = (
+                np.full(len(obs), value == "true") if name == "is_primary_data" else pd.Categorical([value] * len(obs))
+            )
     if "donor_id" not in obs:
-        donors = given["patient"].astype(str) if "patient" in given else pd.Series("unknown", index=given.index)
-        obs["donor_id"] = pd.Categorical(donors.to_numpy())
+        people = given["patient"].astype(str) if "patient" in given else pd.Series("unknown", index=given.index)
+        obs["donor_id"] = pd.Categorical(people.to_numpy())
     return obs, filled

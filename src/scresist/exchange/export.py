@@ -70,4 +70,6 @@ def _cohort(source: Path) -> "AnnData":
     try:
         return anndata.read_h5ad(path)
     except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as h5ad ({type(error).__name__}: {str(error)[:100]}); run again") from None
+        raise InputError(
+            f"{path} cannot be read as h5ad ({type(error).__name__}: {str(error)[:100]}); run again"
+        ) from None

@@ -34,7 +34,7 @@ read_seurat <- function(folder = ".") {
   object <- SeuratObject::CreateSeuratObject(parts$counts, project = "scresist")
   names(parts$metadata) <- make.names(names(parts$metadata), unique = TRUE)
   object <- SeuratObject::AddMetaData(object, parts$metadata)
-  # Seurat writes dashes for underscores in names of genes and says so.
+  # Seurat writes dashes for underscores in names of genes, with a warning.
   for (name in names(parts$embeddings)) {
     values <- parts$embeddings[[name]]
     key <- paste0(gsub("[^A-Za-z0-9]", "", name), "_")
@@ -61,7 +61,7 @@ def write_seurat(cohort: "AnnData", folder: Path) -> tuple[str, ...]:
     cohort
         Cells x genes with `layers["counts"]`.
     folder
-        It is replaced where it exists and holds an earlier export.
+        It is replaced where it exists and has an earlier export.
 
     Returns
     -------
@@ -70,14 +70,14 @@ def write_seurat(cohort: "AnnData", folder: Path) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        If the folder holds other files.
+        If the folder has other files.
     """
     from scipy import io as scipy_io
 
     from scresist.checks import InputError
 
     if folder.exists() and any(folder.iterdir()) and not (folder / "read.R").exists():
-        raise InputError(f"{folder} holds other files; name a new folder with --out")
+        raise InputError(f"{folder} has other files; name a new folder with --out")
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     genes = cohort.var_names.to_numpy(dtype=object)
     ids = ensembl_of(cohort.var_names, cohort.var.get("gene_id"))
@@ -90,7 +90,9 @@ def write_seurat(cohort: "AnnData", folder: Path) -> tuple[str, ...]:
     kept = embeddings(cohort)
     for name, values in kept.items():
         short = name.removeprefix("X_")
-        table = pd.DataFrame(values, index=cohort.obs_names, columns=[f"{short}_{i + 1}" for i in range(values.shape[1])])
+        table = pd.DataFrame(
+            values, index=cohort.obs_names, columns=[f"{short}_{i + 1}" for i in range(values.shape[1])]
+        )
         table.to_csv(part / f"embedding_{short}.csv", index_label="cell")
     (part / "read.R").write_text(SCRIPT, encoding="utf-8", newline="\n")
     if folder.exists():

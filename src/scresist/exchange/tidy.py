@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scresist.cells.counts import raw_counts
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
@@ -18,7 +20,7 @@ def counts_of(cohort: "AnnData") -> sparse.csr_array:
     cohort
         With `layers["counts"]`.
     """
-    return sparse.csr_array(cohort.layers["counts"])
+    return sparse.csr_array(raw_counts(cohort, layer="counts"))
 
 
 def embeddings(cohort: "AnnData") -> dict[str, np.ndarray]:

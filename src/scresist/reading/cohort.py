@@ -11,6 +11,7 @@ from scipy import sparse
 from scresist import keys
 from scresist.progress import track
 from scresist.reading.brought import check_brought, put_brought
+from scresist.reading.divide import check_paths
 from scresist.reading.formats import open_matrix
 from scresist.reading.identity import Cells, check_identity, check_raw, note_aggregated, print_cells
 from scresist.reading.matrix import CountMatrix, check_values, unique_barcodes
@@ -62,6 +63,7 @@ def inspect(study: Study) -> Inspection:
     """
     problems = Problems()
     rows = []
+    own = check_paths(study.samples["path"], study.settings.study.samples, study.folder, problems)
     names: list[set[str]] = []
     prints: list[Cells] = []
     brought: dict[str, CountMatrix] = {}
@@ -73,7 +75,7 @@ def inspect(study: Study) -> Inspection:
             prints.append(loaded.prints)
         if loaded is not None and loaded.brought is not None:
             brought[loaded.name] = loaded.brought
-    _check_together(study, prints, rows, problems)
+    _check_together(study, prints if own else [], rows, problems)
     check_brought(study, brought, problems)
     common = set.intersection(*names) if names else set()
     if names:
@@ -102,9 +104,12 @@ def ingest(study: Study) -> "AnnData":
     import anndata
 
     problems = Problems()
+    if not check_paths(study.samples["path"], study.settings.study.samples, study.folder, problems):
+        raise StudyError(problems)
     # One order whatever the order of the sheet and of the files: clusters must not depend on it.
     order = sorted(str(name) for name in study.samples.index)
-    loaded = [_in_order(s) for s in (_load(study, name, problems) for name in track(order, "samples")) if s is not None]
+    read = (_load(study, name, problems) for name in track(order, "samples"))
+    loaded = [_in_order(s) for s in read if s is not None]
     _check_together(study, [s.prints for s in loaded if s.prints is not None],
                     [{"sample": s.name, **s.facts} for s in loaded], problems)  # fmt: skip
     brought = {s.name: s.brought for s in loaded if s.brought is not None}
@@ -155,7 +160,8 @@ def _check_together(study: Study, prints: list[Cells], facts: list[dict[str, obj
     if none:
         which = "in any sample" if len(none) == len(read) else f"in {len(none)} of {len(read)} samples"
         problems.warning(
-            file, f"no count is of a mitochondrial gene (MT-...) {which}, so that dying cells cannot be told by their share",
+            file, f"no count is of a mitochondrial gene (MT-...) {which}, so that their share "
+            "does not show dying cells",
             "give the counts before genes were filtered; for nuclei or a gene panel this is as it should be",
             column="path", value=", ".join(none[:5]),
         )  # fmt: skip
@@ -273,7 +279,8 @@ def _empty_droplets(
             return None
         if len(raw.barcodes) == len(matrix.barcodes) and not ((of_raw > 0) & (of_raw <= EMPTY_BELOW)).any():
             problems.error(
-                raw_path, f"the raw matrix of sample {sample} has its cells only and no empty droplets: it is the filtered one",
+                raw_path, f"the raw matrix of sample {sample} has its cells only and no empty droplets: it is "
+                "the filtered one",
                 "give raw_feature_bc_matrix, or leave raw_path empty", column="raw_path",
             )  # fmt: skip
             return None

@@ -213,7 +213,8 @@ def _read_hdf5(path: Path, selector: str, shown: str, problems: Problems) -> Cou
                 problems.error(shown, what, remedy)
                 return None
         problems.error(shown, "this is not a 10x h5, an h5ad, a loom or an h5mu: no group has a matrix",
-                       "give the .h5 of cellranger count, or an h5ad", value=", ".join(list(file)[:8]) or "nothing")  # fmt: skip
+                       "give the .h5 of cellranger count, or an h5ad",
+                       value=", ".join(list(file)[:8]) or "nothing")  # fmt: skip
         return None
 
 

@@ -12,11 +12,11 @@ from scipy import sparse
 from scresist.reading.selectors import suffixes
 from scresist.study.problems import Problems
 
-LEAST = 10  # counts from which on the counts of a cell tell it from others
+ENOUGH = 10  # counts from which on the counts of a cell tell it from others
 DEEP = 200  # counts from which on barcode, total, number of genes and sum of squares tell it, too
-AT_LEAST = 3  # cells that must be equal: fewer can be chance
+CELLS = 3  # cells that must be equal: fewer can be chance
 SAME_NAMES_NO_MATTER = 0.2  # share of cells with equal counts under other barcodes
-HELD, KEPT = 0.9, 0.5  # share of the filtered barcodes a raw matrix holds, and of their counts
+HELD, KEPT = 0.9, 0.5  # share of the filtered barcodes a raw matrix has, and of their counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def print_cells(sample: str, counts: sparse.csr_array, barcodes: np.ndarray, sym
     """
     weights = _weights(tuple(str(s) for s in symbols))
     totals = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
-    rows = np.flatnonzero(totals >= LEAST)
+    rows = np.flatnonzero(totals >= ENOUGH)
     values = counts.data.astype(np.uint64)
     at = counts.indptr.astype(np.int64)
     # Sums modulo 2^64: a gene without counts adds nothing, so that a file without it gives the same.
@@ -102,10 +102,10 @@ def check_identity(samples: Sequence[Cells], paths: dict[str, str], file: str, p
         names = ", under other barcodes" if other_names else ""
         whole = "all" if n >= smaller else f"{n} of {smaller}"
         problems.error(
-            file, f"the samples {a.sample} and {b.sample} share cells: {whole} cells of the smaller one are in the other "
-            f"with equal counts{names}; they would count twice",
-            "give each sample its own cells: other files, or a selector (path#column=value, path#suffix=1) that divides "
-            "one file", column="path", value=f"{paths.get(a.sample, '')} and {paths.get(b.sample, '')}",
+            file, f"the samples {a.sample} and {b.sample} share cells: {whole} cells of the smaller one are in the "
+            f"other with equal counts{names}; they would count twice",
+            "give each sample its own cells: other files, or a selector (path#column=value, path#suffix=1) that "
+            "divides one file", column="path", value=f"{paths.get(a.sample, '')} and {paths.get(b.sample, '')}",
         )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def _joint(cells: Cells) -> np.ndarray:
 def _shared(a: Cells, b: Cells) -> tuple[int, bool]:
     """Cells of the smaller sample that the other has too, and whether only their counts agree, not their barcodes."""
     smaller = min(len(a.prints), len(b.prints))
-    enough = min(AT_LEAST, smaller)
+    enough = min(CELLS, smaller)
     with np.errstate(over="ignore"):
         exact = [c.prints * np.uint64(0x9E3779B97F4A7C15) ^ c.barcodes for c in (a, b)]
     deep = [c.totals >= DEEP for c in (a, b)]
@@ -148,10 +148,10 @@ def _shared(a: Cells, b: Cells) -> tuple[int, bool]:
                len(np.intersect1d(_joint(a)[deep[0]], _joint(b)[deep[1]])))  # fmt: skip
     if same >= enough:
         return same, False
-    many = [c.totals >= 5 * LEAST for c in (a, b)]
+    many = [c.totals >= 5 * ENOUGH for c in (a, b)]
     equal = len(np.intersect1d(a.prints[many[0]], b.prints[many[1]]))
-    least = min(int(many[0].sum()), int(many[1].sum()))
-    return (equal, True) if equal >= max(AT_LEAST, SAME_NAMES_NO_MATTER * least) else (0, False)
+    deepest = min(int(many[0].sum()), int(many[1].sum()))
+    return (equal, True) if equal >= max(CELLS, SAME_NAMES_NO_MATTER * deepest) else (0, False)
 
 
 def note_aggregated(barcodes: np.ndarray, shown: str, problems: Problems) -> None:
@@ -170,7 +170,8 @@ def note_aggregated(barcodes: np.ndarray, shown: str, problems: Problems) -> Non
     if found:
         ends = f"-{next(iter(found))} to -{list(found)[-1]}"
         problems.warning(
-            shown, f"the barcodes end in {ends}: this is an aggregated matrix of {len(found)} libraries, read as one sample",
+            shown, f"the barcodes end in {ends}: this is an aggregated matrix of {len(found)} libraries, read as "
+            "one sample",
             "if they are different samples, give each its row with path#suffix=1, path#suffix=2, ...",
         )  # fmt: skip
 
@@ -217,7 +218,7 @@ def check_raw(
     held = float(np.mean(at >= 0)) if len(at) else 0.0
     if held < HELD:
         problems.error(
-            shown, f"the raw matrix holds {held:.0%} of the barcodes of sample {sample}: it is of another sample",
+            shown, f"the raw matrix has {held:.0%} of the barcodes of sample {sample}: it is of another sample",
             "give the raw_path of the same run as path", column="raw_path",
         )  # fmt: skip
         return False
@@ -225,8 +226,8 @@ def check_raw(
     agree = float(np.mean(inside >= KEPT * given)) if len(given) else 1.0
     if agree < HELD:
         problems.error(
-            shown, f"the raw matrix has other counts at the barcodes of sample {sample} ({1 - agree:.0%} of them have less "
-            "than half of their counts there): it is of another sample",
+            shown, f"the raw matrix has other counts at the barcodes of sample {sample} ({1 - agree:.0%} of them have "
+            "less than half of their counts there): it is of another sample",
             "give the raw_path of the same run as path; are two rows swapped?", column="raw_path",
         )  # fmt: skip
         return False

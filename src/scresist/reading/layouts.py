@@ -1,4 +1,4 @@
-"""Where the matrix of a sample is: in a folder of three files, under a prefix of GEO, or deep in the folder of a run."""
+"""Where the matrix of a sample is: in a folder of three files, under a prefix of GEO, or deep in a run's folder."""
 
 import re
 from collections import defaultdict
@@ -112,7 +112,7 @@ def find_place(path: Path, shown: str, problems: Problems) -> Place | None:
     if len(best) == len(genomes) > 1 and all(species_of_genome(g) for g in genomes):
         return Place(best[0].below.rpartition("/")[0], {g: t for g, t in genomes.items() if isinstance(t, Triplet)})
     if best:
-        _choose(shown, [f"{shown.rstrip('/')}/{p.below}" for p in best], "the folder holds", problems)
+        _choose(shown, [f"{shown.rstrip('/')}/{p.below}" for p in best], "below the folder there are", problems)
     else:
         names = sorted(p.name for p in path.iterdir())
         problems.error(
@@ -146,7 +146,7 @@ def _lacks(folder: Path, lacking: dict[str, list[str]], shown: str, problems: Pr
 
 def _choose(shown: str, choices: list[str], says: str, problems: Problems) -> None:
     listed = ", ".join(sorted(choices)[:8]) + (", ..." if len(choices) > 8 else "")
-    problems.error(shown, f"{says} {len(choices)} matrices, and which one is meant cannot be told",
+    problems.error(shown, f"{says} {len(choices)} matrices, and nothing shows which one is meant",
                    "give the path of one of them", value=listed)  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Matrices in the Matrix Market format with files of names beside them, as Cell Ranger, STARsolo, kb and alevin write."""
+"""Matrices in the Matrix Market format with files of names beside them, as Cell Ranger, STARsolo, kb, alevin write."""
 
 import csv
 import re
@@ -88,8 +88,9 @@ def name_table(path: Path) -> list[list[str]]:
         if separator is None:
             rows = [[line.strip().strip('"')] for line in handle.read().splitlines()]
         else:
-            quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
-            rows = [[c.strip().strip('"') for c in r] for r in csv.reader(handle, delimiter=separator, quoting=quoting)]
+            plain = (line.rstrip("\r\n").split("\t") for line in handle)  # no quoting between tabs
+            parsed = plain if separator == "\t" else csv.reader(handle, delimiter=separator)
+            rows = [[c.strip().strip('"') for c in r] for r in parsed]
     while rows and not any(rows[-1]):
         rows.pop()
     rows = [r or [""] for r in rows]

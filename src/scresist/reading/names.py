@@ -84,7 +84,7 @@ def _split_both(
 
 
 def _repaired(names: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Dots, underscores and spaces for dashes, letters in another case, and names of RefSeq, each where it is certain."""
+    """Dots, underscores and spaces for dashes, letters in another case, and names of RefSeq, where it is certain."""
     out, present = names.copy(), set(names)
     official = set(folded().values())
     changed: dict[str, list[str]] = {}

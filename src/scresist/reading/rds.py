@@ -15,8 +15,9 @@ from scresist.reading.selectors import choose_rows
 from scresist.study.problems import Problems
 
 TWO_LINES = (
-    'in R: Matrix::writeMM(counts, "matrix.mtx"); writeLines(rownames(counts), "genes.tsv"); writeLines(colnames(counts), '
-    '"barcodes.tsv"), where counts is GetAssayData(object, layer = "counts") or counts(object); then give the folder'
+    'in R: Matrix::writeMM(counts, "matrix.mtx"); writeLines(rownames(counts), "genes.tsv"); '
+    'writeLines(colnames(counts), "barcodes.tsv"), '
+    'where counts is GetAssayData(object, layer = "counts") or counts(object); then give the folder'
 )
 PROTEIN = ("ADT", "Protein", "protein", "CITE", "AB", "Antibody", "Antibody Capture")
 
@@ -63,8 +64,8 @@ def read_rds(path: Path, selector: str, shown: str, problems: Problems) -> Count
         return None
     values, genes, cells, slot = matrix
     if values.shape != (len(genes), len(cells)):
-        problems.error(shown, f"the counts are {values.shape[0]} x {values.shape[1]} but there are {len(genes)} names of "
-                       f"genes and {len(cells)} of cells", TWO_LINES)  # fmt: skip
+        problems.error(shown, f"the counts are {values.shape[0]} x {values.shape[1]} but there are {len(genes)} names "
+                       f"of genes and {len(cells)} of cells", TWO_LINES)  # fmt: skip
         return None
     rows = choose_rows(obs, cells, selector, shown, problems)
     if rows is None:
@@ -159,8 +160,8 @@ def _logmap(table: Any, layer: Any) -> Any:
         return table.coords[table.dims[0]].to_numpy()[inside]
     data = getattr(table, ".Data", None)
     if data is not None and hasattr(table, "dimnames"):
-        names, columns = (_texts(d) for d in table.dimnames)
-        inside = np.asarray(data).reshape(len(names), len(columns), order="F")[:, list(columns).index(str(layer))]
+        names, layers = (_texts(d) for d in table.dimnames)
+        inside = np.asarray(data).reshape(len(names), len(layers), order="F")[:, list(layers).index(str(layer))]
         return names[inside.astype(bool)]
     return None
 

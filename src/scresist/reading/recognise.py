@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -30,7 +30,8 @@ OTHER = (
     ("transcripts of Ensembl (ENST...)", re.compile(r"^ENS[A-Z]*T\d{6,}")),
     ("proteins of Ensembl (ENSP...)", re.compile(r"^ENS[A-Z]*P\d{6,}")),
     ("transcripts of RefSeq (NM_..., NR_...)", re.compile(r"^[NX][MR]_\d+")),
-    ("probes of an array", re.compile(r"^(\d+(_[a-z])?(_[a-z])?_at|ILMN_\d+|A_\d+_P\d+|cg\d{8}|TC\d{6,}.*)$", re.IGNORECASE)),
+    ("probes of an array",
+     re.compile(r"^(\d+(_[a-z])?(_[a-z])?_at|ILMN_\d+|A_\d+_P\d+|cg\d{8}|TC\d{6,}.*)$", re.IGNORECASE)),
     ("regions of the genome (peaks)", re.compile(r"^(chr)?[\dXYM]{1,2}[:_-]\d+[-_]\d+$", re.IGNORECASE)),
     ("genes of zebrafish", re.compile(r"^ENSDARG\d+")), ("genes of rat", re.compile(r"^ENSRNOG\d+")),
     ("genes of pig", re.compile(r"^ENSSSCG\d+")), ("genes of dog", re.compile(r"^ENSCAFG\d+")),
@@ -110,15 +111,12 @@ def pattern_of(names: np.ndarray) -> str:
     unknown = [str(n) for n in names if not is_known(str(n))]
     if not unknown:
         return ""
-    tests: list[tuple[str, Callable[[str], bool]]] = [
-        (what, lambda n, p=p: bool(p.match(n)))
-        for what, p in OTHER  # type: ignore[misc]
-    ]
+    tests: list[tuple[str, Callable[[str], bool]]] = [(what, partial(_matches, pattern)) for what, pattern in OTHER]
     tests += [
         ("names without letters: row numbers or Entrez numbers", lambda n: bool(re.fullmatch(r"\d+(\.0)?", n))),
         ("dates that a spreadsheet made of genes (MARCH1, SEPT1)", lambda n: bool(DATE.match(n))),
         ("symbol and Ensembl id in one name", lambda n: bool(BOTH.match(n))),
-        ("the genome before the name", lambda n: _prefix(n)),
+        ("the genome before the name", _prefix),
         ("symbols in lower case", lambda n: n != n.upper() and n == n.lower() and n.casefold() in folded()),
         ("mouse symbols, or human ones in another case",
          lambda n: n[:1].isupper() and n.casefold() in folded()),
@@ -139,6 +137,10 @@ def pattern_of(names: np.ndarray) -> str:
         steps = set(np.diff(whole)) if len(whole) > 1 else {1}
         what = "row numbers" if steps == {1} else "Entrez numbers" if _entrez(whole) > 0.5 else "numbers"
     return what if n >= 0.3 * len(unknown) else ""
+
+
+def _matches(pattern: re.Pattern[str], name: str) -> bool:
+    return bool(pattern.match(name))
 
 
 def _prefix(name: str) -> bool:

@@ -51,7 +51,7 @@ def choose_rows(
         return _by_suffix(barcodes, value, shown, problems)
     if obs is None:
         problems.error(shown, "only an .h5ad (or .zarr, .loom, .h5mu, .rds) can be shared by samples with "
-                       "'#column=value'", "remove what follows '#', or give '#suffix=1' for barcodes that end in -1")  # fmt: skip
+                       "'#column=value'", "remove what follows '#', or give '#suffix=1' for barcodes -1")  # fmt: skip
         return None
     if not equals or column not in obs:
         problems.error(shown, f"the h5ad has no obs column {column!r}", suggestion(column, obs.columns))
@@ -75,9 +75,10 @@ def _words(values: pd.Series) -> np.ndarray:
 
 
 def _by_suffix(barcodes: np.ndarray, value: str, shown: str, problems: Problems) -> np.ndarray | None:
-    rows = np.flatnonzero([bool(re.search(rf"[-_]{re.escape(value)}$", str(b))) for b in barcodes]) if value else []
+    ends = re.compile(rf"[-_]{re.escape(value)}$")
+    rows = np.flatnonzero(np.array([bool(value and ends.search(str(b))) for b in barcodes], dtype=bool))
     if len(rows) == 0:
         there = ", ".join(f"-{n} ({c} cells)" for n, c in list(suffixes(barcodes).items())[:12]) or "none"
         problems.error(shown, f"no barcode ends in -{value}", f"the endings are: {there}", value=value)
         return None
-    return np.asarray(rows)
+    return rows

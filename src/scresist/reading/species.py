@@ -13,7 +13,8 @@ GENOMES = {
     "human": r"grch\d+|hg\d+|hs\d*|human|homo_?sapiens|t2t\w*|chm13\w*|b37",
     "mouse": r"grcm\d+|mm\d+|mouse|mus_?musculus|mm",
     "rat": r"rnor\w*|rn\d+|rat|mratbn\w*",
-    "pig": r"sscrofa\w*|pig", "macaque": r"mmul\w*|macaque|rhemac\d+", "fly": r"bdgp\d*|dm\d+", "fish": r"grcz\d+|danrer\d+",
+    "pig": r"sscrofa\w*|pig", "macaque": r"mmul\w*|macaque|rhemac\d+", "fly": r"bdgp\d*|dm\d+",
+    "fish": r"grcz\d+|danrer\d+",
 }  # fmt: skip
 _GENOME = {species: re.compile(rf"^({words})([-._].*)?$", re.IGNORECASE) for species, words in GENOMES.items()}
 _ALL = "|".join(words for species, words in GENOMES.items())
@@ -39,7 +40,7 @@ def species_of_genome(genome: str) -> str:
 
 
 def without_prefix(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Names without the genome that stands before them (GRCh38_CD8A, mm10___Cd8a), and the genome of each ("" for none).
+    """Names without the genome that stands before them (GRCh38_CD8A, mm10___Cd8a), and their genomes ("" for none).
 
     Parameters
     ----------

@@ -43,8 +43,9 @@ def map_symbols(names: np.ndarray, gene_ids: np.ndarray | None, *, organism: str
     """Map names to official symbols and make them unique; nothing is dropped.
 
     Ensembl ids (with or without version) become symbols; an id the table lacks stays. An old symbol becomes the
-    official one unless that is in the data already; a name that is itself an approved symbol is never another gene's. A symbol that occurs twice keeps its first place; later ones get
-    their Ensembl id where known, else a running number.
+    official one unless that is in the data already; a name that is itself an approved symbol is never another gene's.
+    A symbol that occurs twice keeps its first place; later ones get their Ensembl id where known, else a running
+    number.
     """
     ids = None if gene_ids is None else tuple(str(i) for i in gene_ids)
     return _map(tuple(str(n) for n in names), ids, organism)

@@ -39,7 +39,7 @@ def read_table(path: Path, shown: str, problems: Problems) -> CountMatrix | None
     separator = separator_of(head)
     if separator is None:
         problems.error(shown, "this is no table of counts: its lines have no separator that is common to them",
-                       "give genes in rows and cells in columns, separated by commas or tabs", value=head[0][:60])  # fmt: skip
+                       "give genes in rows, cells in columns, separated by commas", value=head[0][:60])  # fmt: skip
         return None
     rows = [_split(line, separator) for line in head]
     width = max(len(r) for r in rows[1:])
@@ -77,8 +77,8 @@ def read_table(path: Path, shown: str, problems: Problems) -> CountMatrix | None
         if lost.any():
             at = int(np.argwhere(lost.any(axis=1))[0][0])
             first = str(columns[int(np.argmax(lost[at]))])
-            problems.error(shown, f"a row has no value from here on, or fewer than {width} fields: if it is the last one, "
-                           "the table is cut", "fill in 0, or copy or export the table again",
+            problems.error(shown, f"a row has no value from here on, or fewer than {width} fields: if it is the last "
+                           "one, the table is cut", "fill in 0, or copy or export the table again",
                            row=f"line {line + at + 1}, {block.iloc[at, 0]}", column=first)  # fmt: skip
             return None
         blocks.append(sparse.csr_array(numbers.to_numpy(dtype=float)))
@@ -127,7 +127,7 @@ def _is_number(text: str) -> bool:
 
 
 def _name_columns(rows: list[list[str]], width: int) -> int:
-    """How many of the first columns hold names: a column of running numbers before a column of names is one, too."""
+    """How many of the first columns are of names: a column of running numbers before a column of names is one, too."""
 
     def names(column: int) -> bool:
         values = [r[column] for r in rows if len(r) > column]
@@ -142,13 +142,14 @@ def _name_columns(rows: list[list[str]], width: int) -> int:
 
 
 def _blocks(path: Path, separator: str, width: int, n_names: int) -> "Iterator[pd.DataFrame]":
-    """Rows of the table in blocks, all as they stand (names as text, empty fields as missing where they are lacking)."""
+    """Rows of the table in blocks, all as they stand (names as text, empty values as missing)."""
     size = max(1, BLOCK // max(1, width))
     with open_text(path) as handle:
         reader = pd.read_csv(
-            handle, sep=r"\s+" if separator == " " else separator, header=None, skiprows=_first_row(path), names=range(width),
+            handle, sep=r"\s+" if separator == " " else separator, header=None, skiprows=_first_row(path),
+            names=range(width),
             dtype=dict.fromkeys(range(n_names), str), chunksize=size, keep_default_na=False,
-            na_values=dict.fromkeys(range(n_names, width), [""]), low_memory=False, index_col=False,
+            na_values={key: [""] for key in range(n_names, width)}, low_memory=False, index_col=False,
             skip_blank_lines=True, encoding_errors="replace", engine="c", quoting=csv.QUOTE_MINIMAL,
         )  # fmt: skip
         with reader:

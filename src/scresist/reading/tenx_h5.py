@@ -112,7 +112,7 @@ def _fits(parts: list[np.ndarray], shape: tuple[int, ...]) -> bool:
 
 
 def _version_3(group: Any, shown: str, problems: Problems) -> CountMatrix | None:
-    features = group["features"] if "features" in group else group
+    features = group.get("features", group)
     name = next((n for n in ("name", "gene_names", "id", "genes") if n in features), None)
     if name is None:
         problems.error(shown, "the .h5 has no names of genes", "give the .h5 of cellranger count",
@@ -130,7 +130,7 @@ def _version_3(group: Any, shown: str, problems: Problems) -> CountMatrix | None
         return None
     several = len({g for g in genome if g}) > 1
     if several:
-        names = np.array([n if not g or n.startswith(f"{g}_") else f"{g}_{n}" for n, g in zip(names, genome, strict=True)],
-                         dtype=object)  # fmt: skip
+        pairs = zip(names, genome, strict=True)
+        names = np.array([n if not g or n.startswith(f"{g}_") else f"{g}_{n}" for n, g in pairs], dtype=object)
         ids = np.array([i.removeprefix(f"{g}_").lstrip("_") for i, g in zip(ids, genome, strict=True)], dtype=object)
     return split_features(counts, text(group["barcodes"]), names, ids, kinds)

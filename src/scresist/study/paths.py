@@ -1,4 +1,4 @@
-"""Paths in a sheet: relative or absolute, with `/` or `\\`, a selector after `#`, or the beginning of file names."""
+"""Paths in a sheet: relative or absolute, any slashes, a selector after `#`, or a prefix."""
 
 import os
 import re
@@ -53,7 +53,7 @@ def locate(folder: Path, given: str) -> Located:
 
 
 def _existing(folder: Path, text: str) -> Path | None:
-    """The path where it exists, as written or with `\\` for `/`; also where files begin with its last part."""
+    """The path where it exists, as written or with the other slashes; also where files begin with its last part."""
     if not text.strip():
         return None
     for spelling in dict.fromkeys((text, _slashes(text))):

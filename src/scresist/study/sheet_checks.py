@@ -9,7 +9,7 @@ import pandas as pd
 
 from scresist.checks import suggestion
 from scresist.study.design import RESISTANCES, TAKEN
-from scresist.study.paths import Located, locate, remedy_for_missing
+from scresist.study.paths import locate, remedy_for_missing
 from scresist.study.problems import Problems
 from scresist.study.settings import Settings
 from scresist.study.sheets import LINE, numeric
@@ -169,7 +169,7 @@ def check_samples(
                 column="path",
                 value=row["path"],
             )
-    check_paths(samples, file, folder, problems)
+    _check_raw_paths(samples, file, folder, problems)
     check_patient_names(samples, patients, settings, problems)
     if patients is not None:
         for name, line in zip(patients["patient"], patients[LINE], strict=True):
@@ -187,31 +187,7 @@ def check_samples(
             problems.warning(file, f"the arm {arm!r} has no sample", "its contrasts will be refused", column="arm")
 
 
-def check_paths(samples: pd.DataFrame, file: str, folder: Path, problems: Problems) -> None:
-    """Samples that name the same cells: one file (by whatever spelling or link) twice, or whole beside a part of it."""
-    by_file: dict[str, list[tuple[int, str, Located]]] = {}
-    for _, row in samples.iterrows():
-        located = locate(folder, row["path"])
-        if located.exists:
-            by_file.setdefault(located.identity[0], []).append((int(row[LINE]), row["sample"], located))
-    for rows in by_file.values():
-        selectors = [located.selector for _, _, located in rows]
-        if len(rows) < 2 or (len(set(selectors)) == len(rows) and "" not in selectors):
-            continue
-        named = ", ".join(f"{sample} (row {line})" for line, sample, _ in rows)
-        if set(selectors) == {""}:
-            what = f"{len(rows)} samples have the same path: {named}; each cell would count {len(rows)} times"
-        elif "" in selectors:
-            what = f"samples share one file and not all of them name their part of it: {named}"
-        else:
-            what = f"samples name the same part of one file: {named}"
-        from scresist.reading.divide import ways_to_divide  # only for who shares a file
-
-        line = next(n for i, (n, _, _) in enumerate(rows) if selectors[i] == "" or selectors[i] in selectors[:i])
-        problems.error(
-            file, what, f"give every sample its own file, or its own cells of this one: {ways_to_divide(rows[0][2].path)}",
-            row=line, column="path", value=next(iter(dict.fromkeys(samples.loc[samples[LINE] == line, "path"]))),
-        )  # fmt: skip
+def _check_raw_paths(samples: pd.DataFrame, file: str, folder: Path, problems: Problems) -> None:
     if "raw_path" not in samples:
         return
     for raw, line in zip(samples["raw_path"], samples[LINE], strict=True):
@@ -252,8 +228,8 @@ def check_patient_names(
             (first, _), *others = found.items()
             for name, (file, line) in others:
                 problems.error(
-                    file, f"the patients {first!r} and {name!r} differ by case, leading zeros, spaces or dashes only; as two "
-                    "patients their samples are no pair",
+                    file, f"the patients {first!r} and {name!r} differ by case, leading zeros, spaces or dashes only; "
+                    "as two patients their samples are no pair",
                     "write one patient's name in one way in both sheets; name two people more differently",
                     row=line, column="patient", value=name,
                 )  # fmt: skip

@@ -140,7 +140,7 @@ def _split(text: str, shown: str, problems: Problems) -> list[tuple[int, list[st
     first, _, rest = text.partition("\n")
     named = re.fullmatch(r"\"?sep=(.)\"?[,;\t]*", first.strip("\r\ufeff "), re.IGNORECASE)  # Excel's own first line
     begin = 1 if named is None else 2
-    while not first.strip(" \r,;\t\"") and rest:  # empty rows above the header
+    while not first.strip(' \r,;\t"') and rest:  # empty rows above the header
         first, _, rest = rest.partition("\n")
     if named:
         text = text.partition("\n")[2]

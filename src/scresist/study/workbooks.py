@@ -43,7 +43,16 @@ def rows_of_workbook(
     try:
         book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
         sheets = {sheet.title: _rows(sheet) for sheet in book.worksheets}
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError, AttributeError, IndexError) as error:
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+        TypeError,
+        EOFError,
+        OSError,
+        AttributeError,
+        IndexError,
+    ) as error:
         problems.error(shown, f"the workbook cannot be read ({type(error).__name__}: {str(error)[:100]})",
                        "save it again, or as CSV UTF-8")  # fmt: skip
         return None
