@@ -1,5 +1,6 @@
 """Which epithelial cells are malignant: copy number per patient, against that patient's immune and stromal cells."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,13 +29,31 @@ MIN_SHARED = 5  # patients from which on what their epithelium has in common is 
 
 
 @dataclass(frozen=True, slots=True)
+class _Who:
+    """The lineages whose cells may be malignant."""
+
+    lineages: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """Their names."""
+        return " or ".join(self.lineages)
+
+    def coded(self, lineage: np.ndarray) -> np.ndarray:
+        """Lineage of each cell, with one name for all that may be malignant, and none for epithelium that may not."""
+        own = np.isin(lineage, self.lineages)
+        other = np.where(lineage == CANDIDATE, "other", lineage)
+        return np.where(own, CANDIDATE, other).astype(object)
+
+
+@dataclass(frozen=True, slots=True)
 class _Patient:
     probability: np.ndarray
     arms: pd.DataFrame
     facts: dict[str, object]
 
 
-def malignancy(cohort: "AnnData") -> None:
+def malignancy(cohort: "AnnData", *, lineages: Sequence[str] = (CANDIDATE,)) -> None:
     """Write `obs` malignant_probability and malignancy, and `obsm["copy_number"]` per chromosome arm.
 
     Per patient: log-normalised expression beyond the range of the reference lineages' means, averaged over 101 genes
@@ -50,6 +69,9 @@ def malignancy(cohort: "AnnData") -> None:
     ----------
     cohort
         Annotated by `cell_types`, with raw counts in `layers["counts"]`.
+    lineages
+        Whose cells may be malignant: epithelial in carcinomas, glial/neural in gliomas, melanocytic, B, plasma,
+        fibroblast (sarcomas). The immune and stromal lineages among the others are the reference.
 
     Raises
     ------
@@ -63,17 +85,19 @@ def malignancy(cohort: "AnnData") -> None:
             f"malignancy is not called: {len(genes)} of {cohort.n_vars} genes have a position and are expressed; copy "
             f"number needs {MIN_GENES}"
         )
-    lineage = cohort.obs["lineage"].astype(str).to_numpy()
+    who = _Who(tuple(lineages))
+    lineage = who.coded(cohort.obs["lineage"].astype(str).to_numpy())
     probability = np.full(cohort.n_obs, np.nan)
     arms = None
     notes: list[str] = []
     facts: list[dict[str, object]] = []
     members = dict(cohort.obs.groupby("patient", observed=True).indices)
-    reasons = {str(p): reason for p, at in members.items() if (reason := _refusal(lineage[at]))}
+    reasons = {str(p): reason for p, at in members.items() if (reason := _refusal(lineage[at], who.words))}
     members = {p: at for p, at in members.items() if str(p) not in reasons}
     shared = _shared_by_others(cohort, members, lineage, genes)
     for patient, at in members.items():
         found = _call_patient(cohort, at, lineage[at], genes, shared.get(patient))
+        found.facts["refused"] = str(found.facts["refused"]).replace("epithelial", who.words)
         facts.append({"patient": str(patient), **found.facts})
         if found.facts["refused"]:
             notes.append(f"patient {patient}: {found.facts['refused']}")
@@ -129,10 +153,10 @@ def _call(probability: np.ndarray, lineage: np.ndarray) -> np.ndarray:
     return np.select([malignant, normal], ["malignant", "normal"], default="uncertain")
 
 
-def _refusal(lineage: np.ndarray) -> str:
+def _refusal(lineage: np.ndarray, words: str) -> str:
     n_candidates, n_reference = int((lineage == CANDIDATE).sum()), int(np.isin(lineage, REFERENCE).sum())
     if n_candidates < MIN_CANDIDATES:
-        return f"{n_candidates} epithelial cells (needed: {MIN_CANDIDATES})"
+        return f"{n_candidates} {words} cells (needed: {MIN_CANDIDATES})"
     if n_reference < MIN_REFERENCE:
         return f"{n_reference} immune or stromal cells as reference (needed: {MIN_REFERENCE})"
     return ""

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from scresist import keys
 from scresist.cells import count_detected, log_normalised, log_normalised_by_gene
-from scresist.checks import RefusedError, ScresistError, require_columns
+from scresist.checks import InputError, RefusedError, ScresistError, require_columns, suggestion
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
 from scresist.usual_tools.rank_sum import rank_sum_over_cells
@@ -34,6 +34,8 @@ def embed(
     n_neighbors: int = 15,
     resolution: float | None = None,
     integrate: bool = True,
+    use: str | None = None,
+    layout: str | None = None,
     rng: int | np.random.Generator = 1,
 ) -> None:
     """Clusters of like cells and a layout in two dimensions, from log-normalised counts integrated over samples.
@@ -56,6 +58,10 @@ def embed(
         (adjusted Rand index at least 0.85, mean of five draws).
     integrate
         Whether Harmony aligns the samples.
+    use
+        Slot of `obsm` with an embedding that the cells bring, such as X_scVI, which is taken in place of Harmony's.
+    layout
+        Slot of `obsm` whose first two columns are taken as the layout.
     rng
         Seed or generator.
 
@@ -65,6 +71,8 @@ def embed(
         If `obs` has no column sample.
     RefusedError
         With fewer than 20 cells or 50 genes.
+    InputError
+        If `obsm` has no slot `use` or `layout`, or it has missing values.
 
     References
     ----------
@@ -76,10 +84,14 @@ def embed(
             f"{cohort.n_obs} cells x {cohort.n_vars} genes are too few for an embedding; at least {MIN_CELLS} x "
             f"{MIN_GENES} are needed"
         )
+    own, drawn = _given(cohort, use, "use"), _given(cohort, layout, "layout")
     seed = int(rng if isinstance(rng, (int, np.integer)) else rng.integers(2**31))
     _select_genes(cohort, n_genes)
     _reduce(cohort, n_components, seed)
-    _integrate(cohort, seed, wanted=integrate)
+    if own is None:
+        _integrate(cohort, seed, wanted=integrate)
+    else:
+        keys.put(cohort, "X_integrated", own)
     neighbours = _neighbours(cohort, n_neighbors, seed)
     graph = sparse.csr_matrix(neighbours.obsp["connectivities"])
     if resolution is None:
@@ -90,7 +102,19 @@ def embed(
     keys.put(
         cohort, "cluster", pd.Categorical(labels.astype(str), categories=[str(i) for i in range(labels.max() + 1)])
     )
-    keys.put(cohort, "X_umap", _layout(neighbours, seed))
+    keys.put(cohort, "X_umap", _layout(neighbours, seed) if drawn is None else drawn[:, :2])
+
+
+def _given(cohort: AnnData, slot: str | None, what: str) -> np.ndarray | None:
+    """An embedding that the cells bring."""
+    if slot is None:
+        return None
+    if slot not in cohort.obsm:
+        raise InputError(f"obsm has no slot {slot!r} ({what}); {suggestion(slot, cohort.obsm.keys())}")
+    values = np.asarray(cohort.obsm[slot], dtype=np.float32)
+    if values.shape[1] < 2 or not np.isfinite(values).all():
+        raise InputError(f"obsm[{slot!r}] ({what}) needs at least two columns without missing values")
+    return values
 
 
 def _select_genes(cohort: AnnData, n_genes: int) -> None:

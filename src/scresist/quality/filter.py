@@ -73,6 +73,7 @@ def measure(
     max_mito_percent: float = 25.0,
     max_mito_percent_epithelial: float = 40.0,
     doublets: bool = True,
+    remove: bool = True,
     rng: int | np.random.Generator = 1,
     workers: int = 1,
     scheduler: str | None = None,
@@ -90,6 +91,8 @@ def measure(
     ----------
     cohort, min_counts, min_genes, n_mads, max_mito_percent, max_mito_percent_epithelial, doublets, rng
         As in `filter`.
+    remove
+        False: the cells were filtered before; every barcode is measured and none has a reason against it.
     workers, scheduler
         As in `parallel.map_tasks`.
     """
@@ -119,7 +122,12 @@ def measure(
     if mito.sum() >= MIN_MITO_GENES:
         high_mito = _high_mito(cohort.obs, ~(low_counts | low_genes), n_mads, limits)
     removed = np.select([low_counts, low_genes, high_mito], REASONS[:3], default="").astype(object)
-    found = score_doublets(cohort, removed == "", rng=rng, workers=workers, scheduler=scheduler) if doublets else None
+    if not remove:
+        against = int((removed != "").sum())
+        notes.append(f"quality.filter = false: no cell is removed; {against} would have been by the thresholds")
+        removed[:] = ""
+    looked = doublets and remove
+    found = score_doublets(cohort, removed == "", rng=rng, workers=workers, scheduler=scheduler) if looked else None
     keys.put(cohort, "doublet_score", np.nan if found is None else found.score)
     if found is not None:
         removed[(removed == "") & found.is_doublet] = "doublet"

@@ -17,6 +17,8 @@ def embed(state: State, study: Study, context: Context) -> None:
         n_neighbors=own.n_neighbors,
         resolution=own.resolution,
         integrate=own.integrate,
+        use=None if own.use is None else "input_embedding",
+        layout=None if own.layout is None else "input_layout",
         rng=context.seed,
     )
     state.publish("markers", markers(cells))

@@ -18,6 +18,7 @@ def quality(state: State, study: Study, context: Context) -> None:
         max_mito_percent=own.max_mito_percent,
         max_mito_percent_epithelial=own.max_mito_percent_epithelial,
         doublets=own.doublets,
+        remove=own.filter,
         rng=context.seed,
         workers=context.workers,
         scheduler=context.scheduler,
