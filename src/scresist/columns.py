@@ -30,6 +30,11 @@ COLUMNS = {
     "umap_2": Column("UMAP 2", "second coordinate of the layout; without a unit"),
     "gene": Column("gene", "gene symbol"),
     "module": Column("module", "co-expression module"),
+    "protein": Column("protein", "antibody, as the panel names it"),
+    "rna": Column("RNA", "log1p counts per 10,000 of the gene of the antigen, in the same cells", ".2f"),
+    "counts": Column("counts", "counts summed over the cells", ".0f"),
+    "control": Column("control", "whether the antibody is an isotype control"),
+    "correlation": Column("correlation", "Spearman's rank correlation over samples", "+.2f"),
     "signature": Column("signature", "gene set that was scored"),
     "feature": Column("gene or module", "gene, module or score"),
     "pathway": Column("pathway", "signalling pathway"),
@@ -312,6 +317,9 @@ MEANINGS = {  # where a column means something else in one table
         "effect", "difference of the log number of cells relative to the reference", "+.2f"),
     ("composition_contrasts", "reference"): Column("relative to", "what the number of cells is relative to"),
     ("signature_contrasts", "effect"): Column("effect", "difference, standard deviations between cells", "+.2f"),
+    ("protein_scores", "value"): Column(
+        "level", "logarithm of the counts, minus its mean over the panel without controls", "+.2f"),
+    ("protein_contrasts", "effect"): Column("effect", "difference of the log counts relative to the panel", "+.2f"),
     ("communication_samples", "value"): Column(
         "probability", "sum over the pairs of the pathway; for sending and receiving the mean over partners", ".3g"),
     ("flow_contrasts", "effect"): Column("effect", "difference of the mean over pairs of populations", "+.4f"),

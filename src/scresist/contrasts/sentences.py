@@ -7,7 +7,7 @@ import numpy as np
 from scresist.results import number
 from scresist.study.design import Contrast
 
-FEATURES = ("gene", "module", "signature", "interaction", "pathway", "feature", "cell_type", "population")
+FEATURES = ("protein", "gene", "module", "signature", "interaction", "pathway", "feature", "cell_type", "population")
 Row = Mapping[str, object]
 
 
@@ -47,6 +47,11 @@ def about_arms(kind: str, row: Row, contrast: Contrast, effect: float) -> str:
     more, what, sides = effect > 0, size(effect, row), f"{contrast.test} than in {contrast.reference}"
     if kind in ("expression", "candidates"):
         return f"{feature} is {'higher' if more else 'lower'}{where} in {sides} (log2 fold change {what})."
+    if kind == "proteins":
+        return (
+            f"{feature} (antibody) is {'higher' if more else 'lower'}{where} in {sides} (difference of log counts "
+            f"relative to the panel {what})."
+        )
     if kind == "composition":
         return _about_cells(feature, row, sides, what, more=more)
     if kind == "modules":

@@ -106,6 +106,7 @@ def score_genes(
     survival: pd.DataFrame | None = None,
     others: pd.DataFrame | None = None,
     technical: pd.DataFrame | None = None,
+    panel: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Every line of evidence, every doubt and the score of each gene of the focus in each contrast.
 
@@ -113,6 +114,8 @@ def score_genes(
     ----------
     expression, provenance, modules, module_contrasts, survival, others, technical
         As in `rank`.
+    panel
+        Known routes of escape: gene, mechanism, direction, bench; None is the shipped table.
 
     Returns
     -------
@@ -128,7 +131,7 @@ def score_genes(
     for beside in (others, technical):
         if beside is not None:
             table = table.join(beside, on=["gene", "contrast"])
-    routes = resources.known_escape().set_index("gene")
+    routes = (resources.known_escape() if panel is None else panel).set_index("gene")
     table["mechanism"] = table["gene"].map(routes["mechanism"]).fillna("")
     table["direction_expected"] = table["gene"].map(routes["direction"]).fillna("")
     table["bench"] = table["gene"].map(routes["bench"]).fillna("")
@@ -176,7 +179,7 @@ def judge_genes(
     table = table.assign(place=table["contrast"].map(place))
     table = table.sort_values(order, ascending=[True, False, True, True], kind="stable").reset_index(drop=True)
     table["rank"] = table.groupby("contrast", sort=False).cumcount() + 1
-    kept = table["gene"].isin([*resources.known_escape()["gene"], *keep_genes]) | (table["rank"] <= top)
+    kept = (table["mechanism"] != "") | table["gene"].isin(keep_genes) | (table["rank"] <= top)
     table = table.reindex(columns=list(COLUMNS))[kept.to_numpy()]
     return Result(
         table.reset_index(drop=True),

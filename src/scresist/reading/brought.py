@@ -1,17 +1,23 @@
 """What a file brings beside its counts: columns of its cells, an embedding, a layout, and counts of antibodies."""
 
+import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from scresist import keys
 from scresist.checks import suggestion
 from scresist.reading.matrix import CountMatrix
 from scresist.study import Study
 from scresist.study.cell_names import check_labels
+from scresist.study.paths import locate
 from scresist.study.problems import Problems
+from scresist.study.sheets import read_text
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -113,13 +119,67 @@ def _antibodies(matrix: CountMatrix, names: list[str]) -> np.ndarray:
     """Counts of the named antibodies; NaN where the sample has none or lacks one."""
     out = np.full((len(matrix.barcodes), len(names)), np.nan, dtype=np.float32)
     if matrix.protein is not None and matrix.proteins is not None:
-        place = pd.Index(matrix.proteins.astype(str))
-        place = place[~place.duplicated()]
-        at = [names.index(p) for p in place]
-        first = pd.Index(matrix.proteins.astype(str)).get_indexer(place) if place.size == matrix.proteins.size else (
-            np.array([int(np.flatnonzero(matrix.proteins.astype(str) == p)[0]) for p in place]))  # fmt: skip
-        out[:, at] = np.asarray(matrix.protein[:, first].todense(), dtype=np.float32)
+        own, first = np.unique(matrix.proteins.astype(str), return_index=True)
+        out[:, [names.index(p) for p in own]] = np.asarray(matrix.protein.todense(), dtype=np.float32)[:, first]
+        if matrix.stained is not None:
+            out[~matrix.stained] = np.nan
     return out
+
+
+def with_antibodies(matrix: CountMatrix, folder: Path, given: str, problems: Problems) -> CountMatrix:
+    """The matrix with the counts of antibodies of a table of its own: cells x antibodies, or the other way round.
+
+    Parameters
+    ----------
+    matrix
+        Of one sample.
+    folder
+        That `given` is relative to.
+    given
+        The path, from the column `protein_path` of the sample sheet.
+    problems
+        Receives what is wrong with the table.
+    """
+    place_of = locate(folder, given)
+    if not place_of.exists:
+        problems.error(given, "the file does not exist", "correct protein_path; it is relative to study.toml",
+                       column="protein_path", value=given)  # fmt: skip
+        return matrix
+    text = read_text(place_of.path, given, problems)
+    if text is None:
+        return matrix
+    separator = max((",", "\t", ";"), key=text.split("\n", 1)[0].count)
+    try:
+        table = pd.read_csv(io.StringIO(text), sep=separator, index_col=0)
+    except pd.errors.ParserError as error:
+        problems.error(given, f"the rows have different numbers of fields ({error})", "export the table again")
+        return matrix
+    table.index, table.columns = table.index.astype(str), table.columns.astype(str)
+    cells = pd.Index(matrix.barcodes.astype(str))
+    if table.columns.isin(cells).sum() > table.index.isin(cells).sum():
+        table = table.T
+    numbers = table.apply(pd.to_numeric, errors="coerce")
+    bad = ~np.isfinite(numbers.to_numpy(float)) | (numbers.to_numpy(float) < 0)
+    if bad.any() or (numbers.to_numpy(float) % 1 != 0).any():
+        at = np.argwhere(bad | (numbers.to_numpy(float) % 1 != 0))[0]
+        problems.error(given, "the table of antibodies has values that are no counts", "give raw counts of antibodies",
+                       row=str(table.index[at[0]]), column=str(table.columns[at[1]]),
+                       value=table.iloc[at[0], at[1]])  # fmt: skip
+        return matrix
+    place = numbers.index.get_indexer(cells) if numbers.index.is_unique else np.full(len(cells), -1)
+    found = place >= 0
+    if not found.any():
+        problems.error(
+            given, f"no barcode of the table is a cell of the sample (table: {', '.join(map(str, table.index[:2]))}; "
+            f"sample: {', '.join(cells[:2])})", "give the same barcodes, each once", column="protein_path",
+        )  # fmt: skip
+        return matrix
+    if not found.all():
+        problems.note(given, f"{int((~found).sum())} of {len(cells)} cells have no antibodies: missing, not zero")
+    values = np.zeros((len(cells), numbers.shape[1]), dtype=np.int64)
+    values[found] = numbers.to_numpy(dtype=np.int64)[place[found]]
+    names = np.array(numbers.columns, dtype=object)
+    return replace(matrix, protein=sparse.csr_array(values), proteins=names, stained=found)
 
 
 def _put_columns(cohort: "AnnData", parts: Sequence[CountMatrix]) -> None:

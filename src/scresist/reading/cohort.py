@@ -10,7 +10,7 @@ from scipy import sparse
 
 from scresist import keys
 from scresist.progress import track
-from scresist.reading.brought import check_brought, put_brought
+from scresist.reading.brought import check_brought, put_brought, with_antibodies
 from scresist.reading.divide import check_paths
 from scresist.reading.formats import open_matrix
 from scresist.reading.identity import Cells, check_identity, check_raw, note_aggregated, print_cells
@@ -231,6 +231,9 @@ def _load(study: Study, sample: str, problems: Problems) -> _Sample | None:
     prints = print_cells(sample, counts, matrix.barcodes, mapping.symbols)
     ids = np.full(len(matrix.genes), "", dtype=object) if matrix.gene_ids is None else matrix.gene_ids
     brought = replace(matrix, counts=sparse.csr_array((counts.shape[0], 0)))
+    given = study.samples["protein_path"].get(sample) if "protein_path" in study.samples else None
+    if isinstance(given, str) and given:
+        brought = with_antibodies(brought, study.folder, given, problems)
     return _Sample(sample, counts, matrix.barcodes, mapping.symbols, matrix.genes, ids, empty, prints, brought, facts)
 
 

@@ -15,9 +15,9 @@ class CountMatrix:
     """Cells by genes, sparse, as read.
 
     `genes` are the names as in the file, `gene_ids` the Ensembl ids where the file has them (else None). `protein` has
-    the counts of antibodies, cells x `proteins`, where the file has any. `slot` names the part of an h5ad that was
-    read, and what its other parts hold. `obs` has the columns of the cells and `spaces` their embeddings and layouts
-    (cells x dimensions), where the file has any.
+    the counts of antibodies, cells x `proteins`, where the file has any; `stained` is False for cells that have none.
+    `slot` names the part of an h5ad that was read, and what its other parts hold. `obs` has the columns of the cells
+    and `spaces` their embeddings and layouts (cells x dimensions), where the file has any.
     """
 
     counts: sparse.csr_array
@@ -28,6 +28,7 @@ class CountMatrix:
     protein: sparse.csr_array | None = None
     proteins: np.ndarray | None = None
     slot: str = ""
+    stained: np.ndarray | None = None
     obs: pd.DataFrame | None = None
     spaces: Mapping[str, np.ndarray] = field(default_factory=dict)
 
@@ -41,6 +42,7 @@ class CountMatrix:
         """
         return replace(self, counts=self.counts[rows], barcodes=self.barcodes[rows],
                        protein=None if self.protein is None else self.protein[rows],
+                       stained=None if self.stained is None else self.stained[rows],
                        obs=None if self.obs is None else self.obs.iloc[rows],
                        spaces={name: values[rows] for name, values in self.spaces.items()})  # fmt: skip
 

@@ -75,7 +75,7 @@ def read_rds(path: Path, selector: str, shown: str, problems: Problems) -> Count
     if protein is not None and list(protein[2]) == list(cells):
         own, proteins = sparse.csr_array(protein[0].T)[rows], protein[1]
     return CountMatrix(counts, cells[rows], genes, ensembl_only(genes), (f"counts from {slot}",), own, proteins,
-                       f"{slot} was read", None if obs is None else obs.iloc[rows])  # fmt: skip
+                       f"{slot} was read", None, None if obs is None else obs.iloc[rows])  # fmt: skip
 
 
 Named = tuple[sparse.csc_array, np.ndarray, np.ndarray, str]

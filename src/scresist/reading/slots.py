@@ -148,7 +148,7 @@ def read_annotated_group(root: Any, selector: str, shown: str, problems: Problem
     if protein is None:
         protein, proteins = _protein_slot(root, rows)
     return CountMatrix(matrix.counts, matrix.barcodes, matrix.genes, matrix.gene_ids, matrix.notes, protein, proteins,
-                       slot, obs.iloc[rows], _spaces(root, rows))  # fmt: skip
+                       slot, None, obs.iloc[rows], _spaces(root, rows))  # fmt: skip
 
 
 def _spaces(root: Any, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -156,7 +156,7 @@ def _spaces(root: Any, rows: np.ndarray) -> dict[str, np.ndarray]:
     from anndata.io import read_elem
 
     found = {}
-    for key in root.get("obsm", {}) if hasattr(root, "get") else root["obsm"] if "obsm" in root else ():
+    for key in list(root["obsm"]) if "obsm" in root else []:
         node = root["obsm"][key]
         if not hasattr(node, "keys") and len(node.shape) == 2 and node.dtype.kind in "iuf":
             found[str(key)] = np.asarray(read_elem(node))[rows]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from scresist.plots.composition import shares
 from scresist.plots.effects import forest
+from scresist.plots.levels import levels
 from scresist.plots.power import power_figure
 from scresist.plots.style import colours, new_axes, to_svg
 from scresist.report.blocks import (
@@ -176,12 +177,14 @@ def microenvironment(folder: Folder) -> Section | None:
     for name, label, unit, title in (
         ("composition_contrasts", "cell_type", "difference of log numbers, relative to the median type", "Composition"),
         ("signature_contrasts", "shown", "difference, SD between cells", "Signatures"),
+        ("protein_contrasts", "shown", "difference of log counts, relative to the panel", "Antibodies"),
     ):
         tested = folder.claimed(name)
         if not len(tested):
             continue
-        if name == "signature_contrasts":
-            tested = tested.assign(shown=tested["signature"] + " in " + tested["cell_type"])
+        own_name = {"signature_contrasts": "signature", "protein_contrasts": "protein"}.get(name)
+        if own_name is not None:
+            tested = tested.assign(shown=tested[own_name] + " in " + tested["cell_type"])
         blocks.append(heading(title))
         drawn = []
         for contrast, own in tested[tested["p_value"].notna()].groupby("contrast", sort=False):
@@ -190,14 +193,36 @@ def microenvironment(folder: Folder) -> Section | None:
             forest(best, axes, label=label, unit=unit)
             drawn.append((to_svg(figure), f"{contrast}: the {len(best)} smallest p-values; filled where q < 0.05."))
         blocks.append(figures(drawn))
-        first = ["signature"] if name == "signature_contrasts" else []
+        first = [own_name] if own_name is not None else []
         beside = ["reference", "share_effect", "share_p_value"] if name == "composition_contrasts" else []
         blocks.append(table(tested.sort_values("p_value", kind="stable"), name, [
             "contrast", *first, "cell_type", "verdict",
             "effect", *TEST, *beside, "why",
         ]))  # fmt: skip
+    blocks += _antibodies(folder)
     lead = "A cell type absent from a biopsy is a count of zero; its signatures there are missing, not zero."
     return Section("microenvironment", "Microenvironment", lead, blocks) if blocks else None
+
+
+def _antibodies(folder: Folder) -> list[dict[str, Any]]:
+    """The level of every antibody in every population, as one picture, and its agreement with RNA."""
+    scores = folder.table("protein_scores")
+    if not len(scores):
+        return []
+    figure, axes = new_axes(2.0 + 0.32 * scores["protein"].nunique(), 1.4 + 0.24 * scores["cell_type"].nunique())
+    levels(scores, axes)
+    agreement = folder.table("protein_against_rna").sort_values("correlation", ascending=False, na_position="last")
+    caption = (
+        "Mean over samples of the log counts relative to the panel; isotype controls at the right. "
+        "Empty: fewer than 10 cells in every sample."
+    )
+    columns = ["protein", "gene", "cell_type", "n", "correlation", "ci_low", "ci_high"]
+    return [
+        heading("Antibodies: level per population"),
+        figures([(to_svg(figure), caption)]),
+        heading("Antibodies beside the RNA of their gene"),
+        table(agreement, "protein_against_rna", columns),
+    ]
 
 
 def resistance(folder: Folder) -> Section | None:

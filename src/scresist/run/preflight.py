@@ -5,6 +5,8 @@ from collections.abc import Callable
 from scresist.checks import InputError
 from scresist.run.second import examine_second
 from scresist.study import Problem, Problems, Study, StudyError
+from scresist.study.gene_sets import read_sets
+from scresist.study.panel import read_panel
 
 
 def check_files(study: Study) -> tuple[Problem, ...]:
@@ -27,6 +29,12 @@ def check_files(study: Study) -> tuple[Problem, ...]:
     if own.annotate.markers is not None:
         markers = own.annotate.markers
         readers["annotate.markers"] = (markers, lambda: annotate.read_markers(study.folder / markers))
+    if own.signatures.gmt is not None:
+        gmt = own.signatures.gmt
+        readers["signatures.gmt"] = (gmt, lambda: read_sets(study.folder / gmt, gmt))
+    if own.candidates.panel is not None:
+        panel = own.candidates.panel
+        readers["candidates.panel"] = (panel, lambda: read_panel(study.folder / panel, panel))
     problems = Problems()
     for key, (value, read) in readers.items():
         try:

@@ -1,6 +1,7 @@
 """The names of lineages and cell types that a study may use: those of its marker table, and its own."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -139,22 +140,23 @@ def own_lineages(settings: Settings, folder: Path, file: str, problems: Problems
 
 
 MALIGNANT_WORDS = {
-    **dict.fromkeys(("malignant", "tumour", "tumor", "cancer", "neoplastic", "aneuploid", "yes", "true", "1"), "malignant"),
+    **dict.fromkeys(("malignant", "tumour", "tumor", "cancer", "neoplastic", "aneuploid", "yes", "true", "1"),
+                    "malignant"),
     **dict.fromkeys(("normal", "non-malignant", "nonmalignant", "healthy", "benign", "diploid", "no", "false", "0"),
                     "normal"),
     **dict.fromkeys(("uncertain", "undetermined", "unresolved"), "uncertain"),
 }  # fmt: skip
 
 
-def malignancy_of(word: object) -> str | None:
-    """malignant | normal | uncertain, by the words that people use; "" for an empty one, None for an unknown one.
+def malignancy_of(word: Any) -> str | None:
+    """A call (malignant | normal | uncertain) by the words that people use; "" for none, None for an unknown word.
 
     Parameters
     ----------
     word
         As in a table or a column of cells.
     """
-    plain = "" if word is None or word != word else str(word).strip().lower().replace("_", "-").removesuffix(".0")
+    plain = "" if pd.isna(word) else str(word).strip().lower().replace("_", "-").removesuffix(".0")
     if plain in ("", "nan", "na", "unknown"):
         return ""
     for end in ("", " cell", " cells"):

@@ -107,7 +107,7 @@ class EmbedSection(_Section):
 
 
 class AnnotateSection(_Section):
-    """`[annotate]`: own labels of cells, or an own marker table, cell types by cluster; which cells may be malignant."""
+    """`[annotate]`: own labels of cells, or own markers and cell types by cluster; which cells may be malignant."""
 
     labels: str | None = None  # a column of the input's obs
     lineages: dict[str, str] | str = {}  # lineage of own names; or a table with label, lineage and malignant

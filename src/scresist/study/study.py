@@ -23,8 +23,8 @@ from scresist.tables import TABLES
 BATCHES = ("batch", "site", "chemistry")
 # Columns whose values name something, also where they are numbered: batch 3 is not three times batch 1.
 WORDS = frozenset({
-    "patient", "arm", "path", "raw_path", "sample", "taken", "timepoint", *BATCHES, "plate", "run", "lane", "pool",
-    "library", "centre", "center", "cohort", "sex", "operator", "flowcell", "chip",
+    "patient", "arm", "path", "raw_path", "protein_path", "sample", "taken", "timepoint", *BATCHES, "plate", "run",
+    "lane", "pool", "library", "centre", "center", "cohort", "sex", "operator", "flowcell", "chip",
 })  # fmt: skip
 
 # Columns of patients that are checked one by one, with words of their own.

@@ -8,7 +8,9 @@ import pandas as pd
 from scresist.study.problems import Problems
 from scresist.study.sheets import LINE
 
-NAMES = frozenset({"sample", "patient", "arm", "path", "raw_path", LINE})  # here a word is a name, whatever it is
+NAMES = frozenset(
+    {"sample", "patient", "arm", "path", "raw_path", "protein_path", LINE}
+)  # here a word is a name, whatever it is
 MISSING = frozenset({
     "na", "n/a", "n.a.", "nan", "null", "nil", "unknown", "unk", "not known", "not available", "not applicable",
     "not done", "n.d.", "n/d", "missing", "?", "-", "--", ".", "#n/a",

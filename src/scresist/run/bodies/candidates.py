@@ -11,6 +11,7 @@ from scresist.run.bodies.focus import focus_of, focus_population
 from scresist.run.bodies.register import tables_of_tests
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
+from scresist.study.panel import read_panel
 
 
 def candidates(state: State, study: Study, context: Context) -> None:
@@ -64,6 +65,9 @@ def _scored(state: State, study: Study, inside: np.ndarray | None) -> pd.DataFra
         survival=state.table("survival"),
         others=stage.change_in_others(tested, focus_population(state, study), apart=_sharing(state, inside)),
         technical=stage.technical(state.cells, inside, study.design),
+        panel=None
+        if study.settings.candidates.panel is None
+        else read_panel(study.folder / study.settings.candidates.panel, study.settings.candidates.panel),
     )
 
 
@@ -117,6 +121,7 @@ STEP = Step(
     body=candidates,
     after=("contrasts", "survival", "communication", "validation"),
     needs=("contrasts",),
-    settings=("focus", "design.primary"),
+    settings=("focus", "design.primary", "candidates"),
+    files=lambda study: [study.folder / study.settings.candidates.panel] if study.settings.candidates.panel else [],
     design=True,
 )

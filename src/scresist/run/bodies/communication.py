@@ -28,7 +28,7 @@ def communication(state: State, study: Study, context: Context) -> None:
         com = stage.infer(
             state.cells, groupby="population", mode=context.mode, resource=resource, permutations=own.permutations,
             permutations_max=at_most if context.mode == "sound" else None, min_cells=own.min_cells, organism=organism,
-            rng=context.seed,
+            average=own.average, trim=own.trim, population_size=own.population_size, rng=context.seed,
         )  # fmt: skip
     except RefusedError as refusal:
         state.refuse("ligand-receptor links", refusal)

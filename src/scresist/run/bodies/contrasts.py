@@ -32,6 +32,11 @@ def contrasts(state: State, study: Study, context: Context) -> None:
         tidy = scores[["sample", "signature", "cell_type", "value"]]
         _attempt(state, "signature_contrasts", "signatures",
                  lambda: stage.contrast_arms(tidy, design, rng=context.seed))  # fmt: skip
+    proteins = state.table("protein_scores")
+    if len(proteins):
+        tidy = proteins.loc[~proteins["control"].astype(bool), ["sample", "protein", "cell_type", "value"]]
+        _attempt(state, "protein_contrasts", "antibodies",
+                 lambda: stage.contrast_arms(tidy, design, rng=context.seed))  # fmt: skip
     _attempt(state, "expression_contrasts", "expression", lambda: _expression(state, study))
     if "module_scores" in state.results:
         _attempt(state, "module_contrasts", "modules",

@@ -18,8 +18,9 @@ def _matrices(study: Study) -> list[Path]:
     from scresist.study.paths import locate
 
     given = list(study.samples["path"])
-    if "raw_path" in study.samples:
-        given += [p for p in study.samples["raw_path"] if isinstance(p, str)]
+    for column in ("raw_path", "protein_path"):
+        if column in study.samples:
+            given += [p for p in study.samples[column] if isinstance(p, str)]
     return [file for p in given for file in files_of(locate(study.folder, str(p)).path)]
 
 
@@ -29,7 +30,7 @@ STEP = Step(
     body=ingest,
     settings=("study.organism", "design.arms", "focus.keep_genes", "quality.min_cells", "annotate.labels",
               "annotate.malignant", "annotate.lineages", "annotate.markers", "embed.use", "embed.layout"),
-    sheet=lambda study: ("patient", "arm", "path", "raw_path"),
+    sheet=lambda study: ("patient", "arm", "path", "raw_path", "protein_path"),
     files=_matrices,
     whole=True,
 )  # fmt: skip
