@@ -23,7 +23,7 @@ USUAL = (
     "batch",
     "gsm",
     "case",
-    "subject",
+    "subj",
     "individual",
     "biopsy",
 )

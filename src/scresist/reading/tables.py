@@ -96,12 +96,12 @@ def separator_of(lines: list[str]) -> str | None:
     lines
         The first ones, without comments.
     """
-    best, most = None, 0
+    best, widest = None, 0
     for separator in ("\t", ",", ";"):
         widths = [len(_split(line, separator)) for line in lines]
         body = set(widths[1:]) or {widths[0]}
-        if min(widths) > 1 and max(body) - min(body) <= 1 and max(body) > most:
-            best, most = separator, max(body)
+        if min(widths) > 1 and max(body) - min(body) <= 1 and max(body) > widest:
+            best, widest = separator, max(body)
     if best is None and min(len(line.split()) for line in lines) > 1:
         return " "
     return best
