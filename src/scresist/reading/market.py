@@ -2,8 +2,10 @@
 
 import csv
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from scipy import io as scipy_io
@@ -192,11 +194,34 @@ def market_shape(path: Path, shown: str, problems: Problems) -> tuple[int, int] 
     return rows, columns
 
 
+class _Stream:
+    """Bytes for SciPy's reader, which ends the whole process where a stream raises: the error is kept for afterwards."""
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self.handle = handle
+        self.error: Exception | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; none after an error."""
+        if self.error is not None:
+            return b""
+        try:
+            return self.handle.read(size)
+        except (OSError, EOFError, zlib.error) as error:
+            self.error = error
+            return b""
+
+
 def _values(path: Path, shown: str, problems: Problems) -> sparse.coo_array | None:
     try:
         with open_bytes(path) as handle:
-            found = scipy_io.mmread(handle, spmatrix=False)
+            stream = _Stream(handle)
+            found = scipy_io.mmread(stream, spmatrix=False)
+        if stream.error is not None:
+            raise stream.error
     except (ValueError, OverflowError) as error:
+        if stream.error is not None:
+            raise stream.error from None
         text = str(error)
         if "truncat" in text.lower():
             problems.error(shown, f"{path.name} is truncated or damaged: it ends before the values that its header "
