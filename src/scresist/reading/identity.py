@@ -187,6 +187,9 @@ def libraries(barcodes: np.ndarray) -> dict[str, int]:
     found = suffixes(barcodes)
     if len(found) < 2 or len(found) > max(2, len(barcodes) // 3):
         return {}
+    numbers = [int(n) for n in found]
+    if len(numbers) < (max(numbers) - min(numbers) + 1) / 2:  # -1 and -11: made unique, not joined
+        return {}
     bare = sum(bool(re.search(r"[ACGTN]{8,}[-_]\d{1,4}$", str(b))) for b in barcodes[:200])
     return found if bare > min(200, len(barcodes)) / 2 else {}
 

@@ -1,7 +1,8 @@
 """Names of genes made readable where their pattern is certain, each change noted; and the refusal where it is not."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -33,8 +34,28 @@ def tidy_names(matrix: CountMatrix, organism: str) -> CountMatrix:
     organism
         human | mouse.
     """
-    names = np.array([str(n).strip().strip("\ufeff\"'").strip() for n in matrix.genes], dtype=object)
-    ids, notes = matrix.gene_ids, []
+    ids = None if matrix.gene_ids is None else tuple(str(i) for i in matrix.gene_ids)
+    found = _readable(tuple(str(n) for n in matrix.genes), ids)
+    tidy = replace(matrix, genes=found.names, gene_ids=found.ids, notes=(*matrix.notes, *found.notes))
+    return keep_species(tidy, found.species, found.genomes, organism)
+
+
+@dataclass(frozen=True, slots=True)
+class _Readable:
+    """Names and ids after repair, and the species and genome of every gene."""
+
+    names: np.ndarray
+    ids: np.ndarray | None
+    species: np.ndarray
+    genomes: np.ndarray
+    notes: tuple[str, ...]
+
+
+@lru_cache(maxsize=8)  # samples of one study mostly share their gene names
+def _readable(given: tuple[str, ...], given_ids: tuple[str, ...] | None) -> _Readable:
+    names = np.array([n.strip().strip("\ufeff\"'").strip() for n in given], dtype=object)
+    ids = None if given_ids is None else np.array(given_ids, dtype=object)
+    notes: list[str] = []
     names, genomes = _without_genome(names)
     if any(genomes):
         shown = ", ".join(dict.fromkeys(g for g in genomes if g))
@@ -43,7 +64,6 @@ def tidy_names(matrix: CountMatrix, organism: str) -> CountMatrix:
         ids = ensembl_only(without_prefix(ids)[0])
     names, ids = _split_both(names, ids, notes)
     names = _repaired(names, notes)
-    tidy = replace(matrix, genes=names, gene_ids=ids, notes=(*matrix.notes, *notes))
     species = np.array([species_of_genome(g) if g else "" for g in genomes], dtype=object)
     if not any(species):
         species = species_of_ids(names if ids is None else ids)
@@ -51,7 +71,7 @@ def tidy_names(matrix: CountMatrix, organism: str) -> CountMatrix:
         species = np.where(species == "", by_name, species)
     if len({s for s in species if s}) < 2:
         species = _by_symbol(names, species)
-    return keep_species(tidy, species, genomes, organism)
+    return _Readable(names, ids, species, genomes, tuple(notes))
 
 
 def _without_genome(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 import numpy as np
 
@@ -81,7 +81,11 @@ def known_share(names: np.ndarray) -> float:
     names
         Names of genes.
     """
-    texts = [str(n) for n in names]
+    return _share(tuple(str(n) for n in names))
+
+
+@lru_cache(maxsize=32)
+def _share(texts: tuple[str, ...]) -> float:
     known = sum(is_known(t) for t in texts)
     clones = sum(bool(CLONE.match(t)) and not is_known(t) for t in texts)
     # A file of clones alone is none of genes that anything here could use.
