@@ -195,7 +195,7 @@ def market_shape(path: Path, shown: str, problems: Problems) -> tuple[int, int] 
 
 
 class _Stream:
-    """Bytes for SciPy's reader, which ends the whole process where a stream raises: the error is kept for afterwards."""
+    """Bytes for SciPy's reader, which ends the process where a stream raises: the error is kept for afterwards."""
 
     def __init__(self, handle: BinaryIO) -> None:
         self.handle = handle
