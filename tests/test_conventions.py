@@ -53,7 +53,8 @@ def test_only_the_pipeline_knows_the_order_and_only_the_command_line_speaks():
         if name not in {"cli.py", "__main__.py"}:
             assert "sys.stdout" not in text, name
             assert "print(" not in re.sub(r"[a-z_]+print\(", "", text), name
-        assert "except Exception" not in text, name
+        # Whatever a step raises costs that step; the runner is the one place that catches it.
+        assert text.count("except Exception") == (name == "run/pipeline.py"), name
         assert "assert isinstance" not in text or name == "study/study.py", name
 
 

@@ -12,9 +12,10 @@ _FUNCTIONS = {
     "embed": ("embedding", "embed"),
     "candidates": ("evidence", "rank"),
     "run_study": ("run", "run_study"),
+    "open": ("run", "open_run"),
 }
 __all__ = [
-    "__version__", "read_study", "ingest", "embed", "candidates", "run_study",
+    "__version__", "read_study", "ingest", "embed", "candidates", "run_study", "open",
     "study", "cells", "reading", "quality", "embedding", "annotate", "microenvironment", "networks", "communication",
     "contrasts", "usual_tools", "survival", "evidence", "simulate", "power", "run", "report", "plots", "resources",
     "kernels",

@@ -222,6 +222,30 @@ def _conclude(folder: Path, screen: Screen, *, as_json: bool) -> None:
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="folder with the matrices, searched with its subfolders")],
+    out: Annotated[Path | None, typer.Option(help="where the files are written; default: the folder")] = None,
+    arms: Annotated[str, typer.Option(help="names of the arms, the reference first")] = "baseline,primary,acquired",
+    organism: Annotated[str, typer.Option(help="human | mouse")] = "human",
+) -> None:
+    """Find matrices under a folder, and write samples.csv, patients.csv and study.toml to fill in.
+
+    Example: scresist init data --arms baseline,resistant
+    """
+    from scresist.checks import require_choice
+    from scresist.reading.begin import begin
+
+    require_choice(organism, ("human", "mouse"), "--organism")
+    names = tuple(dict.fromkeys(name.strip() for name in arms.split(",") if name.strip()))
+    if len(names) < 2:
+        raise InputError(f"--arms needs at least two names separated by commas; got {arms!r}")
+    written = begin(folder, out=out, arms=names, organism=organism)
+    for path in written:
+        show(str(path))
+    say(f"fill in what is empty in {written[0].name} and {written[1].name}, then: scresist check {written[2]}")
+
+
+@app.command()
 def report(results: Annotated[Path, typer.Argument(help="results folder")]) -> None:
     """Rebuild the page from the tables."""
     from scresist.report import write

@@ -110,3 +110,25 @@ def put(cohort: "AnnData", name: str, value: Any) -> None:
         For a slot that is not listed: a fault of the stage, not of a user.
     """
     getattr(cohort, _BY_NAME[name].axis)[name] = value
+
+
+def put_input(cohort: "AnnData", name: str, value: Any) -> None:
+    """Write a column that came with the input, whose name no register can list.
+
+    Parameters
+    ----------
+    cohort
+        Changed in place.
+    name
+        None of NAMES.
+    value
+        One value per cell.
+
+    Raises
+    ------
+    KeyError
+        For a slot that a step writes.
+    """
+    if name in NAMES:
+        raise KeyError(name)
+    cohort.obs[name] = value

@@ -227,7 +227,7 @@ def _call_patient(
     if signal < MIN_SIGNAL * noise:
         facts["refused"] = (
             f"the epithelial cells' copy-number signal ({signal:.4f}) is not {MIN_SIGNAL} times that between reference "
-            f"lineages ({noise:.4f}): a near-diploid tumour or normal epithelium; the cells stay uncertain"
+            f"lineages ({noise:.4f}): a near-diploid tumour or normal cells; the cells stay uncertain"
         )
         return _Patient(np.full(len(at), np.nan), by_arm, facts)
     if shared is not None:

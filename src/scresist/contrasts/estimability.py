@@ -78,7 +78,7 @@ def losses(design: Design, left: Design) -> dict[str, str]:
     Parameters
     ----------
     design
-        As the sheet has it.
+        Arms, contrasts, sheet of samples.
     left
         The same over the samples that have cells.
     """

@@ -197,6 +197,6 @@ def _put_columns(cohort: "AnnData", parts: Sequence[CountMatrix]) -> None:
         else:
             column = pd.Categorical(values.astype(str).where(~missing, None))
         own = column_name(str(name))
-        cohort.obs[own] = column.to_numpy() if isinstance(column, pd.Series) else column
+        keys.put_input(cohort, own, column.to_numpy() if isinstance(column, pd.Series) else column)
         taken.append(own)
     keys.put(cohort, "input_columns", np.array(taken, dtype=object))

@@ -215,3 +215,17 @@ def files_of(path: Path) -> list[Path]:
         parts = [source] if isinstance(source, Triplet) else list(source.values())
         return [f for t in parts for f in (t.matrix, t.barcodes, t.features, t.symbols) if f is not None]
     return files_of(source) if source.is_dir() else [source]
+
+
+def matrices_below(folder: Path) -> list[str]:
+    """Every sample's matrix below a folder, as paths relative to it: of each subfolder the matrices of cells.
+
+    Parameters
+    ----------
+    folder
+        Searched with its subfolders.
+    """
+    groups: dict[str, list[Place]] = defaultdict(list)
+    for place in _below(folder):
+        groups[place.below.partition("/")[0] if "/" in place.below else ""].append(place)
+    return sorted(place.below for group in groups.values() for place in _preferred(group))

@@ -209,20 +209,23 @@ def _antibodies(folder: Folder) -> list[dict[str, Any]]:
     scores = folder.table("protein_scores")
     if not len(scores):
         return []
-    figure, axes = new_axes(2.0 + 0.32 * scores["protein"].nunique(), 1.4 + 0.24 * scores["cell_type"].nunique())
-    levels(scores, axes)
-    agreement = folder.table("protein_against_rna").sort_values("correlation", ascending=False, na_position="last")
-    caption = (
-        "Mean over samples of the log counts relative to the panel; isotype controls at the right. "
-        "Empty: fewer than 10 cells in every sample."
-    )
-    columns = ["protein", "gene", "cell_type", "n", "correlation", "ci_low", "ci_high"]
-    return [
-        heading("Antibodies: level per population"),
-        figures([(to_svg(figure), caption)]),
-        heading("Antibodies beside the RNA of their gene"),
-        table(agreement, "protein_against_rna", columns),
-    ]
+    width, height = 2.0 + 0.32 * scores["protein"].nunique(), 1.4 + 0.24 * scores["cell_type"].nunique()
+    drawn = []
+    for what, column, label in (
+        ("Antibodies: mean over samples of the log counts relative to the panel; isotype controls at the right",
+         "value", "log counts, panel = 0"),
+        ("RNA of the gene of each antibody in the same cells", "rna", "log1p per 10,000"),
+    ):  # fmt: skip
+        figure, axes = new_axes(width, height)
+        levels(scores, axes, column=column, label=label)
+        drawn.append((to_svg(figure), f"{what}. Empty: not measured, or fewer than 10 cells in every sample."))
+    blocks = [heading("Antibodies beside the RNA of their gene"), figures(drawn)]
+    agreement = folder.table("protein_against_rna")
+    known = agreement[agreement["correlation"].notna()].sort_values("correlation", ascending=False)
+    if len(known):
+        columns = ["protein", "gene", "cell_type", "n", "correlation", "ci_low", "ci_high"]
+        return [*blocks, table(known, "protein_against_rna", columns)]
+    return [*blocks, text("Whether they agree over samples is not shown: that needs at least five samples.")]
 
 
 def resistance(folder: Folder) -> Section | None:
