@@ -300,3 +300,24 @@ def packed_table(at):
     table(at / "a.csv", truth(1))
     (at / "b.csv.gz").write_bytes(gzip.compress((at / "a.csv").read_bytes()))
     return study(at, ["a.csv", "b.csv.gz", "m3", "m4"])
+
+
+@situation(
+    KIND, "folder", "a copy corrected for ambient RNA", refused="equal barcodes and nearly equal counts", study=True
+)
+def corrected(at):
+    four(at)
+    t = truth(1)
+    fewer = np.random.default_rng(3).binomial(t.counts, 0.8)
+    folder(at / "clean", make.replace(t, counts=fewer))
+    return study(at, ["m1", "m2", "clean", "m4"])
+
+
+@situation(
+    KIND, "h5ad", "a copy with the variable genes only", refused="equal barcodes and nearly equal counts", study=True
+)
+def variable(at):
+    four(at)
+    t = truth(1)
+    adata(t)[:, ::2].write_h5ad(at / "hvg.h5ad")
+    return study(at, ["m1", "m2", "hvg.h5ad", "m4"])

@@ -279,6 +279,45 @@ def third_column(at):
     return str(folder(at / "m", t, kinds=[f"chr{i % 22 + 1}" for i in range(len(t.genes))])), t
 
 
+@situation(KIND, "folder", "STARsolo with matrices of multimappers beside")
+def star_multi(at):
+    folder(at / "filtered", truth(), end="")
+    put_mtx(at / "filtered/UniqueAndMult-EM.mtx", truth(2).counts.T)
+    return str(at / "filtered"), truth()
+
+
+def kb_nac(at):
+    t = truth()
+    base = kb(at / "counts_unfiltered", t)
+    (base / "cells_x_genes.mtx").rename(base / "cells_x_genes.total.mtx")
+    for name in ("mature", "nascent", "ambiguous"):
+        put_mtx(base / f"cells_x_genes.{name}.mtx", truth(3).counts)
+    return base
+
+
+@situation(KIND, "folder", "kb: spliced and unspliced beside each other", refused="4 matrices.*cells_x_genes.total")
+def kb_many(at):
+    return str(kb_nac(at)), None
+
+
+@situation(KIND, "folder", "kb: one of several matrices by its name")
+def kb_named(at):
+    return str(kb_nac(at) / "cells_x_genes.total.mtx"), truth()
+
+
+@situation(KIND, "folder", "kb: one of several matrices by its beginning")
+def kb_begun(at):
+    return str(kb_nac(at) / "cells_x_genes.total"), truth()
+
+
+@situation(KIND, "folder", "alevin's binary output", refused="binary output of alevin.*--dumpMtx")
+def alevin_binary(at):
+    put_text(at / "alevin/quants_mat.gz", "x", packed=True)
+    put_text(at / "alevin/quants_mat_rows.txt", "A\n")
+    put_text(at / "alevin/quants_mat_cols.txt", "A\n")
+    return str(at / "alevin"), None
+
+
 # ---- GEO
 
 
@@ -321,6 +360,21 @@ def geo_shared(at):
             (at / f"g/GSM10{i}_features.tsv.gz").unlink()
     (at / "g/GSM101_features.tsv.gz").rename(at / "g/GSE1_features.tsv.gz")
     return str(at / "g/GSM102_matrix.mtx.gz"), truth(2)
+
+
+@situation(KIND, "GEO", "the sample behind the word (barcodes_S1.tsv.gz)")
+def geo_behind(at):
+    for i in range(1, 3):
+        folder(at / "m", truth(i))
+        for name in ("matrix.mtx", "barcodes.tsv", "features.tsv"):
+            word, _, end = name.partition(".")
+            (at / f"m/{name}.gz").rename(at / f"m/{word}_S{i}.{end}.gz")
+    return str(at / "m/matrix_S2.mtx.gz"), truth(2)
+
+
+@situation(KIND, "path", "an address", refused="download the file", study=True)
+def address(at):
+    return study(at, ["https://example.org/m1.h5", *make.four(at)[1:]])
 
 
 @situation(KIND, "GEO", "prefixes in a study", study=True)

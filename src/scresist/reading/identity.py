@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
+from scipy.stats import rankdata
 
 from scresist.reading.selectors import suffixes
 from scresist.study.problems import Problems
@@ -16,6 +17,11 @@ ENOUGH = 10  # counts from which on the counts of a cell tell it from others
 DEEP = 200  # counts from which on barcode, total, number of genes and sum of squares tell it, too
 CELLS = 3  # cells that must be equal: fewer can be chance
 SAME_NAMES_NO_MATTER = 0.2  # share of cells with equal counts under other barcodes
+FEW, HALVES, TOGETHER = (
+    10,
+    0.5,
+    0.9,
+)  # equal barcodes, their share, rank correlation of totals: cells corrected
 HELD, KEPT = 0.9, 0.5  # share of the filtered barcodes a raw matrix has, and of their counts
 
 
@@ -98,15 +104,14 @@ def check_identity(samples: Sequence[Cells], paths: dict[str, str], file: str, p
     """
     suspects = _sharing(samples)
     for a, b in suspects:
-        n, other_names = _shared(a, b)
+        n, how = _shared(a, b)
         smaller = min(len(a.prints), len(b.prints))
         if n == 0:
             continue
-        names = ", under other barcodes" if other_names else ""
         whole = "all" if n >= smaller else f"{n} of {smaller}"
         problems.error(
             file, f"the samples {a.sample} and {b.sample} share cells: {whole} cells of the smaller one are in the "
-            f"other with equal counts{names}; they would count twice",
+            f"other with {how}; they would count twice",
             "give each sample its own cells: other files, or a selector (path#column=value, path#suffix=1) that "
             "divides one file", column="path", value=f"{paths.get(a.sample, '')} and {paths.get(b.sample, '')}",
         )  # fmt: skip
@@ -117,7 +122,7 @@ def _sharing(samples: Sequence[Cells]) -> list[tuple[Cells, Cells]]:
     found: set[tuple[int, int]] = set()
     by_print = [s.prints for s in samples]
     by_name = [_joint(s)[s.totals >= DEEP] for s in samples]
-    for parts in (by_print, by_name):
+    for parts in (by_print, by_name, [s.barcodes for s in samples]):
         of = np.repeat(np.arange(len(samples)), [len(p) for p in parts])
         if not len(of):
             continue
@@ -140,8 +145,8 @@ def _joint(cells: Cells) -> np.ndarray:
         )
 
 
-def _shared(a: Cells, b: Cells) -> tuple[int, bool]:
-    """Cells of the smaller sample that the other has too, and whether only their counts agree, not their barcodes."""
+def _shared(a: Cells, b: Cells) -> tuple[int, str]:
+    """Cells of the smaller sample that the other has too, and in what they agree."""
     smaller = min(len(a.prints), len(b.prints))
     enough = min(CELLS, smaller)
     with np.errstate(over="ignore"):
@@ -150,11 +155,22 @@ def _shared(a: Cells, b: Cells) -> tuple[int, bool]:
     same = max(len(np.intersect1d(exact[0], exact[1])),
                len(np.intersect1d(_joint(a)[deep[0]], _joint(b)[deep[1]])))  # fmt: skip
     if same >= enough:
-        return same, False
+        return same, "equal counts"
     many = [c.totals >= 5 * ENOUGH for c in (a, b)]
     equal = len(np.intersect1d(a.prints[many[0]], b.prints[many[1]]))
     deepest = min(int(many[0].sum()), int(many[1].sum()))
-    return (equal, True) if equal >= max(CELLS, SAME_NAMES_NO_MATTER * deepest) else (0, False)
+    if equal >= max(CELLS, SAME_NAMES_NO_MATTER * deepest):
+        return equal, "equal counts, under other barcodes"
+    return _corrected(a, b, smaller)
+
+
+def _corrected(a: Cells, b: Cells, smaller: int) -> tuple[int, str]:
+    """Cells with equal barcodes whose totals go together, as where one copy was corrected or has a part of the genes."""
+    _, at_a, at_b = np.intersect1d(a.barcodes, b.barcodes, return_indices=True)
+    if len(at_a) < max(FEW, HALVES * smaller):
+        return 0, ""
+    together = float(np.corrcoef(rankdata(a.totals[at_a]), rankdata(b.totals[at_b]))[0, 1])
+    return (len(at_a), "equal barcodes and nearly equal counts") if together > TOGETHER else (0, "")
 
 
 def note_aggregated(barcodes: np.ndarray, shown: str, problems: Problems) -> None:

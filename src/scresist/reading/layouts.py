@@ -55,10 +55,14 @@ def triplets(files: list[Path]) -> tuple[dict[str, Triplet], dict[str, list[str]
             for role, file in group.items():
                 rest[role].append(file)
     found, lacking = {}, {}
+    shared = not any("barcodes" in group for group in matrices.values())
     for prefix, group in matrices.items():
+        if shared and len(rest["symbols"]) == 1:
+            group.setdefault("symbols", rest["symbols"][0])
         for role in ("barcodes", "features"):
-            # One file of genes for all samples of a series, or one matrix with names of another beginning.
-            if role not in group and len(rest[role]) == 1 and (role == "features" or len(matrices) == 1):
+            # One file of genes for all samples of a series, or names of another beginning for all matrices (kb writes
+            # spliced and unspliced counts of the same cells so).
+            if role not in group and len(rest[role]) == 1 and (role == "features" or shared):
                 group[role] = rest[role][0]
         missing = [role for role in ("barcodes", "features") if role not in group]
         if missing:
@@ -71,6 +75,11 @@ def triplets(files: list[Path]) -> tuple[dict[str, Triplet], dict[str, list[str]
 
 
 def _role(name: str) -> tuple[str, str]:
+    turned = re.match(
+        r"^(matrix|counts|barcodes|features|genes)[._-](.+?)((\.(tsv|txt|csv|mtx))+(\.gz)?)$", name, re.IGNORECASE
+    )
+    if turned and not any(p.search(name) for r, p in ROLES if r in {"barcodes", "features", "symbols"}):
+        name = f"{turned[2]}_{turned[1]}{turned[3]}"  # the sample behind the word: barcodes_S1.tsv.gz
     for role, pattern in ROLES:
         match = pattern.search(name)
         if match:
@@ -93,7 +102,7 @@ def find_place(path: Path, shown: str, problems: Problems) -> Place | None:
         return _beside(path, shown, problems)
     files = companions(path) if not path.is_dir() else [f for f in path.iterdir() if f.is_file()]
     found, lacking = triplets(files)
-    if len(found) == 1 and not lacking:
+    if len(found) == 1 and (not lacking or "" in found):  # beside matrix.mtx may be others of the same cells
         return Place("", next(iter(found.values())))
     if len(found) > 1:
         if path.is_dir():
@@ -101,6 +110,8 @@ def find_place(path: Path, shown: str, problems: Problems) -> Place | None:
         else:
             _choose(shown, [str(t.matrix.name) for t in found.values()], "several samples begin so:", problems)
         return None
+    if lacking and not path.exists() and sum(f.name.removesuffix(".gz").endswith(".mtx") for f in files) == 1:
+        return _beside(next(f for f in files if f.name.removesuffix(".gz").endswith(".mtx")), shown, problems)
     if lacking:
         _lacks(path, lacking, shown, problems)
         return None
@@ -138,6 +149,10 @@ def _lacks(folder: Path, lacking: dict[str, list[str]], shown: str, problems: Pr
     prefix, missing = next(iter(lacking.items()))
     before = f"{prefix}_" if prefix else ""
     here = folder if folder.is_dir() else folder.parent
+    if (here / "quants_mat.gz").exists():
+        problems.error(shown, "this is the binary output of alevin (quants_mat.gz)",
+                       "run salmon alevin with --dumpMtx, or alevin-fry quant with --use-mtx")  # fmt: skip
+        return
     problems.error(
         shown, f"the 10x folder lacks {' and '.join(before + words[m] for m in missing)} (gzipped or not)",
         "export the folder again, whole", value=", ".join(sorted(p.name for p in here.iterdir())[:8]) or "nothing",

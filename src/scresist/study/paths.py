@@ -84,6 +84,8 @@ def remedy_for_missing(folder: Path, given: str) -> str:
     """What to do about a path at which nothing is: a near name, or the first part that does not exist."""
     if DRIVE.match(given.strip()) and os.sep != "\\":
         return "this is a path of a Windows computer: give the path as this computer has it, relative to study.toml"
+    if re.match(r"^\w{2,9}://", given.strip()):
+        return "this is an address: download the file and give its path"
     path = locate(folder, given).path
     parts = [path, *path.parents]
     above = next((p for p in parts[1:] if p.is_dir()), None)
