@@ -29,6 +29,7 @@ KEYS = (
     Key(
         "empty_droplets", "varm", "float32", "ingest", "counts in empty droplets of a raw matrix, one column per sample"
     ),
+    Key("organism", "uns", "str", "ingest", "human or mouse; without it, human"),
     Key(
         "input_columns",
         "uns",
@@ -132,3 +133,14 @@ def put_input(cohort: "AnnData", name: str, value: Any) -> None:
     if name in NAMES:
         raise KeyError(name)
     cohort.obs[name] = value
+
+
+def organism_of(cohort: "AnnData") -> str:
+    """Human or mouse, as ingest wrote it; human where nothing is written.
+
+    Parameters
+    ----------
+    cohort
+        Cells x genes.
+    """
+    return str(cohort.uns.get("organism", "human"))

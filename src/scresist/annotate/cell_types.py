@@ -64,7 +64,7 @@ def cell_types(
     InputError
         For an override of a cluster that is not there, or with a name whose lineage is not known.
     """
-    table = markers or shipped_markers()
+    table = markers or shipped_markers(keys.organism_of(cohort))
     given = _overridden(cohort, overrides or {}, lineages or {}, table)
     genes = pd.Index(cohort.var_names)
     names, weights = table.weights(genes, None)
@@ -227,7 +227,7 @@ def evidence(cohort: "AnnData", markers: MarkerTable | None = None) -> Result:
     markers
         The marker table that was used; None is the shipped one.
     """
-    table = (markers or shipped_markers()).table
+    table = (markers or shipped_markers(keys.organism_of(cohort))).table
     genes = pd.Index(cohort.var_names)
     clusters = cohort.obs["cluster"].cat
     sums = sum_counts(cohort, clusters.codes.to_numpy(), len(clusters.categories))

@@ -25,6 +25,8 @@ MALIGNANT, NORMAL = 0.8, 0.2  # probability bounds of the calls
 MIN_SIGNAL = 1.5  # the tumour's profile must be this many times as strong as the differences between reference lineages
 MIN_REFERENCE_GROUP = 10
 MIN_OWN = 1 / 3  # of the signal, for the patient's own part to be used
+# Genes whose differences are of identity: HLA, antigen receptors, mitochondrial.
+IDENTITY = {"human": r"^(HLA-|IG[HKL]|TR[ABDG]|MT-)", "mouse": r"^(H2-|Ig[hkl][vdjcamge]|Tr[abdg][vdjc]|mt-)"}
 MIN_SHARED = 5  # patients from which on what their epithelium has in common is known
 
 
@@ -167,16 +169,15 @@ def _positioned(cohort: "AnnData") -> pd.DataFrame:
 
     Markers of lineages, HLA and antigen receptor genes are left out: their differences are of identity, not of copies.
     """
-    table = resources.genes()
-    named = set(resources.markers()["gene"])
+    organism = keys.organism_of(cohort)
+    table = resources.genes_of(organism)
+    named = set(resources.translated_table(resources.markers(), organism)["gene"])
     genes = pd.Index(cohort.var_names)
     detected = count_detected(cohort, np.zeros(cohort.n_obs, dtype=int), 1)[0]
     expressed = detected / cohort.n_obs >= 0.02
-    usable = (
-        genes.isin(table.index) & expressed & ~genes.isin(named) & ~genes.str.match(r"^(HLA-|IG[HKL]|TR[ABDG]|MT-)")
-    )
+    usable = genes.isin(table.index) & expressed & ~genes.isin(named) & ~genes.str.match(IDENTITY[organism])
     found = table.loc[genes[usable], ["chromosome", "start", "cytoband"]].assign(column=np.flatnonzero(usable))
-    found = found[found["chromosome"] != "Y"]
+    found = found[~found["chromosome"].isin(["Y", "M"])]
     number = pd.to_numeric(found["chromosome"].replace({"X": "23"}))
     arm = found["cytoband"].str.extract(r"^[0-9XY]+([pq])", expand=False).fillna("")
     order = np.lexsort((found["column"], pd.to_numeric(found["start"]), number))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scresist import resources
-from scresist.checks import InputError, RefusedError, require_columns
+from scresist.checks import InputError, require_columns
 from scresist.study.problems import Problems, StudyError
 from scresist.study.sheets import LINE, read_sheet
 
@@ -66,23 +66,15 @@ class MarkerTable:
 
 
 def shipped_markers(organism: str = "human") -> MarkerTable:
-    """The shipped table for human tumours.
+    """The shipped table for human tumours; for mouse its genes are their one-to-one orthologues.
 
     Parameters
     ----------
     organism
         human | mouse.
-
-    Raises
-    ------
-    RefusedError
-        For another organism: none is shipped.
     """
-    if organism != "human":
-        raise RefusedError(
-            f"no marker table is shipped for {organism}; give your own as annotate.markers in study.toml"
-        )
-    return MarkerTable(resources.markers(), "scresist, human tumours")
+    source = "scresist, human tumours" + (" (mouse orthologues)" if organism == "mouse" else "")
+    return MarkerTable(resources.translated_table(resources.markers(), organism), source)
 
 
 def read_markers(path: Path) -> MarkerTable:

@@ -32,8 +32,15 @@ _HALLMARK = {
 
 
 @cache
-def responses() -> Mapping[str, Mapping[str, float]]:
+def responses(organism: str = "human") -> Mapping[str, Mapping[str, float]]:
     """Weights of the genes that a receiver changes under a pathway, by the pathway's name in CellChatDB.
+
+    They were measured in human cells; for mouse they are those of the one-to-one orthologues.
+
+    Parameters
+    ----------
+    organism
+        human | mouse.
 
     References
     ----------
@@ -48,6 +55,9 @@ def responses() -> Mapping[str, Mapping[str, float]]:
     sets = resources.gene_sets("hallmark")
     for pathway, name in _HALLMARK.items():
         out[pathway] = MappingProxyType(dict.fromkeys(sets[f"HALLMARK_{name}"], 1.0))
+    if organism != "human":
+        same = resources.orthologues(organism)
+        out = {k: MappingProxyType({same[g]: w for g, w in own.items() if g in same}) for k, own in out.items()}
     return MappingProxyType(out)
 
 
@@ -83,7 +93,7 @@ def signal_chain(
         Where no pathway has a response that is measured.
     """
     measured = set(pd.Index(adata.var_names).astype(str))
-    every = responses() if weights is None else weights
+    every = responses(organism) if weights is None else weights
     plan = _chain_genes(every, read_resource(resource, organism), measured)
     if not plan:
         raise RefusedError(

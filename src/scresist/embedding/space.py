@@ -120,7 +120,8 @@ def _given(cohort: AnnData, slot: str | None, what: str) -> np.ndarray | None:
 def _select_genes(cohort: AnnData, n_genes: int) -> None:
     """Genes variable within samples, by how many samples agree; antigen receptors and technical genes are left out."""
     detected = count_detected(cohort, np.zeros(cohort.n_obs, dtype=int), 1)[0]
-    eligible = np.flatnonzero(~cohort.var_names.str.match(TECHNICAL) & (detected >= 3))
+    technical = cohort.var_names.str.match(TECHNICAL, case=keys.organism_of(cohort) != "mouse")
+    eligible = np.flatnonzero(~technical & (detected >= 3))
     wanted = min(n_genes, len(eligible))
     samples = cohort.obs["sample"].astype("category").cat
     size = np.bincount(samples.codes[samples.codes >= 0], minlength=len(samples.categories))

@@ -64,6 +64,9 @@ def score(cohort: "AnnData", *, sets: Mapping[str, Sequence[str]] | None = None)
     RefusedError
         Where no signature can be scored.
     """
+    if sets is None:
+        organism = keys.organism_of(cohort)
+        sets = {n: resources.translated(g, organism) for n, g in resources.gene_sets("signatures").items()}
     kept, notes = usable_sets(pd.Index(cohort.var_names), sets)
     if not kept:
         raise RefusedError("no signature is scored: " + "; ".join(notes))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scresist import keys
+from scresist import keys, resources
 from scresist.cells import raw_counts, sum_counts
 from scresist.checks import counted
 from scresist.kernels.aggregate import sum_by_group
@@ -58,8 +58,10 @@ def estimate_ambient(cohort: "AnnData", usable: np.ndarray) -> list[str]:
     totals = profile.sum(axis=1, keepdims=True)
     profile = np.divide(profile, totals, out=np.zeros_like(profile), where=totals > 0)
     keys.put(cohort, "ambient", profile.T.astype(np.float32))
-    markers = [name for name in lineage_markers(cohort.var_names) if name in EXCLUSIVE]
-    sets = {name: np.flatnonzero(cohort.var_names.isin(EXCLUSIVE[name])) for name in markers}
+    organism = keys.organism_of(cohort)
+    markers = [name for name in lineage_markers(cohort.var_names, organism) if name in EXCLUSIVE]
+    own = {name: resources.translated(EXCLUSIVE[name], organism) for name in markers}
+    sets = {name: np.flatnonzero(cohort.var_names.isin(genes)) for name, genes in own.items()}
     lineage = cohort.obs["coarse_lineage"].astype(str).to_numpy()
     groups = [g for g in dict.fromkeys(cohort.obs["coarse_lineage"].cat.categories) if g != UNKNOWN]
     estimates = np.full((len(names), 3), np.nan)

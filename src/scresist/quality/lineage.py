@@ -17,9 +17,9 @@ UNKNOWN = "unknown"
 MIN_MARKERS = 3
 
 
-def lineage_markers(genes: pd.Index) -> dict[str, np.ndarray]:
+def lineage_markers(genes: pd.Index, organism: str = "human") -> dict[str, np.ndarray]:
     """Positions among `genes` of the markers of each coarse lineage; a lineage with fewer than 3 is left out."""
-    table = resources.markers()
+    table = resources.translated_table(resources.markers(), organism)
     table = table[(table["cell_type"] == "") & (table["sign"] == 1)]
     found = {n: np.flatnonzero(genes.isin(table.loc[table["lineage"] == n, "gene"])) for n in COARSE}
     return {name: at for name, at in found.items() if len(at) >= MIN_MARKERS}
@@ -36,7 +36,7 @@ def call_coarse_lineage(cohort: "AnnData") -> None:
     cohort
         Barcodes x genes with raw counts.
     """
-    markers = lineage_markers(cohort.var_names)
+    markers = lineage_markers(cohort.var_names, keys.organism_of(cohort))
     names = [*markers, UNKNOWN]
     if len(markers) < 2:
         keys.put(cohort, "coarse_lineage", pd.Categorical([UNKNOWN] * cohort.n_obs, categories=[UNKNOWN]))

@@ -146,6 +146,7 @@ def ingest(study: Study) -> "AnnData":
         columns = [none if s.empty is None else s.empty[p] for s, p in zip(loaded, positions, strict=True)]
         keys.put(cohort, "empty_droplets", np.column_stack(columns).astype(np.float32))
     put_brought(cohort, study, brought)
+    keys.put(cohort, "organism", study.settings.study.organism)
     keys.put(cohort, "samples", np.array([s.name for s in loaded], dtype=object))
     keys.put(cohort, "ingest_notes", np.array([str(p) for p in merged(problems)], dtype=object))
     return cohort

@@ -2,7 +2,7 @@
 
 import csv
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from importlib.resources import files
 from types import MappingProxyType
@@ -38,6 +38,48 @@ def genes() -> pd.DataFrame:
     with _HERE.joinpath("genes/human_hg38.tsv.gz").open("rb") as handle:
         table = pd.read_csv(handle, sep="\t", compression="gzip", keep_default_na=False, dtype={"chromosome": str})
     return table.set_index("symbol")
+
+
+@_read_once
+def mouse_genes() -> pd.DataFrame:
+    """Mouse genes (GRCm39), indexed by symbol: ensembl, chromosome, start, end, strand, type, human (orthologue).
+
+    `human` is the one human gene that Ensembl has as its orthologue, one to one; "" where there is none. All mouse
+    chromosomes have their centromere at one end: `cytoband` has the chromosome and its one arm, q.
+    """
+    with _HERE.joinpath("genes/mouse_grcm39.tsv.gz").open("rb") as handle:
+        table = pd.read_csv(handle, sep="\t", compression="gzip", keep_default_na=False, dtype={"chromosome": str})
+    return table.assign(cytoband=table["chromosome"] + "q").set_index("symbol")
+
+
+def genes_of(organism: str) -> pd.DataFrame:
+    """The genes of an organism with their positions, indexed by symbol; human | mouse."""
+    return mouse_genes() if organism == "mouse" else genes()
+
+
+@cache
+def orthologues(organism: str) -> MappingProxyType[str, str]:
+    """Human symbol to that of an organism, where there is one to one; the symbols themselves for human."""
+    if organism != "mouse":
+        return MappingProxyType({name: name for name in genes().index})
+    table = mouse_genes()
+    known = table[table["human"] != ""]
+    return MappingProxyType(dict(zip(known["human"], known.index, strict=True)))
+
+
+def translated(names: Iterable[str], organism: str) -> tuple[str, ...]:
+    """Human symbols as those of an organism; those without one are left out (for human, none is)."""
+    if organism != "mouse":
+        return tuple(names)
+    table = orthologues(organism)
+    return tuple(dict.fromkeys(table[n] for n in names if n in table))
+
+
+def translated_table(table: pd.DataFrame, organism: str) -> pd.DataFrame:
+    """A table with a column `gene` of human symbols, for an organism; genes without an orthologue are left out."""
+    if organism != "mouse":
+        return table
+    return table.assign(gene=table["gene"].map(orthologues(organism))).dropna(subset=["gene"]).reset_index(drop=True)
 
 
 @cache

@@ -101,7 +101,7 @@ def _markers(settings: Settings, folder: Path, problems: Problems) -> pd.DataFra
     own = settings.annotate.markers
     none = pd.DataFrame({"lineage": [], "cell_type": []}, dtype=str)
     if own is None:
-        return resources.markers() if settings.study.organism == "human" else none
+        return resources.markers()
     # A file that does not exist is noted with the other files of the study.
     sheet = read_sheet(folder / own, own, problems, ("cell_type", "gene")) if (folder / own).exists() else None
     if sheet is None:

@@ -24,7 +24,7 @@ def annotate(state: State, study: Study, context: Context) -> None:
     lineages = dict(zip(named["label"], named["lineage"], strict=True))
     try:
         table = (
-            stage.shipped_markers("human" if own.labels is not None else study.settings.study.organism)
+            stage.shipped_markers(study.settings.study.organism)
             if own.markers is None
             else stage.read_markers(study.folder / own.markers)
         )

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from scresist import resources
 from scresist.checks import RefusedError
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.normalise import log2_counts_per_million
@@ -65,10 +66,16 @@ def _scored(state: State, study: Study, inside: np.ndarray | None) -> pd.DataFra
         survival=state.table("survival"),
         others=stage.change_in_others(tested, focus_population(state, study), apart=_sharing(state, inside)),
         technical=stage.technical(state.cells, inside, study.design),
-        panel=None
-        if study.settings.candidates.panel is None
-        else read_panel(study.folder / study.settings.candidates.panel, study.settings.candidates.panel),
+        panel=_panel(study),
     )
+
+
+def _panel(study: Study) -> pd.DataFrame:
+    """The known routes of escape: the study's own, else those that are shipped."""
+    own = study.settings.candidates.panel
+    if own is not None:
+        return read_panel(study.folder / own, own)
+    return resources.translated_table(resources.known_escape(), study.settings.study.organism)
 
 
 def _doubts(state: State, study: Study, tested: pd.DataFrame, focused: np.ndarray | None) -> Result:
@@ -121,7 +128,7 @@ STEP = Step(
     body=candidates,
     after=("contrasts", "survival", "communication", "validation"),
     needs=("contrasts",),
-    settings=("focus", "design.primary", "candidates"),
+    settings=("focus", "design.primary", "candidates", "study.organism"),
     files=lambda study: [study.folder / study.settings.candidates.panel] if study.settings.candidates.panel else [],
     design=True,
 )

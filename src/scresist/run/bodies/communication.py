@@ -68,7 +68,11 @@ def _compare(state: State, study: Study, context: Context, com: "Communication",
     ]
     values = pd.concat(named, ignore_index=True)[["level", "sample", "source", "target", "pathway", "value"]]
     state.publish("communication_samples", Result(values, "probability per sample: sum over pairs, mean over partners"))
-    chain = _noted(state, "from signal to response", lambda: stage.signal_chain(state.cells, com, resource=whole))
+    chain = _noted(
+        state,
+        "from signal to response",
+        lambda: stage.signal_chain(state.cells, com, resource=whole, organism=study.settings.study.organism),
+    )
     if chain is not None:
         state.publish("signal_chain", Result(chain, "ligand, receptor and response per sample"))
     if not design.contrasts:

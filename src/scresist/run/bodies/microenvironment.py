@@ -38,7 +38,9 @@ def _sets(study: Study) -> dict[str, tuple[str, ...]]:
     from scresist import resources
 
     own = study.settings.signatures
-    shipped = dict(resources.gene_sets("signatures")) if own.shipped else {}
+    organism = study.settings.study.organism
+    given = resources.gene_sets("signatures") if own.shipped else {}
+    shipped = {name: resources.translated(genes, organism) for name, genes in given.items()}
     return shipped if own.gmt is None else {**shipped, **read_sets(study.folder / own.gmt, own.gmt)}
 
 
@@ -77,6 +79,6 @@ STEP = Step(
     meaning="counts the cells of every population and scores signatures per sample",
     body=microenvironment,
     after=("malignancy",),
-    settings=("focus.compartment", "signatures"),
+    settings=("focus.compartment", "signatures", "study.organism"),
     files=lambda study: [study.folder / study.settings.signatures.gmt] if study.settings.signatures.gmt else [],
 )

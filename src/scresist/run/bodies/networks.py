@@ -9,6 +9,7 @@ from scresist.results import Result
 from scresist.run.bodies.focus import focus_of
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
+from scresist.study.gene_sets import read_sets
 from scresist.study.settings import NetworksSection
 
 if TYPE_CHECKING:
@@ -108,9 +109,9 @@ def _describe(state: State, study: Study, net: "Network") -> None:
     state.publish("module_catalogue", Result(net.catalogue, "modules, and what they may rest on"))
     state.publish("hub_genes", Result(stage.hub_genes(net, 10), "kME and rank with 95 % intervals over patients"))
     parts = []
-    for collection in MEANING if study.settings.study.organism == "human" else ():
+    for collection in MEANING:
         try:
-            found = stage.over_representation(net, collection)
+            found = stage.over_representation(net, _sets(collection, study))
         except RefusedError as refusal:  # none of the sets has enough genes in this network
             state.refuse(f"gene sets {collection}", refusal)
             continue
@@ -122,6 +123,18 @@ def _describe(state: State, study: Study, net: "Network") -> None:
     kept_genes = [g for g in study.settings.focus.keep_genes if g in set(net.gene_report["gene"])]
     if kept_genes:
         state.publish("gene_views", stage.gene_views(net, kept_genes))
+
+
+def _sets(collection: str, study: Study) -> "str | dict[str, tuple[str, ...]]":
+    """A shipped collection; for mouse its genes are one-to-one orthologues. The study's own sets join signatures."""
+    from scresist import resources
+
+    organism, own = study.settings.study.organism, study.settings.signatures.gmt
+    mine = read_sets(study.folder / own, own) if own is not None and collection == "signatures" else {}
+    if organism == "human" and not mine:
+        return collection
+    shipped = {name: resources.translated(g, organism) for name, g in resources.gene_sets(collection).items()}
+    return {**shipped, **mine}
 
 
 def _publish_tables(state: State, net: "Network") -> None:
@@ -142,7 +155,8 @@ STEP = Step(
     meaning="finds modules of co-expression in the focus and how far they can be trusted",
     body=networks,
     after=("microenvironment",),
-    settings=("networks", "focus", "study.organism"),
+    settings=("networks", "focus", "study.organism", "signatures.gmt"),
+    files=lambda study: [study.folder / study.settings.signatures.gmt] if study.settings.signatures.gmt else [],
     mode=True,
     optional_outputs=("network.zip",),
 )
