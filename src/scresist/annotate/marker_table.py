@@ -8,8 +8,9 @@ import pandas as pd
 
 from scresist import resources
 from scresist.checks import InputError, require_columns
+from scresist.study.marker_sheets import read_marker_sheet
 from scresist.study.problems import Problems, StudyError
-from scresist.study.sheets import LINE, read_sheet
+from scresist.study.sheets import LINE
 
 MIN_MARKERS = 3
 
@@ -77,13 +78,16 @@ def shipped_markers(organism: str = "human") -> MarkerTable:
     return MarkerTable(resources.translated_table(resources.markers(), organism), source)
 
 
-def read_markers(path: Path) -> MarkerTable:
+def read_markers(path: Path, organism: str = "human") -> MarkerTable:
     """A user's own table: columns cell_type and gene; lineage (default: the cell type), parent and sign (default 1).
 
     Parameters
     ----------
     path
-        A CSV with cell_type and gene, and any of lineage, parent, sign.
+        A CSV with cell_type and gene, and any of lineage, parent, sign; or a table of PanglaoDB, CellMarker, ScType or
+        CellTypist.
+    organism
+        human | mouse: the rows that are taken where the table has species.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def read_markers(path: Path) -> MarkerTable:
         Where it is no such table.
     """
     problems = Problems()
-    sheet = read_sheet(path, path.name, problems, ("cell_type", "gene"))
+    sheet = read_marker_sheet(path, path.name, problems, organism)
     if sheet is None or problems.errors:
         raise StudyError(problems)
     for column, default in (("lineage", None), ("parent", ""), ("sign", "1"), ("essential", "0")):

@@ -13,6 +13,7 @@ from scresist.communication.relabelling import drawn_labels
 from scresist.communication.result import Communication
 from scresist.kernels.averages import sort_values
 from scresist.kernels.signalling import count_exceeding, observe
+from scresist.progress import track
 
 FEW = 10  # relabellings: a link that fewer exceed gets more of them, where permutations_max allows
 
@@ -53,7 +54,7 @@ def infer_by_sample(
     rows = sparse.csr_array(inputs.data.values)
     streams = rng.spawn(len(names))
     absent = 0
-    for s, name in enumerate(names):
+    for s, name in enumerate(track(names, "samples")):
         inside = np.flatnonzero(of == name)
         size = np.bincount(inputs.codes[inside], minlength=n)
         present = np.flatnonzero(size >= max(call.min_cells, 1))

@@ -20,6 +20,7 @@ from scresist.kernels.counts import comparable_depth, enough_counts, tmm_factors
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.normalise import log2_counts_per_million
 from scresist.kernels.shrinkage import shrink_effects
+from scresist.progress import track
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
 
@@ -86,7 +87,8 @@ def expression(
     tables, notes = [], []
     for contrast in design.contrasts:
         notes += unshared(design, contrast)
-        for cell_type in sorted(sums.counts.index.get_level_values("cell_type").unique()):
+        types = sorted(sums.counts.index.get_level_values("cell_type").unique())
+        for cell_type in track(types, f"populations ({contrast.name})"):
             rows = sums.counts.index.get_level_values("cell_type") == cell_type
             here = sums.counts[rows].droplevel("cell_type")
             table, reasons = _cell_type(

@@ -12,6 +12,7 @@ from scresist.checks import InputError, RefusedError, require_columns, require_p
 from scresist.contrasts.units import check_design, feature_table
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.progress import track
 from scresist.results import Result
 from scresist.study.design import Design
 
@@ -98,7 +99,7 @@ def calibrate(
     observed = _count(by_label, design, alpha) | _count_values(claims, design, tables, alpha)
     centred = {kind: residuals(table, design) for kind, table in tables.items()}
     counts = []
-    for _ in range(int(n_shuffles)):
+    for _ in track(range(int(n_shuffles)), "shuffles"):
         found = _count(by_label, _shuffled(design, moved, generator), alpha) if by_label else {}
         flipped = {kind: flip_signs(table, design, rng=generator) for kind, table in centred.items()}
         counts.append(found | _count_values(claims, design, flipped, alpha))

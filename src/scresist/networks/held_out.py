@@ -18,6 +18,7 @@ from scresist.networks.members import with_members
 from scresist.networks.recipe import STARTS, Recipe
 from scresist.networks.robustness import FOUND, gene_stability, match_modules, wilson_interval
 from scresist.networks.starts import prepared, seed_labels, start_labels, starting_genes
+from scresist.progress import track
 
 FOLDS = 5
 MINIMUM_PATIENTS = 4  # with fewer, modules are proved in cells that did not form them, of the same patients
@@ -230,7 +231,7 @@ def proof(
     bins = bins_by_rank(mean)
     parts = units.dealt(FOLDS)
     made, matched = [], []
-    for part in parts:
+    for part in track(parts, "networks without a part of the patients"):
         others = np.setdiff1d(np.arange(units.n_units), part)
         M, Z = units.rows(others, FOLD_CELLS)
         found = find_modules(M, recipe, cells=Z, counted=units.counted(others))

@@ -89,7 +89,13 @@ def stability(
     streams = np.random.default_rng(rng).spawn(int(n_bootstraps))
     draws = [_resample(patient, patients, stream) for stream in streams]
     left = [np.flatnonzero(patient != name) for name in patients] if leave_one_out else []
-    made = map_tasks(_labels_of, [(X, rows, recipe) for rows in [*draws, *left]], workers=workers, scheduler=scheduler)
+    made = map_tasks(
+        _labels_of,
+        [(X, rows, recipe) for rows in [*draws, *left]],
+        workers=workers,
+        scheduler=scheduler,
+        what="resamplings",
+    )
     matched = [match_modules(labels, other) for other in made[: len(draws)]]
     without = [match_modules(labels, other)[0] for other in made[len(draws) :]]
     modules = _module_table(net, matched, without, patients)

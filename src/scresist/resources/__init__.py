@@ -44,7 +44,7 @@ def genes() -> pd.DataFrame:
 def mouse_genes() -> pd.DataFrame:
     """Mouse genes (GRCm39), indexed by symbol: ensembl, chromosome, start, end, strand, type, human (orthologue).
 
-    `human` is the one human gene that Ensembl has as its orthologue, one to one; "" where there is none. All mouse
+    `human` is its orthologue in Ensembl, one to one or, of several, the one of the same name; "" where there is none. All mouse
     chromosomes have their centromere at one end: `cytoband` has the chromosome and its one arm, q.
     """
     with _HERE.joinpath("genes/mouse_grcm39.tsv.gz").open("rb") as handle:

@@ -28,7 +28,10 @@ def check_files(study: Study) -> tuple[Problem, ...]:
     }
     if own.annotate.markers is not None:
         markers = own.annotate.markers
-        readers["annotate.markers"] = (markers, lambda: annotate.read_markers(study.folder / markers))
+        readers["annotate.markers"] = (
+            markers,
+            lambda: annotate.read_markers(study.folder / markers, own.study.organism),
+        )
     if own.signatures.gmt is not None:
         gmt = own.signatures.gmt
         readers["signatures.gmt"] = (gmt, lambda: read_sets(study.folder / gmt, gmt))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from scresist import resources
 from scresist.checks import suggestion
+from scresist.study.marker_sheets import read_marker_sheet
 from scresist.study.problems import Problems
 from scresist.study.settings import Settings
 from scresist.study.sheets import LINE, read_sheet
@@ -103,7 +104,8 @@ def _markers(settings: Settings, folder: Path, problems: Problems) -> pd.DataFra
     if own is None:
         return resources.markers()
     # A file that does not exist is noted with the other files of the study.
-    sheet = read_sheet(folder / own, own, problems, ("cell_type", "gene")) if (folder / own).exists() else None
+    organism = settings.study.organism
+    sheet = read_marker_sheet(folder / own, own, problems, organism) if (folder / own).exists() else None
     if sheet is None:
         return none
     return sheet if "lineage" in sheet else sheet.assign(lineage=sheet["cell_type"])

@@ -26,7 +26,7 @@ def annotate(state: State, study: Study, context: Context) -> None:
         table = (
             stage.shipped_markers(study.settings.study.organism)
             if own.markers is None
-            else stage.read_markers(study.folder / own.markers)
+            else stage.read_markers(study.folder / own.markers, study.settings.study.organism)
         )
         if own.labels is not None:
             stage.labels(cells, column_name(own.labels), lineages=lineages, markers=table)
