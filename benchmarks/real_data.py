@@ -17,7 +17,8 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parent
 DATA = ROOT.parent.parent / "shared" / "data" / "scrna"
-STUDIES = ("breast_lines31", "gbm_panobinostat", "malt_lymphoma", "zilionis2019", "pc9_raw", "copykat_breast")
+STUDIES = ("breast_lines31", "gbm_panobinostat", "malt_lymphoma", "zilionis2019", "pc9_raw", "copykat_breast",
+           "zilionis_labels", "malt_labels")  # fmt: skip
 # The authors' types (tumour t..., blood b...) and what of ours says the same.
 ZILIONIS = {
     "T cells": ("T ", "MAIT"),

@@ -33,7 +33,7 @@ def main(coordinates: str, names: str, orthologues: str) -> None:
     # One to one; of several orthologues the one of the same name, such as Cst3.
     single = pairs["Mouse homology type"] == "ortholog_one2one"
     alike = pairs["Gene name"].str.upper() == pairs["Mouse gene name"].str.upper()
-    pairs = pairs[single | alike].sort_values("Mouse homology type", key=lambda t: t != "ortholog_one2one", kind="stable")
+    pairs = pairs[single | alike].assign(several=~single).sort_values("several", kind="stable")
     pairs = pairs.drop_duplicates("Mouse gene stable ID").drop_duplicates("Gene name")
     human = pairs.set_index("Mouse gene stable ID")["Gene name"]
     table["human"] = table["ensembl"].map(human).fillna("")

@@ -44,8 +44,8 @@ def genes() -> pd.DataFrame:
 def mouse_genes() -> pd.DataFrame:
     """Mouse genes (GRCm39), indexed by symbol: ensembl, chromosome, start, end, strand, type, human (orthologue).
 
-    `human` is its orthologue in Ensembl, one to one or, of several, the one of the same name; "" where there is none. All mouse
-    chromosomes have their centromere at one end: `cytoband` has the chromosome and its one arm, q.
+    `human` is its orthologue in Ensembl, one to one or, of several, the one of the same name; "" where there is none.
+    All mouse chromosomes have their centromere at one end: `cytoband` has the chromosome and its one arm, q.
     """
     with _HERE.joinpath("genes/mouse_grcm39.tsv.gz").open("rb") as handle:
         table = pd.read_csv(handle, sep="\t", compression="gzip", keep_default_na=False, dtype={"chromosome": str})
