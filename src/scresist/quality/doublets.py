@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 MIN_CELLS = 100
+MIN_COMPONENTS = 10
 RATE_PER_THOUSAND = 0.008  # doublets per thousand cells recovered, from the 10x Chromium user guide (CG000183)
 
 
@@ -50,6 +51,10 @@ def score_doublets(
     called = np.zeros(cohort.n_obs, dtype=bool)
     groups = cohort.obs.groupby("sample", observed=True).indices
     inside = {str(name): at[usable[at]] for name, at in groups.items()}
+    components = _components(cohort.n_vars)
+    if components < MIN_COMPONENTS:
+        few = f"doublets were not looked for: {cohort.n_vars} genes are too few to tell them from cells"
+        return Doublets(score, called, (few,))
     large = [name for name, at in inside.items() if len(at) >= MIN_CELLS]
     found: list[tuple[np.ndarray, float]] = []
     # The counts of a few samples at a time: all at once would be a second cohort.
@@ -72,6 +77,11 @@ def score_doublets(
     return Doublets(score, called, tuple(notes))
 
 
+def _components(n_genes: int) -> int:
+    """Components of scrublet's space: it keeps the 15 % of genes that vary most."""
+    return min(30, int(0.15 * n_genes) - 2)
+
+
 def _scrublet(counts: sparse.spmatrix, seed: int) -> tuple[np.ndarray, float]:
     import anndata
     import scanpy as sc
@@ -83,7 +93,7 @@ def _scrublet(counts: sparse.spmatrix, seed: int) -> tuple[np.ndarray, float]:
         sc.pp.scrublet(
             sample,
             expected_doublet_rate=max(rate, 0.005),
-            n_prin_comps=min(30, counts.shape[0] - 2, counts.shape[1] - 2),
+            n_prin_comps=min(_components(counts.shape[1]), counts.shape[0] - 2),
             use_approx_neighbors=False,
             random_state=seed,
             verbose=False,

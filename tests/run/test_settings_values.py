@@ -1,0 +1,90 @@
+"""Each documented value of each setting runs: no step fails, whatever a study may ask for."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from scresist.run import run_study as run
+from scresist.simulate import Plan, simulate, write_cohort
+from scresist.study import read_study
+
+pytestmark = pytest.mark.filterwarnings("default")  # warnings of libraries on so few cells go to run.log
+PLAN = Plan(patients={"baseline": 3, "primary": 3, "acquired": 3}, pairs=2, cells=110, n_genes=2600, seed=6)
+BASE = "[networks]\nn_genes = 500\nbootstraps = 2\n[communication]\npermutations = 5\npermutations_max = 5\n"
+# Section, key and value; what is quick is run always.
+QUICK = [
+    ("focus", "compartment", '"normal"'), ("communication", "average", '"truncated"'), ("quality", "doublets", "false"),
+]  # fmt: skip
+SLOW = [
+    ("focus", "compartment", '"all"'), ("focus", "compartment", '"T/NK"'), ("focus", "compartment", '"mast cell"'),
+    ("focus", "compartment", '"plasma"'), ("quality", "filter", "false"), ("embed", "integrate", "false"),
+    ("embed", "resolution", "0.5"), ("annotate", "malignancy", '"all"'), ("annotate", "malignancy", '"none"'),
+    ("annotate", "malignant_lineage", '["B", "plasma"]'), ("networks", "values", '"log"'),
+    ("networks", "network", '"unsigned"'), ("networks", "network", '"signed hybrid"'),
+    ("networks", "correlation", '"bicor"'), ("networks", "correlation", '"latent"'), ("networks", "start", '"tree"'),
+    ("networks", "start", '"components"'), ("networks", "consensus", "true"), ("networks", "power", "6"),
+    ("networks", "deep_split", "2"), ("networks", "min_module_size", "20"), ("networks", "n_components", "5"),
+    ("networks", "space", '"X_pca"'), ("communication", "average", '"thresholded"'),
+    ("communication", "average", '"median"'), ("communication", "population_size", "true"),
+    ("communication", "resource", '"cellchatdb:all"'), ("communication", "permutations", "0"),
+    ("signatures", "shipped", "true"), ("design", "primary", '"modules"'), ("design", "covariates", '["batch"]'),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    """A small cohort with a whole run beside it, whose steps are taken over where a setting does not touch them."""
+    path = write_cohort(simulate(PLAN), tmp_path_factory.mktemp("values") / "study")
+    text = re.sub(r"\[networks\]\n(bootstraps.*\n)?", "", path.read_text())
+    path.write_text(text.rstrip() + "\n" + BASE)
+    run(read_study(path), path.parent / "whole")
+    return path
+
+
+def with_setting(text, section, key, value):
+    if f"[{section}]" not in text:
+        return f"{text}\n[{section}]\n{key} = {value}\n"
+    head, _, rest = text.partition(f"[{section}]\n")
+    own, mark, after = rest.partition("\n[")
+    own = re.sub(rf"^{key} = .*\n?", "", own, flags=re.M)
+    return f"{head}[{section}]\n{key} = {value}\n{own}{mark}{after}"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [*QUICK, *(pytest.param(*v, marks=pytest.mark.slow) for v in SLOW)],
+    ids=[f"{s}.{k}={v}" for s, k, v in [*QUICK, *SLOW]],
+)
+def test_the_value_runs(cohort, section, key, value, tmp_path):
+    changed = cohort.with_name(f"{tmp_path.name}.toml")
+    changed.write_text(with_setting(cohort.read_text(), section, key, value))
+    shutil.copytree(cohort.parent / "whole", tmp_path / "r")
+    run(read_study(changed), tmp_path / "r")
+    facts = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert facts["failed"] == []
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "Steps that are missing" not in page
+    assert facts["settings"][section][key] == json.loads(value)
+
+
+def test_a_panel_of_120_genes_costs_no_step(tmp_path):
+    """Scrublet, and an embedding, on fewer genes than they have components by default."""
+    import pandas as pd
+    from scipy import io, sparse
+
+    path = write_cohort(simulate(PLAN), tmp_path / "study")
+    for folder in sorted((tmp_path / "study").iterdir()):
+        file = folder / "matrix.mtx.gz"
+        if file.exists():
+            counts = sparse.csr_array(io.mmread(file))
+            names = pd.read_csv(folder / "features.tsv.gz", sep="\t", header=None)
+            kept = sorted(range(counts.shape[0]), key=lambda g: -counts[[g]].sum())[:120]
+            io.mmwrite(str(folder / "matrix.mtx"), counts[kept].tocoo())
+            file.unlink()
+            names.iloc[kept].to_csv(folder / "features.tsv.gz", sep="\t", header=False, index=False)
+    run(read_study(path), tmp_path / "r", until="contrasts")
+    facts = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert facts["failed"] == []
+    assert "genes are too few to tell them from cells" in (tmp_path / "r" / "report.html").read_text()
