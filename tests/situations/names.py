@@ -77,6 +77,15 @@ for _form in ("folder", "h5", "h5ad", "csv"):
             return named(at, how, form=form)
 
 
+for _affix in ("GRCh38-2020-A_{}", "GRCh38_gencode_v27_{}", "hg38.{}", "GRCh38:{}", "gene:{}", "gene-{}", "{}_hg19",
+               "{}-GRCh38",
+               "{}.1", "{}_1", "{}|protein_coding", "{} (Homo sapiens)"):  # fmt: skip
+
+    @situation(KIND, "folder", f"{_affix.format('CD8A')} for every gene", also="taken off")
+    def affixed(at, affix=_affix):
+        return named(at, lambda s, i: affix.format(s))
+
+
 def entrez(s, i):
     table = resources.genes()
     return str(table.loc[s, "entrez"]) if s in table.index else "4535"

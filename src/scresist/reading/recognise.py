@@ -73,6 +73,19 @@ def _numbered(name: str) -> bool:
     return base != name and (base in _human() or base in resources.mouse_symbols())
 
 
+def strict_share(names: np.ndarray) -> float:
+    """The share of names that are official, alias or Ensembl as they stand: clones and numbered names do not count.
+
+    Parameters
+    ----------
+    names
+        Names of genes.
+    """
+    mouse = resources.mouse_symbols()
+    known = sum(n in _human() or n in mouse or bool(ENSEMBL.match(n)) for n in map(str, names))
+    return known / max(1, len(names))
+
+
 def known_share(names: np.ndarray) -> float:
     """The share of names that are official, alias or Ensembl; clones without a symbol count neither way.
 
