@@ -171,7 +171,7 @@ def test_human_genes_in_a_mouse_study_are_an_error(tmp_path):
 
 
 def test_no_approved_symbol_is_given_to_another_gene():
-    """TRAC was read as NCOR2 where NCOR2 was not measured: no alias is a symbol, segment or constant of any other gene."""
+    """TRAC was read as NCOR2 where NCOR2 was not measured: no alias is another gene's symbol."""
     approved = {*resources.genes().index, *resources.other_symbols(), *resources.ensembl_supplement().values()}
     assert approved.isdisjoint(resources.aliases())
     names = np.array(sorted(approved), dtype=object)

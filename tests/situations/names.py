@@ -106,7 +106,7 @@ REFUSED = {
     "UniProt accessions": (lambda s, i: f"P0{i[-3:]}4", "UniProt"),
     "dates of a spreadsheet": (lambda s, i: f"{1 + int(i[-3:]) % 28}-Mar-{int(i[-6:-3]) % 90 + 10}", "dates"),
     "dates 2023-03-01": (lambda s, i: f"20{int(i[-2:]):02d}-0{1 + int(i[-3]) % 9}-{10 + int(i[-6:-4]) % 18}", "dates"),
-    "zebrafish": (lambda s, i: i.replace("ENSG", "ENSDARG"), "zebrafish|Ensembl"),
+    "zebrafish": (lambda s, i: i.replace("ENSG", "ENSDARG"), "genes of zebrafish"),
     "nonsense": (lambda s, i: f"feature{i[-5:]}", "only 0% of 240 names"),
 }
 for _form in ("folder", "h5ad", "csv"):
@@ -115,11 +115,9 @@ for _form in ("folder", "h5ad", "csv"):
             continue
 
         @situation(KIND, _form, _name, refused=_words, study=True)
-        def unreadable(at, form=_form, how=_make, what=_name):
+        def unreadable(at, form=_form, how=_make):
             symbols, _ = make.genes()
             names = how or [str(k) for k in range(1, len(symbols) + 1)]
-            if what == "zebrafish":
-                names = [f"ENSDARG{k:011d}x" for k in range(len(symbols))]
             return in_study(at, names, form=form)
 
 

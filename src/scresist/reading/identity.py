@@ -165,7 +165,7 @@ def _shared(a: Cells, b: Cells) -> tuple[int, str]:
 
 
 def _corrected(a: Cells, b: Cells, smaller: int) -> tuple[int, str]:
-    """Cells with equal barcodes whose totals go together, as where one copy was corrected or has a part of the genes."""
+    """Cells with equal barcodes whose totals go together: a corrected copy, or a part of the genes."""
     _, at_a, at_b = np.intersect1d(a.barcodes, b.barcodes, return_indices=True)
     if len(at_a) < max(FEW, HALVES * smaller):
         return 0, ""

@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from scresist import resources
-from scresist.reading.features import ENSEMBL, ensembl_only
+from scresist.reading.features import ensembl_only
 from scresist.reading.matrix import CountMatrix
-from scresist.reading.recognise import BOTH, dates, folded, is_known, known_share, pattern_of, strict_share
+from scresist.reading.recognise import BOTH, OURS, dates, folded, is_known, known_share, pattern_of, strict_share
 from scresist.reading.species import keep_species, species_of_genome, species_of_ids, without_prefix
 from scresist.study.problems import Problems
 
@@ -206,7 +206,7 @@ def check_names(matrix: CountMatrix, shown: str, problems: Problems) -> bool:
     if strict_share(matrix.genes) < NUMBERED and matrix.gene_ids is None:
         share = strict_share(matrix.genes)
     if matrix.gene_ids is not None:
-        share = max(share, float(np.mean([bool(ENSEMBL.match(str(i))) for i in matrix.gene_ids])))
+        share = max(share, float(np.mean([bool(OURS.match(str(i))) for i in matrix.gene_ids])))
     spoiled = dates(matrix.genes)
     if share >= ENOUGH:
         if spoiled:

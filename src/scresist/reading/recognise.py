@@ -8,9 +8,9 @@ from functools import cache, lru_cache, partial
 import numpy as np
 
 from scresist import resources
-from scresist.reading.features import ENSEMBL
 from scresist.reading.species import PREFIX, species_of_genome
 
+OURS = re.compile(r"^ENS(MUS)?G\d{6,}(\.\d+)?$")  # genes of man and mouse
 MONTHS = r"jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|m[aä]r|mai|okt|dez"
 DATE = re.compile(
     rf"^\d{{1,2}}[-. /]({MONTHS})[a-z]*\.?([-. /]\d{{2,4}})?$|^({MONTHS})[a-z]*\.?[-. /]\d{{1,4}}$"
@@ -64,7 +64,7 @@ def is_known(name: str) -> bool:
     name
         As in the file.
     """
-    return name in _human() or name in resources.mouse_symbols() or bool(ENSEMBL.match(name)) or _numbered(name)
+    return name in _human() or name in resources.mouse_symbols() or bool(OURS.match(name)) or _numbered(name)
 
 
 def _numbered(name: str) -> bool:
@@ -82,7 +82,7 @@ def strict_share(names: np.ndarray) -> float:
         Names of genes.
     """
     mouse = resources.mouse_symbols()
-    known = sum(n in _human() or n in mouse or bool(ENSEMBL.match(n)) for n in map(str, names))
+    known = sum(n in _human() or n in mouse or bool(OURS.match(n)) for n in map(str, names))
     return known / max(1, len(names))
 
 
