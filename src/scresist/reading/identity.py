@@ -55,7 +55,7 @@ def print_cells(sample: str, counts: sparse.csr_array, barcodes: np.ndarray, sym
     totals = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
     rows = np.flatnonzero(totals >= ENOUGH)
     # Cells of a small panel have few counts each; half of them together tell a sample from others all the same.
-    shallow = len(rows) < HALVES * np.count_nonzero(totals)
+    shallow = bool(len(rows) < HALVES * np.count_nonzero(totals))
     if shallow:
         rows = np.flatnonzero(totals > 0)
     wide = sparse.csr_array((counts.data.astype(np.int64), counts.indices, counts.indptr), shape=counts.shape)
