@@ -168,3 +168,13 @@ def test_human_genes_in_a_mouse_study_are_an_error(tmp_path):
     assert len(found) == 4
     assert "human genes in a mouse study" in found[0].message
     assert 'organism = "human"' in found[0].remedy
+
+
+def test_no_approved_symbol_is_given_to_another_gene():
+    """TRAC was read as NCOR2 where NCOR2 was not measured: no alias is another gene's symbol."""
+    approved = {*resources.genes().index, *resources.other_symbols(), *resources.ensembl_supplement().values()}
+    assert approved.isdisjoint(resources.aliases())
+    names = np.array(sorted(approved), dtype=object)
+    assert map_symbols(names, None, organism="human").renamed == ()
+    for name in ("TRAC", "TRBC1", "IGHD", "IGHD2-2", "IGKC", "TRAV1-2", "CFAP90", "HLA-H", "A20", "IGHD2", "IGHV"):
+        assert list(map_symbols(np.array([name, "GAPDH"]), None, organism="human").symbols) == [name, "GAPDH"]

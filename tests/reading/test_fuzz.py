@@ -44,22 +44,26 @@ NAMES = st.one_of(
 )  # fmt: skip
 
 
-def thorough(test):
-    """The same test twice: a quick share, and the long one of `make test-all`."""
-    quick = settings(max_examples=QUICK, deadline=None, suppress_health_check=CHECKS, database=None, derandomize=True)
-    return quick(test)
+def both(*strategies):
+    """A test over values of the strategies, twice: a quick share, and the long one of `make test-all`."""
 
+    def made(test):
+        def over(n):
+            kept = settings(
+                max_examples=n, deadline=None, suppress_health_check=CHECKS, database=None, derandomize=True
+            )
+            return kept(given(*strategies)(test))
 
-def both(test):
-    long = settings(max_examples=THOROUGH, deadline=None, suppress_health_check=CHECKS, database=None, derandomize=True)
+        of = {n: over(n) for n in (QUICK, THOROUGH)}
 
-    @pytest.mark.parametrize("examples", [QUICK, pytest.param(THOROUGH, marks=pytest.mark.slow)])
-    def run(examples):
-        (thorough(test) if examples == QUICK else long(test))()
+        @pytest.mark.parametrize("examples", [QUICK, pytest.param(THOROUGH, marks=pytest.mark.slow)])
+        def run(examples):
+            of[examples]()
 
-    run.__name__ = test.__name__
-    run.__doc__ = test.__doc__
-    return run
+        run.__name__, run.__doc__ = test.__name__, test.__doc__
+        return run
+
+    return made
 
 
 @pytest.fixture(autouse=True)
@@ -104,8 +108,7 @@ def spoiled(draw, raw):
     return gzip.compress(bytes(out), 1) if packed == 0 else bytes(out)
 
 
-@both
-@given(
+@both(
     st.lists(st.lists(CELLS, max_size=7), max_size=7),
     st.sampled_from([",", ";", "\t"]),
     st.sampled_from(["\n", "\r\n", "\r"]),
@@ -121,8 +124,7 @@ def test_sheets_of_any_cells(rows, separator, end):
             assert {"sample", "patient", "line"} <= set(found.columns)
 
 
-@both
-@given(spoiled(SAMPLES.encode()), spoiled(PATIENTS.encode()), spoiled(TOML.encode()))
+@both(spoiled(SAMPLES.encode()), spoiled(PATIENTS.encode()), spoiled(TOML.encode()))
 def test_studies_of_spoiled_sheets(samples, patients, toml):
     with tempfile.TemporaryDirectory() as folder:
         for name, raw in (("samples.csv", samples), ("patients.csv", patients), ("study.toml", toml)):
@@ -131,8 +133,7 @@ def test_studies_of_spoiled_sheets(samples, patients, toml):
         assert study is not None or any(p.severity == "error" for p in problems)
 
 
-@both
-@given(
+@both(
     st.lists(st.tuples(WORDS, WORDS, WORDS, WORDS, WORDS), min_size=1, max_size=6),
     st.lists(st.tuples(WORDS, WORDS), max_size=5),
 )
@@ -151,8 +152,7 @@ def test_studies_of_any_values(rows, people):
         assert study is not None or any(p.severity == "error" for p in problems)
 
 
-@both
-@given(st.lists(NAMES, max_size=6), st.lists(CELLS, max_size=6), st.lists(st.lists(CELLS, max_size=7), max_size=7),
+@both(st.lists(NAMES, max_size=6), st.lists(CELLS, max_size=6), st.lists(st.lists(CELLS, max_size=7), max_size=7),
        st.sampled_from([",", "\t", ";", " "]), st.sampled_from(["m.csv", "m.txt.gz", "m.h5ad", "m", "m.rds"]),
        st.booleans())  # fmt: skip
 def test_tables_of_any_cells(names, header, rows, separator, file, packed):
@@ -165,8 +165,7 @@ def test_tables_of_any_cells(names, header, rows, separator, file, packed):
         read_or_refuse(path)
 
 
-@both
-@given(st.data())
+@both(st.data())
 def test_folders_of_spoiled_files(data):
     with tempfile.TemporaryDirectory() as folder:
         for name, raw in FOLDER.items():
@@ -176,8 +175,7 @@ def test_folders_of_spoiled_files(data):
         read_or_refuse(folder)
 
 
-@both
-@given(st.sampled_from(["h5", "h5ad", "loom", "rds"]), st.data())
+@both(st.sampled_from(["h5", "h5ad", "loom", "rds"]), st.data())
 def test_binary_files_that_are_spoiled(form, data):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"m.{form}"
@@ -185,8 +183,7 @@ def test_binary_files_that_are_spoiled(form, data):
         read_or_refuse(path)
 
 
-@both
-@given(
+@both(
     st.lists(NAMES, min_size=1, max_size=8),
     st.integers(0, 4),
     st.sampled_from([np.int64, np.float32, np.uint8]),
@@ -221,8 +218,7 @@ def test_h5_of_any_names_and_values(names, n, dtype, data):
         read_or_refuse(path)
 
 
-@both
-@given(
+@both(
     st.lists(st.lists(st.integers(0, 60), min_size=4, max_size=4), min_size=1, max_size=12),
     st.integers(0, 2**31),
     st.booleans(),

@@ -13,7 +13,8 @@ SLOW = {("gene names", "h5"), ("gene names", "h5ad"), ("gene names", "csv"), ("i
 
 
 def marked(case):
-    marks = [pytest.mark.slow] if (case.kind, case.form) in SLOW else []
+    again = case.name.endswith("for every gene") or (case.form == "h5" and case.name.endswith("beside the genes"))
+    marks = [pytest.mark.slow] if (case.kind, case.form) in SLOW or again else []
     return pytest.param(case, id=f"{case.kind}: {case.form}: {case.name}", marks=marks)
 
 

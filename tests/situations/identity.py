@@ -321,3 +321,25 @@ def variable(at):
     t = truth(1)
     adata(t)[:, ::2].write_h5ad(at / "hvg.h5ad")
     return study(at, ["m1", "m2", "hvg.h5ad", "m4"])
+
+
+@situation(KIND, "folder", "a copy of cells with few counts (a small panel)", refused="share cells: all", study=True)
+def shallow_copy(at):
+    panel(at)
+    shutil.copytree(at / "m1", at / "copy")
+    return study(at, ["m1", "m2", "copy", "m4"])
+
+
+@situation(KIND, "folder", "different samples of few counts and equal barcodes", study=True)
+def shallow(at):
+    panel(at)
+    return study(at, [f"m{i}" for i in range(1, 5)])
+
+
+def panel(at):
+    names = barcodes(1)
+    for i in range(1, 5):
+        t = truth(i, names=names)
+        few = np.random.default_rng(i).binomial(t.counts, 0.01)
+        few[:, 0] += 1
+        folder(at / f"m{i}", make.replace(t, counts=few))

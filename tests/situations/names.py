@@ -77,6 +77,15 @@ for _form in ("folder", "h5", "h5ad", "csv"):
             return named(at, how, form=form)
 
 
+for _affix in ("GRCh38-2020-A_{}", "GRCh38_gencode_v27_{}", "hg38.{}", "GRCh38:{}", "gene:{}", "gene-{}", "{}_hg19",
+               "{}-GRCh38",
+               "{}.1", "{}_1", "{}|protein_coding", "{} (Homo sapiens)"):  # fmt: skip
+
+    @situation(KIND, "folder", f"{_affix.format('CD8A')} for every gene", also="taken off")
+    def affixed(at, affix=_affix):
+        return named(at, lambda s, i: affix.format(s))
+
+
 def entrez(s, i):
     table = resources.genes()
     return str(table.loc[s, "entrez"]) if s in table.index else "4535"
@@ -97,7 +106,7 @@ REFUSED = {
     "UniProt accessions": (lambda s, i: f"P0{i[-3:]}4", "UniProt"),
     "dates of a spreadsheet": (lambda s, i: f"{1 + int(i[-3:]) % 28}-Mar-{int(i[-6:-3]) % 90 + 10}", "dates"),
     "dates 2023-03-01": (lambda s, i: f"20{int(i[-2:]):02d}-0{1 + int(i[-3]) % 9}-{10 + int(i[-6:-4]) % 18}", "dates"),
-    "zebrafish": (lambda s, i: i.replace("ENSG", "ENSDARG"), "zebrafish|Ensembl"),
+    "zebrafish": (lambda s, i: i.replace("ENSG", "ENSDARG"), "genes of zebrafish"),
     "nonsense": (lambda s, i: f"feature{i[-5:]}", "only 0% of 240 names"),
 }
 for _form in ("folder", "h5ad", "csv"):
@@ -106,11 +115,9 @@ for _form in ("folder", "h5ad", "csv"):
             continue
 
         @situation(KIND, _form, _name, refused=_words, study=True)
-        def unreadable(at, form=_form, how=_make, what=_name):
+        def unreadable(at, form=_form, how=_make):
             symbols, _ = make.genes()
             names = how or [str(k) for k in range(1, len(symbols) + 1)]
-            if what == "zebrafish":
-                names = [f"ENSDARG{k:011d}x" for k in range(len(symbols))]
             return in_study(at, names, form=form)
 
 

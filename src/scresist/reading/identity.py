@@ -34,6 +34,7 @@ class Cells:
     prints: np.ndarray
     totals: np.ndarray
     shapes: np.ndarray
+    shallow: bool = False
 
 
 def print_cells(sample: str, counts: sparse.csr_array, barcodes: np.ndarray, symbols: np.ndarray) -> Cells:
@@ -53,6 +54,10 @@ def print_cells(sample: str, counts: sparse.csr_array, barcodes: np.ndarray, sym
     weights = _weights(tuple(str(s) for s in symbols))
     totals = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
     rows = np.flatnonzero(totals >= ENOUGH)
+    # Cells of a small panel have few counts each; half of them together tell a sample from others all the same.
+    shallow = bool(len(rows) < HALVES * np.count_nonzero(totals))
+    if shallow:
+        rows = np.flatnonzero(totals > 0)
     wide = sparse.csr_array((counts.data.astype(np.int64), counts.indices, counts.indptr), shape=counts.shape)
     # A gene without counts adds nothing, so that a file without it gives the same sums.
     sums = np.asarray(wide @ weights).ravel()
@@ -63,7 +68,7 @@ def print_cells(sample: str, counts: sparse.csr_array, barcodes: np.ndarray, sym
         shapes = squares.astype(np.uint64) * np.uint64(1_000_003) + detected
         prints = sums.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) ^ (totals.astype(np.uint64) + shapes)
     names = np.array([_number(core(str(barcodes[i]))) for i in rows], dtype=np.uint64)
-    return Cells(sample, names, prints[rows], totals[rows], shapes[rows])
+    return Cells(sample, names, prints[rows], totals[rows], shapes[rows], shallow)
 
 
 @lru_cache(maxsize=4)
@@ -148,7 +153,7 @@ def _joint(cells: Cells) -> np.ndarray:
 def _shared(a: Cells, b: Cells) -> tuple[int, str]:
     """Cells of the smaller sample that the other has too, and in what they agree."""
     smaller = min(len(a.prints), len(b.prints))
-    enough = min(CELLS, smaller)
+    enough = min(max(CELLS, HALVES * smaller) if a.shallow and b.shallow else CELLS, smaller)
     with np.errstate(over="ignore"):
         exact = [c.prints * np.uint64(0x9E3779B97F4A7C15) ^ c.barcodes for c in (a, b)]
     deep = [c.totals >= DEEP for c in (a, b)]
@@ -165,7 +170,7 @@ def _shared(a: Cells, b: Cells) -> tuple[int, str]:
 
 
 def _corrected(a: Cells, b: Cells, smaller: int) -> tuple[int, str]:
-    """Cells with equal barcodes whose totals go together, as where one copy was corrected or has a part of the genes."""
+    """Cells with equal barcodes whose totals go together: a corrected copy, or a part of the genes."""
     _, at_a, at_b = np.intersect1d(a.barcodes, b.barcodes, return_indices=True)
     if len(at_a) < max(FEW, HALVES * smaller):
         return 0, ""

@@ -1,15 +1,16 @@
 """Names of genes made readable where their pattern is certain, each change noted; and the refusal where it is not."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from scresist import resources
-from scresist.reading.features import ENSEMBL, ensembl_only
+from scresist.reading.features import ensembl_only
 from scresist.reading.matrix import CountMatrix
-from scresist.reading.recognise import BOTH, dates, folded, is_known, known_share, pattern_of
+from scresist.reading.recognise import BOTH, OURS, dates, folded, is_known, known_share, pattern_of, strict_share
 from scresist.reading.species import keep_species, species_of_genome, species_of_ids, without_prefix
 from scresist.study.problems import Problems
 
@@ -21,6 +22,8 @@ REFSEQ = {
 }  # fmt: skip
 MOUSE_CLONE = re.compile(r"^Gm\d+$|Rik\d?$|^gm\d+$|rik\d?$|^h2-")
 ENOUGH = 0.5  # share of names that must be official, alias or Ensembl
+NUMBERED = 0.1  # share of plain names below which names with a number behind them are not those of doubled genes
+COMMON = 0.9  # share of names that have the same letters before or behind them
 SECOND = 0.15  # share of names from which on symbols of a second species are a second genome
 
 
@@ -63,6 +66,7 @@ def _readable(given: tuple[str, ...], given_ids: tuple[str, ...] | None) -> _Rea
     if ids is not None:
         ids = ensembl_only(without_prefix(ids)[0])
     names, ids = _split_both(names, ids, notes)
+    names = _without_affix(names, notes)
     names = _repaired(names, notes)
     species = np.array([species_of_genome(g) if g else "" for g in genomes], dtype=object)
     if not any(species):
@@ -101,6 +105,29 @@ def _split_both(
             [n.partition("|")[0] if k else n for n, k in zip(names, numbered, strict=True)], dtype=object
         ), ids
     return names, ids
+
+
+def _without_affix(names: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Names without what nearly all have before or behind them (gene:CD8A, CD8A_hg19), where the rest is known."""
+    before = strict_share(names)
+    if not len(names) or before >= ENOUGH:
+        return names
+    best, affix, where = names, "", ""
+    for side, cut in (("before", lambda n, k: n[:k]), ("behind", lambda n, k: n[len(n) - k :] if len(n) > k else "")):
+        for k in range(1, 26):
+            common, n = Counter(cut(str(name), k) for name in names).most_common(1)[0]
+            if n < COMMON * len(names) or not common:
+                break
+            bare = names.copy()
+            for i, name in enumerate(names):
+                if cut(str(name), k) == common:
+                    bare[i] = (str(name)[k:] if side == "before" else str(name)[:-k]).strip()
+            share = strict_share(bare)
+            if share >= max(ENOUGH, before + 0.3):
+                best, affix, where, before = bare, common, side, share - 0.3
+    if affix:
+        notes.append(f"{affix!r} {where} every name ({names[0]}) was taken off")
+    return best
 
 
 def _repaired(names: np.ndarray, notes: list[str]) -> np.ndarray:
@@ -176,8 +203,10 @@ def check_names(matrix: CountMatrix, shown: str, problems: Problems) -> bool:
         problems.error(shown, "the matrix has no genes", "give the counts of genes, not of antibodies or tags alone")
         return False
     share = known_share(matrix.genes)
+    if strict_share(matrix.genes) < NUMBERED and matrix.gene_ids is None:
+        share = strict_share(matrix.genes)
     if matrix.gene_ids is not None:
-        share = max(share, float(np.mean([bool(ENSEMBL.match(str(i))) for i in matrix.gene_ids])))
+        share = max(share, float(np.mean([bool(OURS.match(str(i))) for i in matrix.gene_ids])))
     spoiled = dates(matrix.genes)
     if share >= ENOUGH:
         if spoiled:

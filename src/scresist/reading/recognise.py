@@ -8,9 +8,9 @@ from functools import cache, lru_cache, partial
 import numpy as np
 
 from scresist import resources
-from scresist.reading.features import ENSEMBL
 from scresist.reading.species import PREFIX, species_of_genome
 
+OURS = re.compile(r"^ENS(MUS)?G\d{6,}(\.\d+)?$")  # genes of man and mouse
 MONTHS = r"jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|m[aä]r|mai|okt|dez"
 DATE = re.compile(
     rf"^\d{{1,2}}[-. /]({MONTHS})[a-z]*\.?([-. /]\d{{2,4}})?$|^({MONTHS})[a-z]*\.?[-. /]\d{{1,4}}$"
@@ -64,13 +64,26 @@ def is_known(name: str) -> bool:
     name
         As in the file.
     """
-    return name in _human() or name in resources.mouse_symbols() or bool(ENSEMBL.match(name)) or _numbered(name)
+    return name in _human() or name in resources.mouse_symbols() or bool(OURS.match(name)) or _numbered(name)
 
 
 def _numbered(name: str) -> bool:
     """A known name made unique by a number: TBCE.1, TBCE-1, TBCE_1."""
     base = re.sub(r"[.\-_]{1,2}\d{1,2}$", "", name)
     return base != name and (base in _human() or base in resources.mouse_symbols())
+
+
+def strict_share(names: np.ndarray) -> float:
+    """The share of names that are official, alias or Ensembl as they stand: clones and numbered names do not count.
+
+    Parameters
+    ----------
+    names
+        Names of genes.
+    """
+    mouse = resources.mouse_symbols()
+    known = sum(n in _human() or n in mouse or bool(OURS.match(n)) for n in map(str, names))
+    return known / max(1, len(names))
 
 
 def known_share(names: np.ndarray) -> float:

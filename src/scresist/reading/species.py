@@ -19,7 +19,7 @@ GENOMES = {
 _GENOME = {species: re.compile(rf"^({words})([-._].*)?$", re.IGNORECASE) for species, words in GENOMES.items()}
 _ALL = "|".join(words for species, words in GENOMES.items())
 PREFIX = re.compile(
-    rf"^(?P<genome>({_ALL})(?:[-.]\w[\w.]*?)??(?:[-_.]?(?:pre-?m?rna|gencode\w*|nuclei))?)(?P<end>_{{1,6}}|-{{1,3}}|\.{{3}})(?=\w)",
+    rf"^(?P<genome>({_ALL})(?:[-.]\w[\w.]*?)??(?:[-_.]?(?:pre-?m?rna|gencode[-_.]?v?\d*[a-z]?|nuclei))?)(?P<end>_{{1,6}}|-{{1,3}}|\.{{3}})(?=\w)",
     re.IGNORECASE,
 )
 OWN = 0.8  # share of a barcode's counts in one species from which on it is a cell of it; the rest can be ambient RNA
