@@ -50,7 +50,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     out = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if path.is_file() and not name.startswith(".state"):
+        if path.is_file() and not name.startswith((".state", "run.log")):
             out[name] = path.read_bytes()
     facts = json.loads(out["run.json"])
     for step in facts["steps"]:
