@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
-_ITERATIONS = 50
+_ITERATIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,28 +207,61 @@ def _derivatives(data: _Data, beta: np.ndarray) -> tuple[float, np.ndarray, np.n
 def _maximise(
     data: _Data, start: tuple[float, np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, tuple[float, np.ndarray, np.ndarray], str]:
-    """Newton's steps, halved while the likelihood falls."""
-    beta, now = np.zeros(data.x.shape[1]), start
+    """Newton's steps of at most 2 SD each, halved while the likelihood falls; whether there is a maximum is judged after.
+
+    Whether the likelihood has one is a question about the order of the events, not about the size of an estimate: see
+    `separating`.
+    """
+    beta, now, stuck = np.zeros(data.x.shape[1]), start, False
     for _ in range(_ITERATIONS):
         if _flat(now[2], data):
-            return beta, now, "covariates are collinear, or order the events perfectly"
+            stuck = True
+            break
         step = np.linalg.solve(now[2], now[1])
+        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             new = _derivatives(data, beta + step)
             halvings = 0
-            while not new[0] >= now[0] - 1e-12 * abs(now[0]) and halvings < 30:
+            while not new[0] >= now[0] - 1e-12 * abs(now[0]) and halvings < 40:
                 step = step / 2
                 new = _derivatives(data, beta + step)
                 halvings += 1
         beta, now = beta + step, new
-        # Covariates are standardised: a hazard ratio of e^15 per standard deviation is a likelihood without maximum.
-        # And so is one whose logarithm is 0, which it cannot exceed.
-        if np.abs(beta).max() > 15 or now[0] > -1e-6:
-            return beta, now, "a covariate orders the events perfectly: the hazard ratio has no finite estimate"
         if np.abs(step).max() < 1e-10 * (1 + np.abs(beta).max()):
-            flat = _flat(now[2], data)
-            return beta, now, "the likelihood is flat where it is largest" if flat else ""
-    return beta, now, "the likelihood did not converge"
+            break
+    else:
+        stuck = True
+    if stuck or np.abs(beta).max() > 5:
+        found = separating(data.x, data.time, data.event, data.entry, data.stratum)
+        if found == "collinear":
+            return beta, now, "covariates are collinear"
+        if found:
+            return beta, now, "a covariate orders the events perfectly: the hazard ratio has no finite estimate"
+    return beta, now, "the likelihood did not converge" if stuck else ""
+
+
+def separating(
+    x: np.ndarray, time: np.ndarray, event: np.ndarray, entry: np.ndarray, stratum: np.ndarray
+) -> str:
+    """Why the likelihood has no single finite maximum: `collinear`, `monotone`, or empty where it has one.
+
+    It is monotone where some combination of the covariates is, at every event, largest in the patient who has it.
+
+    References
+    ----------
+    Bryson & Johnson (1981) Technometrics 23:381; Jacobsen (1989) Scand J Stat 16:335 (existence of the maximum).
+    """
+    gaps = []
+    for i in np.flatnonzero(event):
+        others = (stratum == stratum[i]) & (time >= time[i]) & (entry < time[i])
+        others[i] = False
+        gaps.append(x[i] - x[others])
+    gap = np.concatenate(gaps) if gaps else np.zeros((0, x.shape[1]))
+    gap = np.unique(gap, axis=0)
+    if np.linalg.matrix_rank(gap, tol=1e-9 * max(1.0, float(np.abs(gap).max(initial=0.0)))) < x.shape[1]:
+        return "collinear"
+    best = optimize.linprog(-gap.sum(axis=0), A_ub=-gap, b_ub=np.zeros(len(gap)), bounds=(-1, 1), method="highs")
+    return "monotone" if best.status == 0 and -best.fun > 1e-7 else ""
 
 
 def _flat(information: np.ndarray, data: _Data) -> bool:
