@@ -31,7 +31,8 @@ def restricted_mean_difference(
     group
         Whether each is in group 1. Shape (patients,).
     horizon
-        Not later than the last time observed in either group, else all values are NaN.
+        Not later than the last time observed in either group (unless that is an event that leaves nobody), else all
+        values are NaN.
     level
         Coverage of the limits.
     small
@@ -45,11 +46,16 @@ def restricted_mean_difference(
     time, event, group = np.asarray(time, float), np.asarray(event, float), np.asarray(group).astype(bool)
     gap = float("nan")
     nothing = MeanDifference(gap, gap, gap, gap, (gap, gap), (gap, gap))
-    if group.all() or not group.any() or horizon > min(time[group].max(), time[~group].max()) * (1 + 1e-12):
+    if group.all() or not group.any():
         return nothing
     means, errors, df = [], [], []
     for side in (~group, group):
-        mean, se = restricted_mean(kaplan_meier(time[side], event[side]), horizon)
+        curve = kaplan_meier(time[side], event[side])
+        last = float(curve.time[-1])
+        # Beyond a last event that leaves nobody the curve is 0; beyond a censoring it is not known.
+        if horizon > last * (1 + 1e-12) and curve.survival[-1] > 0:
+            return nothing
+        mean, se = restricted_mean(curve, min(horizon, last))
         m = float(event[side][time[side] <= horizon].sum())
         means.append(mean)
         errors.append(se * np.sqrt(m / (m - 1)) if small and m > 1 else se)

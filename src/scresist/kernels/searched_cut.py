@@ -141,6 +141,7 @@ def searched_cut(
             groups.append(side)
     logs = scan_cox(time, event, np.column_stack(groups), firth=True, limits=False).coef if groups else np.zeros(0)
     # Groups are "worse" and "better": below 0 the cut does not reproduce.
+    logs = logs[np.isfinite(logs)]
     honest = max(float(np.mean(logs)), 0.0) if logs.size else 0.0
     coef = float(np.sign(whole)) * min(honest, abs(whole))
     cuts = []
