@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scresist.kernels.competing_risks import gray_test
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.cut_points import best_cut
 from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_scores
@@ -121,7 +120,7 @@ def cuts(rng: np.random.Generator, draws: int) -> pd.DataFrame:
 
 
 def tests(rng: np.random.Generator, draws: int) -> pd.DataFrame:
-    """Other tests and intervals under the null: log-rank, MaxCombo, restricted means, Gray, Firth logistic."""
+    """Other tests and intervals under the null: log-rank, MaxCombo, restricted means, Firth logistic."""
     rows = []
     for n in (16, 30, 60):
         found: dict[str, list[float]] = {}
@@ -139,10 +138,10 @@ def tests(rng: np.random.Generator, draws: int) -> pd.DataFrame:
             found.setdefault("restricted means, normal", []).append(
                 restricted_mean_difference(t, e, g, until).p_value
             )  # fmt: skip
-            status = np.where(e, 1 + (rng.random(n) < 0.3), 0)
-            found.setdefault("Gray", []).append(gray_test(t, status, g.astype(int), 1).p_value)
             y, x = rng.random(n) < 0.4, np.exp(rng.normal(size=n))
-            found.setdefault("Firth logistic", []).append(firth_logistic(y, x).p_value[1] if 1 < y.sum() < n - 1 else np.nan)
+            found.setdefault("Firth logistic", []).append(
+                firth_logistic(y, x).p_value[1] if 1 < y.sum() < n - 1 else np.nan
+            )
         for name, p in found.items():
             known = np.array(p)[np.isfinite(p)]
             rows.append({"n": n, "test": name, "p < .05": np.mean(known < 0.05), "tests": known.size})
@@ -194,7 +193,9 @@ def real() -> pd.DataFrame:
     values, people = cohorts["acrg"]
     first = cox(values.T, people, time="time", event="status").table.set_index("feature")
     print(f"ACRG: {(first['q_value'] < 0.05).sum()} of {len(first)} genes with q < .05")
-    parts = [external_cohorts(cohorts, features, first[["hr"]].assign(cut_share=0.5), time="time", event="status").table]
+    parts = [
+        external_cohorts(cohorts, features, first[["hr"]].assign(cut_share=0.5), time="time", event="status").table
+    ]
     people = pd.read_csv(place / "imvigor210_pdata.csv").set_index("ID")
     people["event"] = pd.to_numeric(people["OS_status"], errors="coerce")
     scores = people[["Pan_F_TBRs", "CD_8_T_effector"]].apply(pd.to_numeric, errors="coerce")

@@ -1,4 +1,4 @@
-"""Several kinds of event, one of which is of interest: cumulative incidence, Gray's test, Fine and Gray's model."""
+"""Several kinds of event, one of which is of interest: cumulative incidence, and Fine and Gray's model."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,6 @@ import numpy as np
 from scipy import stats
 
 
-OPT=(0,0,0,0,0,0)
 class Incidence(NamedTuple):
     """Cumulative incidence of one cause at the distinct times of a group, and its variance (Aalen's)."""
 
@@ -41,16 +40,16 @@ def cumulative_incidence(time: np.ndarray, status: np.ndarray, cause: int) -> In
     before = np.r_[1.0, after[:-1]]
     f = np.cumsum(before * d1 / n)
     variance = np.empty(at.size)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for j in range(at.size):
-            s, fj = slice(0, j + 1), f[j]
-            # An event of another cause moves the later incidence; one of this cause also adds its own step.
-            other = np.where(after[s] > 0, ((fj - f[s]) / after[s]) ** 2, 0.0) * after[s] ** 2
-            own = (before[s] - (fj - f[s]) * np.where(after[s] > 0, before[s] / after[s], 0.0)) ** 2
-            rest = ((fj - f[s]) * np.where(after[s] > 0, before[s] / after[s], 0.0)) ** 2
-            del other
-            multi = lambda d: np.where(n[s] > 1, d * (n[s] - d) / (n[s] ** 2 * np.maximum(n[s] - 1, 1)), d / n[s] ** 2)  # noqa: E731, B023, E501
-            variance[j] = np.sum(own * multi(d1[s]) + rest * multi(d2[s]))
+    lost = np.divide(before, after, out=np.zeros_like(after), where=after > 0)
+
+    def spread(d: np.ndarray, n: np.ndarray) -> np.ndarray:
+        return np.where(n > 1, d * (n - d) / (n**2 * np.maximum(n - 1, 1)), d / n**2)
+
+    for j in range(at.size):
+        s = slice(0, j + 1)
+        # An event of another cause lowers the later incidence; one of this cause adds its own step, too.
+        later = (f[j] - f[s]) * lost[s]
+        variance[j] = np.sum((before[s] - later) ** 2 * spread(d1[s], n[s]) + later**2 * spread(d2[s], n[s]))
     return Incidence(at, n, f, variance)
 
 
@@ -113,10 +112,9 @@ def fine_gray(time: np.ndarray, status: np.ndarray, covariates: np.ndarray, caus
 
 
 def _censoring(time: np.ndarray, status: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Times of censoring and the Kaplan-Meier of censoring from each on; an event comes before a censoring."""
+    """Times of censoring and the Kaplan-Meier of censoring from each on."""
     at = np.unique(time[status == 0])
-    n = np.array([(time > t).sum() + ((time == t) & (status == 0)).sum() for t in at], dtype=float)
-    # The convention of the method's reference implementation counts all with a time of t or later.
+    # At a time with an event and a censoring, both are at risk.
     n = np.array([(time >= t).sum() for t in at], dtype=float)
     d = np.array([((time == t) & (status == 0)).sum() for t in at], dtype=float)
     return at, np.cumprod(1 - d / n)
@@ -187,103 +185,3 @@ def _robust(
     both = eta + psi
     inverse = np.linalg.inv(_subdistribution(z, beta, at, dead, weight)[2])
     return np.asarray(np.sqrt(np.diag(inverse @ (both.T @ both) @ inverse)))
-
-
-class GrayTest(NamedTuple):
-    """Gray's test that groups have one cumulative incidence of a cause."""
-
-    statistic: float
-    df: int
-    p_value: float
-
-
-def gray_test(
-    time: np.ndarray, status: np.ndarray, group: np.ndarray, cause: int, *, rho: float = 0.0,
-    strata: np.ndarray | None = None,
-) -> GrayTest:  # fmt: skip
-    """Whether the cumulative incidence of a cause differs between groups.
-
-    Parameters
-    ----------
-    time, status, cause
-        As in `cumulative_incidence`.
-    group
-        Codes 0 .. groups - 1, shape (patients,).
-    rho
-        Weight (1 - incidence) to this power.
-    strata
-        Groups are compared within these. Shape (patients,).
-
-    References
-    ----------
-    Gray (1988) Ann Stat 16:1141, sections 2 and 3.
-    """
-    time, status, group = np.asarray(time, float), np.asarray(status, int), np.asarray(group, int)
-    k = int(group.max()) + 1
-    layers = np.zeros(time.size, int) if strata is None else np.unique(strata, return_inverse=True)[1].ravel()
-    score, covariance = np.zeros(k), np.zeros((k, k))
-    for layer in np.unique(layers):
-        here = layers == layer
-        s, v = _gray_stratum(time[here], status[here], group[here], cause, k, rho)
-        score, covariance = score + s, covariance + v
-    statistic = float(score[:-1] @ np.linalg.pinv(covariance[:-1, :-1]) @ score[:-1])
-    if not np.trace(covariance) > 0:
-        return GrayTest(np.nan, k - 1, np.nan)
-    return GrayTest(statistic, k - 1, float(stats.chi2.sf(statistic, k - 1)))
-
-
-def _gray_stratum(
-    time: np.ndarray, status: np.ndarray, group: np.ndarray, cause: int, k: int, rho: float
-) -> tuple[np.ndarray, np.ndarray]:
-    at = np.unique(time[status != 0])
-    n = np.array([[((time >= t) & (group == j)).sum() for j in range(k)] for t in at], dtype=float)
-    d1 = np.array([[((time == t) & (group == j) & (status == cause)).sum() for j in range(k)] for t in at], float)
-    d2 = np.array([[((time == t) & (group == j) & (status != 0)).sum() for j in range(k)] for t in at], float) - d1
-    with np.errstate(divide="ignore", invalid="ignore"):
-        surv = np.cumprod(np.where(n > 0, 1 - (d1 + d2) / n, 1.0), axis=0)
-    before = np.vstack([np.ones(k), surv[:-1]])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = np.cumsum(np.where(n > 0, before * d1 / n, 0.0), axis=0)
-    own_before = np.vstack([np.zeros(k), own[:-1]])
-    active = n > 0
-    # Size of the risk set of the subdistribution, for every group.
-    r = np.where(active, n * (1 - own_before) / np.where(before > 0, before, 1.0), 0.0)
-    total = r.sum(axis=1)
-    pooled_step = np.where(total > 0, d1.sum(axis=1) / np.where(total > 0, total, 1.0), 0.0)
-    # Incidence of all groups together.
-    pooled = np.zeros(at.size)
-    f = 0.0
-    for i in range(at.size):
-        f += (1 - f) * pooled_step[i]
-        pooled[i] = f
-    pooled_before = np.r_[0.0, pooled[:-1]]
-    w = (1 - pooled_before) ** rho
-    score = np.sum(w[:, None] * (d1 - r * pooled_step[:, None]), axis=0)
-    return score, _gray_variance(n, d2, before, r, total, pooled_step, pooled, pooled_before, w, OPT)
-
-
-def _gray_variance(
-    n: np.ndarray, d2: np.ndarray, before: np.ndarray, r: np.ndarray, total: np.ndarray, step: np.ndarray,
-    pooled: np.ndarray, pooled_before: np.ndarray, w: np.ndarray, opt=(0,0,0,0,0,0),
-) -> np.ndarray:  # fmt: skip
-    """The variance under the null, from the martingales of both kinds of event in every group."""
-    m, k = n.shape
-    share = np.where(total[:, None] > 0, r / np.where(total[:, None] > 0, total[:, None], 1.0), 0.0)
-    a = w[:, None, None] * r[:, :, None] * (np.eye(k)[None] - share[:, None, :])  # time, score, group
-    gm, g = 1 - pooled_before, 1 - pooled
-    down = np.maximum(gm if opt[0] else g, 1e-300)
-    after = np.cumsum((a * (step / down)[:, None, None])[::-1], axis=0)[::-1]
-    later = after if opt[5] else np.concatenate([after[1:], np.zeros((1, k, k))])
-    out = np.zeros((k, k))
-    for t in range(m):
-        for j in range(k):
-            if n[t, j] == 0:
-                continue
-            s = before[t, j]
-            c1 = a[t, :, j] * s / max((gm if opt[1] else g)[t], 1e-300) + (s - (gm if opt[2] else g)[t]) * later[t, :, j]
-            c2 = -(gm if opt[3] else g)[t] * later[t, :, j]
-            v1 = gm[t] * step[t] / (s * n[t, j]) if s > 0 else 0.0
-            v2 = d2[t, j] / n[t, j] ** 2
-            if opt[4]: v2 *= (n[t,j]-d2[t,j])/max(n[t,j]-1,1)
-            out += np.outer(c1, c1) * v1 + np.outer(c2, c2) * v2
-    return out

@@ -214,7 +214,7 @@ def _maximise(
     """
     beta, now, stuck = np.zeros(data.x.shape[1]), start, False
     for _ in range(_ITERATIONS):
-        if _flat(now[2], data):
+        if not np.isfinite(now[2]).all() or _flat(now[2], data):
             stuck = True
             break
         step = np.linalg.solve(now[2], now[1])
@@ -240,9 +240,7 @@ def _maximise(
     return beta, now, "the likelihood did not converge" if stuck else ""
 
 
-def separating(
-    x: np.ndarray, time: np.ndarray, event: np.ndarray, entry: np.ndarray, stratum: np.ndarray
-) -> str:
+def separating(x: np.ndarray, time: np.ndarray, event: np.ndarray, entry: np.ndarray, stratum: np.ndarray) -> str:
     """Why the likelihood has no single finite maximum: `collinear`, `monotone`, or empty where it has one.
 
     It is monotone where some combination of the covariates is, at every event, largest in the patient who has it.

@@ -9,7 +9,11 @@ from scipy import stats
 from scresist.kernels.cox_likelihood import CoxData, _limit, _maximise, cox_data, derivatives, ordered
 
 PLAIN, FIRTH, CALIBRATED = 0, 1, 2
-CONSTANT, NOT_CONVERGED, NO_EVENT = "the same value in every patient", "the patients at risk at the events do not differ enough", "no event"
+CONSTANT, NOT_CONVERGED, NO_EVENT = (
+    "the same value in every patient",
+    "the patients at risk at the events do not differ enough",
+    "no event",
+)
 
 
 class CoxScan(NamedTuple):

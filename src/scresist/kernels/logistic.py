@@ -20,7 +20,9 @@ class LogisticFit(NamedTuple):
     reason: str
 
 
-def firth_logistic(y: np.ndarray, covariates: np.ndarray, *, level: float = 0.95, penalised: bool = True) -> LogisticFit:
+def firth_logistic(
+    y: np.ndarray, covariates: np.ndarray, *, level: float = 0.95, penalised: bool = True
+) -> LogisticFit:
     """Log odds ratios per unit of each covariate; finite also where a covariate separates the outcomes.
 
     Parameters

@@ -45,7 +45,9 @@ def read_bulk(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     shared = [s for s in values.columns if s in people.index]
     if not shared:
         first = str(values.columns[0])
-        raise InputError(f"no sample of {path.name} is in {clinical.name}: {first!r}; {suggestion(first, people.index)}")
+        raise InputError(
+            f"no sample of {path.name} is in {clinical.name}: {first!r}; {suggestion(first, people.index)}"
+        )
     text = [c for c in values if not pd.api.types.is_numeric_dtype(values[c])]
     if text:
         raise InputError(f"{path.name}: the values of sample {text[0]!r} are not numbers")
@@ -106,7 +108,9 @@ def external_cohorts(
         is_log = float(np.nanmax(level)) <= 50 if logged is None else logged
         level = level if is_log else np.log2(np.maximum(level, 0) + 1)
         spread = level.std(axis=1, ddof=1, keepdims=True)
-        z = pd.DataFrame((level - level.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, np.nan), values.index)
+        z = pd.DataFrame(
+            (level - level.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, np.nan), values.index
+        )
         for feature, genes in features.items():
             there = [g for g in genes if g in z.index]
             base = {"cohort": name, "feature": feature, "endpoint": endpoint or time, "genes": len(genes),

@@ -19,7 +19,9 @@ from scresist.survival.doubts import same_evidence
 from scresist.survival.endpoint import Endpoint, gather
 
 _MIN_EVENTS = 5
-PER_PARAMETER = 20  # events per parameter below which the statistic is calibrated by permutation (at 10 the error is .065)
+PER_PARAMETER = (
+    20  # events per parameter below which the statistic is calibrated by permutation (at 10 the error is .065)
+)
 PERMUTED_BELOW = 0.2  # uncorrected p-value above which calibration cannot make a finding
 HEADLINES = 50  # features whose influence is computed though they are not found, those with the smallest p
 _FIT = ("hr", "ci_low", "ci_high", "p_value", "p_permutation", "n", "events", "sd", "method", "penalised", "reason")

@@ -15,6 +15,7 @@ from scresist.study import Study
 from scresist.study.settings import SurvivalSection
 
 SHOWN = 6  # features with the smallest p whose groups are compared and drawn, beside `keep_genes`
+PERMUTATIONS = 499
 IN_COHORTS = 25  # genes with the smallest p that are looked for in external cohorts, beside modules and `keep_genes`
 
 
@@ -30,7 +31,7 @@ def survival(state: State, study: Study, context: Context) -> None:
     parts: dict[str, list[Result]] = {}
     for endpoint in study.settings.survival:
         _one_endpoint(state, study, context, endpoint, values, kinds, parts)
-    _response(study, values, parts, context)
+    _response(study, values, kinds, parts, context)
     for name, results in parts.items():
         table = pd.concat([r.table for r in results], ignore_index=True)
         notes = tuple(dict.fromkeys(note for r in results for note in r.notes))
@@ -53,7 +54,7 @@ def _one_endpoint(
     try:
         fitted = models.cox(
             values, people, covariates=endpoint.covariates, strata=endpoint.strata, name=endpoint.label,
-            rng=context.rng, **how,
+            rng=context.rng, permutations=PERMUTATIONS, **how,
         )  # fmt: skip
         found = ends.gather(values, people, **how)
     except RefusedError as refusal:
@@ -81,7 +82,7 @@ def _one_endpoint(
     add("survival_curves", groups.curves(found, compared.table))
     if competing is not None and competing.any():
         add("survival_competing", groups.incidence_models(found, competing, shown, endpoint=label))
-    add("survival_scores", scores.nested_score(found, endpoint=label, rng=context.rng))
+    add("survival_scores", scores.nested_score(found, endpoint=label, repeats=2, rng=context.rng))
 
 
 def _values(state: State, study: Study) -> tuple[pd.DataFrame, pd.Series] | None:
@@ -137,8 +138,10 @@ def _genes(state: State, study: Study) -> pd.DataFrame | None:
     return level[[g for g in level.columns if g in genes]]
 
 
-def _response(study: Study, values: pd.DataFrame, parts: dict[str, list[Result]], context: Context) -> None:
-    """Best response by the same values, where the patients have one."""
+def _response(
+    study: Study, values: pd.DataFrame, kinds: pd.Series, parts: dict[str, list[Result]], context: Context
+) -> None:
+    """Best response by modules, signatures, shares and `keep_genes`, where the patients have one."""
     from scresist.survival.endpoint import early_samples
     from scresist.survival.response import best_response
 
@@ -149,9 +152,9 @@ def _response(study: Study, values: pd.DataFrame, parts: dict[str, list[Result]]
     if not used:
         return
     person = study.design.samples.loc[used, "patient"].astype(str)
-    by_patient = values.loc[used].groupby(person).mean()
-    first = parts["survival"][0].table.sort_values("p_value", kind="stable")["feature"].head(50)
-    features = [*first, *study.settings.focus.keep_genes]
+    kept = [c for c in values if kinds[c] != "gene" or c in study.settings.focus.keep_genes]
+    by_patient = values.loc[used, kept].groupby(person).mean()
+    features = [c for c in kept if kinds[c] in ("gene", "module")]
     response = study.patients["best_response"].set_axis(study.patients.index.astype(str))
     parts["survival_response"] = [best_response(by_patient, response, features=features, rng=context.rng)]
 
