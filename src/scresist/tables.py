@@ -197,7 +197,7 @@ _ALL = (
           ("feature", "endpoint", "odds_ratio", "ci_low", "ci_high", "p_value", "p_permutation", "q_value", "n",
            "events", "exact_odds_ratio", "exact_p", "ordinal_p", "auc", "auc_low", "auc_high", "reason"),
           ("feature",)),
-    Table("validation_bulk", "survival", "hazard ratios in external cohorts, in the direction and at the cut found here",
+    Table("validation_bulk", "survival", "hazard ratios in external cohorts, direction and cut of this study",
           ("cohort", "feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "q_value", "n", "events",
            "genes_found", "genes", "discovery_hr", "same_direction", "p_one_sided", "cut_share", "cut_hr",
            "heterogeneity", "i_squared", "reason"), ("cohort", "feature")),

@@ -1,4 +1,4 @@
-"""Firth's likelihoods, profile limits and exact tests against R (../shared/oracle/inference/survival, see its README)."""
+"""Firth, profile limits and exact tests against R (../shared/oracle/inference/survival, see its README)."""
 
 import numpy as np
 import pandas as pd

@@ -154,7 +154,7 @@ def test_whose_hazard_ratio_it_is():
     row = cox(score.to_frame("g"), few).table.iloc[0]
     assert row["p_value"] < 0.05
     assert row["rests_on_one"]
-    assert row["influence_patient"] == "p7"
+    assert row["influence_patient"] in {"p3", "p7"}  # both carry it
 
 
 # --- bad input ---

@@ -207,7 +207,7 @@ def _derivatives(data: _Data, beta: np.ndarray) -> tuple[float, np.ndarray, np.n
 def _maximise(
     data: _Data, start: tuple[float, np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, tuple[float, np.ndarray, np.ndarray], str]:
-    """Newton's steps of at most 2 SD each, halved while the likelihood falls; whether there is a maximum is judged after.
+    """Newton steps of at most 2 SD each, halved while the likelihood falls; a maximum is judged after them.
 
     Whether the likelihood has one is a question about the order of the events, not about the size of an estimate: see
     `separating`.

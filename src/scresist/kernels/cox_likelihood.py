@@ -175,7 +175,7 @@ def derivatives(  # pragma: no cover
 
 
 @njit(cache=True, nogil=True)
-def _evaluate(x, beta, stratum, time, died, entry, truncated, efron, penalised, third, score, information):  # type: ignore[no-untyped-def]  # noqa: E501  # pragma: no cover
+def _evaluate(x, beta, stratum, time, died, entry, truncated, efron, penalised, third, score, information):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The (penalised) log-likelihood; the score gets that of the penalty. -inf where there is no information."""
     value = derivatives(
         x, beta, stratum, time, died, entry, truncated, efron, third, score, information, penalised
@@ -200,7 +200,7 @@ def _evaluate(x, beta, stratum, time, died, entry, truncated, efron, penalised, 
 
 
 @njit(cache=True, nogil=True)
-def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, efron, penalised, tolerance, iterations):  # type: ignore[no-untyped-def]  # noqa: E501  # pragma: no cover
+def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, efron, penalised, tolerance, iterations):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Newton's steps over beta[free_from:], at most 2 SD of the covariate each, halved while the likelihood falls.
 
     Returns the likelihood, the score of the first coefficient, its information, and whether the steps converged.
@@ -254,7 +254,7 @@ def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, efron, 
 
 
 @njit(cache=True, nogil=True)
-def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, efron, penalised):  # type: ignore[no-untyped-def]  # noqa: E501  # pragma: no cover
+def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, efron, penalised):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Where the profile (penalised) likelihood of the first coefficient has fallen by `fall`, on one side."""
     beta = best.copy()
     inner = best[0]
@@ -299,7 +299,7 @@ def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, 
 
 
 @njit(cache=True, nogil=True)
-def ordered(x, stratum, time, died, entry):  # type: ignore[no-untyped-def]  # noqa: E501  # pragma: no cover
+def ordered(x, stratum, time, died, entry):  # type: ignore[no-untyped-def]  # pragma: no cover
     """1 (-1) where every death has the largest (smallest) value of those at risk, 0 otherwise: a monotone likelihood."""  # noqa: E501
     n = x.size
     up, down = True, True

@@ -144,7 +144,7 @@ def _permutations(data: CoxData, n: int, rng: np.random.Generator | None) -> np.
 
 
 @njit(cache=True, nogil=True)
-def _ratio(x, stratum, time, died, entry, truncated, efron, penalised, beta):  # type: ignore[no-untyped-def]  # noqa: E501  # pragma: no cover
+def _ratio(x, stratum, time, died, entry, truncated, efron, penalised, beta):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Twice the rise of the (penalised) likelihood over its value without the first covariate; fills beta."""
     p = x.shape[1]
     null = np.zeros(p)
@@ -159,7 +159,7 @@ def _ratio(x, stratum, time, died, entry, truncated, efron, penalised, beta):  #
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, efron, mode, fall, reach, limits, out):  # type: ignore[no-untyped-def]  # noqa: E501  # pragma: no cover
+def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, efron, mode, fall, reach, limits, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for k in prange(x.shape[0]):
         if not usable[k]:
             continue
@@ -217,6 +217,6 @@ def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ef
 
 
 @njit(cache=True, nogil=True)
-def derivatives_(x, beta, stratum, time, died, entry, truncated, efron, third, score, matrix):  # type: ignore[no-untyped-def]  # noqa: E501  # pragma: no cover
+def derivatives_(x, beta, stratum, time, died, entry, truncated, efron, third, score, matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The likelihood without the penalty."""
     return derivatives(x, beta, stratum, time, died, entry, truncated, efron, third, score, matrix, False)  # noqa: FBT003

@@ -9,7 +9,7 @@ from scresist.kernels.survival_curves import kaplan_meier, restricted_mean
 
 
 class MeanDifference(NamedTuple):
-    """Difference of restricted means (group 1 less group 0) with limits and p-value, and each group's mean and error."""
+    """Difference of restricted means (group 1 less group 0), limits, p-value, and the mean and error of each group."""
 
     difference: float
     low: float

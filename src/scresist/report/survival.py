@@ -2,7 +2,6 @@
 
 from typing import Any
 
-
 from scresist.plots import survival as draw
 from scresist.plots.style import new_axes, to_svg
 from scresist.report.blocks import Section, bullets, figures, heading, table, text

@@ -1,4 +1,4 @@
-"""The checks of the endpoints of `[survival]`: their columns, and whether the times can be in the unit that is given."""
+"""The checks of the endpoints of `[survival]`: their columns, and whether the times can be in their unit."""
 
 from collections.abc import Sequence
 

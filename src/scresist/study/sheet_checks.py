@@ -9,8 +9,8 @@ import pandas as pd
 
 from scresist.checks import suggestion
 from scresist.study.design import RESISTANCES, TAKEN
-from scresist.study.paths import locate, remedy_for_missing
 from scresist.study.endpoints import check_endpoints
+from scresist.study.paths import locate, remedy_for_missing
 from scresist.study.problems import Problems
 from scresist.study.settings import Settings
 from scresist.study.sheets import LINE, numeric

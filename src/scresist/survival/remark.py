@@ -54,16 +54,16 @@ def remark(
     # "; adjusted for" and left-out patients come with the notes of the models.
     left = "; ".join(n for n in notes if "left out" in n or "not used" in n)
     items = (
-        ("1", "marker, objectives, hypotheses", f"{tested} per endpoint; the question declared beforehand: see the register"),
+        ("1", "marker, objectives, hypotheses", f"{tested} per endpoint; primary question: see the register"),
         ("2", "patients: stage, source, criteria", ""),
         ("3", "treatment", drug),
         ("4", "specimens", "biopsies taken before treatment, by the sample sheet; " + (left or "none left out")),
-        ("5", "assay", "single-cell RNA sequencing, sums per patient and compartment, log2 counts per million, TMM"),
+        ("5", "assay", "single-cell RNA sequencing, sums per patient, log2 counts per million, TMM"),
         ("6", "case selection, follow-up", f"median follow-up {follow}" if follow else ""),
         ("7", "endpoints", ", ".join(f"{e.label} ({e.time}, {e.event}; {e.unit})" for e in endpoints)),
         ("8", "candidate variables", ", ".join(known)),
         ("9", "sample size", "see the section on power"),
-        ("10", "statistical methods", "Cox models per SD, profile likelihood; Firth's likelihood and permutation at few "
+        ("10", "statistical methods", "Cox per SD, profile likelihood; Firth's likelihood and permutation at few "
          f"events ({few:,} rows); missing values leave their feature"),
         ("11", "cut-points", f"continuous values first; groups cut at {cuts}"),
         ("12", "flow of patients", flow),

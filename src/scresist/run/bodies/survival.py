@@ -1,4 +1,4 @@
-"""Survival: whether genes, modules, signatures and shares predict the endpoints, from samples taken before treatment."""
+"""Survival: whether genes, modules, signatures and shares predict the endpoints."""
 
 from pathlib import Path
 
