@@ -158,12 +158,12 @@ def _baseline(
     order = wide.index.sort_values()
     sheet, when = design.samples.loc[order], design.taken().loc[order]
     after = sample_times(design, unit).loc[order]
-    arms = None if measured_in is None else tuple(measured_in)
-    on = (when == ON) & sheet["arm"].astype(str).isin(arms or ()) & after.notna()
+    named = None if measured_in is None else tuple(measured_in)
+    on = (when == ON) & sheet["arm"].astype(str).isin(named or ()) & after.notna()
     on &= (after <= landmark) | (landmark == 0)
     dated = set(sheet.loc[on, "arm"].astype(str))
-    early = None if arms is None else [a for a in arms if a not in dated or not _all_late(design, a)]
-    usable = on | (early_samples(design, early).loc[order] if early or arms is None else False)
+    early = None if named is None else [a for a in named if a not in dated or not _all_late(design, a)]
+    usable = on | (early_samples(design, early).loc[order] if early or named is None else False)
     if not usable.any():
         raise RefusedError(_no_early_sample(sheet, when))
     notes = []

@@ -92,7 +92,8 @@ def external_cohorts(
     DerSimonian & Laird (1986) Control Clin Trials 7:177; Hartung & Knapp (2001) Stat Med 20:3875; Higgins & Thompson
     (2002) Stat Med 21:1539.
     """
-    rows, logs = [], {f: [] for f in features}
+    rows: list[dict[str, object]] = []
+    logs: dict[str, list[tuple[float, float]]] = {f: [] for f in features}
     notes = []
     for name, (values, people) in cohorts.items():
         t_name = next((c for c in (time, "time") if c in people), None)

@@ -73,8 +73,9 @@ def _one(x: np.ndarray, y: np.ndarray, rank: np.ndarray, rng: np.random.Generato
     if fit.reason:
         return {"reason": fit.reason}
     out: dict[str, object] = {
-        "odds_ratio": np.exp(fit.coef[1]), "ci_low": np.exp(fit.low[1]),
-                              "ci_high": np.exp(fit.high[1]), "p_value": float(fit.p_value[1]), "reason": ""}  # fmt: skip
+        "odds_ratio": np.exp(fit.coef[1]), "ci_low": np.exp(fit.low[1]), "ci_high": np.exp(fit.high[1]),
+        "p_value": float(fit.p_value[1]), "reason": "",
+    }  # fmt: skip
     if not more:
         return out
     high = x > np.median(x)

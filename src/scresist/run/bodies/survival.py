@@ -1,6 +1,7 @@
 """Survival: whether genes, modules, signatures and shares predict the endpoints."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ def _one_endpoint(
     from scresist.survival import groups, models, scores
 
     people = study.patients.rename_axis("patient")
-    how = {"time": endpoint.time, "event": endpoint.event, "design": study.design,
+    how: dict[str, Any] = {"time": endpoint.time, "event": endpoint.event, "design": study.design,
            "measured_in": endpoint.measured_in, "landmark": endpoint.landmark, "unit": endpoint.unit}  # fmt: skip
     try:
         fitted = models.cox(
@@ -131,7 +132,7 @@ def _genes(state: State, study: Study) -> pd.DataFrame | None:
     if len(own):
         genes = set(own)
     else:
-        genes = set(counts.columns[np.asarray(enough_counts(values, np.ones((len(values), 1))), bool)])
+        genes = set(counts.columns[enough_counts(values, len(values) / 2)])
     genes |= set(study.settings.focus.keep_genes)
     library = values.sum(axis=1) * tmm_factors(values)
     level = pd.DataFrame(log2_counts_per_million(values, library), counts.index, counts.columns)
