@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
+from scresist.kernels.cox_likelihood import _maximise as likelihood_maximum
+from scresist.kernels.cox_likelihood import cox_data, derivatives
+
 _ITERATIONS = 200
 
 
@@ -237,7 +240,22 @@ def _maximise(
             return beta, now, "covariates are collinear"
         if found:
             return beta, now, "a covariate orders the events perfectly: the hazard ratio has no finite estimate"
+        # Differences of cumulated sums lose digits for so large an estimate: the compiled likelihood has none of them.
+        beta, now, stuck = _stable(data)
     return beta, now, "the likelihood did not converge" if stuck else ""
+
+
+def _stable(data: _Data) -> tuple[np.ndarray, tuple[float, np.ndarray, np.ndarray], bool]:
+    """The maximum by sums over risk sets that are scaled to their largest term; whether it was not reached."""
+    entry = data.entry if np.isfinite(data.entry).any() else None
+    ties = "efron" if (data.slot_share > 0).any() else "breslow"
+    own = cox_data(data.time, data.event, entry=entry, strata=data.stratum, ties=ties)
+    x, p = np.ascontiguousarray(data.x[own.order]), data.x.shape[1]
+    beta, score, information = np.zeros(p), np.zeros(p), np.zeros((p, p))
+    place = (own.stratum, own.time, own.died, own.entry, own.truncated, own.efron)
+    _, _, _, converged = likelihood_maximum(x, beta, 0, *place, False, 1e-10, 300)  # noqa: FBT003
+    value = derivatives(x, beta, *place, np.zeros((p, p, p)), score, information, False)  # noqa: FBT003
+    return beta, (value, score, information), not converged
 
 
 def separating(x: np.ndarray, time: np.ndarray, event: np.ndarray, entry: np.ndarray, stratum: np.ndarray) -> str:

@@ -170,7 +170,7 @@ def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ef
         beta = np.zeros(1 + extra)
         penalised = mode == 1 or (mode == -1 and ordered(x[k], stratum, time, died, entry) != 0)
         ratio, top, info, fine = _ratio(both, stratum, time, died, entry, truncated, efron, penalised, beta)
-        if not penalised and mode == -1 and (not fine or np.abs(beta).max() > 12):
+        if not penalised and mode == -1 and (not fine or np.abs(beta).max() > 40):
             penalised = True
             ratio, top, info, fine = _ratio(both, stratum, time, died, entry, truncated, efron, penalised, beta)
         if not fine:
