@@ -209,6 +209,8 @@ def _join_survival(table: pd.DataFrame, survival: pd.DataFrame | None) -> pd.Dat
     if survival is None or survival.empty:
         return table.assign(hr=np.nan, survival_q=np.nan)
     own = survival.drop_duplicates("feature").set_index("feature")
+    if "weak" in own:  # the same evidence as the contrast: it counts once, there
+        own = own.assign(q_value=own["q_value"].where(own["weak"].fillna("") == ""))
     return table.assign(hr=table["gene"].map(own["hr"]), survival_q=table["gene"].map(own["q_value"]))
 
 

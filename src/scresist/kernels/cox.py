@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
-_ITERATIONS = 50
+from scresist.kernels.cox_likelihood import _maximise as likelihood_maximum
+from scresist.kernels.cox_likelihood import cox_data, derivatives
+
+_ITERATIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,28 +210,74 @@ def _derivatives(data: _Data, beta: np.ndarray) -> tuple[float, np.ndarray, np.n
 def _maximise(
     data: _Data, start: tuple[float, np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, tuple[float, np.ndarray, np.ndarray], str]:
-    """Newton's steps, halved while the likelihood falls."""
-    beta, now = np.zeros(data.x.shape[1]), start
+    """Newton steps of at most 2 SD each, halved while the likelihood falls; a maximum is judged after them.
+
+    Whether the likelihood has one is a question about the order of the events, not about the size of an estimate: see
+    `separating`.
+    """
+    beta, now, stuck = np.zeros(data.x.shape[1]), start, False
     for _ in range(_ITERATIONS):
-        if _flat(now[2], data):
-            return beta, now, "covariates are collinear, or order the events perfectly"
+        if not np.isfinite(now[2]).all() or _flat(now[2], data):
+            stuck = True
+            break
         step = np.linalg.solve(now[2], now[1])
+        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             new = _derivatives(data, beta + step)
             halvings = 0
-            while not new[0] >= now[0] - 1e-12 * abs(now[0]) and halvings < 30:
+            while not new[0] >= now[0] - 1e-12 * abs(now[0]) and halvings < 40:
                 step = step / 2
                 new = _derivatives(data, beta + step)
                 halvings += 1
         beta, now = beta + step, new
-        # Covariates are standardised: a hazard ratio of e^15 per standard deviation is a likelihood without maximum.
-        # And so is one whose logarithm is 0, which it cannot exceed.
-        if np.abs(beta).max() > 15 or now[0] > -1e-6:
-            return beta, now, "a covariate orders the events perfectly: the hazard ratio has no finite estimate"
         if np.abs(step).max() < 1e-10 * (1 + np.abs(beta).max()):
-            flat = _flat(now[2], data)
-            return beta, now, "the likelihood is flat where it is largest" if flat else ""
-    return beta, now, "the likelihood did not converge"
+            break
+    else:
+        stuck = True
+    if stuck or np.abs(beta).max() > 5:
+        found = separating(data.x, data.time, data.event, data.entry, data.stratum)
+        if found == "collinear":
+            return beta, now, "covariates are collinear"
+        if found:
+            return beta, now, "a covariate orders the events perfectly: the hazard ratio has no finite estimate"
+        # Differences of cumulated sums lose digits for so large an estimate: the compiled likelihood has none of them.
+        beta, now, stuck = _stable(data)
+    return beta, now, "the likelihood did not converge" if stuck else ""
+
+
+def _stable(data: _Data) -> tuple[np.ndarray, tuple[float, np.ndarray, np.ndarray], bool]:
+    """The maximum by sums over risk sets that are scaled to their largest term; whether it was not reached."""
+    entry = data.entry if np.isfinite(data.entry).any() else None
+    ties = "efron" if (data.slot_share > 0).any() else "breslow"
+    own = cox_data(data.time, data.event, entry=entry, strata=data.stratum, ties=ties)
+    x, p = np.ascontiguousarray(data.x[own.order]), data.x.shape[1]
+    beta, score, information = np.zeros(p), np.zeros(p), np.zeros((p, p))
+    place = (own.stratum, own.time, own.died, own.entry, own.truncated, own.efron)
+    _, _, _, converged = likelihood_maximum(x, beta, 0, *place, False, 1e-10, 300)  # noqa: FBT003
+    value = derivatives(x, beta, *place, np.zeros((p, p, p)), score, information, False)  # noqa: FBT003
+    return beta, (value, score, information), not converged
+
+
+def separating(x: np.ndarray, time: np.ndarray, event: np.ndarray, entry: np.ndarray, stratum: np.ndarray) -> str:
+    """Why the likelihood has no single finite maximum: `collinear`, `monotone`, or empty where it has one.
+
+    It is monotone where some combination of the covariates is, at every event, largest in the patient who has it.
+
+    References
+    ----------
+    Bryson & Johnson (1981) Technometrics 23:381; Jacobsen (1989) Scand J Stat 16:335 (existence of the maximum).
+    """
+    gaps = []
+    for i in np.flatnonzero(event):
+        others = (stratum == stratum[i]) & (time >= time[i]) & (entry < time[i])
+        others[i] = False
+        gaps.append(x[i] - x[others])
+    gap = np.concatenate(gaps) if gaps else np.zeros((0, x.shape[1]))
+    gap = np.unique(gap, axis=0)
+    if np.linalg.matrix_rank(gap, tol=1e-9 * max(1.0, float(np.abs(gap).max(initial=0.0)))) < x.shape[1]:
+        return "collinear"
+    best = optimize.linprog(-gap.sum(axis=0), A_ub=-gap, b_ub=np.zeros(len(gap)), bounds=(-1, 1), method="highs")
+    return "monotone" if best.status == 0 and -best.fun > 1e-7 else ""
 
 
 def _flat(information: np.ndarray, data: _Data) -> bool:

@@ -25,10 +25,27 @@ def kaplan_meier(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months")
         censored = rows["n_event"] == 0
         ax.plot(rows["time"][censored], rows["survival"][censored], "|", color=colour, markersize=5)
     ax.set_ylim(0, 1.02)
+    ax.set_xlim(left=0)
     ax.set_xlabel(time_label)
     ax.set_ylabel("share free of the event")
     ax.set_title(f"p = {table['p_value'].iloc[0]:.2g}", fontsize=9)
     ax.legend(fontsize=7, frameon=False)
+    _numbers_at_risk(table, ax)
+
+
+def _numbers_at_risk(table: pd.DataFrame, ax: "Axes") -> None:
+    """How many patients of each group are under observation at the ticks, below the axis."""
+    ticks = [t for t in ax.get_xticks() if 0 <= t <= float(table["time"].max())]
+    ax.set_xticks(ticks)
+    for k, (colour, (group, rows)) in enumerate(zip(_COLOURS, table.groupby("group", sort=True), strict=False)):
+        # Steps are at the distinct times of the group: the next one gives who is still there.
+        place = np.searchsorted(rows["time"].to_numpy(float), ticks, side="left")
+        risk = np.r_[rows["n_risk"].to_numpy(float), 0.0][place]
+        height = -0.26 - 0.08 * k
+        for tick, n in zip(ticks, risk, strict=True):
+            ax.text(tick, height, f"{n:.0f}", transform=ax.get_xaxis_transform(), ha="center", fontsize=7, color=colour)
+        ax.text(-0.1, height, str(group), transform=ax.transAxes, ha="right", fontsize=7, color=colour)
+    ax.text(-0.1, -0.19, "at risk", transform=ax.transAxes, ha="right", fontsize=7)
 
 
 def hazard_ratios(table: pd.DataFrame, ax: "Axes", *, label: str = "feature") -> None:

@@ -65,7 +65,7 @@ def of_study(study: Any, plan: Assumptions) -> list[Layout]:
     if not design.contrasts:
         raise InputError(f"{study.name} has no contrast to judge; add [design.contrasts.NAME] to its study.toml")
     layouts = []
-    survival = study.settings.survival
+    survival = next(iter(study.settings.survival), None)  # the first endpoint
     for contrast in design.contrasts:
         units = _units(design, contrast)
         layouts.append(Layout(contrast.name, design, contrast, units, 0, 0.0, QUESTIONS[:3]))

@@ -28,6 +28,7 @@ from scresist.report.communication import communication
 from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
 from scresist.report.modules import modules
+from scresist.report.survival import survival
 from scresist.report.validation import validation
 from scresist.tables import TABLES
 
@@ -306,24 +307,6 @@ def over_cells(folder: Folder) -> Section | None:
         ]
     lead = "Cells of one patient are not independent; a test that takes them for replicates finds what is not there."
     return Section("over_cells", "What tests over cells would have claimed", lead, blocks) if blocks else None
-
-
-def survival(folder: Folder) -> Section | None:
-    """Whether candidates predict the endpoint."""
-    tested = folder.claimed("survival")
-    if not len(tested):
-        return None
-    blocks = [table(tested.sort_values("p_value", kind="stable"), "survival", [
-        "feature", "verdict", "endpoint",
-        "hr",
-        "ci_low", "ci_high", "p_value",
-        "q_value", "n", "events", "method",
-        "why",
-    ])]  # fmt: skip
-    blocks += [bullets(folder.notes("survival"))] if folder.notes("survival") else []
-    lead = ("Continuous values first; a value measured at progression is not used, because it cannot predict that "
-            "progression.")  # fmt: skip
-    return Section("survival", "Survival", lead, blocks)
 
 
 def quality(folder: Folder) -> Section:

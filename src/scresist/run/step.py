@@ -163,6 +163,8 @@ def _setting(study: Study, key: str) -> Any:
     value: Any = study.settings
     for part in key.split("."):
         value = getattr(value, part)
+    if isinstance(value, list):
+        return [part.model_dump() if hasattr(part, "model_dump") else part for part in value]
     return value.model_dump() if hasattr(value, "model_dump") else value
 
 

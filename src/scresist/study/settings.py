@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class _Section(BaseModel):
@@ -60,11 +60,30 @@ class FocusSection(_Section):
 
 
 class SurvivalSection(_Section):
-    """`[survival]`: the endpoint's columns in patients.csv."""
+    """`[survival]`, or `[[survival]]` for several endpoints: columns of patients.csv and how they are modelled."""
 
     time: str
     event: str
+    name: str = ""
+    unit: Literal["days", "weeks", "months", "years"] = "months"
+    covariates: list[str] = []
+    strata: str | None = None
+    landmark: float = Field(default=0.0, ge=0)
     measured_in: list[str] | None = None
+    competing: str | None = None
+    horizon: float | None = Field(default=None, gt=0)
+    cut: Literal["median", "best"] | float = "median"
+
+    @property
+    def label(self) -> str:
+        """The name of the endpoint; the column of its time where it has none."""
+        return self.name or self.time
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the patient sheet that the endpoint reads."""
+        more = [c for c in (self.strata, self.competing) if c]
+        return (self.time, self.event, *self.covariates, *more)
 
 
 class ValidationSection(_Section):
@@ -78,7 +97,7 @@ class ValidationSection(_Section):
     ihc: str | None = None
     mif_cells: str | None = None
     dose_response: str | None = None
-    bulk: str | None = None
+    bulk: str | list[str] | None = None
 
 
 class QualitySection(_Section):
@@ -180,7 +199,7 @@ class Settings(_Section):
     study: StudySection
     design: DesignSection
     focus: FocusSection = FocusSection()
-    survival: SurvivalSection | None = None
+    survival: list[SurvivalSection] = []
     validation: ValidationSection = ValidationSection()
     quality: QualitySection = QualitySection()
     embed: EmbedSection = EmbedSection()
@@ -190,7 +209,20 @@ class Settings(_Section):
     signatures: SignaturesSection = SignaturesSection()
     candidates: CandidatesSection = CandidatesSection()
 
+    @field_validator("survival", mode="before")
+    @classmethod
+    def _endpoints(cls, given: Any) -> Any:
+        """One table is a list of one endpoint."""
+        return [given] if isinstance(given, dict) else [] if given is None else given
+
+    @model_validator(mode="after")
+    def _names(self) -> "Settings":
+        names = [endpoint.label for endpoint in self.survival]
+        if len(set(names)) < len(names):
+            raise ValueError("two endpoints of [[survival]] have one name; give each its own")
+        return self
+
     @property
     def endpoint_columns(self) -> tuple[str, ...]:
-        """Columns of the patient sheet that have the endpoint; none without `[survival]`."""
-        return () if self.survival is None else (self.survival.time, self.survival.event)
+        """Columns of the patient sheet that the endpoints read; none without `[survival]`."""
+        return tuple(dict.fromkeys(c for endpoint in self.survival for c in endpoint.columns))

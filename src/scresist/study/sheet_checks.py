@@ -9,6 +9,7 @@ import pandas as pd
 
 from scresist.checks import suggestion
 from scresist.study.design import RESISTANCES, TAKEN
+from scresist.study.endpoints import check_endpoints
 from scresist.study.paths import locate, remedy_for_missing
 from scresist.study.problems import Problems
 from scresist.study.settings import Settings
@@ -31,18 +32,8 @@ def check_patients(patients: pd.DataFrame, file: str, settings: Settings, proble
                     column="best_response",
                     value=row["best_response"],
                 )
-    endpoints = [(settings.survival.time, settings.survival.event)] if settings.survival else []
-    if settings.survival:
-        for key in ("time", "event"):
-            column = getattr(settings.survival, key)
-            if column not in patients:
-                problems.error(
-                    file,
-                    f"there is no column {column!r}, named as survival.{key}",
-                    suggestion(column, [c for c in patients.columns if c != LINE]),
-                    row=1,
-                    column=column,
-                )
+    endpoints = [(e.time, e.event) for e in settings.survival]
+    check_endpoints(patients, file, settings.survival, problems)
     for time, event in {*endpoints, ("pfs_months", "pfs_event"), ("os_months", "os_event")}:
         if time in patients:
             _check_times(patients, time, file, problems)
@@ -300,7 +291,7 @@ def check_roles(samples: pd.DataFrame, settings: Settings, file: str, problems: 
             file, "primary and acquired resistance are not compared: that needs a contrast with each role",
             'add role = "primary" and role = "acquired" to the contrasts', column="role",
         )  # fmt: skip
-    if settings.survival is not None and settings.survival.measured_in is None:
+    if any(endpoint.measured_in is None for endpoint in settings.survival):
         unknown = samples.index[~samples["taken"].isin(TAKEN)]
         late = {c.test for n, c in settings.design.contrasts.items() if (c.role or n) == "acquired"}
         unknown = [s for s in unknown if samples.loc[s, "arm"] not in late]

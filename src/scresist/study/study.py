@@ -159,7 +159,7 @@ def _read_settings(path: Path, problems: Problems) -> Settings | None:
 
 def _add_setting(detail: object, text: str, file: str, problems: Problems) -> None:
     assert isinstance(detail, dict)
-    location = [str(part) for part in detail["loc"]]
+    location = [str(part) for part in detail["loc"] if not isinstance(part, int)]
     where, key = ".".join(location[:-1]) or "the file", location[-1]
     row = _line_of(text, location)
     if detail["type"] == "extra_forbidden":
@@ -279,7 +279,7 @@ def _check_primary(settings: Settings, file: str, problems: Problems) -> None:
             column="primary",
             value=settings.design.primary,
         )
-    if "survival" in parts and settings.survival is None:
+    if "survival" in parts and not settings.survival:
         problems.error(
             file, "the primary question is survival but there is no [survival]",
             "add the section with time and event", column="primary", value=settings.design.primary,
@@ -302,10 +302,12 @@ def _check_focus(settings: Settings, path: Path, problems: Problems) -> None:
         )  # fmt: skip
     for key in ("cohort", "ihc", "mif_cells", "dose_response", "bulk"):
         given = getattr(settings.validation, key)
-        if given is not None and not (path.parent / given).exists():
-            problems.error(
-                path.name, f"the file of validation.{key} does not exist", "correct the path", column=key, value=given
-            )
+        for file in [] if given is None else given if isinstance(given, list) else [given]:
+            if not (path.parent / file).exists():
+                problems.error(
+                    path.name, f"the file of validation.{key} does not exist", "correct the path", column=key,
+                    value=file,
+                )  # fmt: skip
 
 
 def _join(samples: pd.DataFrame, patients: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame]:

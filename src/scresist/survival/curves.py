@@ -8,7 +8,7 @@ import pandas as pd
 
 from scresist.checks import InputError, require_choice
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.cut_points import best_cut
+from scresist.kernels.searched_cut import maximal_p
 from scresist.kernels.survival_curves import kaplan_meier as curve_of
 from scresist.kernels.survival_curves import log_rank, median_survival, restricted_mean
 from scresist.results import Result
@@ -112,8 +112,8 @@ def _place(x: np.ndarray, time: np.ndarray, event: np.ndarray, cut: str | float)
     if cut == "groups":
         return float("nan"), float("nan")
     if cut == "best":
-        best = best_cut(x, time, event)
-        return best.cut, min(best.p_lausen92, best.p_lausen94)
+        _, cut_found, p = maximal_p(x, time, event, np.random.default_rng(1))
+        return cut_found, p
     if isinstance(cut, str):
         return float(np.median(x) if cut == "median" else x.mean()), float("nan")
     if not np.isfinite(cut):

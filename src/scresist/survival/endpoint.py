@@ -20,6 +20,10 @@ class Endpoint:
     event: np.ndarray
     values: pd.DataFrame
     notes: tuple[str, ...]
+    entry: np.ndarray | None = None  # from when each patient is under observation, where not from the start
+
+
+DAYS = {"days": 1.0, "weeks": 7.0, "months": 365.25 / 12, "years": 365.25}
 
 
 def gather(
@@ -32,12 +36,15 @@ def gather(
     measured_in: Iterable[str] | None = None,
     landmark: float = 0.0,
     covariates: Iterable[str] = (),
+    unit: str = "months",
 ) -> Endpoint:
     """Values and endpoint of the patients that have both.
 
     Without a design `values` are patients x features. With one they are by sample, and only those samples count that
     were taken before the clock ran (see `early_samples`), averaged per patient: a value measured at progression cannot
     predict that progression. Patients whose endpoint came by the `landmark` are left out; the clock starts there.
+    A sample taken on treatment counts only where `measured_in` names its arm and its date is known: with a landmark on
+    or after its date, or from its date on (left truncation).
     """
     wanted = list(covariates)
     require_columns(patients, [time, event, *wanted], "the table of patients")
@@ -46,11 +53,12 @@ def gather(
         raise InputError(f"patient {sheet.index[sheet.index.duplicated()][0]!r} has more than one row; keep one each")
     _check(sheet, time, event)
     notes: list[str] = []
+    entered: pd.Series | None = None
     if design is None:
         wide = feature_table(values.rename_axis("sample") if "sample" not in values.columns else values)
         by_patient = wide.set_axis(wide.index.astype(str))
     else:
-        by_patient, left_out = _baseline(feature_table(values), design, measured_in)
+        by_patient, entered, left_out = _baseline(feature_table(values), design, measured_in, landmark, unit)
         notes += left_out
     unknown = [p for p in by_patient.index if p not in sheet.index]
     if len(unknown) == len(by_patient) and unknown:
@@ -64,13 +72,19 @@ def gather(
         incomplete = counted(len(unknown) + int((~complete).sum()), "patient")
         notes.append(f"{incomplete} without {time}, {event} or covariates left out")
     sheet = sheet[complete]
-    passed = sheet[time].to_numpy(float) > landmark
+    since = np.zeros(len(sheet)) if entered is None else entered.reindex(sheet.index).fillna(0.0).to_numpy(float)
+    start = np.maximum(since, landmark)
+    passed = sheet[time].to_numpy(float) > np.where(start > 0, start, -np.inf)
     if not passed.all():
-        notes.append(f"{counted(int((~passed).sum()), 'patient')} left out: their time ended by {landmark:g}")
-    sheet = sheet[passed]
+        when = f"by {landmark:g}" if landmark else "before their sample was taken"
+        notes.append(f"{counted(int((~passed).sum()), 'patient')} left out: their time ended {when}")
+    sheet, since = sheet[passed], since[passed]
+    late = bool((since > landmark).any())
+    if late:
+        notes.append(f"{counted(int((since > landmark).sum()), 'patient')} under observation from their sample on")
     return Endpoint(
         sheet, sheet[time].to_numpy(float) - landmark, sheet[event].to_numpy(float).astype(int),
-        by_patient.loc[sheet.index], tuple(notes),
+        by_patient.loc[sheet.index], tuple(notes), np.maximum(since - landmark, -1e-9) if late else None,
     )  # fmt: skip
 
 
@@ -124,15 +138,32 @@ def early_samples(design: Design, measured_in: Iterable[str] | None) -> pd.Serie
     return arm.isin(arms) & ~late
 
 
-def _baseline(wide: pd.DataFrame, design: Design, measured_in: Iterable[str] | None) -> tuple[pd.DataFrame, list[str]]:
-    """Mean of each patient's samples that were taken before the clock ran."""
+def sample_times(design: Design, unit: str) -> pd.Series:
+    """Time of each sample after the start of treatment, by the dates of the sheets; NaN where they are not given."""
+    sheet = design.samples
+    if "date" not in sheet or "treatment_start" not in sheet:
+        return pd.Series(np.nan, index=sheet.index)
+    dates = [pd.to_datetime(sheet[c], format="%Y-%m-%d", errors="coerce") for c in ("date", "treatment_start")]
+    return (dates[0] - dates[1]).dt.days / DAYS[unit]
+
+
+def _baseline(
+    wide: pd.DataFrame, design: Design, measured_in: Iterable[str] | None, landmark: float, unit: str
+) -> tuple[pd.DataFrame, pd.Series, list[str]]:
+    """Mean of each patient's samples that may predict, and from when on they may."""
     require_columns(design.samples, ["patient", "arm"], "the design's sheet of samples")
     unknown = [s for s in wide.index if s not in design.samples.index]
     if unknown:
         raise InputError(f"{len(unknown)} samples have values but no row in the design, the first {unknown[0]!r}")
     order = wide.index.sort_values()
     sheet, when = design.samples.loc[order], design.taken().loc[order]
-    usable = early_samples(design, measured_in).loc[order]
+    after = sample_times(design, unit).loc[order]
+    named = None if measured_in is None else tuple(measured_in)
+    on = (when == ON) & sheet["arm"].astype(str).isin(named or ()) & after.notna()
+    on &= (after <= landmark) | (landmark == 0)
+    dated = set(sheet.loc[on, "arm"].astype(str))
+    early = None if named is None else [a for a in named if a not in dated or not _all_late(design, a)]
+    usable = on | (early_samples(design, early).loc[order] if early or named is None else False)
     if not usable.any():
         raise RefusedError(_no_early_sample(sheet, when))
     notes = []
@@ -144,7 +175,14 @@ def _baseline(wide: pd.DataFrame, design: Design, measured_in: Iterable[str] | N
             arms = ", ".join(sorted(set(sheet.loc[left, "arm"].astype(str))))
             notes.append(f"{counted(int(left.sum()), 'sample')} of {arms} not used: {reason}")
     used = sheet[usable]
-    return wide.loc[used.index].groupby(used["patient"].astype(str)).mean(), notes
+    person = used["patient"].astype(str)
+    since = after.loc[used.index].where(on.loc[used.index], 0.0)
+    return wide.loc[used.index].groupby(person).mean(), since.groupby(person).max(), notes
+
+
+def _all_late(design: Design, arm: str) -> bool:
+    own = design.samples["arm"].astype(str) == arm
+    return bool(design.taken()[own].isin([ON, AT_PROGRESSION]).all())
 
 
 def _no_early_sample(sheet: pd.DataFrame, when: pd.Series) -> str:

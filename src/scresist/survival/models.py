@@ -10,17 +10,25 @@ from scipy import stats
 from scresist.checks import InputError, require_choice, require_positive
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.cox import cox_regression
-from scresist.kernels.cut_points import best_cut
+from scresist.kernels.cox_scan import CALIBRATED, FIRTH, CoxScan, scan_cox
 from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.kernels.searched_cut import searched_cut
 from scresist.results import Result
 from scresist.study.design import Design
+from scresist.survival.doubts import same_evidence
 from scresist.survival.endpoint import Endpoint, gather
 
 _MIN_EVENTS = 5
+PER_PARAMETER = (
+    20  # events per parameter below which the statistic is calibrated by permutation (at 10 the error is .065)
+)
+PERMUTED_BELOW = 0.2  # uncorrected p-value above which calibration cannot make a finding
 HEADLINES = 50  # features whose influence is computed though they are not found, those with the smallest p
+_FIT = ("hr", "ci_low", "ci_high", "p_value", "p_permutation", "n", "events", "sd", "method", "penalised", "reason")
 _COLUMNS = (
-    "endpoint", "hr", "ci_low", "ci_high", "p_value", "q_value", "method", "n", "events", "p_lrt", "concordance",
-    "zph_p", "sd", "influence", "influence_patient", "rests_on_one", "reason",
+    "endpoint", "hr", "ci_low", "ci_high", "p_value", "q_value", "method", "n", "events", "p_permutation",
+    "covariates", "stratified_by", "penalised", "concordance", "zph_p", "form_p", "sd", "influence",
+    "influence_patient", "rests_on_one", "family", "weak", "reason",
 )  # fmt: skip
 
 
@@ -37,9 +45,17 @@ def cox(
     landmark: float = 0.0,
     ties: str = "efron",
     min_events: int = _MIN_EVENTS,
+    permutations: int = 999,
+    name: str = "",
+    unit: str = "months",
+    rng: int | np.random.Generator = 1,
     alpha: float = ALPHA,
 ) -> Result:
     """Hazard ratio of the endpoint per standard deviation of each feature, one feature at a time.
+
+    With at least 20 events per parameter the p-value is that of the likelihood ratio and the interval its profile. With
+    fewer, both are of Firth's penalised likelihood, its statistic calibrated by permutation of the patients; and where
+    a feature orders the events perfectly, of Firth's likelihood too, which has a finite estimate there.
 
     Parameters
     ----------
@@ -54,7 +70,8 @@ def cox(
         It gives the patient and the arm of each sample.
     measured_in
         Arms whose samples were taken before the clock of the endpoint ran, where the sheet does not tell. None uses
-        only samples that are known to be taken before treatment.
+        only samples that are known to be taken before treatment. Samples taken on treatment, in an arm that is named
+        here, enter from their date on (left truncation), or with a landmark that is not before it.
     covariates
         Columns of `patients` to adjust for.
     strata
@@ -64,50 +81,196 @@ def cox(
     ties
         efron | breslow.
     min_events
-        Fewer events than this (per parameter) give no test.
+        Fewer events than this give no test.
+    permutations
+        Of the patients, where there are fewer than 20 events per parameter; 0 makes none.
+    name
+        Of the endpoint; empty is the column of the time.
+    unit
+        days | weeks | months | years: unit of the times, for entry by date.
+    rng
+        Source of chance, or its seed.
     alpha
         Level of the tests; intervals have a coverage of 1 - alpha.
 
     Returns
     -------
     Result whose table has one row per feature: `feature`, `endpoint`, `hr` (per SD of the patients used), `ci_low`,
-    `ci_high`, `p_value` (Wald, as the interval), `q_value` (over the features), `method`, `n`, `events`, `p_lrt`,
-    `concordance`, `zph_p` (proportional hazards), `sd`, `influence` (largest relative change of the log hazard ratio
-    when one patient is left out; for p < alpha), `influence_patient`, `rests_on_one`, `reason` (why there is no
-    p-value).
+    `ci_high`, `p_value` (of the same likelihood), `q_value` (over the features), `method`, `n`, `events`,
+    `p_permutation`, `covariates`, `stratified_by`, `penalised`, and for p < alpha `concordance`, `zph_p` (proportional
+    hazards), `form_p` (a curved effect), `influence` (largest relative change of the log hazard ratio when one patient
+    is left out), `influence_patient`, `rests_on_one`; then `weak` (the same evidence as a contrast whose arms are a
+    function of this endpoint) and `reason` (why there is no p-value).
 
     References
     ----------
-    Cox (1972) J R Stat Soc B 34:187; Anderson, Cain & Gelber (1983) J Clin Oncol 1:710 on landmarks.
+    Cox (1972) J R Stat Soc B 34:187; Heinze & Schemper (2001) Biometrics 57:114; Peduzzi et al. (1995) J Clin
+    Epidemiol 48:1503 (events per variable); Anderson, Cain & Gelber (1983) J Clin Oncol 1:710 on landmarks.
     """
     require_choice(ties, ("efron", "breslow"), "ties")
     require_positive(min_events, "min_events")
     extra = [*covariates, *([strata] if strata else [])]
     found = gather(
         values, patients, time=time, event=event, design=design, measured_in=measured_in, landmark=landmark,
-        covariates=extra,
+        covariates=extra, unit=unit,
     )  # fmt: skip
     adjust = _columns(found.patients, covariates)
     layers = found.patients[strata].astype(str).to_numpy() if strata else None
-    rows = [
-        _one(found, feature, adjust, layers, ties=ties, min_events=min_events, alpha=alpha)
-        for feature in range(found.values.shape[1])
-    ]
+    fitted = _fit_all(
+        found, adjust, layers, ties=ties, min_events=min_events, permutations=permutations,
+        rng=np.random.default_rng(rng), alpha=alpha,
+    )  # fmt: skip
     table = found.values.columns.to_frame(index=False)
-    fitted = pd.DataFrame(rows, columns=["hr", "ci_low", "ci_high", "p_value", "n", "events", "p_lrt", "concordance",
-                                         "zph_p", "sd", "reason"])  # fmt: skip
-    words = f"Cox per SD, {ties.capitalize()} ties" + (f", adjusted for {', '.join(covariates)}" if covariates else "")
-    words += f", stratified by {strata}" if strata else ""
-    table["endpoint"] = time if not landmark else f"{time} from {landmark:g}"
+    table["endpoint"] = (name or time) if not landmark else f"{name or time} from {landmark:g}"
     table = pd.concat([table, fitted], axis=1)
-    table = pd.concat([table, _leave_out(found, table, adjust, layers, ties=ties, alpha=alpha)], axis=1)
-    table["q_value"], table["method"] = benjamini_hochberg(table["p_value"].to_numpy(float)), words
+    table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy(float))
+    table["covariates"], table["stratified_by"] = ", ".join(covariates), strata or ""
+    more = (f", adjusted for {', '.join(covariates)}" if covariates else "") + (f", by {strata}" if strata else "")
+    table["method"] = table["method"] + more
+    table["family"], table["weak"] = table["endpoint"], ""
+    table = pd.concat([table, _checks(found, table, adjust, layers, ties=ties, alpha=alpha)], axis=1)
+    notes = [*found.notes, *_refusals(table)]
+    if design is not None:
+        words = same_evidence(found, design)
+        table["weak"] = words
+        notes += [words] if words else []
+    n_few = int((table["penalised"] & (table["p_permutation"].notna())).sum())
+    if n_few:
+        notes.append(
+            f"{n_few} features with fewer than {PER_PARAMETER} events per parameter: Firth's likelihood, calibrated by "
+            "permutation of the patients"
+        )
     table = table[[*found.values.columns.names, *_COLUMNS]]
     settings = {
         "time": time, "event": event, "covariates": list(covariates), "strata": strata, "landmark": landmark,
         "measured_in": None if measured_in is None else list(measured_in), "family": "all features",
+        "permutations": permutations,
     }  # fmt: skip
-    return Result(table, words, MappingProxyType(settings), (*found.notes, *_refusals(table)))
+    return Result(table, f"Cox per SD, {ties.capitalize()} ties{more}", MappingProxyType(settings), tuple(notes))
+
+
+def _fit_all(
+    found: Endpoint, adjust: np.ndarray, layers: np.ndarray | None, *, ties: str, min_events: int, permutations: int,
+    rng: np.random.Generator, alpha: float,
+) -> pd.DataFrame:  # fmt: skip
+    """One row per feature; features with the same missing patients are fitted together."""
+    values = found.values.to_numpy(float)
+    missing = np.isnan(values)
+    patterns, code = np.unique(missing.T, axis=0, return_inverse=True)
+    seed = int(rng.integers(2**31))
+    out = pd.DataFrame(index=range(values.shape[1]), columns=list(_FIT), dtype=object)
+    for k, pattern in enumerate(patterns):
+        rows, columns = np.flatnonzero(~pattern), np.flatnonzero(code.ravel() == k)
+        events, n = int(found.event[rows].sum()), rows.size
+        spread = values[np.ix_(rows, columns)].std(axis=0, ddof=1) if n > 1 else np.zeros(columns.size)
+        base = {"n": n, "events": events, "method": "Cox per SD", "penalised": False}
+        if events < min_events or n < adjust.shape[1] + 4:
+            few = f"{events} events, fewer than {min_events}" if events < min_events else f"{n} patients"
+            block = pd.DataFrame([{**base, "sd": s, "reason": few} for s in spread], index=columns, columns=list(_FIT))
+        else:
+            part = adjust[rows]
+            part = part[:, part.std(axis=0) > 0]
+            calibrate = permutations > 0 and events < PER_PARAMETER * (1 + part.shape[1])
+            fit = scan_cox(
+                found.time[rows], found.event[rows], values[np.ix_(rows, columns)], adjust=part,
+                entry=None if found.entry is None else found.entry[rows],
+                strata=None if layers is None else layers[rows], ties=ties, firth=True if calibrate else None,
+                permutations=permutations if calibrate else 0, permute_below=PERMUTED_BELOW, level=1 - alpha,
+                rng=np.random.default_rng(seed),
+            )  # fmt: skip
+            block = _block(fit, spread, base).set_axis(columns)
+            apart = np.flatnonzero(fit.how == FIRTH) if permutations else np.zeros(0, int)
+            if apart.size:  # they order the events: the statistic is far from any chi-square
+                again = scan_cox(
+                    found.time[rows], found.event[rows], values[np.ix_(rows, columns[apart])], adjust=part,
+                    entry=None if found.entry is None else found.entry[rows],
+                    strata=None if layers is None else layers[rows], ties=ties, firth=True,
+                    permutations=permutations, level=1 - alpha, rng=np.random.default_rng(seed),
+                )  # fmt: skip
+                block.loc[columns[apart]] = _block(again, spread[apart], base).set_axis(columns[apart])
+        out.loc[columns] = block.reindex(columns=list(_FIT)).to_numpy(dtype=object)
+    numbers = ["hr", "ci_low", "ci_high", "p_value", "p_permutation", "sd"]
+    out[numbers] = out[numbers].astype(float)
+    return out.astype({"n": int, "events": int, "penalised": bool})
+
+
+def _block(fit: CoxScan, spread: np.ndarray, base: dict[str, object]) -> pd.DataFrame:
+    words = {
+        0: "Cox per SD", FIRTH: "Cox per SD, Firth's likelihood",
+        CALIBRATED: "Cox per SD, Firth's likelihood, permutation",
+    }  # fmt: skip
+    with np.errstate(over="ignore"):
+        return pd.DataFrame({
+            **base, "hr": np.exp(fit.coef * spread), "ci_low": np.exp(fit.low * spread),
+            "ci_high": np.exp(fit.high * spread), "p_value": fit.p_value, "p_permutation": fit.p_permutation,
+            "sd": spread, "method": [words[int(h)] for h in fit.how], "penalised": fit.how > 0, "reason": fit.reason,
+        })  # fmt: skip
+
+
+def _checks(
+    found: Endpoint, table: pd.DataFrame, adjust: np.ndarray, layers: np.ndarray | None, *, ties: str, alpha: float
+) -> pd.DataFrame:
+    """Concordance, proportional hazards and form for p < alpha; for findings also every patient left out once."""
+    out = pd.DataFrame(
+        {"concordance": np.nan, "zph_p": np.nan, "form_p": np.nan, "influence": np.nan, "influence_patient": "",
+         "rests_on_one": False}, index=table.index,
+    ).astype({"influence_patient": object})  # fmt: skip
+    p, q = table["p_value"].to_numpy(float), table["q_value"].to_numpy(float)
+    for place, k in enumerate(np.argsort(p, kind="stable")):
+        if not (p[k] < alpha and (q[k] < alpha or place < 4 * HEADLINES)):
+            break
+        values = found.values.iloc[:, k].to_numpy(float)
+        here = np.flatnonzero(~np.isnan(values))
+        x = values[here] / float(table["sd"].iloc[k])
+        strata = None if layers is None else layers[here]
+        entry = None if found.entry is None else found.entry[here]
+        fit = cox_regression(
+            found.time[here], found.event[here], np.column_stack([x, adjust[here]]), strata=strata, entry=entry,
+            ties=ties,
+        )  # fmt: skip
+        if not fit.reason:
+            out.loc[k, "concordance"], out.loc[k, "zph_p"] = fit.concordance, fit.zph_p[0]
+            centred = x - x.mean()
+            curved = scan_cox(
+                found.time[here], found.event[here], (centred**2)[:, None],
+                adjust=np.column_stack([centred, adjust[here]]), strata=strata, entry=entry, ties=ties, firth=True,
+                limits=False,
+            )  # fmt: skip
+            out.loc[k, "form_p"] = curved.p_value[0]
+        if q[k] < alpha or place < HEADLINES:
+            own = _leave_out(found, table.iloc[k], here, x, adjust, layers, ties=ties, alpha=alpha)
+            out.loc[k, ["influence", "influence_patient", "rests_on_one"]] = own
+    return out
+
+
+def _leave_out(
+    found: Endpoint, row: pd.Series, here: np.ndarray, x: np.ndarray, adjust: np.ndarray, layers: np.ndarray | None,
+    *, ties: str, alpha: float,
+) -> list[object]:  # fmt: skip
+    """How far the finding moves without one patient, whose that is, and whether it then is one no more."""
+    whole = np.log(float(row["hr"]))
+    firth = bool(row["penalised"])
+    change, lost = np.zeros(here.size), np.zeros(here.size, bool)
+
+    def fit(rows: np.ndarray) -> CoxScan:
+        kept = here[rows]
+        return scan_cox(
+            found.time[kept], found.event[kept], x[rows][:, None], adjust=adjust[kept], ties=ties,
+            entry=None if found.entry is None else found.entry[kept],
+            strata=None if layers is None else layers[kept], firth=True if firth else None, limits=False,
+        )  # fmt: skip
+
+    # The calibration of the whole is used for its parts: its statistic over the uncalibrated one.
+    raw = stats.chi2.isf(max(float(fit(np.arange(here.size)).p_value[0]), 1e-300), 1)
+    scale = raw / stats.chi2.isf(max(float(row["p_value"]), 1e-300), 1) if firth else 1.0
+    for i in range(here.size):
+        part = fit(np.delete(np.arange(here.size), i))
+        coef = float(part.coef[0])
+        change[i] = abs(coef - whole) / abs(whole) if np.isfinite(coef) else np.inf
+        left = stats.chi2.sf(stats.chi2.isf(max(float(part.p_value[0]), 1e-300), 1) / scale, 1)
+        lost[i] = not (left < alpha and np.sign(coef) == np.sign(whole))
+    worst = int(np.argmax(np.where(lost, change + change[np.isfinite(change)].max(initial=0.0) + 1, change)))
+    return [change[worst], str(found.patients.index[here[worst]]), bool(lost.any())]
 
 
 def candidates(
@@ -120,13 +283,14 @@ def candidates(
     measured_in: Iterable[str] | None = None,
     features: Sequence[object] | None = None,
     covariates: Sequence[str] = (),
+    rng: int | np.random.Generator = 1,
     alpha: float = ALPHA,
 ) -> Result:
     """Continuous Cox models of the candidates first, then their best cut, its p-value corrected for the search.
 
     Parameters
     ----------
-    values, patients, time, event, design, measured_in, covariates, alpha
+    values, patients, time, event, design, measured_in, covariates, rng, alpha
         As in `cox`.
     features
         Those of the values to use, the family of the q-values; None is all.
@@ -134,8 +298,9 @@ def candidates(
     Returns
     -------
     Result whose table is that of `cox`, followed by one row per feature for the best cut: `hr` is high against low,
-    `p_value` that of the maximally selected log-rank statistic (the smaller of two approximations), `cut` where. The
-    interval of a searched cut would claim too much and is NaN. q-values are over the features of one method.
+    `p_value` that of the maximally selected log-rank statistic given the scores, `hr` cross-validated (the hazard ratio
+    of the searched cut itself is too large), `cut` where, with `cut_low` and `cut_high` over resamples. q-values are
+    over the features of one method.
 
     Raises
     ------
@@ -148,9 +313,11 @@ def candidates(
     uncorrected "optimal" cut-points do.
     """
     arms = None if measured_in is None else tuple(measured_in)
+    chance = np.random.default_rng(rng)
     continuous = cox(
-        values, patients, time=time, event=event, design=design, measured_in=arms, covariates=covariates, alpha=alpha
-    )
+        values, patients, time=time, event=event, design=design, measured_in=arms, covariates=covariates, alpha=alpha,
+        rng=chance,
+    )  # fmt: skip
     found = gather(values, patients, time=time, event=event, design=design, measured_in=arms)
     names = continuous.table.iloc[:, 0]
     if features is not None:
@@ -160,14 +327,15 @@ def candidates(
     keep = names.isin(list(features)).to_numpy() if features is not None else np.ones(len(names), bool)
     first = continuous.table[keep].reset_index(drop=True)
     cuts = first.copy()
-    best = [_best(found, int(k)) for k in np.flatnonzero(keep)]
-    cuts[["hr", "p_value", "cut", "n", "events", "reason"]] = pd.DataFrame(best, index=cuts.index)
-    cuts[["ci_low", "ci_high", "p_lrt", "concordance", "zph_p", "influence"]] = np.nan
-    cuts["influence_patient"], cuts["rests_on_one"] = "", False
-    cuts["method"] = "best cut, maximally selected log-rank"
+    best = [_best(found, int(k), chance) for k in np.flatnonzero(keep)]
+    filled = ["hr", "p_value", "cut", "cut_low", "cut_high", "n", "events", "reason"]
+    cuts[filled] = pd.DataFrame(best, index=cuts.index)
+    cuts[["ci_low", "ci_high", "p_permutation", "concordance", "zph_p", "form_p", "influence"]] = np.nan
+    cuts["influence_patient"], cuts["rests_on_one"], cuts["penalised"] = "", False, True
+    cuts["method"] = "best cut, maximally selected log-rank, hazard ratio cross-validated"
     for part in (first, cuts):
         part["q_value"] = benjamini_hochberg(part["p_value"].to_numpy(float))
-    first["cut"] = np.nan
+    first[["cut", "cut_low", "cut_high"]] = np.nan
     table = pd.concat([first, cuts], ignore_index=True)
     settings = {**continuous.settings, "family": f"{len(first)} candidates, per method"}
     return Result(
@@ -187,79 +355,17 @@ def _columns(patients: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     return joined[:, joined.std(axis=0) > 0] if len(joined) else joined
 
 
-def _one(
-    found: Endpoint, feature: int, adjust: np.ndarray, layers: np.ndarray | None, *, ties: str, min_events: int,
-    alpha: float,
-) -> tuple[object, ...]:  # fmt: skip
-    values = found.values.iloc[:, feature].to_numpy(float)
-    here = ~np.isnan(values)
-    n, events = int(here.sum()), int(found.event[here].sum())
-    nothing = (np.nan,) * 4
-    spread = float(values[here].std(ddof=1)) if n > 1 else 0.0
-    if events < min_events * (1 + adjust.shape[1]):
-        reason = f"{events} events, fewer than {min_events} per parameter"
-        return (*nothing, n, events, np.nan, np.nan, np.nan, spread, reason)
-    if spread <= 1e-12 * max(float(np.abs(values[here]).max()), 1e-300):
-        return (*nothing, n, events, np.nan, np.nan, np.nan, spread, "the same value in every patient")
-    x = np.column_stack([(values[here] - values[here].mean()) / spread, adjust[here]])
-    fit = cox_regression(
-        found.time[here], found.event[here], x, strata=None if layers is None else layers[here], ties=ties
-    )
-    if fit.reason:
-        return (*nothing, n, events, np.nan, np.nan, np.nan, spread, fit.reason)
-    width = stats.norm.ppf(1 - alpha / 2) * fit.se[0]
-    p = max(float(fit.p_wald[0]), float(np.finfo(float).tiny))
-    return (
-        np.exp(fit.coef[0]), np.exp(fit.coef[0] - width), np.exp(fit.coef[0] + width), p, n, events,
-        fit.p_lrt if adjust.shape[1] == 0 else np.nan, fit.concordance, fit.zph_p[0], spread, "",
-    )  # fmt: skip
-
-
-def _leave_out(
-    found: Endpoint, table: pd.DataFrame, adjust: np.ndarray, layers: np.ndarray | None, *, ties: str, alpha: float
-) -> pd.DataFrame:
-    """The findings again without each patient: how far they move, whose they are, whether they stay."""
-    out = pd.DataFrame({"influence": np.nan, "influence_patient": "", "rests_on_one": False}, index=table.index).astype(
-        {"influence_patient": object}
-    )
-    p = table["p_value"].to_numpy(float)
-    q = benjamini_hochberg(p)
-    for place, k in enumerate(np.argsort(p, kind="stable")):
-        if not (p[k] < alpha and (q[k] < alpha or place < HEADLINES)):
-            break
-        whole = np.log(float(table["hr"].iloc[k]))
-        values = found.values.iloc[:, k].to_numpy(float)
-        here = np.flatnonzero(~np.isnan(values))
-        x = np.column_stack([values, adjust])
-        x[:, 0] /= float(table["sd"].iloc[k])
-        change, lost = np.zeros(here.size), np.zeros(here.size, bool)
-        for i in range(here.size):
-            rows = np.delete(here, i)
-            fit = cox_regression(
-                found.time[rows], found.event[rows], x[rows], strata=None if layers is None else layers[rows],
-                ties=ties, diagnose=False,
-            )  # fmt: skip
-            change[i] = abs(fit.coef[0] - whole) / abs(whole) if not fit.reason else np.inf
-            lost[i] = not (fit.p_wald[0] < alpha and np.sign(fit.coef[0]) == np.sign(whole))
-        worst = int(np.argmax(np.where(lost, change + change[np.isfinite(change)].max(initial=0.0) + 1, change)))
-        out.loc[k, "influence"], out.loc[k, "rests_on_one"] = change[worst], bool(lost.any())
-        out.loc[k, "influence_patient"] = str(found.patients.index[here[worst]])
-    return out
-
-
-def _best(found: Endpoint, feature: int) -> tuple[object, ...]:
+def _best(found: Endpoint, feature: int, rng: np.random.Generator) -> tuple[object, ...]:
     values = found.values.iloc[:, feature].to_numpy(float)
     here = ~np.isnan(values)
     x, time, event = values[here], found.time[here], found.event[here]
-    n, events = int(here.sum()), int(event.sum())
+    n, events, gap = int(here.sum()), int(event.sum()), float("nan")
     if events < _MIN_EVENTS:
-        return np.nan, np.nan, np.nan, n, events, f"{events} events, fewer than {_MIN_EVENTS}"
-    cut = best_cut(x, time, event)
+        return gap, gap, gap, gap, gap, n, events, f"{events} events, fewer than {_MIN_EVENTS}"
+    cut = searched_cut(x, time, event, rng)
     if np.isnan(cut.statistic):
-        return np.nan, np.nan, np.nan, n, events, "no cut leaves enough patients on both sides"
-    fit = cox_regression(time, event, (x > cut.cut).astype(float), diagnose=False)
-    hr = float(np.exp(fit.coef[0])) if not fit.reason else np.nan
-    return hr, min(cut.p_lausen92, cut.p_lausen94), cut.cut, n, events, ""
+        return gap, gap, gap, gap, gap, n, events, "no cut leaves enough patients on both sides"
+    return float(np.exp(cut.coef)), cut.p_value, cut.cut, cut.cut_low, cut.cut_high, n, events, ""
 
 
 def _refusals(table: pd.DataFrame) -> list[str]:

@@ -1,0 +1,315 @@
+"""The log partial likelihood with its derivatives up to the third, plain or penalised, compiled for many small fits."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+_HALVINGS = 40
+
+
+class CoxData(NamedTuple):
+    """Rows sorted for the likelihood: by stratum, then from the last time to the first.
+
+    `order` are the rows of the input in that order, `block` numbers their groups of stratum and time, `died` whether
+    each had the event, `entry` when it came under observation; `truncated` whether any came late; `efron` the ties.
+    """
+
+    order: np.ndarray
+    stratum: np.ndarray
+    time: np.ndarray
+    died: np.ndarray
+    entry: np.ndarray
+    truncated: bool
+    efron: bool
+
+
+def cox_data(
+    time: np.ndarray,
+    event: np.ndarray,
+    *,
+    entry: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+    ties: str = "efron",
+) -> CoxData:
+    """Sort patients once for all fits.
+
+    Parameters
+    ----------
+    time, event, entry, strata, ties
+        As in `cox_regression`.
+    """
+    time = np.asarray(time, dtype=np.float64)
+    died = np.asarray(event).astype(np.bool_)
+    layer = np.zeros(time.size, int) if strata is None else np.unique(strata, return_inverse=True)[1].ravel()
+    start = np.full(time.size, -np.inf) if entry is None else np.asarray(entry, dtype=np.float64)
+    order = np.lexsort((-time, layer))
+    return CoxData(
+        order, layer[order].astype(np.int64), time[order], died[order], start[order], entry is not None,
+        ties == "efron",
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def derivatives(  # pragma: no cover
+    x: np.ndarray,
+    beta: np.ndarray,
+    stratum: np.ndarray,
+    time: np.ndarray,
+    died: np.ndarray,
+    entry: np.ndarray,
+    truncated: bool,  # noqa: FBT001
+    efron: bool,  # noqa: FBT001
+    third: np.ndarray,
+    score: np.ndarray,
+    information: np.ndarray,
+    penalised: bool,  # noqa: FBT001
+) -> float:
+    """The log partial likelihood; fills `score`, `information` and, where `penalised`, `third`."""
+    n, p = x.shape
+    score[:] = 0.0
+    information[:] = 0.0
+    third[:] = 0.0
+    value = 0.0
+    s1, d1 = np.zeros(p), np.zeros(p)
+    s2, d2 = np.zeros((p, p)), np.zeros((p, p))
+    s3, d3 = np.zeros((p, p, p)), np.zeros((p, p, p))
+    mean = np.zeros(p)
+    eta = np.zeros(n)
+    for i in range(n):
+        for a in range(p):
+            eta[i] += x[i, a] * beta[a]
+    s0, shift = 0.0, -np.inf
+    i, begin = 0, 0
+    while i < n:
+        if i == 0 or stratum[i] != stratum[i - 1]:
+            s0, shift, begin = 0.0, -np.inf, i
+            s1[:] = 0.0
+            s2[:] = 0.0
+            s3[:] = 0.0
+        stop = i
+        deaths = 0
+        while stop < n and stratum[stop] == stratum[i] and time[stop] == time[i]:
+            deaths += died[stop]
+            stop += 1
+        first = i
+        if truncated:
+            if deaths == 0:
+                i = stop
+                continue
+            s0, shift, first = 0.0, -np.inf, begin
+            s1[:] = 0.0
+            s2[:] = 0.0
+            s3[:] = 0.0
+        for j in range(first, stop):
+            if truncated and entry[j] >= time[i]:
+                continue
+            if eta[j] > shift:
+                down = np.exp(shift - eta[j]) if shift > -np.inf else 0.0
+                s0 *= down
+                for a in range(p):
+                    s1[a] *= down
+                    for b in range(p):
+                        s2[a, b] *= down
+                        if penalised:
+                            for c in range(p):
+                                s3[a, b, c] *= down
+                shift = eta[j]
+            w = np.exp(eta[j] - shift)
+            s0 += w
+            for a in range(p):
+                wa = w * x[j, a]
+                s1[a] += wa
+                for b in range(p):
+                    wab = wa * x[j, b]
+                    s2[a, b] += wab
+                    if penalised:
+                        for c in range(p):
+                            s3[a, b, c] += wab * x[j, c]
+        if deaths > 0:
+            d0 = 0.0
+            d1[:] = 0.0
+            d2[:] = 0.0
+            d3[:] = 0.0
+            for j in range(i, stop):
+                if not died[j]:
+                    continue
+                value += eta[j]
+                w = np.exp(eta[j] - shift)
+                d0 += w
+                for a in range(p):
+                    score[a] += x[j, a]
+                    wa = w * x[j, a]
+                    d1[a] += wa
+                    for b in range(p):
+                        wab = wa * x[j, b]
+                        d2[a, b] += wab
+                        if penalised:
+                            for c in range(p):
+                                d3[a, b, c] += wab * x[j, c]
+            for k in range(deaths):
+                share = k / deaths if efron else 0.0
+                total = s0 - share * d0
+                value -= np.log(total) + shift
+                for a in range(p):
+                    mean[a] = (s1[a] - share * d1[a]) / total
+                    score[a] -= mean[a]
+                for a in range(p):
+                    for b in range(p):
+                        second = (s2[a, b] - share * d2[a, b]) / total
+                        information[a, b] += second - mean[a] * mean[b]
+                if penalised:
+                    for a in range(p):
+                        for b in range(p):
+                            ab = (s2[a, b] - share * d2[a, b]) / total
+                            for c in range(p):
+                                ac = (s2[a, c] - share * d2[a, c]) / total
+                                bc = (s2[b, c] - share * d2[b, c]) / total
+                                abc = (s3[a, b, c] - share * d3[a, b, c]) / total
+                                third[a, b, c] += (
+                                    abc - mean[a] * bc - mean[b] * ac - mean[c] * ab
+                                    + 2 * mean[a] * mean[b] * mean[c]
+                                )  # fmt: skip
+        i = stop
+    return value
+
+
+@njit(cache=True, nogil=True)
+def _evaluate(x, beta, stratum, time, died, entry, truncated, efron, penalised, third, score, information):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The (penalised) log-likelihood; the score gets that of the penalty. -inf where there is no information."""
+    value = derivatives(
+        x, beta, stratum, time, died, entry, truncated, efron, third, score, information, penalised
+    )  # fmt: skip
+    if not penalised:
+        return value
+    p = beta.size
+    if p == 1:
+        if not information[0, 0] > 0:
+            return -np.inf
+        score[0] += 0.5 * third[0, 0, 0] / information[0, 0]
+        return value + 0.5 * np.log(information[0, 0])
+    determinant = np.linalg.det(information)
+    if not determinant > 0:
+        return -np.inf
+    inverse = np.linalg.inv(information)
+    for a in range(p):
+        for b in range(p):
+            for c in range(p):
+                score[a] += 0.5 * inverse[b, c] * third[b, c, a]
+    return value + 0.5 * np.log(determinant)
+
+
+@njit(cache=True, nogil=True)
+def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, efron, penalised, tolerance, iterations):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Newton's steps over beta[free_from:], at most 2 SD of the covariate each, halved while the likelihood falls.
+
+    Returns the likelihood, the score of the first coefficient, its information, and whether the steps converged.
+    """
+    p = beta.size
+    third, score, information = np.zeros((p, p, p)), np.zeros(p), np.zeros((p, p))
+    new_score, new_information = np.zeros(p), np.zeros((p, p))
+    now = _evaluate(x, beta, stratum, time, died, entry, truncated, efron, penalised, third, score, information)
+    free = p - free_from
+    converged = free == 0
+    step, trial = np.zeros(free), beta.copy()
+    for _ in range(iterations):
+        if free == 0:
+            break
+        if free == 1:
+            if not information[free_from, free_from] > 0:
+                break
+            step[0] = score[free_from] / information[free_from, free_from]
+        else:
+            block = information[free_from:, free_from:].copy()
+            if not np.linalg.det(block) > 0:
+                break
+            step[:] = np.linalg.solve(block, score[free_from:].copy())
+        largest = np.abs(step).max()
+        if not np.isfinite(largest):
+            break
+        if largest > 2.0:
+            step *= 2.0 / largest
+        better = False
+        for _h in range(_HALVINGS):
+            for a in range(free):
+                trial[free_from + a] = beta[free_from + a] + step[a]
+            value = _evaluate(
+                x, trial, stratum, time, died, entry, truncated, efron, penalised, third, new_score, new_information
+            )  # fmt: skip
+            if value >= now - 1e-12 * (1 + abs(now)):
+                better = True
+                break
+            step *= 0.5
+        if not better:
+            converged = np.abs(step).max() < 1e-7
+            break
+        beta[free_from:] = trial[free_from:]
+        now = value
+        score[:] = new_score
+        information[:] = new_information
+        if np.abs(step).max() < tolerance * (1 + np.abs(beta[free_from:]).max()):
+            converged = True
+            break
+    return now, score[0], information[0, 0], converged
+
+
+@njit(cache=True, nogil=True)
+def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, efron, penalised):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Where the profile (penalised) likelihood of the first coefficient has fallen by `fall`, on one side."""
+    beta = best.copy()
+    inner = best[0]
+    reach = se * np.sqrt(2 * fall)
+    outer = inner + side * reach
+    target = top - fall
+    found = False
+    for _ in range(40):
+        beta[0] = outer
+        value, slope, _i, _c = _maximise(
+            x, beta, 1, stratum, time, died, entry, truncated, efron, penalised, 1e-9, 200
+        )  # fmt: skip
+        if value < target:
+            found = True
+            break
+        inner = outer
+        reach *= 1.6
+        outer += side * reach
+        if abs(outer) > 1e4:
+            break
+    if not found:
+        return side * np.inf
+    b = outer
+    for _ in range(100):
+        gap = value - target
+        if gap > 0:
+            inner = b
+        else:
+            outer = b
+        guess = b - gap / slope if slope != 0 else 0.5 * (inner + outer)
+        low, high = min(inner, outer), max(inner, outer)
+        if not (low < guess < high):
+            guess = 0.5 * (inner + outer)
+        if abs(guess - b) < 1e-11 * (1 + abs(b)) or high - low < 1e-12 * (1 + abs(b)):
+            return guess
+        b = guess
+        beta[0] = b
+        value, slope, _i, _c = _maximise(
+            x, beta, 1, stratum, time, died, entry, truncated, efron, penalised, 1e-9, 200
+        )  # fmt: skip
+    return b
+
+
+@njit(cache=True, nogil=True)
+def ordered(x, stratum, time, died, entry):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """1 (-1) where every death has the largest (smallest) value of those at risk, 0 otherwise: a monotone likelihood."""  # noqa: E501
+    n = x.size
+    up, down = True, True
+    for i in range(n):
+        if not died[i]:
+            continue
+        for j in range(n):
+            if stratum[j] == stratum[i] and time[j] >= time[i] and entry[j] < time[i]:
+                up = up and x[j] <= x[i]
+                down = down and x[j] >= x[i]
+        if not (up or down):
+            return 0
+    return 1 if up else -1

@@ -1,0 +1,190 @@
+"""High against low values: log-rank by permutation, the best of several weights, the difference of restricted means."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_scores
+from scresist.kernels.restricted_mean import follow_up, median_limits, restricted_mean_difference
+from scresist.kernels.searched_cut import searched_cut
+from scresist.kernels.survival_curves import kaplan_meier as curve_of
+from scresist.kernels.survival_curves import log_rank
+from scresist.results import Result
+from scresist.survival.endpoint import Endpoint
+
+DRAWS = 1999
+_COLUMNS = (
+    "feature", "endpoint", "cut", "cut_how", "n_low", "n_high", "events", "hr", "p_value", "p_permutation", "p_combo",
+    "cut_low", "cut_high", "median_low", "median_high", "horizon", "mean_difference", "ci_low", "ci_high", "mean_p",
+    "reason",
+)  # fmt: skip
+
+
+def compare_groups(
+    found: Endpoint, features: Sequence[object], *, endpoint: str, cut: str | float = "median",
+    horizon: float | None = None, rng: int | np.random.Generator = 1,
+) -> Result:  # fmt: skip
+    """High against low values of some features: which group has the event earlier, and by how much time.
+
+    Parameters
+    ----------
+    found
+        Patients with their times and values.
+    features
+        Columns of the values.
+    endpoint
+        Its name.
+    cut
+        median | best | a number that was set beforehand. Low is at or below it. For the best cut `p_value` is that of
+        the search and `hr` is cross-validated.
+    horizon
+        Of the restricted means; None is the shorter follow-up of the two groups.
+    rng
+        Source of chance, or its seed.
+
+    Returns
+    -------
+    Result whose table has one row per feature.
+
+    References
+    ----------
+    See `kernels.log_rank`, `kernels.restricted_mean` and `kernels.searched_cut`.
+    """
+    chance = np.random.default_rng(rng)
+    rows = []
+    for feature in features:
+        values = found.values[feature].to_numpy(float)
+        here = ~np.isnan(values)
+        x, time, event = values[here], found.time[here], found.event[here]
+        rows.append({"feature": feature, "endpoint": endpoint, **_one(x, time, event, cut, horizon, chance)})
+    table = pd.DataFrame(rows, columns=list(_COLUMNS))
+    return Result(table, "groups: log-rank by permutation, MaxCombo, restricted means", {"cut": cut})
+
+
+def _one(
+    x: np.ndarray, time: np.ndarray, event: np.ndarray, cut: str | float, horizon: float | None,
+    rng: np.random.Generator,
+) -> dict[str, object]:  # fmt: skip
+    how = cut if isinstance(cut, str) else "set beforehand"
+    if x.size < 4 or event.sum() < 2:
+        return {"cut_how": how, "reason": f"{x.size} patients, {int(event.sum())} events"}
+    out: dict[str, object] = {"cut_how": how, "reason": "", "events": int(event.sum())}
+    if cut == "best":
+        best = searched_cut(x, time, event, rng, draws=DRAWS)
+        place = best.cut
+        out |= {"p_value": best.p_value, "hr": np.exp(best.coef), "cut_low": best.cut_low, "cut_high": best.cut_high}
+    else:
+        place = float(np.median(x)) if cut == "median" else float(cut)
+    high = x > place
+    if not np.isfinite(place) or high.all() or not high.any():
+        return {"cut_how": how, "cut": place, "reason": "all patients are on one side of the cut"}
+    if cut != "best":
+        test = log_rank(time, event, high.astype(int))
+        drawn = permutation_log_rank(survival_scores(time, event), high, draws=DRAWS, rng=rng)
+        out |= {"p_value": test.p_value, "p_permutation": drawn.p_exact}
+        out["p_combo"] = max_combo(time, event, high, draws=DRAWS, rng=rng).p_permutation
+    shared = float(min(time[high].max(), time[~high].max()))
+    until = shared if horizon is None else horizon
+    mean = restricted_mean_difference(time, event, high, until, small=True)
+    out |= {
+        "cut": place, "n_low": int((~high).sum()), "n_high": int(high.sum()), "horizon": until,
+        "median_low": median_limits(time[~high], event[~high])[0],
+        "median_high": median_limits(time[high], event[high])[0], "mean_difference": mean.difference,
+        "ci_low": mean.low, "ci_high": mean.high, "mean_p": mean.p_value,
+    }  # fmt: skip
+    return out
+
+
+def overview(found: Endpoint, *, endpoint: str, unit: str = "months", competing: np.ndarray | None = None) -> Result:
+    """How many patients and events an endpoint has, its median, and how long patients were followed.
+
+    Parameters
+    ----------
+    found
+        Patients with their times.
+    endpoint, unit
+        Its name, and the unit of the times.
+    competing
+        Whether each patient had another event that makes this one impossible, shape (patients,).
+
+    Returns
+    -------
+    Result whose table has one row: medians with 95 % intervals; follow-up by the reverse Kaplan-Meier.
+    """
+    low = median_limits(found.time, found.event)
+    seen = follow_up(found.time, found.event)
+    row = {
+        "endpoint": endpoint, "unit": unit, "n": found.time.size, "events": int(found.event.sum()), "median": low[0],
+        "ci_low": low[1], "ci_high": low[2], "follow_up": seen[0], "follow_up_low": seen[1],
+        "follow_up_high": seen[2], "competing_events": np.nan if competing is None else int(competing.sum()),
+        "tied": float(1 - np.unique(found.time).size / max(found.time.size, 1)), "interval_hr": np.nan,
+    }  # fmt: skip
+    return Result(pd.DataFrame([row]), "Kaplan-Meier, log-log intervals; reverse Kaplan-Meier")
+
+
+def curves(found: Endpoint, table: pd.DataFrame) -> Result:
+    """The curves of the groups of `compare_groups`, one row per feature, group and time.
+
+    Parameters
+    ----------
+    found
+        Patients with their times and values.
+    table
+        That of `compare_groups`.
+    """
+    parts = []
+    for row in table[table["reason"] == ""].to_dict("records"):
+        values = found.values[row["feature"]].to_numpy(float)
+        here = ~np.isnan(values)
+        high = values[here] > row["cut"]
+        for label, side in (("low", ~high), ("high", high)):
+            time, event = found.time[here][side], found.event[here][side]
+            curve = curve_of(time, event)
+            parts.append(pd.DataFrame({
+                "feature": row["feature"], "endpoint": row["endpoint"], "group": label, "time": curve.time,
+                "n_risk": curve.n_risk, "n_event": curve.n_event, "survival": curve.survival, "ci_low": curve.ci_low,
+                "ci_high": curve.ci_high, "p_value": row["p_permutation"] if row["cut_how"] != "best" else
+                row["p_value"], "n": time.size, "events": int(event.sum()),
+            }))  # fmt: skip
+    names = ["feature", "endpoint", "group", "time", "n_risk", "n_event", "survival", "ci_low", "ci_high", "p_value",
+             "n", "events"]  # fmt: skip
+    joined = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+    return Result(joined, "Kaplan-Meier, log-log intervals")
+
+
+def incidence_models(found: Endpoint, competing: np.ndarray, features: Sequence[object], *, endpoint: str) -> Result:
+    """Subdistribution hazard ratios per SD of some features, where another event makes this one impossible.
+
+    Parameters
+    ----------
+    found
+        Patients with their times and values.
+    competing
+        Whether each patient had the other event at that time, shape (patients,).
+    features
+        Columns of the values.
+    endpoint
+        Its name.
+
+    References
+    ----------
+    See `kernels.competing_risks`.
+    """
+    from scresist.kernels.competing_risks import fine_gray
+
+    status = np.where(found.event > 0, 1, np.where(competing, 2, 0))
+    rows = []
+    for feature in features:
+        values = found.values[feature].to_numpy(float)
+        here = ~np.isnan(values)
+        sd = float(values[here].std(ddof=1))
+        fit = fine_gray(found.time[here], status[here], values[here], 1)
+        width = stats.norm.ppf(0.975) * fit.se[0]
+        log = np.array([fit.coef[0], fit.coef[0] - width, fit.coef[0] + width]) * sd
+        rows.append((feature, endpoint, *np.exp(log), fit.p_value[0], int(here.sum()),
+                     int((status[here] == 1).sum()), int((status[here] == 2).sum()), fit.reason))  # fmt: skip
+    columns = ["feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "n", "events", "competing_events",
+               "reason"]  # fmt: skip
+    return Result(pd.DataFrame(rows, columns=columns), "Fine-Gray, robust standard errors")
