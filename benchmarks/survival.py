@@ -26,7 +26,9 @@ from scresist.survival.external import external_cohorts
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def censored(hazard: np.ndarray, share: float, ties: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def censored(
+    hazard: np.ndarray, share: float, rng: np.random.Generator, *, ties: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Exponential times with about a share of events; with ties, seen at scans every fifth of the median."""
     t = rng.exponential(1 / hazard)
     c = rng.exponential(np.quantile(t, 0.5) * 1.44 * share / (1 - share), t.size)
@@ -54,7 +56,10 @@ def nulls(rng: np.random.Generator, cohorts: int, features: int) -> pd.DataFrame
                         for truth, columns in ((0.0, features), (np.log(2), 1)):
                             b = truth / x[:, 0].std(ddof=1)
                             t, e = censored(
-                                np.exp(0.3 * z.sum(axis=1) + b * (x[:, 0] - x[:, 0].mean())), share, i % 2 == 1, rng
+                                np.exp(0.3 * z.sum(axis=1) + b * (x[:, 0] - x[:, 0].mean())),
+                                share,
+                                rng,
+                                ties=i % 2 == 1,
                             )
                             people = pd.DataFrame(z, columns=names).assign(t=t, e=e.astype(int))
                             values = frame(x[:, :columns])
@@ -79,7 +84,7 @@ def circular(rng: np.random.Generator, studies: int, genes: int) -> pd.DataFrame
     for n in (16, 24, 40):
         top, every, supported = [], [], []
         for _ in range(studies):
-            t, e = censored(np.ones(n), 0.8, False, rng)
+            t, e = censored(np.ones(n), 0.8, rng)
             values = frame(rng.normal(size=(n, genes)))
             people = pd.DataFrame({"t": t, "e": e.astype(int)}, values.index)
             arm = np.where(t < np.median(t), "short", "long")
@@ -105,7 +110,7 @@ def cuts(rng: np.random.Generator, draws: int) -> pd.DataFrame:
         p, old, naive, honest = [], [], [], []
         for _ in range(draws):
             x = rng.normal(size=n)
-            t, e = censored(np.ones(n), 0.7, False, rng)
+            t, e = censored(np.ones(n), 0.7, rng)
             if e.sum() < 5:
                 continue
             found, before = searched_cut(x, t, e, rng, draws=999, repeats=5, resamples=2), best_cut(x, t, e)
@@ -114,8 +119,10 @@ def cuts(rng: np.random.Generator, draws: int) -> pd.DataFrame:
             one = scan_cox(t, e, (x > found.cut).astype(float)[:, None], firth=True, limits=False)
             naive.append(np.exp(abs(one.coef[0])))
             honest.append(np.exp(abs(found.coef)))
-        rows.append({"n": n, "p < .05": np.mean(np.array(p) < 0.05), "approximations": np.mean(np.array(old) < 0.05),
-                     "median hazard ratio, naive": np.nanmedian(naive), "cross-validated": np.nanmedian(honest)})  # fmt: skip
+        rows.append({
+            "n": n, "p < .05": np.mean(np.array(p) < 0.05), "approximations": np.mean(np.array(old) < 0.05),
+            "median hazard ratio, naive": np.nanmedian(naive), "cross-validated": np.nanmedian(honest),
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -125,7 +132,7 @@ def tests(rng: np.random.Generator, draws: int) -> pd.DataFrame:
     for n in (16, 30, 60):
         found: dict[str, list[float]] = {}
         for _ in range(draws):
-            t, e = censored(np.ones(n), 0.7, False, rng)
+            t, e = censored(np.ones(n), 0.7, rng)
             g = rng.permutation(np.arange(n) % 2).astype(bool)
             exact = permutation_log_rank(survival_scores(t, e), g, draws=499, rng=rng)
             found.setdefault("log-rank, permutation", []).append(exact.p_exact)
@@ -154,7 +161,7 @@ def separation(rng: np.random.Generator, draws: int) -> pd.DataFrame:
     for _ in range(draws):
         n = int(rng.integers(10, 20))
         x = np.exp(1.5 * rng.normal(size=n))
-        t, e = censored(np.exp(1.5 * (x - x.mean()) / x.std()), 0.7, False, rng)
+        t, e = censored(np.exp(1.5 * (x - x.mean()) / x.std()), 0.7, rng)
         if e.sum() < 4:
             continue
         fit = scan_cox(t, e, x[:, None], firth=False, limits=False)
@@ -169,7 +176,7 @@ def separation(rng: np.random.Generator, draws: int) -> pd.DataFrame:
 
 
 def speed(rng: np.random.Generator) -> pd.DataFrame:
-    t, e = censored(np.ones(300), 0.5, False, rng)
+    t, e = censored(np.ones(300), 0.5, rng)
     x = rng.normal(size=(300, 20_000))
     scan_cox(t, e, x[:, :5])
     start = time.perf_counter()

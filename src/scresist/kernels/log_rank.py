@@ -152,7 +152,7 @@ def max_combo(
     z = score / sd
     largest = float(np.abs(z).max())
     r = covariance / np.outer(sd, sd)
-    box = stats.multivariate_normal(cov=r, allow_singular=True, seed=1)
+    box = stats.multivariate_normal(cov=r, allow_singular=True, seed=1, abseps=1e-4, releps=1e-4)
     inside = box.cdf(np.full(len(z), largest), lower_limit=np.full(len(z), -largest))
     p_drawn = np.nan
     if draws and rng is not None:

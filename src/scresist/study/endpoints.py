@@ -33,8 +33,10 @@ def check_endpoints(
     """
     known = [c for c in patients.columns if c != LINE]
     for endpoint in endpoints:
-        named = {"time": [endpoint.time], "event": [endpoint.event], "covariates": endpoint.covariates,
-                 "strata": [endpoint.strata], "competing": [endpoint.competing]}  # fmt: skip
+        named: dict[str, list[str | None]] = {
+            "time": [endpoint.time], "event": [endpoint.event], "covariates": [*endpoint.covariates],
+            "strata": [endpoint.strata], "competing": [endpoint.competing],
+        }  # fmt: skip
         for key, columns in named.items():
             for column in columns:
                 if column and column not in patients:

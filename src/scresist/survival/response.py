@@ -69,7 +69,7 @@ def _one(x: np.ndarray, y: np.ndarray, rank: np.ndarray, rng: np.random.Generato
     sd = float(x.std(ddof=1))
     if not sd > 0:
         return {"reason": "the same value in every patient"}
-    fit = firth_logistic(y, (x - x.mean()) / sd)
+    fit = firth_logistic(y, (x - x.mean()) / sd, which=(1,))
     if fit.reason:
         return {"reason": fit.reason}
     out: dict[str, object] = {
@@ -86,7 +86,8 @@ def _one(x: np.ndarray, y: np.ndarray, rank: np.ndarray, rng: np.random.Generato
     out["p_permutation"] = (1 + (drawn >= abs(gap[y].sum()) - 1e-9).sum()) / (DRAWS + 1)
     r = stats.rankdata(rank) - (rank.size + 1) / 2
     own = abs(float(r @ stats.rankdata(x)))
-    drawn = np.array([abs(float(r @ rng.permutation(stats.rankdata(x)))) for _ in range(DRAWS)])
+    ranks = stats.rankdata(x)
+    drawn = np.array([abs(float(r @ rng.permutation(ranks))) for _ in range(DRAWS)])
     out["ordinal_p"] = (1 + (drawn >= own - 1e-9).sum()) / (DRAWS + 1)
     out["auc"] = roc_area(x, y)
     out["auc_low"], out["auc_high"] = bootstrap_roc(x, y, rng)

@@ -129,10 +129,7 @@ def _genes(state: State, study: Study) -> pd.DataFrame | None:
     tested = state.table("expression_contrasts")
     own = tested[(tested["cell_type"] == name) & tested["p_value"].notna()]["gene"] if len(tested) else pd.Series([])
     values = counts.to_numpy(float)
-    if len(own):
-        genes = set(own)
-    else:
-        genes = set(counts.columns[enough_counts(values, len(values) / 2)])
+    genes = set(own) if len(own) else set(counts.columns[enough_counts(values, len(values) / 2)])
     genes |= set(study.settings.focus.keep_genes)
     library = values.sum(axis=1) * tmm_factors(values)
     level = pd.DataFrame(log2_counts_per_million(values, library), counts.index, counts.columns)
