@@ -9,7 +9,7 @@ import pandas as pd
 from scresist import resources
 from scresist.simulate.plan import Plan
 from scresist.simulate.planted import AMPLIFIED, HUBS, signal_genes
-from scresist.simulate.profiles import TYPES, Profiles
+from scresist.simulate.profiles import TYPES, Profiles, marker_genes
 
 # Red cells and glands that burst before the cells were caught: no cell that is sequenced makes these.
 SOUP = ("HBA1", "HBA2", "HBB", "PGA3", "PGA4", "PGC", "LIPF", "GKN1", "GKN2", "PRSS1", "CPB1", "CTRB1")
@@ -36,7 +36,7 @@ def choose_decoys(
     if not plan.decoys:
         return profiles, Decoys({}, cycling_shares(plan, sheet, rng))
     names = pd.Index(profiles.genes.index)
-    kept = {*resources.markers()["gene"], *SOUP, *HUBS.values(), AMPLIFIED, *signal_genes()}
+    kept = {*marker_genes()["gene"], *SOUP, *HUBS.values(), AMPLIFIED, *signal_genes()}
     soup = [g for g in SOUP if g in names and g not in _made(profiles.types)]
     cycle = sorted({g for genes in resources.gene_lists().values() for g in genes} & _cycle() & set(names) - kept)
     mean = profiles.means[-1]
@@ -57,7 +57,7 @@ def choose_decoys(
 
 def _made(types: tuple[str, ...]) -> set[str]:
     """Markers of the simulated types."""
-    table = resources.markers()
+    table = marker_genes()
     lineages = {lineage for lineage, _, _ in TYPES.values()}
     own = table["lineage"].isin(lineages) & table["cell_type"].isin(["", *types]) & (table["sign"] == 1)
     return set(table.loc[own, "gene"])

@@ -61,6 +61,12 @@ class Profiles:
     shared: Mapping[tuple[int, ...], np.ndarray]
 
 
+def marker_genes() -> pd.DataFrame:
+    """The shipped markers of the lineages that a simulated tumour has."""
+    table = resources.markers()
+    return table[table["lineage"] != "melanocytic"].reset_index(drop=True)
+
+
 def make_profiles(n_genes: int, required: tuple[str, ...], rng: np.random.Generator) -> Profiles:
     """Mean expression of every type over `n_genes`, around the shipped parameters of real cells.
 
@@ -70,7 +76,7 @@ def make_profiles(n_genes: int, required: tuple[str, ...], rng: np.random.Genera
     """
     genes = _choose_genes(n_genes, required, rng)
     names = pd.Index(genes.index)
-    table = resources.markers()
+    table = marker_genes()
     real = resources.simulation_parameters().reindex(names)
     rare = np.exp(rng.normal(-6.0, 1.0, len(names)))
     base = {k: np.log(real[k].fillna(pd.Series(rare, names)).to_numpy()) for k in ("immune", "epithelial")}
@@ -139,7 +145,7 @@ def _choose_genes(n_genes: int, required: tuple[str, ...], rng: np.random.Genera
     table = resources.genes()
     coding = table[(table["type"] == "protein-coding") & (table["chromosome"] != "Y")]
     known = set(resources.simulation_parameters().index)
-    markers = resources.markers()
+    markers = marker_genes()
     wanted = set(markers["gene"]) | set(required)
     for sets in (resources.gene_sets("signatures"), resources.gene_lists()):
         wanted |= {gene for genes in sets.values() for gene in genes}
