@@ -4,7 +4,7 @@ from typing import Any
 
 from scresist.plots import survival as draw
 from scresist.plots.style import new_axes, to_svg
-from scresist.report.blocks import Section, bullets, figures, heading, table, text
+from scresist.report.blocks import Section, bullets, figures, heading, table, text, written
 from scresist.report.folder import Folder
 
 DRAWN = 6  # curves of an endpoint
@@ -89,6 +89,10 @@ def _more(folder: Folder) -> list[dict[str, Any]]:
 def _curves(folder: Folder) -> list[tuple[str, str]]:
     """Drawing and caption of the curves of every endpoint."""
     lines, compared = folder.table("survival_curves"), folder.table("survival_groups")
+    tested = folder.table("survival")
+    by_feature = {
+        (str(r["feature"]), str(r["endpoint"])): written(r["q_value"], "p") for r in tested.to_dict("records")
+    }  # fmt: skip
     if not len(lines):
         return []
     units = folder.table("survival_endpoints").set_index("endpoint")["unit"].to_dict()
@@ -100,5 +104,8 @@ def _curves(folder: Folder) -> list[tuple[str, str]]:
             draw.kaplan_meier(rows, axes, time_label=str(units.get(endpoint, "time")))
             cut = compared[(compared["feature"] == feature) & (compared["endpoint"] == endpoint)].iloc[0]
             caption = f"{feature}, {endpoint}: above against at or below {cut['cut']:.3g} ({cut['cut_how']})."
+            q = by_feature.get((str(feature), str(endpoint)))
+            if q is not None:
+                caption += f" The p above the curves is of this feature alone; among all that were tested q is {q}."
             made.append((to_svg(figure), caption))
     return made
