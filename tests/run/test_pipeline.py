@@ -297,6 +297,8 @@ def test_renamed_contrasts_and_arms_give_the_same_study(results, cohort, tmp_pat
     for name, key in (("module_resistance", "module"), ("expression_resistance", "gene"), ("survival", "feature")):
         one, two = (read_table(f / "tables" / f"{name}.csv").set_index(key) for f in (results, out))
         assert len(one)
+        if "weak" in two:  # it names the contrast
+            two["weak"] = two["weak"].str.replace("contrast never", "contrast primary")
         pd.testing.assert_frame_equal(one, two)
 
 

@@ -36,6 +36,7 @@ def test_the_patients_that_are_lost_are_named_by_arm():
     assert "After quality control" not in estimable(whole).table.iloc[0]["sentence"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_a_run_warns_at_once_and_the_claims_and_the_page_restate_it(tmp_path):
     path = write_cohort(simulate(PLAN), tmp_path / "study")

@@ -33,6 +33,8 @@ def survival(folder: Folder) -> Section | None:
         "n", "events", "covariates", "stratified_by", "method", "zph_p", "form_p", "why",
     ])]  # fmt: skip
     blocks += _more(folder)
+    if len(folder.table("survival_response")):
+        blocks.append(text("Best response is in tables/survival_response.csv: its tests are no claims of this study."))
     blocks += [bullets(folder.notes("survival"))] if folder.notes("survival") else []
     lead = (
         "Continuous values first, every tested gene and every module, signature and share in one family; a value "
@@ -47,7 +49,7 @@ def _more(folder: Folder) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
     for name, title, columns in (
         ("survival_groups", "Groups in numbers", [
-            "feature", "endpoint", "cut", "cut_how", "n_low", "n_high", "events", "hr", "p_value", "p_permutation",
+            "feature", "endpoint", "cut", "cut_how", "n_low", "n_high", "events", "hr", "p_permutation",
             "p_combo", "cut_low", "cut_high", "median_low", "median_high", "horizon", "mean_difference", "ci_low",
             "ci_high", "mean_p", "reason"]),
         ("survival_competing", "Beside a competing event", [
@@ -55,9 +57,6 @@ def _more(folder: Folder) -> list[dict[str, Any]]:
         ("survival_scores", "A score of several features, cross-validated", [
             "endpoint", "n", "events", "concordance", "ci_low", "ci_high", "apparent", "optimism", "slope", "n_genes",
             "reason"]),
-        ("survival_response", "Best response", [
-            "feature", "odds_ratio", "ci_low", "ci_high", "p_value", "p_permutation", "q_value", "n", "events",
-            "exact_odds_ratio", "exact_p", "ordinal_p", "auc", "auc_low", "auc_high", "reason"]),
     ):  # fmt: skip
         made = folder.table(name)
         if len(made):
