@@ -63,6 +63,7 @@ def test_a_folder_with_other_files_is_not_replaced(results, tmp_path):
     assert (other / "notes.txt").read_text() == "keep"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="needs R")
 def test_r_reads_the_folder(results):
     folder, t, _ = results

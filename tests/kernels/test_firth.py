@@ -172,6 +172,7 @@ def test_separation_has_a_finite_estimate_and_one_finite_limit():
     assert fit.how[0] == 1
 
 
+@pytest.mark.slow
 def test_calibration_makes_test_and_interval_agree_and_keeps_the_level():
     rng = np.random.default_rng(1)
     p, agree = [], []

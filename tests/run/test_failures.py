@@ -17,7 +17,7 @@ from scresist.run.steps import STEPS
 from scresist.simulate import Plan, simulate, write_cohort
 from scresist.study import read_study
 
-PLAN = Plan(patients={"baseline": 3, "primary": 3}, pairs=0, cells=120, n_genes=2600, seed=2)
+PLAN = Plan(patients={"baseline": 3, "primary": 3}, pairs=0, cells=60, n_genes=2500, seed=2)
 SETTINGS = """
 [networks]
 n_genes = 600
