@@ -214,7 +214,11 @@ def _conclude(folder: Path, screen: Screen, *, as_json: bool) -> None:
             screen.say(f"refused: {refusal['step']}, {refusal['what']}: {refusal['reason']}")
         page = folder / "report.html"
         show(str(page if page.exists() else folder))
-    failed = facts["failed"]
+    _stop_where_steps_failed(folder, facts["failed"])
+
+
+def _stop_where_steps_failed(folder: Path, failed: list[dict[str, Any]]) -> None:
+    """Name the steps that are missing, and end with status 1, or 2 where an input is wrong."""
     if failed:
         names = ", ".join(f["step"] for f in failed)
         first = failed[0]
@@ -296,6 +300,7 @@ def demo(
     show(found.to_string(index=False))
     page = (folder / "report.html").resolve()
     show(f"report: {page}")
+    _stop_where_steps_failed(folder, json.loads((folder / "run.json").read_text(encoding="utf-8"))["failed"])
     if show_page:
         webbrowser.open(page.as_uri())
 
