@@ -12,7 +12,7 @@ _FUNCTIONS = {
     "embed": ("embedding", "embed"),
     "candidates": ("evidence", "rank"),
     "run_study": ("run", "run_study"),
-    "open": ("run", "open_run"),
+    "open": ("run", "Run"),
 }
 __all__ = [
     "__version__", "read_study", "ingest", "embed", "candidates", "run_study", "open",

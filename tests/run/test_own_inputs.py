@@ -11,7 +11,7 @@ from scipy import sparse
 from scresist import annotate, microenvironment
 from scresist.checks import InputError, RefusedError
 from scresist.microenvironment import gene_of
-from scresist.run import open_run
+from scresist.run import Run
 from scresist.run import run_study as run
 from scresist.simulate import Plan, simulate, write_cohort
 from scresist.study import StudyError, examine_study, read_study
@@ -108,7 +108,7 @@ def results(atlas):
 
 def test_labels_lineages_and_malignancy_are_those_of_the_study(atlas, results):
     _, data, _ = atlas
-    cells = open_run(results).cells
+    cells = Run(results).cells
     by = data.obs.loc[cells.obs["barcode"].astype(str)]
     missing = by["my_type"].isna().to_numpy()
     given = by["my_type"].astype(str).to_numpy()
@@ -123,7 +123,7 @@ def test_labels_lineages_and_malignancy_are_those_of_the_study(atlas, results):
 
 def test_columns_and_embeddings_of_the_input_are_kept(atlas, results):
     _, data, _ = atlas
-    cells = open_run(results).cells
+    cells = Run(results).cells
     by = data.obs.loc[cells.obs["barcode"].astype(str)]
     assert np.allclose(cells.obs["score"], by["score"])
     assert np.allclose(cells.obs["input_n_counts"], by["n_counts"]), "a name of ours is kept beside"
@@ -135,7 +135,7 @@ def test_columns_and_embeddings_of_the_input_are_kept(atlas, results):
 
 def test_antibodies_are_kept_tested_and_shown(atlas, results):
     _, data, _ = atlas
-    opened = open_run(results)
+    opened = Run(results)
     cells = opened.cells
     at = data.obs_names.get_indexer(cells.obs["barcode"].astype(str))
     assert np.array_equal(cells.obsm["protein"][list(PANEL)].to_numpy(), data.obsm["protein"].to_numpy()[at])
@@ -155,7 +155,7 @@ def test_antibodies_are_kept_tested_and_shown(atlas, results):
 
 
 def test_own_sets_and_panel(results):
-    opened = open_run(results)
+    opened = Run(results)
     assert "mine" in set(opened.table("signature_scores")["signature"])
     if "candidates" in opened.tables:
         shown = opened.table("candidates")
@@ -163,7 +163,7 @@ def test_own_sets_and_panel(results):
 
 
 def test_an_open_run_shows_itself(results):
-    opened = open_run(results)
+    opened = Run(results)
     assert "own" in repr(opened)
     assert "6 patients" in repr(opened)
     assert repr(opened).count("\n") == 0
@@ -173,7 +173,7 @@ def test_an_open_run_shows_itself(results):
     with pytest.raises(InputError, match="made no table 'survival'"):
         opened.table("survival")
     with pytest.raises(InputError, match="no results folder"):
-        open_run(results / "tables")
+        Run(results / "tables")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_table_of_labels(atlas):
     path = folder / "by_table.toml"
     path.write_text(head + "[signatures]" + rest.partition("[signatures]")[2])
     run(read_study(path), folder / "by_table", until="malignancy")
-    cells = open_run(folder / "by_table").cells
+    cells = Run(folder / "by_table").cells
     assert set(cells.obs.loc[cells.obs["cell_type"] == "tumour", "malignancy"].astype(str)) == {"malignant"}
     assert set(cells.obs.loc[cells.obs["cell_type"] == "odd cells", "malignancy"].astype(str)) == {"uncertain"}
     (folder / "labels.csv").write_text("label,lineage,malignant\ntumour,epithelial,perhaps\n")

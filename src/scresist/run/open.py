@@ -30,7 +30,7 @@ class Run:
         Where it is none.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path = "results") -> None:
         self._folder = Folder(Path(path))
 
     @property
@@ -121,19 +121,3 @@ class Run:
         rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in self._line())
         page = html.escape(self.page.as_posix())
         return f'<table>{rows}<tr><th>page</th><td><a href="{page}">{page}</a></td></tr></table>'
-
-
-def open_run(path: str | Path = "results") -> Run:
-    """Open a results folder.
-
-    Parameters
-    ----------
-    path
-        The folder that `scresist run` wrote.
-
-    Raises
-    ------
-    InputError
-        Where it is none.
-    """
-    return Run(path)
