@@ -300,7 +300,7 @@ def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, 
 
 @njit(cache=True, nogil=True)
 def ordered(x, stratum, time, died, entry):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """1 (-1) where every death has the largest (smallest) value of those at risk, 0 otherwise: a monotone likelihood."""  # noqa: E501
+    """1 (-1) where every death has the largest (smallest) value of those at risk (a monotone likelihood), else 0."""
     n = x.size
     up, down = True, True
     for i in range(n):

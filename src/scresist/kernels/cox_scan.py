@@ -1,4 +1,4 @@
-"""Cox models of many features at once: Efron with profile limits, Firth where that has no maximum, permutation at few events."""  # noqa: E501
+"""Cox models of many features: Efron with profile limits, Firth without a maximum, permutation for few events."""
 
 from typing import NamedTuple
 

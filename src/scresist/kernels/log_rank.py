@@ -1,4 +1,4 @@
-"""Tests that two groups differ in survival: exact and by permutation of scores, weighted, and the best of several weights."""  # noqa: E501
+"""Tests that two groups differ in survival: exact, by permutation of scores, weighted, and the best of several."""
 
 from typing import NamedTuple
 
@@ -57,18 +57,18 @@ def permutation_log_rank(
     spread = float(np.sum((scores - scores.mean()) ** 2))
     variance = k * (n - k) / (n * (n - 1)) * spread if n > 1 else 0.0
     if k in (0, n) or variance <= 1e-14:
-        return ScoreTest(np.nan, np.nan, np.nan, False)  # noqa: FBT003
+        return ScoreTest(np.nan, np.nan, np.nan, enumerated=False)
     gap = float(scores[group].sum() - k * scores.mean())
     z = gap / np.sqrt(variance)
     p = float(2 * stats.norm.sf(abs(z)))
     centred = scores - scores.mean()
     bound = abs(gap) - 1e-9 * (1 + abs(gap))
     if n <= EXACT_UP_TO:
-        return ScoreTest(z, p, _exact(centred, k, bound), True)  # noqa: FBT003
+        return ScoreTest(z, p, _exact(centred, k, bound), enumerated=True)
     if rng is None:
         raise ValueError("there are too many relabellings to make all: give rng")
     drawn = np.array([abs(centred[rng.permutation(n)[:k]].sum()) for _ in range(draws)])
-    return ScoreTest(z, p, float((1 + (drawn >= bound).sum()) / (draws + 1)), False)  # noqa: FBT003
+    return ScoreTest(z, p, float((1 + (drawn >= bound).sum()) / (draws + 1)), enumerated=False)
 
 
 def _exact(centred: np.ndarray, k: int, bound: float) -> float:

@@ -108,7 +108,7 @@ def _crossing(time: np.ndarray, height: np.ndarray) -> float:
 
 
 def follow_up(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) -> tuple[float, float, float]:
-    """Median follow-up with limits by the reverse Kaplan-Meier: how long patients would have been seen without the event.
+    """Median follow-up with limits by the reverse Kaplan-Meier: how long patients were seen, but for the event.
 
     At a time with an event and a censoring, the censoring is counted first (the roles are swapped).
 
@@ -120,5 +120,5 @@ def follow_up(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) -> tu
     References
     ----------
     Schemper & Smith (1996) Control Clin Trials 17:343.
-    """  # noqa: E501
+    """
     return median_limits(time, 1 - np.asarray(event, dtype=float), level=level)
