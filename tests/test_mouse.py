@@ -102,3 +102,17 @@ def test_another_lineage_may_be_malignant(lineage):
     assert (called[:70] == "malignant").mean() > 0.9
     assert (called[70:100] == "malignant").mean() < 0.15
     assert (called[100:] == "malignant").sum() == 0, "epithelium is not malignant in such a tumour"
+
+
+def test_the_gene_of_an_antibody_is_the_mouse_gene_in_a_mouse_study():
+    rng = np.random.default_rng(0)
+    cells = anndata.AnnData(
+        obs=pd.DataFrame({"sample": "S", "kind": "T"}, index=[f"c{i}" for i in range(30)]),
+        var=pd.DataFrame(index=["Pdcd1", "Cd8a", "Cd3e", "Ptprc"]),
+        layers={"counts": sparse.csr_matrix(rng.poisson(5.0, (30, 4)))}, shape=(30, 4),
+    )  # fmt: skip
+    cells.obsm["protein"] = pd.DataFrame(rng.poisson(9.0, (30, 3)), cells.obs_names, ["PD-1", "CD8a", "CD3"])
+    cells.uns["organism"] = "mouse"
+    table = microenvironment.protein_by_sample(cells, groupby="kind").table.set_index("protein")
+    assert dict(table["gene"]) == {"PD-1": "Pdcd1", "CD8a": "Cd8a", "CD3": "Cd3e"}
+    assert table["rna"].notna().all()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from scresist import resources
 from scresist.checks import RefusedError, require_columns
+from scresist.keys import organism_of
 from scresist.results import Result
 
 if TYPE_CHECKING:
@@ -121,7 +122,9 @@ def protein_by_sample(cohort: "AnnData", *, groupby: str = "cell_type", min_cell
         n_own = np.isfinite(level[:, ~control]).sum(axis=1)
         value = level - (own.sum(axis=1) / np.maximum(n_own, 1))[:, None]
     value[(cells < min_cells) | (sums.sum(axis=1) < MIN_COUNTS)] = np.nan
-    genes = [gene_of(n) if not c else "" for n, c in zip(names, control, strict=True)]
+    # Antigens are named as in human; in a mouse study their genes are the orthologues.
+    same = resources.orthologues("mouse") if organism_of(cohort) == "mouse" else {}
+    genes = ["" if c else same.get(gene_of(n), gene_of(n)) for n, c in zip(names, control, strict=True)]
     place = pd.Index(cohort.var_names.astype(str)).get_indexer(pd.Index(genes))
     used = np.unique(place[place >= 0])
     rna = np.full((n_groups, len(names)), np.nan)

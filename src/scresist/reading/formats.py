@@ -242,7 +242,8 @@ def _read_modalities(file: h5py.File, selector: str, shown: str, problems: Probl
     unread = Problems()
     protein = read_annotated_group(file[f"mod/{other}"], "", shown, unread)
     if protein is None:
-        return matrix
+        why = unread.errors[0].message if unread.errors else "it has no counts"
+        return replace(matrix, notes=(*matrix.notes, f"modality {other} cannot be read ({why}): it is left out"))
     place = pd.Index(protein.barcodes).get_indexer(pd.Index(matrix.barcodes))
     if (place < 0).any():
         return replace(

@@ -144,10 +144,11 @@ def read_annotated_group(root: Any, selector: str, shown: str, problems: Problem
     matrix = split_features(counts, barcodes, names, ids, kinds, (f"counts from {chosen.name}", *notes))
     others = [f"{s.name} has {s.looks} of {s.shape[1]} genes" for s in slots if s is not chosen]
     slot = f"{chosen.name} was read ({chosen.shape[1]} genes)" + (f"; {'; '.join(others)}" if others else "")
-    protein, proteins = matrix.protein, matrix.proteins
+    protein, proteins, notes = matrix.protein, matrix.proteins, matrix.notes
     if protein is None:
-        protein, proteins = _protein_slot(root, rows)
-    return CountMatrix(matrix.counts, matrix.barcodes, matrix.genes, matrix.gene_ids, matrix.notes, protein, proteins,
+        protein, proteins, left_out = _protein_slot(root, rows)
+        notes = (*notes, left_out) if left_out else notes
+    return CountMatrix(matrix.counts, matrix.barcodes, matrix.genes, matrix.gene_ids, notes, protein, proteins,
                        slot, None, obs.iloc[rows], _spaces(root, rows))  # fmt: skip
 
 
@@ -218,15 +219,15 @@ def gene_columns(var: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, tuple[str, 
     return index, index if ids is None else ids, ()
 
 
-def _protein_slot(root: Any, rows: np.ndarray) -> tuple[sparse.csr_array | None, np.ndarray | None]:
-    """Counts of antibodies in obsm, where scvi-tools and muon put them."""
+def _protein_slot(root: Any, rows: np.ndarray) -> tuple[sparse.csr_array | None, np.ndarray | None, str]:
+    """Counts of antibodies in obsm, where scvi-tools and muon put them; or why they are left out."""
     from anndata.io import read_elem
 
     if "obsm" not in root:
-        return None, None
+        return None, None, ""
     key = next((k for k in root["obsm"] if str(k).lower() in PROTEIN_SLOTS), None)
     if key is None:
-        return None, None
+        return None, None, ""
     found = read_elem(root["obsm"][key])
     if isinstance(found, pd.DataFrame):
         names, values = np.array(found.columns.astype(str), dtype=object), found.to_numpy()
@@ -239,5 +240,5 @@ def _protein_slot(root: Any, rows: np.ndarray) -> tuple[sparse.csr_array | None,
                 names = given.astype(str).astype(object) if len(given) == values.shape[1] else names
     numbers = values.data if sparse.issparse(values) else np.asarray(values)
     if numbers.dtype.kind not in "biuf" or (numbers < 0).any() or (numbers != np.floor(numbers)).any():
-        return None, None
-    return sparse.csr_array(values)[rows], names
+        return None, None, f"obsm[{key!r}] has antibodies, but no counts: they are left out; give raw counts"
+    return sparse.csr_array(values)[rows], names, ""
