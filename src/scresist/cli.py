@@ -132,7 +132,7 @@ def check(study: Study, as_json: Json = False) -> None:
         inspection, own = inspect(found), check_files(found)
         problems = (*problems, *own, *inspection.problems)
         if not any(p.severity == "error" for p in own):
-            problems = (*problems, *inspect_second(found, inspection.genes))
+            problems = (*problems, *inspect_second(found, inspection.genes, inspection.prints))
         facts = inspection.table.to_dict("records")
         design = estimable(found.design).table.to_dict("records") if found.design.contrasts else []
     else:

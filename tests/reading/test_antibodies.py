@@ -1,5 +1,7 @@
 """Antibodies that are no counts are left out with a note, not in silence."""
 
+from pathlib import Path
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -23,3 +25,12 @@ def test_scaled_antibodies_are_named(tmp_path, scaled):
     found = read_matrix(tmp_path / "a.h5ad")
     assert (found.protein is None) == scaled
     assert any("antibodies, but no counts" in note for note in found.notes) == scaled
+
+
+@pytest.mark.parametrize("file", ["seurat_4", "sce_antibodies"])
+def test_the_antibodies_of_objects_of_r_are_those_that_r_wrote(file):
+    golden = Path(__file__).resolve().parent.parent / "golden" / "rds"
+    truth = pd.read_csv(golden / "protein.csv", index_col=0)
+    found = read_matrix(golden / f"{file}.rds")
+    assert list(found.proteins) == list(truth.index)
+    assert (found.protein.toarray() == truth[list(found.barcodes)].to_numpy().T).all()

@@ -239,6 +239,25 @@ def test_what_an_annotated_cohort_must_have(tmp_path):
     assert "neither a study file nor an h5ad" in problems_of(study)
 
 
+def test_cells_of_the_first_cohort_in_the_second_are_found_whatever_their_names(tmp_path):
+    """The same cells, of other patients' names, in another order and with a part of the genes, are no second cohort."""
+    from scresist import reading
+
+    first, theirs = named(), other(seed=7)
+    mixed = ad.concat([theirs, named()[::3]], join="inner", index_unique="-")
+    mixed.obs["patient"], mixed.obs["sample"] = "Q1", np.resize(["Q1", "Q2"], mixed.n_obs)
+    mixed = mixed[np.random.default_rng(1).permutation(mixed.n_obs)].copy()
+    study, prints = study_of(tmp_path, mixed), tuple(reading.prints_by_sample(first))
+    genes = frozenset(first.var_names)
+    text = "\n".join(str(p) for p in second.inspect_second(study, genes, prints))
+    assert "of the second cohort with equal counts" in text
+    assert "the cells that formed them" in text
+    with pytest.raises(RefusedError, match="of the second cohort with equal counts"):
+        second.require_other_cells(first, mixed)
+    second.require_other_cells(first, theirs)
+    assert not any(p.severity == "error" for p in second.inspect_second(study_of(tmp_path, theirs), genes, prints))
+
+
 def test_what_a_second_study_must_be(tmp_path):
     path = write_study(tmp_path / "a")
     body = path.read_text()

@@ -21,7 +21,8 @@ def of_r(selected=None):
 
 OBJECTS = {
     "seurat_4": "Seurat 4", "seurat_5_five": "Seurat 5 (its slots)", "seurat_5_split": "Seurat 5, layers split",
-    "sce": "SingleCellExperiment", "sce_xz": "SingleCellExperiment, packed by xz",
+    "sce": "SingleCellExperiment", "sce_antibodies": "SingleCellExperiment with antibodies (altExp)",
+    "sce_xz": "SingleCellExperiment, packed by xz",
     "sce_plain": "SingleCellExperiment, not packed", "dgCMatrix": "dgCMatrix", "matrix": "matrix",
     "data_frame": "data.frame",
 }  # fmt: skip

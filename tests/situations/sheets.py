@@ -36,6 +36,8 @@ GOOD = {
     "quotation marks around every value": "\n".join(",".join(f'"{c}"' for c in r) for r in ROWS) + "\n",
     "no line end at the end": text().rstrip("\n"),
     "separators behind some rows": text().replace("m2\n", "m2,,\n"),
+    "UTF-16 (Unicode text of Excel)": text().encode("utf-16"),
+    "UTF-16 with tabs": text("\t").encode("utf-16"),
     "packed by gzip": gzip.compress(text().encode()),
 }  # fmt: skip
 for _name, _raw in GOOD.items():
@@ -46,7 +48,7 @@ for _name, _raw in GOOD.items():
 
 
 BAD = {
-    "UTF-16": (text().encode("utf-16"), "UTF-16"),
+    "UTF-16 cut short": (text().encode("utf-16")[:-1], "UTF-16 text and is damaged"),
     "Latin-1 with a letter beyond ASCII": (text().replace("S3", "Sä").encode("latin-1"), "not UTF-8"),
     "values under a column without a name": (
         "\n".join(",".join([*r, "" if i == 0 else "x"]) for i, r in enumerate(ROWS)), "has values but no name"),

@@ -211,7 +211,7 @@ def test_files_that_are_absent_truncated_or_not_text_are_said(tmp_path):
     (path.parent / "samples.csv").write_bytes(gzip.compress(SAMPLES.encode() * 50)[:60])
     assert "truncated" in only(path).message
     path = write_study(tmp_path / "c")
-    (path.parent / "samples.csv").write_bytes(SAMPLES.encode("utf-16"))
+    (path.parent / "samples.csv").write_bytes(SAMPLES.encode("utf-16")[:-1])
     assert "UTF-16" in only(path).message
     path = write_study(tmp_path / "d")
     (path.parent / "samples.csv").write_bytes(SAMPLES.replace("S3", "Sä").encode("latin-1"))

@@ -179,7 +179,7 @@ def _not_tested(units: Units) -> np.ndarray:
     for arm, name in ((units.is_test, units.contrast.test), (units.is_reference, units.contrast.reference)):
         few = (share * total[arm].sum() < MINIMUM_EXPECTED) & (reason == "")
         reason[few] = f"fewer than {MINIMUM_EXPECTED} cells expected in arm {name}"
-    reason[counts.sum(axis=0) == 0] = "no cell of this type in either arm"
+    reason[counts.sum(axis=0) == 0] = "no cell of this type in the samples that are compared"
     return reason
 
 

@@ -31,12 +31,13 @@ EMPTY_BELOW = 100  # counts: barcodes below hold ambient RNA only (Lun ATL 2019 
 class Inspection:
     """What reading every matrix found: `table` has one row per sample (cells, genes, counts, mapped share).
 
-    `genes` are those that every sample has.
+    `genes` are those that every sample has; `prints` tell the cells of each sample from others.
     """
 
     table: pd.DataFrame
     problems: tuple[Problem, ...]
     genes: frozenset[str] = frozenset()
+    prints: tuple[Cells, ...] = ()
 
 
 @dataclass(slots=True)
@@ -80,7 +81,7 @@ def inspect(study: Study) -> Inspection:
     common = set.intersection(*names) if names else set()
     if names:
         _check_common(study, len(common), [len(n) for n in names], common, problems)
-    return Inspection(pd.DataFrame(rows), merged(problems), frozenset(common))
+    return Inspection(pd.DataFrame(rows), merged(problems), frozenset(common), tuple(prints))
 
 
 def ingest(study: Study) -> "AnnData":

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -12,6 +13,9 @@ from scipy.stats import rankdata
 
 from scresist.reading.selectors import suffixes
 from scresist.study.problems import Problems
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 ENOUGH = 10  # counts from which on the counts of a cell tell it from others
 DEEP = 200  # counts from which on barcode, total, number of genes and sum of squares tell it, too
@@ -120,6 +124,43 @@ def check_identity(samples: Sequence[Cells], paths: dict[str, str], file: str, p
             "give each sample its own cells: other files, or a selector (path#column=value, path#suffix=1) that "
             "divides one file", column="path", value=f"{paths.get(a.sample, '')} and {paths.get(b.sample, '')}",
         )  # fmt: skip
+
+
+def prints_by_sample(adata: "AnnData") -> list[Cells]:
+    """Prints of the cells of every sample of a cohort.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes, `layers["counts"]`, obs with sample and, where it has them, barcode.
+    """
+    names = adata.obs["barcode"] if "barcode" in adata.obs else adata.obs_names
+    barcodes, samples = np.asarray(names, dtype=object), np.asarray(adata.obs["sample"].astype(str))
+    counts, symbols = sparse.csr_array(adata.layers["counts"]), np.asarray(adata.var_names, dtype=object)
+    found = []
+    for sample in sorted(set(samples)):
+        rows = np.flatnonzero(samples == sample)
+        found.append(print_cells(sample, counts[rows], barcodes[rows], symbols))
+    return found
+
+
+def shared_between(ours: Sequence[Cells], theirs: Sequence[Cells]) -> list[str]:
+    """A sentence for every pair of samples of two cohorts that shares cells.
+
+    Parameters
+    ----------
+    ours, theirs
+        Prints of the samples of the first and of the second cohort.
+    """
+    found = []
+    first = {id(c) for c in ours}
+    for a, b in _sharing([*ours, *theirs]):
+        if (id(a) in first) == (id(b) in first):
+            continue
+        n, how = _shared(a, b)
+        if n:
+            found.append(f"{n} cells of sample {a.sample} are in sample {b.sample} of the second cohort with {how}")
+    return found
 
 
 def _sharing(samples: Sequence[Cells]) -> list[tuple[Cells, Cells]]:

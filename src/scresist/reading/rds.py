@@ -166,9 +166,10 @@ def _logmap(table: Any, layer: Any) -> Any:
     return None
 
 
-def _experiment(found: Any) -> tuple[Named, pd.DataFrame | None, Named | None]:
+def _experiment(found: Any, cells: Any = None) -> tuple[Named, pd.DataFrame | None, Named | None]:
+    """Counts, metadata and antibodies; `cells` are the names where the object has none (an altExp)."""
     columns = vars(found)["colData"]
-    cells = None if _null(columns.rownames) else _texts(columns.rownames)
+    cells = cells if _null(columns.rownames) else _texts(columns.rownames)
     obs = pd.DataFrame({str(k): np.asarray(v) for k, v in columns.listData.items() if np.ndim(v) == 1})
     genes = vars(found).get("NAMES")
     if _null(genes):
@@ -178,4 +179,20 @@ def _experiment(found: Any) -> tuple[Named, pd.DataFrame | None, Named | None]:
     if name is None:
         raise RefusedError(f"it has the assays {', '.join(assays) or 'none'}, none named counts")
     matrix = _matrix(assays[name], f"the assay {name}", (genes, cells))
-    return matrix, obs if len(obs) == len(matrix[2]) else None, None
+    return matrix, obs if len(obs) == len(matrix[2]) else None, _alternative(found, matrix[2])
+
+
+def _alternative(found: Any, cells: np.ndarray) -> Named | None:
+    """Antibody counts among the alternative experiments (altExp) of a SingleCellExperiment."""
+    inner = getattr(vars(found).get("int_colData"), "listData", None)
+    others = getattr(inner.get("altExps"), "listData", None) if isinstance(inner, dict) else None
+    if not isinstance(others, dict):
+        return None
+    known = {p.casefold() for p in PROTEIN}
+    for name, held in others.items():
+        experiment = getattr(held, "se", None)
+        if str(name).casefold() not in known or experiment is None:
+            continue
+        (values, genes, _, slot), _, _ = _experiment(experiment, cells)
+        return values, genes, cells, f"{slot} of altExp {name}"
+    return None

@@ -1,5 +1,6 @@
 """The second cohort of a study: its checks, and its cells in focus by the steps that the first cohort went through."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from scresist.study.cell_names import cell_names
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from scresist.reading import Cells
 
 STEPS = (ingest.STEP, quality.STEP, embed.STEP, annotate.STEP, malignancy.STEP)
 FOLDER = "second_cohort"  # in the results folder: what these steps made of it
@@ -127,8 +130,8 @@ def _placed(problem: Problem, shown: str) -> Problem:
     return replace(problem, file=f"{shown}: {problem.file}")
 
 
-def inspect_second(study: Study, genes: frozenset[str]) -> tuple[Problem, ...]:
-    """What is wrong with the matrices of the second cohort, and whether the two cohorts share their genes.
+def inspect_second(study: Study, genes: frozenset[str], prints: "Sequence[Cells]" = ()) -> tuple[Problem, ...]:
+    """What is wrong with the matrices of the second cohort, and whether the two cohorts share their genes, or cells.
 
     Parameters
     ----------
@@ -136,6 +139,8 @@ def inspect_second(study: Study, genes: frozenset[str]) -> tuple[Problem, ...]:
         The first; `examine_second` found no error.
     genes
         Genes of the first cohort.
+    prints
+        Of its cells.
     """
     from scresist import reading
 
@@ -146,13 +151,16 @@ def inspect_second(study: Study, genes: frozenset[str]) -> tuple[Problem, ...]:
     if path.suffix == ".h5ad":
         try:
             cells = reading.read_annotated(path, shown, organism=study.settings.study.organism)
-            theirs = frozenset(cells.var_names)
+            theirs, held = frozenset(cells.var_names), reading.prints_by_sample(cells)
         except StudyError as error:
             return error.problems
     else:
         found = reading.inspect(read_study(path))
         problems.extend(_placed(p, shown) for p in found.problems if p.severity == "error")
-        theirs = found.genes
+        theirs, held = found.genes, list(found.prints)
+    for sentence in reading.shared_between(prints, held):
+        problems.error(shown, f"{sentence}, so that modules would be tested in the cells that formed them",
+                       "leave them out of one cohort")  # fmt: skip
     shared = len(genes & theirs)
     if theirs and genes and shared < SHARED * min(len(genes), len(theirs)):
         problems.error(
@@ -172,6 +180,15 @@ def require_shared(genes: pd.Index, theirs: pd.Index) -> None:
             f"the cohorts share {shared} genes (they have {len(genes)} and {len(theirs)}); quantify both against one "
             "reference, with gene symbols or Ensembl ids as names"
         )
+
+
+def require_other_cells(cells: "AnnData", theirs: "AnnData") -> None:
+    """Raise RefusedError where two cohorts share cells: modules would be tested in the cells that formed them."""
+    from scresist import reading
+
+    found = reading.shared_between(reading.prints_by_sample(cells), reading.prints_by_sample(theirs))
+    if found:
+        raise RefusedError("; ".join(found[:3]) + "; leave them out of one cohort")
 
 
 def second_cohort(study: Study, out: Path, context: Context) -> Second:

@@ -54,9 +54,12 @@ def read_text(path: Path, shown: str, problems: Problems) -> str | None:
 
 
 def _decode(raw: bytes, shown: str, problems: Problems) -> str | None:
-    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        problems.error(shown, "the file is UTF-16 text", "save it as UTF-8 (in Excel: CSV UTF-8)")
-        return None
+    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"}:  # "Unicode text" of Excel
+        try:
+            return raw.decode("utf-16")
+        except UnicodeDecodeError:
+            problems.error(shown, "the file begins as UTF-16 text and is damaged", "save it as UTF-8")
+            return None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

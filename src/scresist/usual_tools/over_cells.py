@@ -91,12 +91,14 @@ def flow_flips(cells: AnnData, study: Study, over_patients: pd.DataFrame, seed: 
     Raises
     ------
     RefusedError
-        If there is no test over patients.
+        If there is no test over patients, or no permutation.
     """
     from scresist import communication
 
     _require(over_patients)
     own = study.settings.communication
+    if own.permutations == 0:
+        raise RefusedError("communication.permutations is 0, and CellChat compares significant links; set it to 100")
     resource = communication.locate_resource(own.resource, study.folder)
     pooled = {
         arm: communication.infer(
@@ -111,6 +113,7 @@ def flow_flips(cells: AnnData, study: Study, over_patients: pd.DataFrame, seed: 
         pair = {contrast.reference: pooled[contrast.reference], contrast.test: pooled[contrast.test]}
         ranked = rank_flow(pair)
         flow = ranked.pivot_table(index="name", columns="condition", values="flow")
+        flow = flow.reindex(columns=list(pair), fill_value=0.0)  # an arm in which no link is significant has no flow
         p = ranked.drop_duplicates("name").set_index("name")["p_value"]
         tables.append(
             pd.DataFrame(

@@ -16,6 +16,7 @@ s[["umap"]] <- CreateDimReducObject(matrix(rnorm(16), 8, 2, dimnames = list(cell
 saveRDS(s, "seurat_4.rds")
 sce <- SingleCellExperiment(list(counts = counts, logcounts = log1p(counts)), colData = DataFrame(sample = rep(c("a", "b"), 4)))
 saveRDS(sce, "sce.rds"); saveRDS(sce, "sce_xz.rds", compress = "xz"); saveRDS(sce, "sce_plain.rds", compress = FALSE)
+altExp(sce, "ADT") <- SummarizedExperiment(list(counts = protein)); saveRDS(sce, "sce_antibodies.rds")
 saveRDS(SingleCellExperiment(list(logcounts = log1p(counts))), "sce_no_counts.rds")
 saveRDS(counts, "dgCMatrix.rds"); saveRDS(as.matrix(counts), "matrix.rds"); saveRDS(as.data.frame(as.matrix(counts)), "data_frame.rds")
 saveRDS(lm(mpg ~ wt, mtcars), "lm.rds")

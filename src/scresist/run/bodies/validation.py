@@ -7,7 +7,7 @@ import pandas as pd
 
 from scresist.checks import RefusedError
 from scresist.results import Result
-from scresist.run.second import FOLDER, Second, files_of, require_shared, second_cohort
+from scresist.run.second import FOLDER, Second, files_of, require_other_cells, require_shared, second_cohort
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
 
@@ -33,6 +33,7 @@ def validation(state: State, study: Study, context: Context) -> None:
     try:
         second = second_cohort(study, state.out, context)
         require_shared(state.cells.var_names, second.cells.var_names)
+        require_other_cells(state.cells, second.cells)
         query = networks.in_other_cells(net, second.cells, rng=context.seed)
     except RefusedError as refusal:
         state.refuse("second cohort", refusal)
