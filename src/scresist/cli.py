@@ -456,7 +456,10 @@ def export(
         list[str] | None, typer.Option(help="with cellxgene: ontology term of all cells, tissue=UBERON:0000945")
     ] = None,
 ) -> None:
-    """Write the cells of a run for another program: counts, labels and embeddings."""
+    """Write the cells of a run for another program: counts, labels and embeddings.
+
+    Example: scresist export results --to cellxgene --out cells.h5ad --term tissue=UBERON:0000945
+    """
     from scresist.exchange import export as write_for
 
     pairs = [part.partition("=") for part in term or []]

@@ -1,8 +1,9 @@
 """A result: one tidy table, the method that made it and its settings; to and from csv (or parquet) with json beside."""
 
+import html
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sized
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,48 @@ import numpy as np
 import pandas as pd
 
 FLOAT_FORMAT = "%.10g"
+
+
+SHOWN = 8  # rows of a table in a notebook
+
+
+class Brief:
+    """For a frozen result of many parts: one line in a console, a small table in a notebook."""
+
+    __slots__ = ()
+
+    def _parts(self) -> list[tuple[str, str]]:
+        """Name and size of each part that is not empty."""
+        own = [(f.name, getattr(self, f.name)) for f in fields(self) if not f.name.startswith("_")]  # type: ignore[arg-type]
+        return [(name, brief(value)) for name, value in own if brief(value)]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'; '.join(f'{name} {text}' for name, text in self._parts())})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{html.escape(n)}</th><td>{html.escape(t)}</td></tr>" for n, t in self._parts())
+        return f"<table>{rows}</table>"
+
+
+def brief(value: object) -> str:
+    """A few words on a value: the shape of tables and arrays, the number of sentences or settings, else the value.
+
+    Parameters
+    ----------
+    value
+        Anything.
+
+    Returns
+    -------
+    Empty for None and what has no rows.
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return " x ".join(f"{n:,}" for n in shape) if all(shape) else ""
+    if value is None or isinstance(value, (str, int, float, bool, np.number)):
+        return "" if value is None else str(value)[:80]
+    size = len(value) if isinstance(value, Sized) else None
+    return f"{size:,}" if size else ("" if size == 0 else type(value).__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +68,16 @@ class Result:
     method: str = ""
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        columns = [str(c) for c in self.table.columns]
+        more = f" and {len(columns) - 6} more" if len(columns) > 6 else ""
+        method = f"; {self.method}" if self.method else ""
+        return f"Result({len(self.table):,} rows: {', '.join(columns[:6])}{more}{method})"
+
+    def _repr_html_(self) -> str:
+        about = "; ".join(html.escape(t) for t in (self.method, *self.notes[:3]) if t)
+        return f"{self.table.head(SHOWN).to_html(index=False)}<p>{len(self.table):,} rows. {about}</p>"
 
 
 def number(value: object) -> float:

@@ -5,6 +5,7 @@ import re
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from scresist.run import run_study as run
@@ -29,6 +30,10 @@ VALUES = [
     ("networks", "space", '"X_pca"'), ("communication", "average", '"thresholded"'),
     ("communication", "average", '"median"'), ("communication", "population_size", "true"),
     ("communication", "resource", '"cellchatdb:all"'), ("communication", "permutations", "0"),
+    ("networks", "values", '"residuals"'), ("design.contrasts.acquired", "pairing", '"paired"'),
+    ("design.contrasts.primary", "pairing", '"unpaired"'), ("design.contrasts.primary", "role", '"none"'),
+    ("survival", "unit", '"days"'), ("survival", "unit", '"weeks"'), ("survival", "unit", '"years"'),
+    ("survival", "cut", '"best"'), ("survival", "cut", "0.5"), ("survival", "landmark", "2"),
     ("signatures", "shipped", "true"), ("design", "primary", '"modules"'), ("design", "covariates", '["batch"]'),
 ]  # fmt: skip
 
@@ -39,6 +44,10 @@ def cohort(tmp_path_factory):
     path = write_cohort(simulate(PLAN), tmp_path_factory.mktemp("values") / "study")
     text = re.sub(r"\[networks\]\n(bootstraps.*\n)?", "", path.read_text())
     path.write_text(text.rstrip() + "\n" + BASE)
+    sheet = pd.read_csv(path.parent / "patients.csv")
+    sheet.assign(progression=sheet["pfs_months"], progression_days=30.4 * sheet["pfs_months"]).to_csv(
+        path.parent / "patients.csv", index=False
+    )
     run(read_study(path), path.parent / "whole")
     return path
 
@@ -59,19 +68,26 @@ def with_setting(text, section, key, value):
 )
 def test_the_value_runs(cohort, section, key, value, tmp_path):
     changed = cohort.with_name(f"{tmp_path.name}.toml")
-    changed.write_text(with_setting(cohort.read_text(), section, key, value))
+    text = cohort.read_text()
+    if key == "unit":  # a column that is named in months is refused
+        column = "progression_days" if "days" in value else "progression"
+        text = text.replace('time = "pfs_months"', f'time = "{column}"')
+    changed.write_text(with_setting(text, section, key, value))
     shutil.copytree(cohort.parent / "whole", tmp_path / "r")
     run(read_study(changed), tmp_path / "r")
     facts = json.loads((tmp_path / "r" / "run.json").read_text())
     assert facts["failed"] == []
     page = (tmp_path / "r" / "report.html").read_text()
     assert "Steps that are missing" not in page
-    assert facts["settings"][section][key] == json.loads(value)
+    found = facts["settings"]
+    for part in section.strip("[]").split("."):
+        found = found[0] if isinstance(found, list) else found
+        found = found[part]
+    assert (found[0] if isinstance(found, list) else found)[key] == json.loads(value)
 
 
 def test_a_panel_of_120_genes_costs_no_step(tmp_path):
     """Scrublet, and an embedding, on fewer genes than they have components by default."""
-    import pandas as pd
     from scipy import io, sparse
 
     path = write_cohort(simulate(PLAN), tmp_path / "study")

@@ -11,10 +11,11 @@ from scipy.spatial.distance import squareform
 from scresist.checks import InputError, RefusedError, require_choice
 from scresist.communication.result import LINK_P, Communication
 from scresist.kernels.patterns import consensus, factorise, start_from_svd
+from scresist.results import Brief
 
 
-@dataclass(frozen=True, slots=True)
-class Patterns:
+@dataclass(frozen=True, slots=True, repr=False)
+class Patterns(Brief):
     """Patterns of sending or receiving.
 
     Attributes

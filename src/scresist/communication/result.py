@@ -10,12 +10,13 @@ import pandas as pd
 
 from scresist.checks import InputError
 from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.results import Brief
 
 LINK_P = 0.05  # p-value up to which a link counts, as in CellChat; no level of a test of arms
 
 
-@dataclass(frozen=True, slots=True)
-class Communication:
+@dataclass(frozen=True, slots=True, repr=False)
+class Communication(Brief):
     """Probabilities of communication between groups.
 
     Attributes

@@ -15,7 +15,7 @@ from scresist.networks.naming import UNASSIGNED
 from scresist.networks.network import Network
 from scresist.networks.recipe import correlations, dissimilarity
 from scresist.networks.robustness import match_modules, recipe_of
-from scresist.results import Result
+from scresist.results import Brief, Result
 
 DEFAULT_GRID: tuple[Mapping[str, Any], ...] = (
     *({"deep_split": split} for split in range(5)),
@@ -25,8 +25,8 @@ DEFAULT_GRID: tuple[Mapping[str, Any], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GeneView:
+@dataclass(frozen=True, slots=True, repr=False)
+class GeneView(Brief):
     """Where a gene is in a network.
 
     `gene`, `module` (its own, or "unassigned"), `nearest` (the module with the highest kME), `verdict` in words.

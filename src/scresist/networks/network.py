@@ -14,12 +14,13 @@ import pandas as pd
 
 from scresist.checks import InputError, suggestion
 from scresist.networks.naming import UNASSIGNED
+from scresist.results import Brief
 
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+@dataclass(frozen=True, slots=True, repr=False)
+class Network(Brief):
     """Modules of co-expressed genes.
 
     Attributes

@@ -24,10 +24,11 @@ from scresist.networks.matrix import MIN_GENES, centred_within, metacell_values
 from scresist.networks.modes import NetworkMode, mode_named
 from scresist.networks.network import Network
 from scresist.networks.pooling import Pooling, pool_cells
+from scresist.results import Brief
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+@dataclass(frozen=True, slots=True, repr=False)
+class Query(Brief):
     """Expression of a network's genes in other cells.
 
     `expression` is metacells x genes, of the genes that these cells have and that vary in them; `metacells` has a row

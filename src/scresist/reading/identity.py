@@ -134,7 +134,7 @@ def prints_by_sample(adata: "AnnData") -> list[Cells]:
     adata
         Cells x genes, `layers["counts"]`, obs with sample and, where it has them, barcode.
     """
-    names = adata.obs["barcode"] if "barcode" in adata.obs else adata.obs_names
+    names = adata.obs.get("barcode", adata.obs_names)
     barcodes, samples = np.asarray(names, dtype=object), np.asarray(adata.obs["sample"].astype(str))
     counts, symbols = sparse.csr_array(adata.layers["counts"]), np.asarray(adata.var_names, dtype=object)
     found = []

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from scresist.checks import InputError
 from scresist.kernels.negative_binomial_draws import draw_counts
+from scresist.results import Brief
 from scresist.simulate.decoys import (
     ARMS,
     CYCLE_LIFT,
@@ -46,8 +47,8 @@ class Sample:
     cells: pd.DataFrame
 
 
-@dataclass(frozen=True, slots=True)
-class Simulation:
+@dataclass(frozen=True, slots=True, repr=False)
+class Simulation(Brief):
     """The sheets, the genes, the truth, and the samples one by one (`samples()` draws them)."""
 
     plan: Plan

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from scresist.checks import suggestion
+from scresist.results import Brief
 from scresist.study.arms import derive_arms
 from scresist.study.cell_names import check_cell_names
 from scresist.study.design import Contrast, Design
@@ -31,8 +32,8 @@ WORDS = frozenset({
 _CHECKED = frozenset({"best_response", "pfs_months", "pfs_event", "os_months", "os_event"})
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
+@dataclass(frozen=True, slots=True, repr=False)
+class Study(Brief):
     """Everything a run needs to know, checked.
 
     `samples` is indexed by sample (patient, arm, path, `taken`, and the other columns of the sheet; patient columns are
