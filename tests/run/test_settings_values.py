@@ -45,7 +45,9 @@ def cohort(tmp_path_factory):
     text = re.sub(r"\[networks\]\n(bootstraps.*\n)?", "", path.read_text())
     path.write_text(text.rstrip() + "\n" + BASE)
     sheet = pd.read_csv(path.parent / "patients.csv")
-    sheet.assign(progression=sheet["pfs_months"], progression_days=30.4 * sheet["pfs_months"]).to_csv(
+    days = 30.4 * sheet["pfs_months"]
+    sheet = sheet.assign(progression=sheet["pfs_months"], progression_days=days)
+    sheet.to_csv(path.parent / "patients.csv", index=False)
         path.parent / "patients.csv", index=False
     )
     run(read_study(path), path.parent / "whole")
