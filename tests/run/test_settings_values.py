@@ -48,8 +48,6 @@ def cohort(tmp_path_factory):
     days = 30.4 * sheet["pfs_months"]
     sheet = sheet.assign(progression=sheet["pfs_months"], progression_days=days)
     sheet.to_csv(path.parent / "patients.csv", index=False)
-        path.parent / "patients.csv", index=False
-    )
     run(read_study(path), path.parent / "whole")
     return path
 
