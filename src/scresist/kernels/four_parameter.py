@@ -1,0 +1,419 @@
+"""The four-parameter logistic curve: least-squares fits of many curves, shared parameters, areas, crossings, errors.
+
+response = lower + (upper - lower) / (1 + 10 ** (hill * (log10 dose - midpoint))). A dose of zero has the log dose -inf and
+the response `upper`; a positive `hill` falls from `upper` to `lower`. Parameters are ordered lower, upper, hill, midpoint.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+LOWER, UPPER, HILL, MIDPOINT = 0, 1, 2, 3
+LN10 = float(np.log(10.0))
+LOSSES = ("squares", "huber", "cauchy")
+_GRID_MIDPOINTS = 41
+_STARTS = 3
+_ITERATIONS = 500
+
+
+class Curves(NamedTuple):
+    """Fitted curves: `parameters` (curves, 4), loss at the fit, points that were used, and whether the fit converged."""
+
+    parameters: np.ndarray
+    loss: np.ndarray
+    n: np.ndarray
+    converged: np.ndarray
+
+
+class JointFit(NamedTuple):
+    """Parameters of several curves together, sum of the losses, and whether the fit converged."""
+
+    parameters: np.ndarray
+    loss: float
+    converged: bool
+
+
+@njit(cache=True, nogil=True)
+def _share(x: float, hill: float, midpoint: float) -> float:
+    """1 / (1 + 10 ** (hill * (x - midpoint))); 1 at a dose of zero."""
+    if x == -np.inf:
+        return 1.0
+    z = LN10 * hill * (x - midpoint)
+    if z > 700.0:
+        return 0.0
+    return 1.0 / (1.0 + np.exp(z))
+
+
+@njit(cache=True, nogil=True)
+def _weight(r: float, loss: int, scale: float) -> float:
+    """Derivative of the loss by the squared residual."""
+    if loss == 1:
+        return 1.0 if abs(r) <= scale else scale / abs(r)
+    if loss == 2:
+        return 1.0 / (1.0 + (r / scale) ** 2)
+    return 1.0
+
+
+@njit(cache=True, nogil=True)
+def _cost(r: float, loss: int, scale: float) -> float:
+    if loss == 1:
+        return r * r if abs(r) <= scale else 2.0 * scale * abs(r) - scale * scale
+    if loss == 2:
+        return scale * scale * np.log1p((r / scale) ** 2)
+    return r * r
+
+
+@njit(cache=True, nogil=True)
+def _solve(a: np.ndarray, b: np.ndarray, n: int) -> bool:
+    """Solve a symmetric positive system in place by Cholesky: the solution is in `b`; False where it is not positive."""
+    for i in range(n):
+        for j in range(i + 1):
+            s = a[i, j]
+            for k in range(j):
+                s -= a[i, k] * a[j, k]
+            if i == j:
+                if not s > 0.0:
+                    return False
+                a[i, i] = np.sqrt(s)
+            else:
+                a[i, j] = s / a[j, j]
+    for i in range(n):
+        s = b[i]
+        for k in range(i):
+            s -= a[i, k] * b[k]
+        b[i] = s / a[i, i]
+    for i in range(n - 1, -1, -1):
+        s = b[i]
+        for k in range(i + 1, n):
+            s -= a[k, i] * b[k]
+        b[i] = s / a[i, i]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _total(x, y, w, which, theta, loss, scale):  # type: ignore[no-untyped-def]
+    s = 0.0
+    for i in range(x.size):
+        low, up = theta[which[i, 0]], theta[which[i, 1]]
+        f = low + (up - low) * _share(x[i], theta[which[i, 2]], theta[which[i, 3]])
+        s += w[i] * _cost(y[i] - f, loss, scale)
+    return s
+
+
+@njit(cache=True, nogil=True)
+def _descend(x, y, w, which, theta, low, high, loss, scale):  # type: ignore[no-untyped-def]
+    """Levenberg-Marquardt within bounds, in place; parameters that press against a bound are held for a step."""
+    p = theta.size
+    lam, best, quiet = 1e-3, _total(x, y, w, which, theta, loss, scale), 0
+    normal, gradient = np.empty((p, p)), np.empty(p)
+    a, step, trial = np.empty((p, p)), np.empty(p), np.empty(p)
+    free = np.empty(p, np.int64)
+    d = np.empty(4)
+    for _ in range(_ITERATIONS):
+        normal[:] = 0.0
+        gradient[:] = 0.0
+        for i in range(x.size):
+            lo, up, h, e = theta[which[i, 0]], theta[which[i, 1]], theta[which[i, 2]], theta[which[i, 3]]
+            g = _share(x[i], h, e)
+            r = y[i] - lo - (up - lo) * g
+            d[0], d[1] = 1.0 - g, g
+            if x[i] == -np.inf:
+                d[2] = d[3] = 0.0
+            else:
+                slope = -(up - lo) * g * (1.0 - g) * LN10
+                d[2], d[3] = slope * (x[i] - e), -slope * h
+            v = w[i] * _weight(r, loss, scale)
+            for j in range(4):
+                gradient[which[i, j]] += v * d[j] * r
+                for k in range(4):
+                    normal[which[i, j], which[i, k]] += v * d[j] * d[k]
+        n = 0
+        for j in range(p):
+            pressed = (theta[j] <= low[j] and gradient[j] <= 0.0) or (theta[j] >= high[j] and gradient[j] >= 0.0)
+            if not pressed and normal[j, j] > 0.0:
+                free[n] = j
+                n += 1
+        if n == 0:
+            return best, True
+        while True:
+            for j in range(n):
+                step[j] = gradient[free[j]]
+                for k in range(n):
+                    a[j, k] = normal[free[j], free[k]]
+                a[j, j] *= 1.0 + lam
+            solved = _solve(a, step, n)
+            value, moved = np.inf, 0.0
+            if solved:
+                trial[:] = theta
+                for j in range(n):
+                    at = free[j]
+                    trial[at] = min(max(theta[at] + step[j], low[at]), high[at])
+                    moved = max(moved, abs(trial[at] - theta[at]) / (1e-8 + abs(theta[at])))
+                value = _total(x, y, w, which, trial, loss, scale)
+            if solved and value <= best:
+                gain = best - value
+                theta[:] = trial
+                best = value
+                lam = max(lam * 0.2, 1e-15)
+                quiet = quiet + 1 if (gain <= 1e-14 * best and moved < 1e-9) or moved < 1e-13 else 0
+                if quiet >= 2:
+                    return best, True
+                break
+            lam *= 5.0
+            if lam > 1e14:
+                return best, True
+    return best, False
+
+
+@njit(cache=True, nogil=True)
+def _plateaus(y, w, share, low, high, out):  # type: ignore[no-untyped-def]
+    """Best lower and upper plateau within bounds for given shares of the upper one; the sum of squares."""
+    n = y.size
+    gg = g1 = 0.0
+    ss = gy = sy = 0.0
+    for i in range(n):
+        g, s = share[i], 1.0 - share[i]
+        gg += w[i] * g * g
+        g1 += w[i] * g * s
+        ss += w[i] * s * s
+        gy += w[i] * g * y[i]
+        sy += w[i] * s * y[i]
+    best = np.inf
+    det = gg * ss - g1 * g1
+    if low[0] < high[0] and low[1] < high[1] and det > 1e-12 * gg * ss:
+        a, b = (gg * sy - g1 * gy) / det, (ss * gy - g1 * sy) / det
+        if low[0] <= a <= high[0] and low[1] <= b <= high[1]:
+            out[0], out[1] = a, b
+            best = 0.0
+    if best > 0.0:
+        for edge in range(4):
+            if edge < 2:
+                a = low[0] if edge == 0 else high[0]
+                if not np.isfinite(a):
+                    continue
+                b = (gy - a * g1) / gg if gg > 0 else high[1]
+                b = min(max(b, low[1]), high[1])
+            else:
+                b = low[1] if edge == 2 else high[1]
+                if not np.isfinite(b):
+                    continue
+                a = (sy - b * g1) / ss if ss > 1e-300 else b
+                a = min(max(a, low[0]), high[0])
+            value = a * a * ss + 2 * a * b * g1 + b * b * gg - 2 * a * sy - 2 * b * gy
+            if value < best or best == np.inf:
+                best, out[0], out[1] = value, a, b
+    total = 0.0
+    for i in range(n):
+        total += w[i] * (y[i] - out[0] * (1.0 - share[i]) - out[1] * share[i]) ** 2
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _fit_one(x, y, w, low, high, hills, midpoints, loss, scale, theta):  # type: ignore[no-untyped-def]
+    """Best of several descents, from the best midpoints of a grid for each slope."""
+    which = np.empty((x.size, 4), np.int64)
+    for i in range(x.size):
+        for j in range(4):
+            which[i, j] = j
+    starts, values = np.empty((hills.size, 4)), np.full(hills.size, np.inf)
+    share, plateau = np.empty(x.size), np.empty(2)
+    for a in range(hills.size):
+        for m in midpoints:
+            for i in range(x.size):
+                share[i] = _share(x[i], hills[a], m)
+            plateau[:] = np.nan
+            value = _plateaus(y, w, share, low, high, plateau)
+            if value < values[a] and np.isfinite(plateau[0]) and np.isfinite(plateau[1]):
+                values[a] = value
+                starts[a, 0], starts[a, 1], starts[a, 2], starts[a, 3] = plateau[0], plateau[1], hills[a], m
+    best, converged = np.inf, False
+    order = np.argsort(values)
+    for k in range(min(_STARTS, hills.size)):
+        if not np.isfinite(values[order[k]]):
+            break
+        trial = starts[order[k]].copy()
+        value, done = _descend(x, y, w, which, trial, low, high, loss, scale)
+        if value < best - 1e-12 * abs(best) or not np.isfinite(best):
+            best, converged = value, done
+            theta[:] = trial
+    return best, converged
+
+
+@njit(cache=True, nogil=True)
+def _fit_all(x, y, w, low, high, hills, midpoints, loss, scale, parameters, value, used, converged):  # type: ignore[no-untyped-def]
+    for c in range(x.shape[0]):
+        keep = np.empty(x.shape[1], np.int64)
+        n = 0
+        for i in range(x.shape[1]):
+            if not (np.isnan(x[c, i]) or np.isnan(y[c, i])) and w[c, i] > 0.0:
+                keep[n] = i
+                n += 1
+        used[c] = n
+        parameters[c] = np.nan
+        value[c], converged[c] = np.nan, False
+        if n == 0:
+            continue
+        at = keep[:n]
+        best, done = _fit_one(
+            x[c][at], y[c][at], w[c][at], low[c], high[c], hills, midpoints[c], loss, scale, parameters[c]
+        )
+        value[c], converged[c] = best, done
+
+
+def fit_curves(
+    log_dose: np.ndarray,
+    response: np.ndarray,
+    *,
+    low: np.ndarray,
+    high: np.ndarray,
+    weights: np.ndarray | None = None,
+    loss: str = "squares",
+    scale: float = 1.0,
+) -> Curves:
+    """The four-parameter logistic of least loss within bounds, for each of many curves.
+
+    For a grid of slopes and midpoints the best plateaus are known in closed form; the best three starts are followed by
+    Levenberg-Marquardt steps within the bounds.
+
+    Parameters
+    ----------
+    log_dose, response
+        Points of each curve, padded with NaN; a log dose of -inf is a dose of zero. Shape (curves, points).
+    low, high
+        Bounds of lower, upper, hill, midpoint; equal ones fix a parameter. Shape (4,) or (curves, 4).
+    weights
+        Of the points, zero or above. Shape (curves, points).
+    loss
+        `squares`; `huber` and `cauchy` lower the weight of residuals larger than `scale`.
+    scale
+        In the unit of the response.
+
+    References
+    ----------
+    Hill (1910) J Physiol 40:iv; Marquardt (1963) J SIAM 11:431; Huber (1964) Ann Math Stat 35:73.
+    """
+    x, y = np.atleast_2d(np.asarray(log_dose, float)), np.atleast_2d(np.asarray(response, float))
+    n = x.shape[0]
+    low_all = np.ascontiguousarray(np.broadcast_to(np.asarray(low, float), (n, 4)))
+    high_all = np.ascontiguousarray(np.broadcast_to(np.asarray(high, float), (n, 4)))
+    finite = np.where(np.isfinite(x), x, np.nan)
+    with np.errstate(all="ignore"):
+        first = np.where(np.isfinite(finite).any(axis=1), np.nanmin(np.where(np.isnan(finite), np.inf, finite), axis=1), 0.0)
+        last = np.where(np.isfinite(finite).any(axis=1), np.nanmax(np.where(np.isnan(finite), -np.inf, finite), axis=1), 0.0)
+    steps = np.linspace(-0.4, 1.4, _GRID_MIDPOINTS)
+    midpoints = first[:, None] + np.maximum(last - first, 0.5)[:, None] * steps
+    midpoints = np.clip(midpoints, low_all[:, [MIDPOINT]], high_all[:, [MIDPOINT]])
+    hills = np.array([0.15, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
+    inside = hills[(hills >= low_all[:, HILL].max()) & (hills <= high_all[:, HILL].min())]
+    hills = inside if inside.size else np.array([low_all[0, HILL]])
+    out = Curves(np.empty((n, 4)), np.empty(n), np.empty(n, np.int64), np.empty(n, np.bool_))
+    w = np.ones_like(x) if weights is None else np.ascontiguousarray(np.broadcast_to(weights, x.shape), float)
+    _fit_all(np.ascontiguousarray(x), np.ascontiguousarray(y), w, low_all, high_all, hills, midpoints,
+             LOSSES.index(loss), float(scale), *out)  # fmt: skip
+    return out
+
+
+def fit_joint(
+    log_dose: np.ndarray,
+    response: np.ndarray,
+    which: np.ndarray,
+    start: np.ndarray,
+    *,
+    low: np.ndarray,
+    high: np.ndarray,
+    loss: str = "squares",
+    scale: float = 1.0,
+) -> JointFit:
+    """Curves that share some of their parameters, fitted together within bounds from one start.
+
+    Parameters
+    ----------
+    log_dose, response
+        Points of all curves. Shape (points,).
+    which
+        For each point, where its lower, upper, hill and midpoint are in `start`. Shape (points, 4).
+    start, low, high
+        Start and bounds of all parameters. Shape (parameters,).
+    loss, scale
+        As in `fit_curves`.
+    """
+    theta = np.clip(np.asarray(start, float), low, high)
+    x, y = np.ascontiguousarray(log_dose, float), np.ascontiguousarray(response, float)
+    value, done = _descend(x, y, np.ones_like(x), np.ascontiguousarray(which, np.int64), theta,
+                           np.asarray(low, float), np.asarray(high, float), LOSSES.index(loss), float(scale))  # fmt: skip
+    return JointFit(theta, float(value), bool(done))
+
+
+def curve_at(parameters: np.ndarray, log_dose: np.ndarray) -> np.ndarray:
+    """The response of each curve at log doses: shapes (..., 4) and (...,) or (..., points) to the latter."""
+    p = np.asarray(parameters, float)
+    x = np.asarray(log_dose, float)
+    lower, upper, hill, midpoint = (p[..., i] if x.ndim < p.ndim else p[..., i, None] for i in range(4))
+    with np.errstate(invalid="ignore", over="ignore"):
+        z = LN10 * hill * (x - midpoint)
+        share = np.where(np.isneginf(x), 1.0, 1.0 / (1.0 + np.exp(np.minimum(z, 700.0))))
+    return lower + (upper - lower) * share
+
+
+def crossing(parameters: np.ndarray, level: float | np.ndarray) -> np.ndarray:
+    """Log10 dose at which a curve crosses a level of the response; NaN where it never does. Shape (...,)."""
+    p = np.asarray(parameters, float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (level - p[..., LOWER]) / (p[..., UPPER] - p[..., LOWER])
+        inside = (share > 0) & (share < 1) & (p[..., HILL] != 0)
+        return np.where(inside, p[..., MIDPOINT] + np.log(1.0 / share - 1.0) / (LN10 * p[..., HILL]), np.nan)
+
+
+def mean_response(parameters: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Mean of each curve over log10 dose between two log doses, in closed form. Shape (...,)."""
+    lower, upper, hill, midpoint = np.moveaxis(np.asarray(parameters, float), -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        softened = [np.logaddexp(0.0, LN10 * hill * (edge - midpoint)) for edge in (first, last)]
+        share = 1.0 - (softened[1] - softened[0]) / (LN10 * hill * (last - first))
+    share = np.where(np.abs(hill) < 1e-9, 0.5, share)
+    return lower + (upper - lower) * share
+
+
+def information(
+    log_dose: np.ndarray, response: np.ndarray, parameters: np.ndarray, *, expected: bool = False
+) -> np.ndarray:
+    """Half the second derivative of the sum of squares of one curve by its parameters. Shape (4, 4).
+
+    Parameters
+    ----------
+    log_dose, response
+        Points of the curve. Shape (points,).
+    parameters
+        lower, upper, hill, midpoint.
+    expected
+        Leaves out the part that multiplies the residuals (Gauss-Newton).
+    """
+    lower, upper, hill, midpoint = parameters
+    zero = np.isneginf(log_dose)
+    x = np.where(zero, midpoint, log_dose)
+    with np.errstate(over="ignore"):
+        g = np.where(zero, 1.0, 1.0 / (1.0 + np.exp(np.minimum(LN10 * hill * (x - midpoint), 700.0))))
+    spread = g * (1 - g)
+    z = np.stack([LN10 * (x - midpoint), np.full_like(x, -LN10 * hill)])
+    jacobian = np.stack([1 - g, g, *(-(upper - lower) * spread * z)])
+    out = jacobian @ jacobian.T
+    if expected:
+        return out
+    residual = response - (lower + (upper - lower) * g)
+    second = np.zeros((4, 4, x.size))
+    for i in range(2):
+        second[LOWER, 2 + i] = second[2 + i, LOWER] = spread * z[i]
+        second[UPPER, 2 + i] = second[2 + i, UPPER] = -spread * z[i]
+        for j in range(2):
+            mixed = np.where(zero, 0.0, -LN10) if i != j else 0.0
+            second[2 + i, 2 + j] = (upper - lower) * (spread * (1 - 2 * g) * z[i] * z[j] - spread * mixed)
+    return out - second @ residual
+
+
+def crossing_gradient(parameters: np.ndarray, level: float) -> np.ndarray:
+    """Derivative of the log10 dose of a crossing by lower, upper, hill and midpoint. Shape (4,)."""
+    lower, upper, hill, _ = parameters
+    scale = 1.0 / (LN10 * hill)
+    ratio = (upper - level) / (level - lower)
+    return np.array([scale / (level - lower), scale / (upper - level), -np.log(ratio) * scale / hill, 1.0])
