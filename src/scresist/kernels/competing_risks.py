@@ -173,7 +173,7 @@ def _robust(
     other = (status != 0) & (status != cause)
     psi = np.zeros((n, p))
     for u in censored:
-        behind, late = other & (time < u), at > u
+        behind, late = other & (time < u), at >= u
         pull = np.einsum(
             "ti,t,i,tij->j", weight[late][:, behind], step[late], risk[behind],
             z[behind][None] - mean[late][:, None, :],
