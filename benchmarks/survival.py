@@ -87,8 +87,8 @@ def nulls(rng: np.random.Generator, cohorts: int, features: int) -> pd.DataFrame
 def circular(rng: np.random.Generator, studies: int, genes: int) -> pd.DataFrame:
     """Arms that are the halves of PFS, nothing else differs: the share of studies with a survival claim.
 
-    `supported` asks the verdict of a run at its plain level. `unmarked` is the same without the mark that the arms are a
-    function of the endpoint; `old way` has q over the 50 genes with the smallest p between the arms.
+    `supported` asks the verdict of a run at its plain level. `unmarked` is the same without the mark that the arms are
+    a function of the endpoint; `old way` has q over the 50 genes with the smallest p between the arms.
     """
     rows = []
     for n in (16, 24, 40):
@@ -107,9 +107,7 @@ def circular(rng: np.random.Generator, studies: int, genes: int) -> pd.DataFrame
             )
             found["unmarked"].append(any(verdict(evidence_of(r)).verdict == SUPPORTED for r in records))
             first = np.argsort(stats.ttest_ind(values[arm == "short"], values[arm == "long"]).pvalue)[:50]
-            found["old way"].append(
-                bool((benjamini_hochberg(table["p_value"].to_numpy()[first]) < 0.05).any())
-            )
+            found["old way"].append(bool((benjamini_hochberg(table["p_value"].to_numpy()[first]) < 0.05).any()))
         rows.append({"patients": n, "studies": studies, "genes": genes, **{k: np.mean(v) for k, v in found.items()}})
         print(rows[-1], flush=True)
     return pd.DataFrame(rows)
