@@ -105,8 +105,8 @@ def register_claims(
     results
         Tables by kind: candidates, expression, modules, composition, signatures, communication, module resistance,
         gene resistance, survival, response; any other name is taken as values that differ between arms. Columns as
-        their functions give them. Candidates have a verdict already; a column `doubts` gives in words what may explain a
-        finding, which is then not supported.
+        their functions give them. Candidates have a verdict already; a column `doubts` gives in words what may explain
+        a finding, which is then not supported.
     design
         Arms, contrasts, sheet of samples.
         What its contrasts can show are the first claims.
