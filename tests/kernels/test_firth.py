@@ -9,6 +9,7 @@ from scresist.kernels.competing_risks import cumulative_incidence, fine_gray
 from scresist.kernels.cox import cox_regression
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.cut_points import log_rank_scores
+from scresist.kernels.gray_test import gray_test
 from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_scores
 from scresist.kernels.logistic import exact_two_by_two, firth_logistic, roc_area
 from scresist.kernels.restricted_mean import follow_up, median_limits, restricted_mean_difference
@@ -100,8 +101,36 @@ def test_incidence_and_fine_gray_match_cmprsk():
         if fit.reason:
             continue
         np.testing.assert_allclose(fit.coef, own["coef"], rtol=1e-6, atol=1e-8)
-        # With tied times the part of the variance that comes from the weights differs in the third digit.
-        np.testing.assert_allclose(fit.se, own["se"], rtol=0.02 if d["time"].duplicated().any() else 1e-6)
+        np.testing.assert_allclose(fit.se, own["se"], rtol=1e-6)
+
+
+@needs_shared
+def test_grays_test_matches_cmprsk():
+    data = sets("in_competing_sets")
+    for r in read("cuminc_gray").itertuples():
+        d = data[r.set]
+        strata = d["block"].to_numpy() if r.stratified else None
+        test = gray_test(d["time"], d["status"], d["group"].to_numpy(), int(r.cause), rho=float(r.rho), strata=strata)
+        np.testing.assert_allclose([test.statistic, test.p_value, test.df], [r.stat, r.pv, r.df], rtol=1e-6)
+
+
+def test_grays_test_keeps_its_level_and_knows_no_names():
+    rng = np.random.default_rng(8)
+    p = []
+    for _ in range(400):
+        time, status = np.ceil(8 * rng.exponential(size=50)), rng.choice(3, 50, p=[0.3, 0.4, 0.3])
+        group = rng.integers(0, 2, 50)
+        p.append(gray_test(time, status, group, 1).p_value)
+    assert 0.02 < np.mean(np.array(p) < 0.05) < 0.085  # 2.7 standard errors
+    order = rng.permutation(50)
+    one = gray_test(time, status, group, 1)
+    other = gray_test(time[order], status[order], np.array(["z", "a"])[group[order]], 1)
+    np.testing.assert_allclose(other.statistic, one.statistic)
+    assert np.isnan(gray_test(time, status, np.zeros(50), 1).p_value)
+    assert np.isnan(gray_test(time, np.zeros(50, int), group, 1).p_value)
+    # Groups with the same patients do not differ.
+    same = gray_test(np.tile(time, 2), np.tile(status, 2), np.repeat([0, 1], 50), 1)
+    np.testing.assert_allclose(same.statistic, 0, atol=1e-12)
 
 
 @needs_shared

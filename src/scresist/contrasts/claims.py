@@ -12,6 +12,7 @@ from scresist.contrasts.families import family_names, primary_sentence, study_le
 from scresist.contrasts.sentences import (
     about_arms,
     about_hazard,
+    about_odds,
     about_replication,
     about_resistance,
     feature_of,
@@ -103,9 +104,9 @@ def register_claims(
     ----------
     results
         Tables by kind: candidates, expression, modules, composition, signatures, communication, module resistance,
-        gene resistance, survival; any other name is taken as values that differ between arms. Columns as their
-        functions give them. Candidates have a verdict already; a column `doubts` gives in words what may explain a
-        finding, which is then not supported.
+        gene resistance, survival, response; any other name is taken as values that differ between arms. Columns as
+        their functions give them. Candidates have a verdict already; a column `doubts` gives in words what may explain
+        a finding, which is then not supported.
     design
         Arms, contrasts, sheet of samples.
         What its contrasts can show are the first claims.
@@ -170,6 +171,8 @@ def _records(table: pd.DataFrame) -> list[dict[str, object]]:
 def _chosen(kind: str, table: pd.DataFrame, top: int, keep: frozenset[str]) -> Sequence[int]:
     """Rows that become claims: the first of each contrast (or method) and level, and the features of `keep`."""
     group = [c for c in ("contrast", "method", "level", "step") if c in table.columns]
+    if kind == "response":
+        group = ["endpoint"]
     by = "rank" if "rank" in table else "p_value"
     ordered = table.sort_values(by, kind="stable", na_position="last")
     if kind in ALL_ROWS:
@@ -207,6 +210,9 @@ def _claim(kind: str, row: Row, design: Design, judge: Judge) -> dict[str, objec
     if "hr" in row and "n_test" not in row:
         claim |= {"statement": about_hazard(row), "effect": number(row["hr"]), "test": row.get("method", ""),
                   "n": f"{row['n']} patients, {row['events']} events"}  # fmt: skip
+    elif "odds_ratio" in row:
+        claim |= {"statement": about_odds(row), "effect": number(row["odds_ratio"]), "test": row.get("method", ""),
+                  "n": f"{row['n']} patients"}  # fmt: skip
     elif "difference" in row:
         claim |= {"statement": about_resistance(row), "effect": number(row["difference"]), "n": sizes(row),
                   "test": "one model of all arms", "contrast": "acquired less primary"}  # fmt: skip

@@ -133,6 +133,19 @@ def about_hazard(row: Row) -> str:
     return f"Higher {feature} goes with {way} {row.get('endpoint')} (hazard ratio {unit} {hr:.2f}{interval})."
 
 
+def about_odds(row: Row) -> str:
+    """An odds ratio of a response, of benefit or of a better category."""
+    _, feature = feature_of(row)
+    ratio, outcome = number(row.get("odds_ratio")), str(row.get("endpoint"))
+    better = "a better best response" if outcome == "best response" else outcome
+    if np.isnan(number(row.get("p_value"))):
+        return f"Whether {feature} goes with {better} could not be tested."
+    if np.isnan(ratio):
+        return f"{feature} does not go with {better} in either direction."
+    often = "more" if ratio > 1 else "less"
+    return f"Higher {feature} goes with {better} {often} often (odds ratio per SD {size(ratio, row)})."
+
+
 def sizes(row: Row) -> str:
     """Patients per side, and how many are in both."""
     if "n_primary" in row:

@@ -9,6 +9,7 @@ from scipy import stats
 from scresist.kernels.cox_likelihood import CoxData, _limit, _maximise, cox_data, derivatives, ordered
 
 PLAIN, FIRTH, CALIBRATED = 0, 1, 2
+_THREADED = 32  # features from which they are fitted in threads
 CONSTANT, NOT_CONVERGED, NO_EVENT = (
     "the same value in every patient",
     "the patients at risk at the events do not differ enough",
@@ -107,8 +108,10 @@ def scan_cox(
     fall = float(stats.chi2.ppf(level, 1))
     reach = float(stats.chi2.isf(permute_below, 1)) if permute_below < 1 else -1.0
     out = np.full((features, 8), np.nan)
-    _scan(x, fitted, z, usable, draws, data.stratum, data.time, data.died, data.entry, data.truncated, data.efron,
-          mode, fall, reach, limits, out)  # fmt: skip
+    # Starting threads costs more than a few fits.
+    scan = _scan if features >= _THREADED else _scan_serial
+    scan(x, fitted, z, usable, draws, data.stratum, data.time, data.died, data.entry, data.truncated, data.efron,
+         mode, fall, reach, limits, out)  # fmt: skip
     coef, se, low, high, ratio, scale, how, above = out.T
     failed = ~np.isfinite(ratio)
     p_value = stats.chi2.sf(np.maximum(ratio, 0.0) / scale, 1)
@@ -214,6 +217,9 @@ def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ef
         out[k, 5] = scale
         out[k, 6] = how
         out[k, 7] = above
+
+
+_scan_serial = njit(cache=True, nogil=True)(_scan.py_func)
 
 
 @njit(cache=True, nogil=True)

@@ -48,14 +48,112 @@ def _numbers_at_risk(table: pd.DataFrame, ax: "Axes") -> None:
     ax.text(-0.1, -0.19, "at risk", transform=ax.transAxes, ha="right", fontsize=7)
 
 
-def hazard_ratios(table: pd.DataFrame, ax: "Axes", *, label: str = "feature") -> None:
-    """Hazard ratios with their intervals on a log scale, one line a row."""
+def hazard_ratios(table: pd.DataFrame, ax: "Axes", *, label: str = "feature", sizes: str = "") -> None:
+    """Hazard ratios with their intervals on a log scale, one line a row.
+
+    Rows whose `cohort` begins with "all cohorts" are diamonds. `sizes` names a column of text to the right of each row.
+    """
     require_columns(table, [label, "hr", "ci_low", "ci_high"], "the table of hazard ratios")
     place = np.arange(len(table))[::-1]
-    bounded = table["ci_low"].notna().to_numpy()
+    bounded = np.isfinite(table[["ci_low", "ci_high"]].to_numpy(float)).all(axis=1)
+    pooled = np.zeros(len(table), bool)
+    if "cohort" in table:
+        pooled = table["cohort"].astype(str).str.startswith("all cohorts").to_numpy()
+    # An interval of two cohorts may reach far beyond all others: the axis shows the rest, an arrow that it goes on.
+    single = table[bounded & ~pooled] if (bounded & ~pooled).any() else table[bounded]
+    ends = np.log(np.r_[single["ci_low"], single["ci_high"], table["hr"].dropna()].astype(float))
+    ends = ends[np.isfinite(ends)]
+    reach = max(float(np.abs(ends).max(initial=0.2)) * 1.15, 0.2)
+    lowest, highest = np.exp(-reach), np.exp(reach)
     ax.axvline(1, color="#888888", linewidth=0.8)
-    ax.hlines(place[bounded], table["ci_low"][bounded], table["ci_high"][bounded], color="#444444", linewidth=1.2)
-    ax.scatter(table["hr"], place, color="#b2182b", s=28, zorder=3)
+    low, high = table["ci_low"].to_numpy(float), table["ci_high"].to_numpy(float)
+    ax.hlines(
+        place[bounded], np.maximum(low[bounded], lowest), np.minimum(high[bounded], highest), color="#444444",
+        linewidth=1.2,
+    )  # fmt: skip
+    for beyond, edge, mark in ((low < lowest, lowest, "<"), (high > highest, highest, ">")):
+        ax.plot(np.full((beyond & bounded).sum(), edge), place[beyond & bounded], mark, color="#444444", markersize=4)
+    for kind, mark, colour in ((~pooled, "o", "#b2182b"), (pooled, "D", "#2166ac")):
+        ax.scatter(table["hr"][kind], place[kind], color=colour, marker=mark, s=28, zorder=3)
     ax.set_xscale("log")
+    ax.set_xlim(lowest / 1.05, highest * 1.05)
+    ax.set_ylim(-0.7, len(table) - 0.3)
+    ticks = [t for t in (0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 5, 10) if lowest <= t <= highest]
+    if reach > 1:
+        ticks = [t for t in ticks if t not in (0.67, 0.8, 1.25, 1.5)]
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ax.minorticks_off()
     ax.set_yticks(place, table[label].astype(str))
     ax.set_xlabel("hazard ratio per SD, 95 % interval")
+    for y, words in zip(place, table[sizes], strict=True) if sizes else ():
+        ax.text(1.02, y, str(words), transform=ax.get_yaxis_transform(), va="center", fontsize=7)
+
+
+def adjusted(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") -> None:
+    """Curves of both groups of one feature, had both the covariates of all patients (rows of `survival_adjusted`)."""
+    require_columns(table, ["group", "time", "survival", "ci_low", "ci_high"], "the table of adjusted curves")
+    for colour, (group, rows) in zip(_COLOURS, table.groupby("group", sort=True), strict=False):
+        time = np.r_[0, rows["time"]]
+        label = f"{group} ({rows['n'].iloc[0]} patients, {rows['events'].iloc[0]} events)"
+        ax.step(time, np.r_[1, rows["survival"]], where="post", color=colour, label=label)
+        low, high = (np.r_[1, rows[c]] for c in ("ci_low", "ci_high"))
+        ax.fill_between(time, low, high, step="post", color=colour, alpha=0.15, linewidth=0)
+    ax.set_ylim(0, 1.02)
+    ax.set_xlim(left=0)
+    ax.set_xlabel(time_label)
+    ax.set_ylabel("share free, adjusted")
+    ax.legend(fontsize=7, frameon=False)
+
+
+def incidence(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") -> None:
+    """Cumulative incidence of both causes in the groups of one feature (rows of `survival_incidence`)."""
+    require_columns(table, ["group", "cause", "time", "incidence", "p_permutation"], "the table of incidences")
+    for colour, (group, own) in zip(_COLOURS, table.groupby("group", sort=True), strict=False):
+        for cause, rows in own.groupby("cause", sort=True):
+            style = "-" if cause == "event" else ":"
+            label = f"{group}, {cause} ({rows['events'].iloc[0]} of {rows['n'].iloc[0]})"
+            ax.step(np.r_[0, rows["time"]], np.r_[0, rows["incidence"]], style, where="post", color=colour, label=label)
+    ax.set_ylim(0, 1.02)
+    ax.set_xlim(left=0)
+    ax.set_xlabel(time_label)
+    ax.set_ylabel("cumulative incidence")
+    p = table.loc[table["cause"] == "event", "p_permutation"].iloc[0]
+    ax.set_title(f"p = {p:.2g} (Gray, event, by permutation)", fontsize=9)
+    ax.legend(fontsize=7, frameon=False)
+
+
+def form_curve(table: pd.DataFrame, ax: "Axes") -> None:
+    """The hazard ratio against the median of one feature along its values (rows of `survival_form_curves`)."""
+    require_columns(table, ["value", "hr", "ci_low", "ci_high", "feature"], "the table of spline curves")
+    ax.axhline(1, color="#888888", linewidth=0.8)
+    ax.plot(table["value"], table["hr"], color=_COLOURS[0])
+    ax.fill_between(table["value"], table["ci_low"], table["ci_high"], color=_COLOURS[0], alpha=0.15, linewidth=0)
+    ax.set_yscale("log")
+    ax.set_xlabel(str(table["feature"].iloc[0]))
+    ax.set_ylabel("hazard ratio against the median")
+
+
+def decision_curve(table: pd.DataFrame, ax: "Axes") -> None:
+    """Net benefit of the score by threshold of risk, beside treating all and none (rows of `survival_decision`)."""
+    require_columns(table, ["threshold", "net_benefit", "ci_low", "ci_high", "benefit_all"], "the table of net benefit")
+    ax.plot(table["threshold"], table["net_benefit"], color=_COLOURS[0], label="score")
+    ax.fill_between(table["threshold"], table["ci_low"], table["ci_high"], color=_COLOURS[0], alpha=0.15, linewidth=0)
+    ax.plot(table["threshold"], table["benefit_all"], color=_COLOURS[1], linestyle="--", label="treat all")
+    ax.axhline(0, color="#888888", linewidth=0.8, label="treat none")
+    top = max(float(table["ci_high"].max()), float(table["benefit_all"].max()), 0.05)
+    ax.set_ylim(-0.25 * top, 1.05 * top)
+    ax.set_xlabel("risk from which a patient would be treated")
+    ax.set_ylabel("net benefit per patient")
+    ax.legend(fontsize=7, frameon=False)
+
+
+def calibration(table: pd.DataFrame, ax: "Axes") -> None:
+    """Predicted beside observed risk in thirds of the patients (rows of `survival_calibration`)."""
+    require_columns(table, ["predicted", "observed", "ci_low", "ci_high"], "the table of calibration")
+    ax.plot([0, 1], [0, 1], color="#888888", linewidth=0.8)
+    ax.vlines(table["predicted"], table["ci_low"], table["ci_high"], color="#444444", linewidth=1.2)
+    ax.scatter(table["predicted"], table["observed"], color="#b2182b", s=28, zorder=3)
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1)
+    ax.set_xlabel("predicted risk")
+    ax.set_ylabel("observed risk")

@@ -33,14 +33,21 @@ def survival(folder: Folder) -> Section | None:
         "n", "events", "covariates", "stratified_by", "method", "zph_p", "form_p", "why",
     ])]  # fmt: skip
     blocks += _more(folder)
-    if len(folder.table("survival_response")):
-        blocks.append(text("Best response is in tables/survival_response.csv: its tests are no claims of this study."))
+    responses = folder.claimed("survival_response")
+    if len(responses):
+        blocks += [heading("Best response"), table(
+            responses.sort_values("p_value", kind="stable", na_position="last").head(40), "survival_response", [
+                "feature", "endpoint", "verdict", "odds_ratio", "ci_low", "ci_high", "p_value", "p_permutation",
+                "p_floor", "q_value", "n", "events", "method", "exact_odds_ratio", "exact_p", "auc", "auc_low",
+                "auc_high", "why"])]  # fmt: skip
     blocks += [bullets(folder.notes("survival"))] if folder.notes("survival") else []
     lead = (
         "Continuous values first, every tested gene and every module, signature and share in one family; a value "
         "measured at progression is not used, because it cannot predict that progression. Progression is seen at scans "
-        "only: its time is taken as exact, which is a limit."
-    )
+        "only: its time is taken as exact, which is a limit"
+        + (". How far it matters is below." if len(folder.table("survival_scans")) else
+           "; with scan_interval or last_scan in [survival] the page shows how far it matters.")
+    )  # fmt: skip
     return Section("survival", "Survival", lead, blocks)
 
 
@@ -52,37 +59,98 @@ def _more(folder: Folder) -> list[dict[str, Any]]:
             "feature", "endpoint", "cut", "cut_how", "n_low", "n_high", "events", "hr", "p_permutation",
             "p_combo", "cut_low", "cut_high", "median_low", "median_high", "horizon", "mean_difference", "ci_low",
             "ci_high", "mean_p", "reason"]),
+        ("survival_forms", "Curved effects, and effects that change with time", [
+            "feature", "endpoint", "events", "form_p", "hr_low", "hr_high", "change_p", "early_time", "hr_early",
+            "early_low", "early_high", "late_time", "hr_late", "late_low", "late_high", "reason"]),
+        ("survival_scans", "Events between scans", [
+            "feature", "endpoint", "events", "width", "hr", "p_value", "hr_middle", "hr_left", "hr_imputed", "ci_low",
+            "ci_high", "p_imputed", "interval_hr", "reason"]),
         ("survival_competing", "Beside a competing event", [
-            "feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "n", "events", "competing_events", "reason"]),
+            "feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "p_permutation", "n", "events",
+            "competing_events", "reason"]),
         ("survival_scores", "A score of several features, cross-validated", [
             "endpoint", "n", "events", "concordance", "ci_low", "ci_high", "apparent", "optimism", "slope", "n_genes",
             "reason"]),
+        ("survival_calibration", "Its predicted and observed risk", [
+            "endpoint", "horizon", "third", "n", "events", "predicted", "observed", "ci_low", "ci_high"]),
     ):  # fmt: skip
         made = folder.table(name)
         if len(made):
             by = "p_value" if "p_value" in made else made.columns[0]
             ordered = made.sort_values(by, kind="stable", na_position="last").head(40)
-            blocks += [heading(title), table(ordered, name, columns)]
-    cohorts = folder.table("validation_bulk")
-    if len(cohorts):
-        first = list(dict.fromkeys(cohorts["feature"]))[:FOREST]
-        rows = cohorts[cohorts["feature"].isin(first) & cohorts["hr"].notna()]
-        rows = rows.assign(label=rows["feature"] + ", " + rows["cohort"])
-        rows = rows.sort_values(["feature", "cohort"], kind="stable")
-        blocks.append(heading("External cohorts"))
-        if len(rows):
-            figure, axes = new_axes(5.2, 0.9 + 0.22 * len(rows))
-            draw.hazard_ratios(rows, axes, label="label")
-            blocks.append(figures([(to_svg(figure), "Hazard ratios per SD in the external cohorts and over all.")]))
-        blocks += [table(cohorts, "validation_bulk", [
-            "cohort", "feature", "hr", "ci_low", "ci_high", "p_value", "p_one_sided", "q_value", "n", "events",
-            "genes_found", "discovery_hr", "same_direction", "cut_share", "cut_hr", "heterogeneity", "i_squared",
-            "reason",
-        ])]  # fmt: skip
+            blocks.append(heading(title))
+            blocks += [figures(drawn)] if (drawn := _drawn(folder, name)) else []
+            blocks.append(table(ordered, name, columns))
+    blocks += _cohorts(folder)
     items = folder.table("remark")
     if len(items):
         blocks += [heading("REMARK"), table(items, "remark", ["item", "topic", "text", "filled"])]
     return blocks
+
+
+def _cohorts(folder: Folder) -> list[dict[str, Any]]:
+    """Forest plot and table of the external cohorts."""
+    cohorts = folder.table("validation_bulk")
+    if not len(cohorts):
+        return []
+    blocks: list[dict[str, Any]] = [heading("External cohorts")]
+    first = list(dict.fromkeys(cohorts["feature"]))[:FOREST]
+    own = cohorts[cohorts["feature"].isin(first) & cohorts["hr"].notna()]
+    # In the order of the features, each with its cohorts and then what they show together.
+    rows = own.assign(place=own["feature"].map({f: k for k, f in enumerate(first)})).sort_values("place", kind="stable")
+    if len(rows):
+        label = rows["feature"].astype(str) + ", " + rows["cohort"].astype(str)
+        sizes = [f"{r['n']:.0f} patients, {r['events']:.0f} events" if r["n"] == r["n"] else "" for r in
+                 rows.to_dict("records")]  # fmt: skip
+        figure, axes = new_axes(5.2, 0.9 + 0.22 * len(rows))
+        draw.hazard_ratios(rows.assign(label=label, size=sizes), axes, label="label", sizes="size")
+        caption = (
+            "Hazard ratios per SD in the external cohorts (circles) and over all (diamonds: random effects, then the "
+            "fixed effect). The direction found here is in the table; an arrow marks an interval that goes on."
+        )
+        blocks.append(figures([(to_svg(figure), caption)]))
+    return [*blocks, table(cohorts, "validation_bulk", [
+        "cohort", "feature", "hr", "ci_low", "ci_high", "p_value", "p_one_sided", "q_value", "n", "events",
+        "genes_found", "discovery_hr", "same_direction", "cut_share", "cut_hr", "heterogeneity", "cochran_q",
+        "i_squared", "tau_squared", "reason",
+    ])]  # fmt: skip
+
+
+def _drawn(folder: Folder, name: str) -> list[tuple[str, str]]:
+    """Drawings and captions that stand above a table."""
+    made = []
+    units = folder.table("survival_endpoints").set_index("endpoint")["unit"].to_dict()
+    if name == "survival_forms":
+        lines = folder.table("survival_form_curves")
+        for (feature, endpoint), rows in lines.groupby(["feature", "endpoint"], sort=False) if len(lines) else ():
+            figure, axes = new_axes(3.4, 2.8)
+            draw.form_curve(rows, axes)
+            made.append((to_svg(figure), f"{feature}, {endpoint}: natural spline with pointwise 95 % limits."))
+    elif name == "survival_competing":
+        lines = folder.table("survival_incidence")
+        lines = lines[lines["group"] != "all"] if len(lines) else lines
+        for (feature, endpoint), rows in lines.groupby(["feature", "endpoint"], sort=False) if len(lines) else ():
+            figure, axes = new_axes(4.2, 3.2)
+            draw.incidence(rows, axes, time_label=str(units.get(endpoint, "time")))
+            made.append((to_svg(figure), f"{feature}, {endpoint}: Aalen-Johansen, high against low values."))
+    elif name == "survival_groups":
+        lines = folder.table("survival_adjusted")
+        for (feature, endpoint), rows in lines.groupby(["feature", "endpoint"], sort=False) if len(lines) else ():
+            figure, axes = new_axes(4.2, 3.2)
+            draw.adjusted(rows, axes, time_label=str(units.get(endpoint, "time")))
+            made.append((to_svg(figure), f"{feature}, {endpoint}: adjusted for the covariates, bootstrap limits."))
+    elif name in ("survival_scores", "survival_calibration"):
+        plot, source = (
+            (draw.decision_curve, "survival_decision") if name == "survival_scores" else
+            (draw.calibration, "survival_calibration")
+        )  # fmt: skip
+        lines = folder.table(source)
+        for endpoint, rows in lines.groupby("endpoint", sort=False) if len(lines) else ():
+            figure, axes = new_axes(3.6, 3.0)
+            plot(rows, axes)
+            horizon = f"risk of {endpoint} by {rows['horizon'].iloc[0]:.3g} {units.get(endpoint, '')}"
+            made.append((to_svg(figure), f"Cross-validated {horizon}."))
+    return made[: DRAWN * 2]
 
 
 def _curves(folder: Folder) -> list[tuple[str, str]]:

@@ -35,7 +35,7 @@ def check_endpoints(
     for endpoint in endpoints:
         named: dict[str, list[str | None]] = {
             "time": [endpoint.time], "event": [endpoint.event], "covariates": [*endpoint.covariates],
-            "strata": [endpoint.strata], "competing": [endpoint.competing],
+            "strata": [endpoint.strata], "competing": [endpoint.competing], "last_scan": [endpoint.last_scan],
         }  # fmt: skip
         for key, columns in named.items():
             for column in columns:
@@ -46,6 +46,19 @@ def check_endpoints(
                     )  # fmt: skip
         if endpoint.time in patients:
             _check_unit(patients, endpoint, file, problems)
+        if endpoint.last_scan and {endpoint.last_scan, endpoint.time} <= set(patients.columns):
+            _check_scans(patients, endpoint, endpoint.last_scan, file, problems)
+
+
+def _check_scans(patients: pd.DataFrame, endpoint: SurvivalSection, column: str, file: str, problems: Problems) -> None:
+    """A scan without the event that is later than the event."""
+    scan, time = numeric(patients, column), numeric(patients, endpoint.time)
+    for place in patients.index[(scan > time) | (scan < 0)]:
+        problems.error(
+            file, f"the last scan without the event must be between 0 and {endpoint.time}",
+            "give the time of the last scan that did not see the event", row=int(patients[LINE][place]), column=column,
+            value=float(scan[place]),
+        )  # fmt: skip
 
 
 def _check_unit(patients: pd.DataFrame, endpoint: SurvivalSection, file: str, problems: Problems) -> None:

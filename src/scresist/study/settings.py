@@ -72,6 +72,8 @@ class SurvivalSection(_Section):
     measured_in: list[str] | None = None
     competing: str | None = None
     horizon: float | None = Field(default=None, gt=0)
+    scan_interval: float | None = Field(default=None, gt=0)
+    last_scan: str | None = None  # a column: time of the last scan without the event
     cut: Literal["median", "best"] | float = "median"
 
     @property
@@ -82,7 +84,7 @@ class SurvivalSection(_Section):
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the patient sheet that the endpoint reads."""
-        more = [c for c in (self.strata, self.competing) if c]
+        more = [c for c in (self.strata, self.competing, self.last_scan) if c]
         return (self.time, self.event, *self.covariates, *more)
 
 

@@ -12,11 +12,12 @@ from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
 
-ALL = "all cohorts"
+ALL, FIXED = "all cohorts", "all cohorts, fixed effect"
+PER_PARAMETER, DRAWS = 40, 999  # events below which the statistic is calibrated by permutation, as in `models`
 _COLUMNS = (
     "cohort", "feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "q_value", "n", "events", "genes_found",
-    "genes", "discovery_hr", "same_direction", "p_one_sided", "cut_share", "cut_hr", "heterogeneity", "i_squared",
-    "reason",
+    "genes", "discovery_hr", "same_direction", "p_one_sided", "cut_share", "cut_hr", "heterogeneity", "cochran_q",
+    "i_squared", "tau_squared", "reason",
 )  # fmt: skip
 
 
@@ -84,7 +85,9 @@ def external_cohorts(
     Returns
     -------
     Result whose table has one row per cohort and feature, and per feature one of `all cohorts` (random effects, limits
-    by Hartung and Knapp) with Cochran's test and I squared. `p_one_sided` is the test in the direction of the discovery
+    by Hartung and Knapp) with Cochran's Q and its test, I squared and tau squared, and one of `all cohorts, fixed
+    effect` (inverse variances). A cohort with fewer than 40 events has its statistic calibrated by permutation, as in
+    `survival.cox`. `p_one_sided` is the test in the direction of the discovery
     cohort. q-values are over the features of a cohort.
 
     References
@@ -119,12 +122,17 @@ def external_cohorts(
                     "events": int(e[usable].sum()), "reason": ""}  # fmt: skip
             first = discovery.loc[feature] if feature in discovery.index else pd.Series(dtype=float)
             rows.append(base | _one(z.loc[there].mean(axis=0).to_numpy(), t[usable], e[usable], first, logs[feature]))
-    rows += [_pooled(feature, logs[feature], endpoint or time) for feature in features if len(logs[feature]) > 1]
+    for feature in features:
+        if len(logs[feature]) > 1:
+            first = discovery.loc[feature] if feature in discovery.index else pd.Series(dtype=float)
+            rows += _pooled(feature, logs[feature], endpoint or time, float(first.get("hr", np.nan)))
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     table["q_value"] = np.nan
     for _, own in table.groupby("cohort"):
         table.loc[own.index, "q_value"] = benjamini_hochberg(own["p_value"].to_numpy(float))
-    return Result(table, "Cox per SD in external cohorts, random effects", {"time": time, "event": event}, tuple(notes))
+    return Result(
+        table, "Cox per SD in external cohorts, random and fixed effects", {"time": time, "event": event}, tuple(notes)
+    )
 
 
 def _one(
@@ -135,7 +143,11 @@ def _one(
     if not np.isfinite(score).all() or score.size < 4:
         return out | {"reason": "the cohort has none of its genes"}
     x = score / score.std(ddof=1)
-    fit = scan_cox(time, event, x[:, None])
+    few = event.sum() < PER_PARAMETER
+    fit = scan_cox(
+        time, event, x[:, None], firth=True if few else None, permutations=DRAWS if few else 0,
+        rng=np.random.default_rng(1) if few else None,
+    )  # fmt: skip
     if fit.reason[0]:
         return out | {"reason": fit.reason[0]}
     coef, p = float(fit.coef[0]), float(fit.p_value[0])
@@ -151,20 +163,31 @@ def _one(
     return out
 
 
-def _pooled(feature: str, logs: list[tuple[float, float]], endpoint: str) -> dict[str, object]:
+def _pooled(feature: str, logs: list[tuple[float, float]], endpoint: str, first: float) -> list[dict[str, object]]:
+    """Random effects, then the fixed effect."""
     effect, se = np.array(logs).T
     weight = 1 / se**2
-    fixed = np.sum(weight * effect) / weight.sum()
+    fixed = float(np.sum(weight * effect) / weight.sum())
     q, df = float(np.sum(weight * (effect - fixed) ** 2)), len(effect) - 1
     between = max((q - df) / (weight.sum() - np.sum(weight**2) / weight.sum()), 0.0)
     w = 1 / (se**2 + between)
     mean = float(np.sum(w * effect) / w.sum())
     # Never narrower than the usual interval.
-    spread = np.sqrt(max(float(np.sum(w * (effect - mean) ** 2) / df), 1.0) / w.sum())
-    width, law = float(stats.t.ppf(0.975, df)) * spread, stats.t(df)
-    return {
-        "cohort": ALL, "feature": feature, "endpoint": endpoint, "hr": np.exp(mean), "ci_low": np.exp(mean - width),
-        "ci_high": np.exp(mean + width), "p_value": float(2 * law.sf(abs(mean) / spread)),
-        "heterogeneity": float(stats.chi2.sf(q, df)), "i_squared": max((q - df) / q, 0.0) if q > 0 else 0.0,
+    spread = float(np.sqrt(max(float(np.sum(w * (effect - mean) ** 2) / df), 1.0) / w.sum()))
+    shared: dict[str, object] = {
+        "feature": feature, "endpoint": endpoint, "heterogeneity": float(stats.chi2.sf(q, df)), "cochran_q": q,
+        "i_squared": max((q - df) / q, 0.0) if q > 0 else 0.0, "tau_squared": between, "discovery_hr": first,
         "reason": "",
     }  # fmt: skip
+    rows = []
+    for name, middle, error, law in (
+        (ALL, mean, spread, stats.t(df)), (FIXED, fixed, float(weight.sum() ** -0.5), stats.norm()),
+    ):  # fmt: skip
+        width, p = float(law.ppf(0.975)) * error, float(2 * law.sf(abs(middle) / error))
+        row = shared | {"cohort": name, "hr": np.exp(middle), "ci_low": np.exp(middle - width),
+                        "ci_high": np.exp(middle + width), "p_value": p}  # fmt: skip
+        if np.isfinite(first):
+            same = bool(np.log(first) * middle > 0)
+            row |= {"same_direction": same, "p_one_sided": p / 2 if same else 1 - p / 2}
+        rows.append(row)
+    return rows

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_scores
 from scresist.kernels.restricted_mean import follow_up, median_limits, restricted_mean_difference
@@ -152,39 +151,3 @@ def curves(found: Endpoint, table: pd.DataFrame) -> Result:
              "n", "events"]  # fmt: skip
     joined = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
     return Result(joined, "Kaplan-Meier, log-log intervals")
-
-
-def incidence_models(found: Endpoint, competing: np.ndarray, features: Sequence[object], *, endpoint: str) -> Result:
-    """Subdistribution hazard ratios per SD of some features, where another event makes this one impossible.
-
-    Parameters
-    ----------
-    found
-        Patients with their times and values.
-    competing
-        Whether each patient had the other event at that time, shape (patients,).
-    features
-        Columns of the values.
-    endpoint
-        Its name.
-
-    References
-    ----------
-    See `kernels.competing_risks`.
-    """
-    from scresist.kernels.competing_risks import fine_gray
-
-    status = np.where(found.event > 0, 1, np.where(competing, 2, 0))
-    rows = []
-    for feature in features:
-        values = found.values[feature].to_numpy(float)
-        here = ~np.isnan(values)
-        sd = float(values[here].std(ddof=1))
-        fit = fine_gray(found.time[here], status[here], values[here], 1)
-        width = stats.norm.ppf(0.975) * fit.se[0]
-        log = np.array([fit.coef[0], fit.coef[0] - width, fit.coef[0] + width]) * sd
-        rows.append((feature, endpoint, *np.exp(log), fit.p_value[0], int(here.sum()),
-                     int((status[here] == 1).sum()), int((status[here] == 2).sum()), fit.reason))  # fmt: skip
-    columns = ["feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "n", "events", "competing_events",
-               "reason"]  # fmt: skip
-    return Result(pd.DataFrame(rows, columns=columns), "Fine-Gray, robust standard errors")

@@ -19,9 +19,7 @@ from scresist.survival.doubts import same_evidence
 from scresist.survival.endpoint import Endpoint, gather
 
 _MIN_EVENTS = 5
-PER_PARAMETER = (
-    20  # events per parameter below which the statistic is calibrated by permutation (at 10 the error is .065)
-)
+PER_PARAMETER = 40  # events per parameter below which the statistic is calibrated by permutation
 PERMUTED_BELOW = 0.2  # uncorrected p-value above which calibration cannot make a finding
 HEADLINES = 50  # features whose influence is computed though they are not found, those with the smallest p
 _FIT = ("hr", "ci_low", "ci_high", "p_value", "p_permutation", "n", "events", "sd", "method", "penalised", "reason")
@@ -53,7 +51,7 @@ def cox(
 ) -> Result:
     """Hazard ratio of the endpoint per standard deviation of each feature, one feature at a time.
 
-    With at least 20 events per parameter the p-value is that of the likelihood ratio and the interval its profile. With
+    With at least 40 events per parameter the p-value is that of the likelihood ratio and the interval its profile. With
     fewer, both are of Firth's penalised likelihood, its statistic calibrated by permutation of the patients; and where
     a feature orders the events perfectly, of Firth's likelihood too, which has a finite estimate there.
 
@@ -83,7 +81,7 @@ def cox(
     min_events
         Fewer events than this give no test.
     permutations
-        Of the patients, where there are fewer than 20 events per parameter; 0 makes none.
+        Of the patients, where there are fewer than 40 events per parameter; 0 makes none.
     name
         Of the endpoint; empty is the column of the time.
     unit
@@ -114,7 +112,7 @@ def cox(
         values, patients, time=time, event=event, design=design, measured_in=measured_in, landmark=landmark,
         covariates=extra, unit=unit,
     )  # fmt: skip
-    adjust = _columns(found.patients, covariates)
+    adjust = covariate_columns(found.patients, covariates)
     layers = found.patients[strata].astype(str).to_numpy() if strata else None
     fitted = _fit_all(
         found, adjust, layers, ties=ties, min_events=min_events, permutations=permutations,
@@ -343,8 +341,16 @@ def candidates(
     )
 
 
-def _columns(patients: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
-    """Covariates as numbers, categories as dummies; constant ones left out."""
+def covariate_columns(patients: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """Covariates as numbers, categories as dummies; constant ones left out. Shape (patients, columns).
+
+    Parameters
+    ----------
+    patients
+        With the covariates.
+    names
+        Of the covariates.
+    """
     parts = []
     for name in names:
         values = patients[name]

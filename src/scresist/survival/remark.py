@@ -49,8 +49,11 @@ def remark(
     known = [c for c in ("age", "sex", "stage", "her2_ihc", "prior_lines") if c in patients]
     adjusted = sorted({c for e in endpoints for c in e.covariates})
     cuts = ", ".join(f"{e.label}: {e.cut}" for e in endpoints)
-    external = sorted(set(cohorts["cohort"]) - {"all cohorts"}) if len(cohorts) else []
+    external = sorted(c for c in set(cohorts["cohort"]) if not c.startswith("all cohorts")) if len(cohorts) else []
     few = int(survival["penalised"].sum())
+    given = [e.label for e in endpoints if e.scan_interval or e.last_scan]
+    scans = f"hazard ratios within the intervals of {', '.join(given)} are in survival_scans.csv" if given else (
+        "the times are taken as exact")  # fmt: skip
     # "; adjusted for" and left-out patients come with the notes of the models.
     left = "; ".join(n for n in notes if "left out" in n or "not used" in n)
     items = (
@@ -74,7 +77,7 @@ def remark(
         ("17", "effects with intervals", "survival.csv: hazard ratio and interval of every feature"),
         ("18", "assumptions, sensitivity, validation", "proportional hazards, form and influence of patients in "
          f"survival.csv; external cohorts: {', '.join(external) or 'none'}. Progression is seen at scans only, so its "
-         "time is interval-censored: the times are taken as exact"),
+         "time is interval-censored: " + scans),
         ("19", "interpretation", ""),
         ("20", "implications", ""),
     )  # fmt: skip

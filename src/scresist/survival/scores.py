@@ -1,20 +1,37 @@
-"""A score of several genes, judged by nested cross-validation: concordance with an interval, optimism, calibration."""
+"""A score of several genes by nested cross-validation: concordance, optimism, calibration, decision curve."""
+
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from scresist.kernels.cox import concordance_index
+from scresist.kernels.cox_forms import net_benefit, predicted_risk
 from scresist.kernels.cox_scan import scan_cox
+from scresist.kernels.restricted_mean import median_limits
+from scresist.kernels.survival_curves import kaplan_meier
 from scresist.results import Result
 from scresist.survival.endpoint import Endpoint
 
 SIZES = (1, 3, 5, 10, 20)
 MIN_EVENTS = 15
+THRESHOLDS = np.round(np.arange(0.1, 0.95, 0.05), 2)
+GROUPS = 3
+DRAWS = 500
+
+
+class NestedScore(NamedTuple):
+    """The score in one row; net benefit by threshold of risk; predicted beside observed risk in thirds."""
+
+    score: Result
+    decision: Result
+    calibration: Result
 
 
 def nested_score(
-    found: Endpoint, *, endpoint: str, folds: int = 5, repeats: int = 10, rng: int | np.random.Generator = 1
-) -> Result:
+    found: Endpoint, *, endpoint: str, folds: int = 5, repeats: int = 10, horizon: float | None = None,
+    rng: int | np.random.Generator = 1,
+) -> NestedScore:  # fmt: skip
     """Concordance of a score of the genes with the smallest p, all choices made without the patients it is judged in.
 
     The score is the mean of standardised genes times the sign of their log hazard ratio. In every outer training set
@@ -28,18 +45,24 @@ def nested_score(
         Its name.
     folds, repeats
         Of the outer cross-validation.
+    horizon
+        Of the predicted risks; None is the median time of the Kaplan-Meier curve, or where it is not reached the median
+        of the times.
     rng
         Source of chance, or its seed.
 
     Returns
     -------
-    Result whose table has one row: `concordance` (cross-validated) with the 95 % interval of a bootstrap over patients
+    `score`: one row with `concordance` (cross-validated) with the 95 % interval of a bootstrap over patients
     of the out-of-fold scores, `apparent` (the same patients), `optimism`, `slope` (calibration: 1 is right), and the
-    number of genes that was chosen most often.
+    number of genes that was chosen most often. `decision`: net benefit of treating patients whose predicted risk, by a
+    model fitted without them, is at least a threshold, with limits by bootstrap over patients, beside treating all (and
+    none, which has 0). `calibration`: mean predicted and observed risk (Kaplan-Meier) in thirds of the predicted.
 
     References
     ----------
-    Varma & Simon (2006) BMC Bioinformatics 7:91; Harrell, Lee & Mark (1996) Stat Med 15:361.
+    Varma & Simon (2006) BMC Bioinformatics 7:91; Harrell, Lee & Mark (1996) Stat Med 15:361; Vickers & Elkin (2006) Med
+    Decis Making 26:565.
     """
     chance = np.random.default_rng(rng)
     columns = ["endpoint", "n", "events", "concordance", "ci_low", "ci_high", "apparent", "optimism", "slope",
@@ -49,7 +72,10 @@ def nested_score(
     base = {"endpoint": endpoint, "n": n, "events": events, "folds": folds, "repeats": repeats, "reason": ""}
     if events < MIN_EVENTS or values.shape[1] < 2:
         reason = f"{events} events, fewer than {MIN_EVENTS}" if events < MIN_EVENTS else "fewer than two features"
-        return Result(pd.DataFrame([base | {"reason": reason}], columns=columns), "nested cross-validation")
+        alone = Result(pd.DataFrame([base | {"reason": reason}], columns=columns), "nested cross-validation")
+        return NestedScore(alone, _decision([], endpoint), _calibration([], endpoint))
+    until = _horizon(found) if horizon is None else horizon
+    risk = np.full((repeats, n), np.nan)
     out, chosen = np.full((repeats, n), np.nan), []
     for r in range(repeats):
         fold = chance.permutation(n) % folds
@@ -57,7 +83,11 @@ def nested_score(
             train, test = fold != f, fold == f
             size = _best_size(values[train], found.time[train], found.event[train], chance)
             chosen.append(size)
-            out[r, test] = _score(values[train], found.time[train], found.event[train], values[test], (size,))[0]
+            of_all = _score(values[train], found.time[train], found.event[train], values, (size,))[0]
+            out[r, test] = of_all[test]
+            risk[r, test] = predicted_risk(
+                found.time[train], found.event[train], of_all[train], of_all[test], until
+            )  # fmt: skip
     score = out.mean(axis=0)
     kept = int(np.bincount(chosen).argmax())
     apparent = concordance_index(
@@ -78,7 +108,59 @@ def nested_score(
         "concordance": own, "ci_low": max(low, 0.0), "ci_high": min(high, 1.0), "apparent": apparent,
         "optimism": apparent - own, "slope": float(slope.coef[0] / whole.coef[0]), "n_genes": kept,
     }  # fmt: skip
-    return Result(pd.DataFrame([row], columns=columns), "nested cross-validation of a score of signs")
+    mean_risk = risk.mean(axis=0)
+    return NestedScore(
+        Result(pd.DataFrame([row], columns=columns), "nested cross-validation of a score of signs"),
+        _decision(_benefits(found, mean_risk, until, chance), endpoint),
+        _calibration(_thirds(found, mean_risk, until), endpoint),
+    )
+
+
+def _horizon(found: Endpoint) -> float:
+    middle = median_limits(found.time, found.event)[0]
+    return float(np.median(found.time)) if np.isnan(middle) else float(middle)
+
+
+def _benefits(found: Endpoint, risk: np.ndarray, until: float, rng: np.random.Generator) -> list[dict[str, object]]:
+    """Net benefit of the score and of treating all at every threshold, with limits over resamples."""
+    time, event = found.time, found.event
+    own = net_benefit(time, event, risk, until, THRESHOLDS)
+    everybody = net_benefit(time, event, np.ones(risk.size), until, THRESHOLDS)
+    drawn = []
+    for _ in range(DRAWS):
+        rows = rng.integers(0, risk.size, risk.size)
+        drawn.append(net_benefit(time[rows], event[rows], risk[rows], until, THRESHOLDS))
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return [
+        {"horizon": until, "threshold": t, "net_benefit": own[k], "ci_low": low[k], "ci_high": high[k],
+         "benefit_all": everybody[k], "share_above": float((risk >= t).mean())}
+        for k, t in enumerate(THRESHOLDS)
+    ]  # fmt: skip
+
+
+def _decision(rows: list[dict[str, object]], endpoint: str) -> Result:
+    columns = ["endpoint", "horizon", "threshold", "net_benefit", "ci_low", "ci_high", "benefit_all", "share_above"]
+    return Result(pd.DataFrame(rows, columns=columns).assign(endpoint=endpoint), "net benefit, cross-validated risks")
+
+
+def _thirds(found: Endpoint, risk: np.ndarray, until: float) -> list[dict[str, object]]:
+    """Predicted and observed risk in groups of equal size by predicted risk."""
+    rows = []
+    for k, place in enumerate(np.array_split(np.argsort(risk, kind="stable"), GROUPS)):
+        curve = kaplan_meier(found.time[place], found.event[place])
+        at = int(np.searchsorted(curve.time, until, side="right")) - 1
+        seen = curve.survival[at] if at >= 0 else 1.0
+        low, high = (curve.ci_high[at], curve.ci_low[at]) if at >= 0 else (np.nan, np.nan)
+        rows.append({
+            "horizon": until, "third": k + 1, "n": place.size, "events": int(found.event[place].sum()),
+            "predicted": float(risk[place].mean()), "observed": 1 - seen, "ci_low": 1 - low, "ci_high": 1 - high,
+        })  # fmt: skip
+    return rows
+
+
+def _calibration(rows: list[dict[str, object]], endpoint: str) -> Result:
+    columns = ["endpoint", "horizon", "third", "n", "events", "predicted", "observed", "ci_low", "ci_high"]
+    return Result(pd.DataFrame(rows, columns=columns).assign(endpoint=endpoint), "Kaplan-Meier in thirds of the risk")
 
 
 def _score(

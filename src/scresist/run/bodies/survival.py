@@ -1,7 +1,7 @@
 """Survival: whether genes, modules, signatures and shares predict the endpoints."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from scresist.run.bodies.focus import focus_population, sums_of
 from scresist.run.step import Context, State, Step
 from scresist.study import Study
 from scresist.study.settings import SurvivalSection
+
+if TYPE_CHECKING:
+    from scresist.survival.endpoint import Endpoint
 
 SHOWN = 6  # features with the smallest p whose groups are compared and drawn, beside `keep_genes`
 PERMUTATIONS = 499
@@ -36,6 +39,8 @@ def survival(state: State, study: Study, context: Context) -> None:
     for name, results in parts.items():
         table = pd.concat([r.table for r in results], ignore_index=True)
         notes = tuple(dict.fromkeys(note for r in results for note in r.notes))
+        if not len(table) and name != "survival":
+            continue
         state.publish(name, Result(table, results[0].method, results[0].settings, notes))
     if "survival" in parts:
         _external(state, study)
@@ -46,8 +51,9 @@ def _one_endpoint(
     state: State, study: Study, context: Context, endpoint: SurvivalSection, values: pd.DataFrame,
     kinds: pd.Series, parts: dict[str, list[Result]],
 ) -> None:  # fmt: skip
+    from scresist.survival import assumptions, groups, models, scores
+    from scresist.survival import competing as rivals
     from scresist.survival import endpoint as ends
-    from scresist.survival import groups, models, scores
 
     people = study.patients.rename_axis("patient")
     how: dict[str, Any] = {"time": endpoint.time, "event": endpoint.event, "design": study.design,
@@ -57,7 +63,8 @@ def _one_endpoint(
             values, people, covariates=endpoint.covariates, strata=endpoint.strata, name=endpoint.label,
             rng=context.rng, permutations=PERMUTATIONS, **how,
         )  # fmt: skip
-        found = ends.gather(values, people, **how)
+        more = [*endpoint.covariates, *([endpoint.strata] if endpoint.strata else [])]
+        found = ends.gather(values, people, covariates=more, **how)
     except RefusedError as refusal:
         state.refuse(f"Cox models of {endpoint.label}", refusal)
         return
@@ -82,8 +89,30 @@ def _one_endpoint(
     add("survival_groups", compared)
     add("survival_curves", groups.curves(found, compared.table))
     if competing is not None and competing.any():
-        add("survival_competing", groups.incidence_models(found, competing, shown, endpoint=label))
-    add("survival_scores", scores.nested_score(found, endpoint=label, repeats=2, rng=context.rng))
+        add("survival_competing", rivals.incidence_models(found, competing, shown, endpoint=label, rng=context.rng))
+        add("survival_incidence", rivals.incidence(found, competing, compared.table, endpoint=label, rng=context.rng))
+    adjust = models.covariate_columns(found.patients, endpoint.covariates)
+    layers = found.patients[endpoint.strata].astype(str).to_numpy() if endpoint.strata else None
+    fixed: dict[str, Any] = {"endpoint": label, "adjust": adjust, "rng": context.rng}
+    straight, drawn = assumptions.forms(found, shown, strata=layers, **fixed)
+    add("survival_forms", straight)
+    add("survival_form_curves", drawn)
+    add("survival_adjusted", assumptions.adjusted_curves(found, compared.table, **fixed))
+    before = _last_scan(found, endpoint)
+    if before is not None:
+        add("survival_scans", assumptions.scan_times(found, shown, before, strata=layers, **fixed))
+    score = scores.nested_score(found, endpoint=label, repeats=2, horizon=endpoint.horizon, rng=context.rng)
+    add("survival_scores", score.score)
+    add("survival_decision", score.decision)
+    add("survival_calibration", score.calibration)
+
+
+def _last_scan(found: "Endpoint", endpoint: SurvivalSection) -> np.ndarray | None:
+    """Time of each patient's last scan without the event, from its column or one interval before; None: not given."""
+    if endpoint.last_scan:
+        seen = pd.to_numeric(found.patients[endpoint.last_scan], errors="coerce").to_numpy(float) - endpoint.landmark
+        return np.where(np.isnan(seen), found.time, seen)
+    return None if endpoint.scan_interval is None else np.asarray(found.time - endpoint.scan_interval)
 
 
 def _values(state: State, study: Study) -> tuple[pd.DataFrame, pd.Series] | None:
@@ -141,7 +170,7 @@ def _response(
 ) -> None:
     """Best response by modules, signatures, shares and `keep_genes`, where the patients have one."""
     from scresist.survival.endpoint import early_samples
-    from scresist.survival.response import best_response
+    from scresist.survival.response import best_response, same_response
 
     if "best_response" not in study.patients or "survival" not in parts:
         return
@@ -154,7 +183,8 @@ def _response(
     by_patient = values.loc[used, kept].groupby(person).mean()
     features = [c for c in kept if kinds[c] in ("gene", "module")]
     response = study.patients["best_response"].set_axis(study.patients.index.astype(str))
-    parts["survival_response"] = [best_response(by_patient, response, features=features, rng=context.rng)]
+    weak = same_response(study.design, response)
+    parts["survival_response"] = [best_response(by_patient, response, features=features, weak=weak, rng=context.rng)]
 
 
 def bulk_files(study: Study) -> list[Path]:

@@ -1,0 +1,287 @@
+"""What a hazard ratio assumes: a straight effect, one that does not change with time, and times known exactly."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from scresist.kernels.cox import cox_regression
+from scresist.kernels.cox_forms import changing_effect, natural_spline, standardised_curves
+from scresist.kernels.cox_scan import scan_cox
+from scresist.results import Result
+from scresist.survival.endpoint import Endpoint
+
+KNOTS = (0.1, 0.5, 0.9)
+CURVE = np.linspace(0.05, 0.95, 19)
+CURVE_EVENTS = 30  # fewer give no curve: its pointwise limits are too narrow
+IMPUTED, DRAWS = 20, 200
+LIMIT = float(stats.norm.ppf(0.975))
+MIN_EVENTS = 10
+
+
+def forms(
+    found: Endpoint, features: Sequence[object], *, endpoint: str, adjust: np.ndarray, strata: np.ndarray | None = None,
+    permutations: int = 199, rng: int | np.random.Generator = 1,
+) -> tuple[Result, Result]:  # fmt: skip
+    """Whether the effect of some features is curved or changes with time, and what it is then.
+
+    Parameters
+    ----------
+    found
+        Patients with their times and values.
+    features
+        Columns of the values.
+    endpoint
+        Its name.
+    adjust
+        Covariates, shape (patients, covariates); without columns where there are none.
+    strata
+        Groups with a baseline hazard each.
+    permutations
+        Of the bend of the spline over the patients.
+    rng
+        Source of chance, or its seed.
+
+    Returns
+    -------
+    Two results. The first has one row per feature: `form_p` tests a natural spline (knots at the 10th, 50th and 90th
+    percentile) against the line, by permutation of the bend given the line; `hr_low` and `hr_high` are the hazard
+    ratios of the 10th and the 90th percentile against the median on the spline; `change_p` tests value times log
+    time, and `hr_early` and `hr_late` are the hazard ratios per SD at the first and third quartile of the times of events. The
+    second has the curve of the spline, relative to the median, with pointwise 95 % limits (from 30 events).
+
+    References
+    ----------
+    See `kernels.cox_forms`.
+    """
+    chance = np.random.default_rng(rng)
+    rows, curves = [], []
+    for feature in features:
+        values = found.values[feature].to_numpy(float)
+        here = np.flatnonzero(~np.isnan(values))
+        base: dict[str, Any] = {
+            "feature": feature,
+            "endpoint": endpoint,
+            "n": here.size,
+            "events": int(found.event[here].sum()),
+        }
+        x = values[here]
+        sd = float(x.std(ddof=1)) if x.size > 1 else 0.0
+        if base["events"] < MIN_EVENTS or not sd > 0:
+            few = f"{base['events']} events, fewer than {MIN_EVENTS}" if sd > 0 else "the same value in every patient"
+            rows.append(base | {"reason": few})
+            continue
+        x = (x - x.mean()) / sd
+        fixed = adjust[here]
+        fixed = fixed[:, fixed.std(axis=0) > 0]
+        how: dict[str, Any] = {
+            "strata": None if strata is None else strata[here],
+            "entry": None if found.entry is None else found.entry[here],
+        }  # fmt: skip
+        time, event = found.time[here], found.event[here]
+        bent, curve = _spline(x, time, event, fixed, how, permutations, chance)
+        change = changing_effect(time, event, x, adjust=fixed, **how)
+        with np.errstate(over="ignore"):
+            early, late = np.exp(change.early), np.exp(change.late)
+        rows.append(base | bent | {
+            "change_p": change.p_value, "early_time": change.early_time, "late_time": change.late_time,
+            "hr_early": early[0], "early_low": early[1], "early_high": early[2], "hr_late": late[0],
+            "late_low": late[1], "late_high": late[2], "reason": change.reason,
+        })  # fmt: skip
+        if curve is not None:
+            curves.append(
+                curve.assign(feature=feature, endpoint=endpoint, value=curve["value"] * sd + values[here].mean())
+            )
+    columns = ["feature", "endpoint", "n", "events", "form_p", "hr_low", "hr_high", "change_p", "early_time",
+               "hr_early", "early_low", "early_high", "late_time", "hr_late", "late_low", "late_high",
+               "reason"]  # fmt: skip
+    drawn = ["feature", "endpoint", "value", "hr", "ci_low", "ci_high"]
+    curve_table = pd.concat(curves, ignore_index=True)[drawn] if curves else pd.DataFrame(columns=drawn)
+    return (
+        Result(pd.DataFrame(rows, columns=columns), "natural spline; value times log time; Firth's likelihood"),
+        Result(curve_table, "natural spline with three knots, Cox"),
+    )
+
+
+def _spline(
+    x: np.ndarray, time: np.ndarray, event: np.ndarray, fixed: np.ndarray, how: dict[str, Any],
+    permutations: int, rng: np.random.Generator,
+) -> tuple[dict[str, float], pd.DataFrame | None]:  # fmt: skip
+    """The test of the bend, hazard ratios of the outer knots, and the curve."""
+    knots = np.quantile(x, KNOTS)
+    gap = {"form_p": np.nan, "hr_low": np.nan, "hr_high": np.nan}
+    if not (np.diff(knots) > 0).all():
+        return gap, None
+    bend = natural_spline(x, knots)
+    test = scan_cox(
+        time, event, bend, adjust=np.column_stack([x, fixed]), firth=True, permutations=permutations, limits=False,
+        rng=rng, **how,
+    )  # fmt: skip
+    if test.reason[0]:
+        return gap, None
+    both = np.column_stack([x, bend, fixed])
+    fit = cox_regression(time, event, both, diagnose=False, **how)
+    if fit.reason:
+        return gap | {"form_p": float(test.p_value[0])}, None
+    at = np.quantile(x, CURVE)
+    away = np.column_stack([at - knots[1], natural_spline(at, knots)[:, 0] - natural_spline(knots[1:2], knots)[0, 0]])
+    log = away @ fit.coef[:2]
+    ends = np.column_stack(
+        [knots - knots[1], natural_spline(knots, knots)[:, 0] - natural_spline(knots[1:2], knots)[0, 0]]
+    )
+    outer = np.exp(ends @ fit.coef[:2])
+    out = {"form_p": float(test.p_value[0]), "hr_low": float(outer[0]), "hr_high": float(outer[2])}
+    if event.sum() < CURVE_EVENTS:
+        return out, None
+    # The standard error of each point: the coefficient of the model whose first covariate is that contrast.
+    width = np.full(at.size, np.nan)
+    for k, row in enumerate(away):
+        length = float(row @ row)
+        if length < 1e-12:
+            width[k] = 0.0
+            continue
+        turned = np.column_stack([both[:, :2] @ row / length, both[:, :2] @ np.array([-row[1], row[0]]), fixed])
+        width[k] = LIMIT * float(cox_regression(time, event, turned, diagnose=False, **how).se[0])
+    with np.errstate(over="ignore"):
+        curve = pd.DataFrame(
+            {"value": at, "hr": np.exp(log), "ci_low": np.exp(log - width), "ci_high": np.exp(log + width)}
+        )
+    return out, curve
+
+
+def scan_times(
+    found: Endpoint, features: Sequence[object], before: np.ndarray, *, endpoint: str, adjust: np.ndarray,
+    strata: np.ndarray | None = None, rng: int | np.random.Generator = 1,
+) -> Result:  # fmt: skip
+    """How far hazard ratios depend on when, between two scans, the event came.
+
+    Parameters
+    ----------
+    found, features, endpoint, adjust, strata
+        As in `forms`.
+    before
+        Time of each patient's last scan without the event, shape (patients,); of patients without an event it is not
+        used.
+    rng
+        Source of chance, or its seed.
+
+    Returns
+    -------
+    Result whose table has per feature the hazard ratio per SD with the event at the scan that saw it (`hr`), half-way
+    (`hr_middle`) and right after the scan before (`hr_left`), with their p-values; and `hr_imputed` with limits and p
+    from 20 draws of the time within its interval, combined by Rubin's rules: the error of the times is in it.
+
+    References
+    ----------
+    Rubin (1987) Multiple Imputation for Nonresponse in Surveys; Pan (2000) Biometrics 56:199 (interval-censored Cox by
+    multiple imputation).
+    """
+    chance = np.random.default_rng(rng)
+    event = found.event > 0
+    floor = np.zeros(found.time.size) if found.entry is None else np.maximum(found.entry, 0.0)
+    left = np.where(event, np.clip(before, floor, found.time), found.time)
+    # Right after the scan before: later than it, so that no time is 0 and nobody leaves the risk set.
+    left = left + 1e-6 * (found.time - left)
+    shares = chance.random((IMPUTED, found.time.size))
+    rows = []
+    for feature in features:
+        values = found.values[feature].to_numpy(float)
+        here = np.flatnonzero(~np.isnan(values))
+        x = values[here]
+        sd = float(x.std(ddof=1)) if x.size > 1 else 0.0
+        base: dict[str, Any] = {"feature": feature, "endpoint": endpoint, "n": here.size,
+                "events": int(event[here].sum()),
+                "width": float(np.median((found.time - left)[event])) if event.any() else np.nan}  # fmt: skip
+        if base["events"] < MIN_EVENTS or not sd > 0:
+            few = f"{base['events']} events, fewer than {MIN_EVENTS}" if sd > 0 else "the same value in every patient"
+            rows.append(base | {"reason": few})
+            continue
+        x = ((x - x.mean()) / sd)[:, None]
+        fixed = adjust[here]
+        fixed = fixed[:, fixed.std(axis=0) > 0]
+
+        def fit(time: np.ndarray) -> tuple[float, float, float]:
+            one = scan_cox(
+                time[here], found.event[here], x, adjust=fixed, firth=True, limits=False,  # noqa: B023
+                strata=None if strata is None else strata[here],  # noqa: B023
+                entry=None if found.entry is None else found.entry[here],  # noqa: B023
+            )  # fmt: skip
+            return float(one.coef[0]), float(one.se[0]), float(one.p_value[0])
+
+        ends = {name: fit(t) for name, t in (("", found.time), ("_middle", (left + found.time) / 2), ("_left", left))}
+        drawn = np.array([fit(left + share * (found.time - left)) for share in shares])
+        mean, within, between = drawn[:, 0].mean(), (drawn[:, 1] ** 2).mean(), drawn[:, 0].var(ddof=1)
+        total = within + (1 + 1 / IMPUTED) * between
+        extra = (1 + 1 / IMPUTED) * between / within
+        law = stats.t(min((IMPUTED - 1) * (1 + 1 / extra) ** 2, 1e6) if extra > 0 else 1e6)
+        width = float(law.ppf(0.975)) * np.sqrt(total)
+        rows.append(base | {f"hr{k}": np.exp(v[0]) for k, v in ends.items()} | {
+            f"p{k or '_value'}": v[2] for k, v in ends.items()} | {
+            "hr_imputed": np.exp(mean), "ci_low": np.exp(mean - width), "ci_high": np.exp(mean + width),
+            "p_imputed": float(2 * law.sf(abs(mean) / np.sqrt(total))),
+            "interval_hr": max(abs(ends[k][0] - ends[""][0]) for k in ("_middle", "_left")), "reason": "",
+        })  # fmt: skip
+    columns = ["feature", "endpoint", "n", "events", "width", "hr", "p_value", "hr_middle", "p_middle", "hr_left",
+               "p_left", "hr_imputed", "ci_low", "ci_high", "p_imputed", "interval_hr", "reason"]  # fmt: skip
+    return Result(pd.DataFrame(rows, columns=columns), "event times within their interval; Firth's likelihood")
+
+
+def adjusted_curves(
+    found: Endpoint, compared: pd.DataFrame, *, endpoint: str, adjust: np.ndarray, rng: int | np.random.Generator = 1
+) -> Result:
+    """Curves of high and low values of features, had both groups the covariates of all patients.
+
+    Parameters
+    ----------
+    found, endpoint, adjust
+        As in `forms`.
+    compared
+        Table of `groups.compare_groups`, whose cuts are used.
+    rng
+        Source of chance, or its seed.
+
+    Returns
+    -------
+    Result whose table has per feature, group and time `survival` with 95 % limits over 200 resamples of the patients.
+    Empty without covariates.
+
+    References
+    ----------
+    See `kernels.cox_forms.standardised_curves`.
+    """
+    chance = np.random.default_rng(rng)
+    columns = ["feature", "endpoint", "group", "time", "survival", "ci_low", "ci_high", "n", "events"]
+    parts = []
+    for row in compared[compared["reason"] == ""].to_dict("records") if adjust.shape[1] else ():
+        values = found.values[row["feature"]].to_numpy(float)
+        here = np.flatnonzero(~np.isnan(values))
+        time, event, fixed = found.time[here], found.event[here], adjust[here]
+        entry = None if found.entry is None else found.entry[here]
+        fixed = fixed[:, fixed.std(axis=0) > 0]
+        high = values[here] > row["cut"]
+        at = np.unique(np.quantile(time[event > 0], np.linspace(0, 1, 25)))
+        curve = standardised_curves(time, event, high, fixed, at, entry=entry)
+        if np.isnan(curve).all():
+            continue
+        drawn = []
+        for _ in range(DRAWS):
+            rows = chance.integers(0, here.size, here.size)
+            if high[rows].all() or not high[rows].any():
+                continue
+            drawn.append(standardised_curves(
+                time[rows], event[rows], high[rows], fixed[rows], at, entry=None if entry is None else entry[rows]
+            ))  # fmt: skip
+        stack = np.stack(drawn)
+        known = np.isfinite(stack).sum(axis=0) >= DRAWS / 2
+        low, top = np.full(curve.shape, np.nan), np.full(curve.shape, np.nan)
+        low[known], top[known] = np.nanquantile(stack[:, known], [0.025, 0.975], axis=0)
+        for side, label in enumerate(("low", "high")):
+            own = high == bool(side)
+            parts.append(pd.DataFrame({
+                "feature": row["feature"], "endpoint": endpoint, "group": label, "time": at, "survival": curve[side],
+                "ci_low": low[side], "ci_high": top[side], "n": int(own.sum()), "events": int(event[own].sum()),
+            }))  # fmt: skip
+    table = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    return Result(table, "direct standardisation over the covariates, Cox stratified by group")

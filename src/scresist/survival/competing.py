@@ -1,0 +1,135 @@
+"""Endpoints beside an event that makes them impossible: cumulative incidence, Gray's test, Fine-Gray models."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from scresist.kernels.competing_risks import cumulative_incidence, fine_gray, fine_gray_permutation
+from scresist.kernels.gray_test import gray_test
+from scresist.results import Result
+from scresist.survival.endpoint import Endpoint
+
+EVENT, COMPETING = 1, 2
+CAUSES = {EVENT: "event", COMPETING: "competing event"}
+DRAWS = 499
+LIMIT = float(stats.norm.ppf(0.975))
+
+
+def _status(found: Endpoint, competing: np.ndarray) -> np.ndarray:
+    return np.where(found.event > 0, EVENT, np.where(competing, COMPETING, 0))
+
+
+def incidence(
+    found: Endpoint, competing: np.ndarray, compared: pd.DataFrame, *, endpoint: str,
+    rng: int | np.random.Generator = 1,
+) -> Result:  # fmt: skip
+    """The share of patients with the event, and with the competing one, by each time: Aalen-Johansen.
+
+    Parameters
+    ----------
+    found
+        Patients with their times and values.
+    competing
+        Whether each patient had the other event at that time, shape (patients,).
+    compared
+        Table of `groups.compare_groups`, whose cuts are used.
+    endpoint
+        Its name.
+    rng
+        Source of chance, or its seed.
+
+    Returns
+    -------
+    Result whose table has one row per feature, group, cause and time: `incidence` with log-log 95 % limits, and the
+    same in all rows of a feature and cause Gray's test, asymptotic (`p_value`) and with the groups permuted over the
+    patients (`p_permutation`). The group `all`, of no feature, has all patients.
+
+    References
+    ----------
+    Aalen & Johansen (1978) Scand J Stat 5:141; Gray (1988) Ann Stat 16:1141; Choudhury (2002) Stat Med 21:1129
+    (log-log limits).
+    """
+    chance = np.random.default_rng(rng)
+    status = _status(found, competing)
+    parts = [_curves(found.time, status, cause, "", endpoint, "all") for cause in CAUSES]
+    for row in compared[compared["reason"] == ""].to_dict("records"):
+        values = found.values[row["feature"]].to_numpy(float)
+        here = ~np.isnan(values)
+        time, own = found.time[here], status[here]
+        high = values[here] > row["cut"]
+        for cause in CAUSES:
+            test = gray_test(time, own, high.astype(int), cause)
+            drawn = [gray_test(time, own, chance.permutation(high).astype(int), cause).statistic for _ in range(DRAWS)]
+            p = np.nan if np.isnan(test.statistic) else (
+                1 + (np.nan_to_num(drawn, nan=np.inf) >= test.statistic - 1e-9).sum()) / (DRAWS + 1)  # fmt: skip
+            for label, side in (("low", ~high), ("high", high)):
+                part = _curves(time[side], own[side], cause, row["feature"], endpoint, label)
+                parts.append(part.assign(p_value=test.p_value, p_permutation=p))
+    columns = ["feature", "endpoint", "group", "cause", "time", "n_risk", "incidence", "ci_low", "ci_high", "p_value",
+               "p_permutation", "n", "events"]  # fmt: skip
+    table = pd.concat(parts, ignore_index=True).reindex(columns=columns)
+    return Result(table, "Aalen-Johansen, log-log limits; Gray's test")
+
+
+def _curves(
+    time: np.ndarray, status: np.ndarray, cause: int, feature: object, endpoint: str, group: str
+) -> pd.DataFrame:
+    curve = cumulative_incidence(time, status, cause)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inside = (curve.estimate > 0) & (curve.estimate < 1)
+        base = np.where(inside, curve.estimate, np.nan)
+        width = LIMIT * np.sqrt(curve.variance) / (base * np.abs(np.log(base)))
+        low, high = base ** np.exp(width), base ** np.exp(-width)
+    return pd.DataFrame({
+        "feature": feature, "endpoint": endpoint, "group": group, "cause": CAUSES[cause], "time": curve.time,
+        "n_risk": curve.n_risk, "incidence": curve.estimate, "ci_low": low, "ci_high": high, "n": time.size,
+        "events": int((status == cause).sum()),
+    })  # fmt: skip
+
+
+def incidence_models(
+    found: Endpoint, competing: np.ndarray, features: Sequence[object], *, endpoint: str,
+    rng: int | np.random.Generator = 1,
+) -> Result:  # fmt: skip
+    """Subdistribution hazard ratios per SD of some features, where another event makes this one impossible.
+
+    Parameters
+    ----------
+    found
+        Patients with their times and values.
+    competing
+        Whether each patient had the other event at that time, shape (patients,).
+    features
+        Columns of the values.
+    endpoint
+        Its name.
+    rng
+        Source of chance, or its seed.
+
+    Returns
+    -------
+    Result whose table has the hazard ratio, its limits by the robust standard error, `p_value` of Wald's test with it,
+    and `p_permutation` with the values permuted over the patients, which is the one to read with few events.
+
+    References
+    ----------
+    See `kernels.competing_risks`.
+    """
+    chance = np.random.default_rng(rng)
+    status = _status(found, competing)
+    rows = []
+    for feature in features:
+        values = found.values[feature].to_numpy(float)
+        here = ~np.isnan(values)
+        x, time, own = values[here], found.time[here], status[here]
+        sd = float(x.std(ddof=1)) if x.size > 1 else np.nan
+        fit = fine_gray(time, own, x, EVENT)
+        log = np.array([0.0, -LIMIT, LIMIT]) * fit.se[0] + fit.coef[0]
+        p = fit.p_value[0] if np.isnan(fit.p_value[0]) else fine_gray_permutation(time, own, x, EVENT, chance, DRAWS)
+        rows.append((feature, endpoint, *np.exp(log * sd), fit.p_value[0], p, int(here.sum()),
+                     int((own == EVENT).sum()), int((own == COMPETING).sum()), fit.reason))  # fmt: skip
+    columns = ["feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "p_permutation", "n", "events",
+               "competing_events", "reason"]  # fmt: skip
+    return Result(pd.DataFrame(rows, columns=columns), "Fine-Gray, robust standard errors")
