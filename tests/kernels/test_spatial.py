@@ -54,7 +54,11 @@ def test_g_is_that_of_spatstat(name):
     golden = pd.read_csv(R / f"Gcross_tumour_cd8_{name}.csv")
     around, to, window = image(name)
     grid = np.arange(0, golden["r"].max() + 0.25, 0.5)
-    at, nearest, edge = np.searchsorted(grid, golden["r"]), nearest_distances(around, to), edge_distances(around, window)
+    at, nearest, edge = (
+        np.searchsorted(grid, golden["r"]),
+        nearest_distances(around, to),
+        edge_distances(around, window),
+    )
     found = cross_g(nearest, edge, window, grid)
     np.testing.assert_allclose(found.none[at], golden["raw"], rtol=1e-8)
     np.testing.assert_allclose(found.border[at], golden["rs"], atol=0.005)

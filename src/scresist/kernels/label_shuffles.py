@@ -134,8 +134,7 @@ def _nearest(
                         j = cells[c]
                         if j != i:
                             d = np.sqrt((xy[i, 0] - xy[j, 0]) ** 2 + (xy[i, 1] - xy[j, 1]) ** 2)
-                            if d < found[t]:
-                                found[t] = d
+                            found[t] = min(found[t], d)
             for t in range(n_types):
                 means[b, own[i], t] += found[t]
                 if edge[i] >= radius and found[t] <= radius:

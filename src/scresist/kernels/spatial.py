@@ -161,9 +161,7 @@ def _ripley(x: float, y: float, d: float, limits: np.ndarray) -> float:
     return min(1.0 / share, LARGEST_WEIGHT) if share > 0.0 else LARGEST_WEIGHT
 
 
-def cross_g(
-    distances: np.ndarray, edge: np.ndarray, window: Window, radii: np.ndarray
-) -> CrossG:
+def cross_g(distances: np.ndarray, edge: np.ndarray, window: Window, radii: np.ndarray) -> CrossG:
     """The distribution of the distance to the nearest cell of another type.
 
     Parameters
