@@ -71,7 +71,7 @@ def arrangements(
     return Arrangement(contacts, corrected, nearest, within)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _contacts(
     pairs: np.ndarray, weights: np.ndarray, labels: np.ndarray, n_types: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -88,7 +88,7 @@ def _contacts(
     return counts, sums
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _nearest(
     xy: np.ndarray, order: np.ndarray, labels: np.ndarray, n_types: int, radius: float, edge: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -118,7 +118,7 @@ def _bins(around: np.ndarray, to: np.ndarray, reach: float) -> np.ndarray:
     return np.stack([found.row, found.col]).astype(np.int64)
 
 
-@njit(cache=True)  # type: ignore[misc]
+@njit(cache=True)
 def _pair_sums(
     around: np.ndarray, to: np.ndarray, limits: np.ndarray, radii: np.ndarray, pairs: np.ndarray, edge: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +144,7 @@ def _pair_sums(
     return sums, inside
 
 
-@njit(cache=True)  # type: ignore[misc]
+@njit(cache=True)
 def _ripley(x: float, y: float, d: float, limits: np.ndarray) -> float:
     """1 / the share of the circle through the other cell that is inside the rectangle."""
     if d == 0.0:

@@ -1,0 +1,171 @@
+"""What a cell is: the phenotype of the file, calls of markers, or gates on intensities with their uncertainty."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import InputError, suggestion
+from scresist.kernels.gates import find_gate
+from scresist.results import Result
+from scresist.validation.cell_tables import CellTable
+
+LEAST_SEPARATION = 2.0  # Ashman's D: nearer populations cannot be told apart
+BOOTSTRAPS, SAMPLE = 50, 5_000
+RARE = 0.005  # of the cells: combinations of markers that are rarer are "other"
+GATES = ("marker", "gate", "gate_low", "gate_high", "positive_share", "separation", "n_cells", "reason")
+
+
+def gate_markers(
+    found: CellTable,
+    *,
+    given: Mapping[str, float] | None = None,
+    definitions: Mapping[str, str] | None = None,
+    rng: np.random.Generator,
+) -> tuple[Result, pd.DataFrame]:
+    """A threshold for every marker with intensities, and the calls that follow.
+
+    Intensities are compared on the scale log(1 + x / median), on which stained and unstained cells are each about
+    normal. A marker whose cells are one population has no gate, and no cell is called positive or negative.
+
+    Parameters
+    ----------
+    found
+        From `read_cells`.
+    given
+        Thresholds that were chosen by hand, on the scale of the intensities.
+    definitions
+        As in `phenotype_cells`: only their markers are gated. Without them, and with a column of phenotypes in the
+        file, only markers with a given threshold are.
+    rng
+        Of the resamples.
+
+    Returns
+    -------
+    Result with one row per marker, and calls, cells x markers (1, 0, NaN).
+
+    Raises
+    ------
+    InputError
+        If a threshold is given for a marker that the cells do not have, or intensities are negative, with the row.
+    """
+    given = dict(given or {})
+    for marker in given:
+        if marker not in found.intensities:
+            raise InputError(f"a gate is given for {marker!r}, which has no intensities; "
+                             f"{suggestion(marker, found.intensities)}")  # fmt: skip
+    rows, calls = [], pd.DataFrame(index=found.cells.index)
+    for marker in found.calls:
+        calls[marker] = _as_calls(found.cells[marker])
+    for marker in _needed(found, given, definitions):
+        values = found.cells[marker].to_numpy(float)
+        if np.nanmin(values) < 0:
+            at = int(np.flatnonzero(values < 0)[0])
+            raise InputError(f"mif_cells row {at + 2}: intensity of {marker} is negative ({values[at]:g}); give "
+                             "intensities before a background is subtracted below 0")  # fmt: skip
+        record: dict[str, object] = {"marker": marker, "n_cells": int(np.isfinite(values).sum()), "reason": ""}
+        if marker in given:
+            gate = float(given[marker])
+            record |= {"gate": gate, "positive_share": float(np.nanmean(values > gate)), "reason": "given"}
+        else:
+            middle = float(np.nanmedian(values[values > 0])) if (values > 0).any() else 1.0
+            own = find_gate(np.log1p(values / middle), least_separation=LEAST_SEPARATION, bootstraps=BOOTSTRAPS,
+                            sample=SAMPLE, rng=rng)  # fmt: skip
+            gate, low, high = (middle * float(np.expm1(g)) for g in (own.gate, own.low, own.high))
+            record |= {"gate": gate, "gate_low": low, "gate_high": high, "positive_share": own.share,
+                       "separation": own.separation}  # fmt: skip
+            if not np.isfinite(gate):
+                record["reason"] = "its cells are one population; give a gate, or calls"
+        calls[marker] = np.where(np.isfinite(values), values > gate, np.nan) if np.isfinite(gate) else np.nan
+        rows.append(record)
+    table = pd.DataFrame(rows, columns=list(GATES))
+    notes = tuple(f"{r['marker']}: {r['reason']}" for r in rows if r["reason"] not in ("", "given"))
+    return Result(table, "gates by mixtures of two normal populations", {"least_separation": LEAST_SEPARATION},
+                  notes), calls  # fmt: skip
+
+
+def _needed(found: CellTable, given: Mapping[str, float], definitions: Mapping[str, str] | None) -> list[str]:
+    if definitions:
+        words = {w[:-1].casefold() for text in definitions.values() for w in text.split()}
+        return [m for m in found.intensities if m in given or {m.casefold(), _stem(m).casefold()} & words]
+    if (found.cells["phenotype"] != "").any():
+        return [m for m in found.intensities if m in given]
+    return list(found.intensities)
+
+
+def _as_calls(values: pd.Series) -> np.ndarray:
+    if pd.api.types.is_bool_dtype(values) or pd.api.types.is_numeric_dtype(values):
+        return values.to_numpy(float)
+    words = values.astype(str).str.strip().str.lower()
+    positive = words.str.endswith("+") | words.isin(["true", "positive"])
+    return np.where(values.isna(), np.nan, positive.astype(float))
+
+
+def phenotype_cells(
+    found: CellTable, calls: pd.DataFrame, *, definitions: Mapping[str, str] | None = None
+) -> tuple[pd.Series, tuple[str, ...]]:
+    """The phenotype of every cell, and notes.
+
+    Parameters
+    ----------
+    found
+        From `read_cells`.
+    calls
+        From `gate_markers`.
+    definitions
+        Name of each phenotype and the markers that it has and has not: `{"CD8 T": "CD8+ CK-"}`. The first that fits
+        names the cell; cells that none fits are "other". Without definitions the file's own column of phenotypes is
+        used; without one, the positive markers of the cell.
+
+    Raises
+    ------
+    InputError
+        If a definition names a marker that is not there, or that has no gate, or there is nothing to name cells by.
+    """
+    cells = found.cells
+    if definitions:
+        return _defined(calls, definitions, (*found.calls, *found.intensities)), ()
+    given = cells["phenotype"]
+    if (given != "").any():
+        return given.where(given != "", "unnamed"), ()
+    known = [m for m in calls.columns if calls[m].notna().any()]
+    if not known:
+        raise InputError("cells have no phenotype, no call and no marker with two populations; add a column phenotype, "
+                         "or give gates")  # fmt: skip
+    stems = [_stem(m) for m in known]
+    positive = calls[known].to_numpy(float) == 1
+    names = pd.Series([" ".join(f"{s}+" for s, p in zip(stems, row, strict=True) if p) or "negative"
+                       for row in positive], index=cells.index)  # fmt: skip
+    share = names.value_counts(normalize=True)
+    rare = set(share.index[share < RARE]) - {"negative"}
+    note = f"phenotypes are the positive markers of a cell; {len(rare)} combinations below {RARE:.1%} are 'other'"
+    return names.where(~names.isin(rare), "other"), (note,)
+
+
+def _stem(marker: str) -> str:
+    return re.sub(r"^phenotype[_ ]", "", marker, flags=re.IGNORECASE).upper() if marker.lower().startswith(
+        "phenotype") else marker  # fmt: skip
+
+
+def _defined(calls: pd.DataFrame, definitions: Mapping[str, str], markers: Sequence[str]) -> pd.Series:
+    by_name = {_stem(m).casefold(): m for m in calls.columns} | {m.casefold(): m for m in calls.columns}
+    names = pd.Series("other", index=calls.index)
+    left = np.ones(len(calls), dtype=bool)
+    for phenotype, text in definitions.items():
+        fits = left.copy()
+        for word in text.split():
+            sign, marker = word[-1], word[:-1].casefold()
+            if sign not in "+-" or not marker:
+                raise InputError(f"phenotype {phenotype!r}: {word!r} must be a marker and + or -, such as CD8+")
+            if marker not in by_name:
+                raise InputError(f"phenotype {phenotype!r}: there is no marker {word[:-1]!r}; "
+                                 f"{suggestion(word[:-1], [_stem(m) for m in markers])}")  # fmt: skip
+            values = calls[by_name[marker]].to_numpy(float)
+            if not np.isfinite(values).any():
+                raise InputError(f"phenotype {phenotype!r}: {word[:-1]} has no gate (its cells are one population); "
+                                 "give a gate, or calls")  # fmt: skip
+            fits &= values == (1.0 if sign == "+" else 0.0)
+        names[fits] = phenotype
+        left &= ~fits
+    return names
