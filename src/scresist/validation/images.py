@@ -1,0 +1,315 @@
+"""Stained images: nuclei, DAB of every cell, share of positive cells and H-score; intensities under a given mask."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from skimage.filters import threshold_otsu
+from skimage.segmentation import expand_labels, find_boundaries
+
+from scresist.checks import InputError, require_choice, require_positive
+from scresist.kernels.stains import cell_means, nuclei, rings, unmix, white_point
+from scresist.results import Result
+
+CUTS = (0.2, 0.4, 0.6)  # optical density of DAB from which on a cell is weak, moderate, strong
+WHERE = ("nucleus", "cytoplasm", "cell")
+WHITE = 99.0  # percentile of a channel that is light without tissue
+NUCLEUS_UM, RING_UM, SMOOTH_UM, LEAST_UM2 = 3.0, 3.0, 0.75, 12.0
+MARGIN_UM = 24.0  # around a tile, so that a nucleus on its edge is whole
+MEMBRANE = 2  # pixels between a cell and its membrane, at most
+SAMPLED = 1_000_000  # pixels that the light and the threshold are learnt from
+COLOURS = np.array([[70, 110, 220], [250, 210, 60], [245, 140, 40], [200, 30, 30]], dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class StainedCells:
+    """Cells with y, x (pixels), area, dab and class (0 to 3); the H-score and what it rests on; an overlay to check."""
+
+    cells: pd.DataFrame
+    summary: Result
+    overlay: np.ndarray = field(repr=False)
+
+
+def ihc_image(
+    image: np.ndarray | str | Path, *, um_per_pixel: float, mask: np.ndarray | None = None, where: str = "cell",
+    cuts: tuple[float, float, float] = CUTS, tile: int = 2048, overlay: bool = True,
+) -> StainedCells:  # fmt: skip
+    """Nuclei, DAB of each cell, percent of positive cells and H-score of a haematoxylin and DAB image.
+
+    Light without tissue and the threshold of nuclei are learnt from a regular sample of the whole image, so that tiles
+    do not differ; a nucleus counts in the tile where its centre lies.
+
+    Parameters
+    ----------
+    image
+        Rows x columns x 3 of 8 bits, or a file: PNG, JPEG, TIFF (also tiled, of any size), or, where openslide is
+        installed, a whole slide.
+    um_per_pixel
+        Micrometres of a pixel.
+    mask
+        Labels of nuclei or cells, rows x columns, instead of those found here.
+    where
+        DAB is measured in the nucleus | the cytoplasm (up to 3 um around it) | the cell (both).
+    cuts
+        Optical densities of DAB from which on a cell is weakly, moderately and strongly positive.
+    tile
+        Pixels of a side; memory grows with its square.
+    overlay
+        Draw outlines (blue negative, yellow weak, orange moderate, red strong) over the image, which is then held in
+        memory whole; False for a whole slide.
+
+    Raises
+    ------
+    InputError
+        If the image is no colour image of 8 bits, the mask has another size, or a number is not positive.
+    """
+    require_choice(where, WHERE, "where")
+    require_positive(um_per_pixel, "um_per_pixel")
+    if not 0 < cuts[0] < cuts[1] < cuts[2]:
+        raise InputError(f"cuts must be three densities that rise from above 0; got {cuts}")
+    if tile < 64:
+        raise InputError(f"tile must be at least 64 pixels; got {tile}")
+    with _opened(image) as pixels:
+        if pixels.ndim != 3 or pixels.shape[2] < 3 or pixels.dtype != np.uint8:
+            raise InputError(f"the image must be rows x columns x 3 of 8 bits; got {pixels.shape} of {pixels.dtype}")
+        if mask is not None and mask.shape != pixels.shape[:2]:
+            raise InputError(
+                f"the mask has {mask.shape} pixels and the image {pixels.shape[:2]}; they must be of one size"
+            )
+        step = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / SAMPLED))))
+        sampled = np.asarray(pixels[::step, ::step, :3])
+        white = white_point(sampled, WHITE)
+        haematoxylin, _ = unmix(sampled, white)
+        threshold = float(threshold_otsu(haematoxylin)) if np.ptp(haematoxylin) > 0 else np.inf
+        shown = np.array(pixels[..., :3]) if overlay else np.zeros((0, 0, 3), dtype=np.uint8)
+        parts = [_one_tile(pixels, mask, box, white, threshold, um_per_pixel, where, cuts, shown)
+                 for box in _boxes(pixels.shape[:2], tile)]  # fmt: skip
+    cells = pd.concat(parts, ignore_index=True)
+    cells.insert(0, "cell", np.arange(1, len(cells) + 1))
+    return StainedCells(cells, _summary(cells, cuts, white, threshold, where), shown)
+
+
+def _summary(cells: pd.DataFrame, cuts: tuple[float, float, float], white: np.ndarray, threshold: float,
+             where: str) -> Result:  # fmt: skip
+    n = len(cells)
+    share = [100.0 * float((cells["class"] == k).mean()) if n else np.nan for k in range(4)]
+    row = {"n_cells": n, "weak": share[1], "moderate": share[2], "strong": share[3],
+           "positive_percent": 100.0 - share[0], "h_score": share[1] + 2 * share[2] + 3 * share[3],
+           "reason": "" if n else "no nucleus was found"}  # fmt: skip
+    settings = {"cuts": cuts, "white": [round(float(w), 1) for w in white], "threshold": threshold, "where": where}
+    return Result(pd.DataFrame([row]), "nuclei by haematoxylin, classes by the optical density of DAB", settings)
+
+
+def _boxes(shape: tuple[int, int], tile: int) -> Iterator[tuple[int, int, int, int]]:
+    for top in range(0, shape[0], tile):
+        for left in range(0, shape[1], tile):
+            yield top, min(top + tile, shape[0]), left, min(left + tile, shape[1])
+
+
+def _one_tile(
+    pixels: np.ndarray, mask: np.ndarray | None, box: tuple[int, int, int, int], white: np.ndarray, threshold: float,
+    um: float, where: str, cuts: tuple[float, float, float], shown: np.ndarray,
+) -> pd.DataFrame:  # fmt: skip
+    top, bottom, left, right = box
+    margin = int(np.ceil(MARGIN_UM / um))
+    y0, y1 = max(0, top - margin), min(pixels.shape[0], bottom + margin)
+    x0, x1 = max(0, left - margin), min(pixels.shape[1], right + margin)
+    haematoxylin, dab = unmix(np.asarray(pixels[y0:y1, x0:x1, :3]), white)
+    if mask is None:
+        labels = nuclei(haematoxylin, threshold=threshold, radius=NUCLEUS_UM / um, smooth=SMOOTH_UM / um,
+                        least_area=int(LEAST_UM2 / um**2))  # fmt: skip
+    else:
+        labels = np.asarray(mask[y0:y1, x0:x1]).astype(np.int64)
+    numbers = np.unique(labels[labels > 0])
+    rows, columns = np.indices(labels.shape)
+    centres = cell_means(np.stack([rows, columns], axis=-1), labels, numbers)
+    around = rings(labels, max(1, round(RING_UM / um)))
+    own = {"nucleus": labels, "cytoplasm": around, "cell": np.where(labels > 0, labels, around)}[where]
+    found = pd.DataFrame({
+        "y": centres[:, 0] + y0, "x": centres[:, 1] + x0,
+        "area_um2": np.bincount(labels.ravel(), minlength=int(labels.max(initial=0)) + 1)[numbers] * um**2,
+        "dab": cell_means(dab, own, numbers), "haematoxylin": cell_means(haematoxylin, labels, numbers),
+    })  # fmt: skip
+    found["class"] = np.digitize(found["dab"].fillna(0.0), cuts)
+    here = ((found["y"] >= top) & (found["y"] < bottom) & (found["x"] >= left) & (found["x"] < right)).to_numpy()
+    if shown.size:
+        kinds = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.int64)
+        kinds[numbers] = found["class"]
+        edge = find_boundaries(labels, mode="inner")
+        edge &= np.isin(labels, numbers[here])
+        shown[y0:y1, x0:x1][edge] = COLOURS[kinds[labels[edge]]]
+    return found[here]
+
+
+@contextmanager
+def _opened(image: np.ndarray | str | Path) -> Iterator[Any]:
+    """Pixels that can be sliced: an array, or a TIFF of which only the tiles in use are read."""
+    if isinstance(image, np.ndarray):
+        yield image
+        return
+    path = Path(image)
+    if not path.exists():
+        raise InputError(f"{path}: the image does not exist")
+    if path.suffix.lower() in {".tif", ".tiff"}:
+        with _tiff(path) as pixels:
+            yield pixels
+    elif path.suffix.lower() in {".svs", ".ndpi", ".mrxs", ".scn"}:
+        with _slide(path) as pixels:
+            yield pixels
+    else:
+        from skimage.io import imread
+
+        yield imread(path)
+
+
+@contextmanager
+def _tiff(path: Path) -> Iterator[Any]:
+    import tifffile
+    import zarr
+
+    with tifffile.TiffFile(path) as file:
+        page: Any = file.pages[0]
+        mapped, compression = page.is_memmappable, page.compression.name
+        tiled = compression in {"NONE", "ADOBE_DEFLATE", "DEFLATE"}
+        if mapped:
+            yield page.asarray(out="memmap")
+        elif tiled:
+            with page.aszarr() as store:
+                yield zarr.open(store, mode="r")
+    if not mapped and not tiled:
+        yield read_pages(path)[0]
+
+
+class _Slide:
+    """A whole slide that is sliced like an array of its finest level, and read region by region."""
+
+    ndim, dtype = 3, np.dtype(np.uint8)
+
+    def __init__(self, slide: Any) -> None:
+        self.slide = slide
+        self.shape = (slide.dimensions[1], slide.dimensions[0], 3)
+
+    def __getitem__(self, at: tuple[Any, ...]) -> np.ndarray:
+        (y0, y1, step), (x0, x1, _) = (s.indices(n) for s, n in zip(at[:2], self.shape[:2], strict=True))
+        level = self.slide.get_best_level_for_downsample(step) if step > 1 else 0
+        down = self.slide.level_downsamples[level]
+        size = (max(1, int((x1 - x0) / down)), max(1, int((y1 - y0) / down)))
+        found = np.asarray(self.slide.read_region((x0, y0), level, size).convert("RGB"))
+        left = max(1, round(step / down))
+        return found[::left, ::left]
+
+
+@contextmanager
+def _slide(path: Path) -> Iterator[_Slide]:
+    try:
+        import openslide
+    except ImportError:
+        raise InputError(f"{path}: reading this slide needs the package openslide-python and the library OpenSlide; "
+                         "install them, or export the region as TIFF") from None  # fmt: skip
+    with openslide.OpenSlide(path) as slide:
+        yield _Slide(slide)
+
+
+def read_pages(path: Path) -> list[np.ndarray]:
+    """Every page of an image file, as arrays.
+
+    Parameters
+    ----------
+    path
+        TIFF of any compression that Pillow reads (LZW, deflate, JPEG, none).
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    from PIL import Image, ImageSequence, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as file:
+            return [np.array(frame) for frame in ImageSequence.Iterator(file)]
+    except (UnidentifiedImageError, OSError) as error:
+        raise InputError(
+            f"{path}: the image cannot be read ({error}); save it as TIFF with LZW or no compression"
+        ) from error
+
+
+def component_intensities(image: np.ndarray | str | Path, mask: np.ndarray | str | Path, *,
+                          names: list[str] | None = None) -> pd.DataFrame:  # fmt: skip
+    """Mean intensity of every channel in every cell of a mask, and the cells' centres.
+
+    Parameters
+    ----------
+    image
+        Rows x columns x channels, or a component TIFF of inForm: one page per channel, which it names.
+    mask
+        Labels of cells, rows x columns; or the segmentation maps of inForm, whose nuclei, cytoplasms and membranes are
+        joined by their label.
+    names
+        Of the channels, where the file has none.
+
+    Returns
+    -------
+    One row per label: cell, y, x, area (pixels), one column per channel.
+
+    Raises
+    ------
+    InputError
+        If the mask does not have the size of the image, has no cell, or the number of names is not that of channels.
+    """
+    channels, found = (image, names) if isinstance(image, np.ndarray) else _components(Path(image))
+    names = names or found or [f"channel {k + 1}" for k in range(channels.shape[2])]
+    if len(names) != channels.shape[2]:
+        raise InputError(f"{len(names)} names are given for {channels.shape[2]} channels")
+    labels = mask if isinstance(mask, np.ndarray) else _joined(Path(mask))
+    if labels.shape != channels.shape[:2]:
+        raise InputError(
+            f"the mask has {labels.shape} pixels and the image {channels.shape[:2]}; they must be of one size"
+        )
+    numbers = np.unique(labels[labels > 0])
+    if not numbers.size:
+        raise InputError("the mask has no cell: every label is 0")
+    rows, columns = np.indices(labels.shape)
+    centres = cell_means(np.stack([rows, columns], axis=-1), labels, numbers)
+    table = pd.DataFrame({"cell": numbers, "y": centres[:, 0], "x": centres[:, 1],
+                          "area": np.bincount(labels.ravel().astype(np.int64))[numbers]})  # fmt: skip
+    return table.join(pd.DataFrame(cell_means(channels, labels, numbers), columns=names))
+
+
+def _described(path: Path) -> list[str]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        return [
+            str(page.tags["ImageDescription"].value) if "ImageDescription" in page.tags else "" for page in file.pages
+        ]
+
+
+def _components(path: Path) -> tuple[np.ndarray, list[str]]:
+    """The full-resolution pages of a component TIFF and the names that its descriptions give."""
+    pages, texts = read_pages(path), _described(path)
+    kept = [k for k, p in enumerate(pages) if p.ndim == 2 and p.shape == pages[0].shape]
+    names = [(re.findall(r"<Name>(.*?)</Name>", texts[k]) or [f"channel {k + 1}"])[0] for k in kept]
+    return np.stack([pages[k] for k in kept], axis=-1), names
+
+
+def _joined(path: Path) -> np.ndarray:
+    """One mask of cells: nuclei, cytoplasms and (by the nearest cell) membranes of inForm; else the first page."""
+    pages, texts = read_pages(path), _described(path)
+    kinds = [(re.findall(r"<CompartmentType>(.*?)</", t) or [""])[0] for t in texts]
+    if not any(kinds):
+        return pages[0].astype(np.int64)
+    joined = np.zeros(pages[0].shape, dtype=np.int64)
+    for page, kind in zip(pages, kinds, strict=True):
+        if kind in {"Nucleus", "Cytoplasm"}:
+            joined = np.where((joined == 0) & (page > 0), page, joined)
+    near = expand_labels(joined, distance=MEMBRANE)  # the map of membranes has no labels
+    for page, kind in zip(pages, kinds, strict=True):
+        if kind == "Membrane":
+            joined = np.where((joined == 0) & (page > 0), near, joined)
+    return joined
