@@ -32,7 +32,7 @@ def dose_curves(table: pd.DataFrame, points: pd.DataFrame, axes: Axes, *, level:
         table, [*keys, "ic50_um", "ic50_low", "ic50_high", "ic50_reached", "ec50_um", "hill"], "the table of curves"
     )
     require_columns(points, [*keys, "dose_um", "response"], "the table of points")
-    differs = [k for k in keys if table[k].nunique() > 1] or ["condition"]
+    differs = [k for k in keys if len(set(table[k])) > 1] or ["condition"]
     labels = table[differs].astype(str).agg(", ".join, axis=1)
     colours = arm_colours(list(dict.fromkeys(labels)))
     axes.axhline(level, color=FAINT, linewidth=0.8, linestyle=":")
@@ -124,7 +124,7 @@ def release_curves(table: pd.DataFrame, points: pd.DataFrame, axes: Axes) -> Axe
 
 
 def _varies(points: pd.DataFrame, name: str) -> bool:
-    return name in points and points[name].nunique() > 1
+    return name in points and len(set(points[name].dropna())) > 1
 
 
 def _parameters(fitted: pd.DataFrame) -> str:
