@@ -171,11 +171,14 @@ def refuse_repeats(table: pd.DataFrame, keys: list[str], value: str, rows: Rows)
             list(table["well"]),
         )
         return
+    measured = table[value].notna()
     size = table.groupby(keys, sort=False, dropna=False)[value].transform("size")
-    again = table.duplicated([*keys, value])
+    again = table.duplicated([*keys, value]) & measured
     block = [k for k in keys if k not in ("dose_um", "dose", "time", "time_h")]
     copies = (
-        table.duplicated([*keys, value], keep=False).groupby([table[k] for k in block], sort=False).transform("all")
+        (table.duplicated([*keys, value], keep=False) | ~measured)
+        .groupby([table[k] for k in block], sort=False)
+        .transform("all")
     )
     whole = copies & (again.groupby([table[k] for k in block], sort=False).transform("sum") > 1)
     alone = size.groupby([table[k] for k in keys], dropna=False).first().median() <= 1
