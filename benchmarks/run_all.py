@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PARTS = (Path(__file__).name, "programme_cohorts.py", "usual_chain.py")
+PARTS = (Path(__file__).name, "programme_cohorts.py", "usual_chain.py", "bench_assays.py")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The four-parameter logistic curve: least-squares fits of many curves, shared parameters, areas, crossings, errors.
-
-response = lower + (upper - lower) / (1 + 10 ** (hill * (log10 dose - midpoint))). A dose of zero has the log dose -inf and
-the response `upper`; a positive `hill` falls from `upper` to `lower`. Parameters are ordered lower, upper, hill, midpoint.
+ response = lower + (upper - lower) / (1 + 10 ** (hill * (log10 dose - midpoint))). A dose of zero has the log dose -inf
+and the response `upper`; a positive `hill` falls from `upper` to `lower`. Parameters are ordered lower, upper, hill,
+midpoint.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ _ITERATIONS = 500
 
 
 class Curves(NamedTuple):
-    """Fitted curves: `parameters` (curves, 4), loss at the fit, points that were used, and whether the fit converged."""
+    """Fitted curves: `parameters` (curves, 4), loss at the fit, points used, and whether the fit converged."""
 
     parameters: np.ndarray
     loss: np.ndarray
@@ -66,7 +66,7 @@ def _cost(r: float, loss: int, scale: float) -> float:
 
 @njit(cache=True, nogil=True)
 def _solve(a: np.ndarray, b: np.ndarray, n: int) -> bool:
-    """Solve a symmetric positive system in place by Cholesky: the solution is in `b`; False where it is not positive."""
+    """Solve a positive definite system by Cholesky, in place in `b`; False where it is none."""
     for i in range(n):
         for j in range(i + 1):
             s = a[i, j]
@@ -299,8 +299,12 @@ def fit_curves(
     high_all = np.ascontiguousarray(np.broadcast_to(np.asarray(high, float), (n, 4)))
     finite = np.where(np.isfinite(x), x, np.nan)
     with np.errstate(all="ignore"):
-        first = np.where(np.isfinite(finite).any(axis=1), np.nanmin(np.where(np.isnan(finite), np.inf, finite), axis=1), 0.0)
-        last = np.where(np.isfinite(finite).any(axis=1), np.nanmax(np.where(np.isnan(finite), -np.inf, finite), axis=1), 0.0)
+        first = np.where(
+            np.isfinite(finite).any(axis=1), np.nanmin(np.where(np.isnan(finite), np.inf, finite), axis=1), 0.0
+        )
+        last = np.where(
+            np.isfinite(finite).any(axis=1), np.nanmax(np.where(np.isnan(finite), -np.inf, finite), axis=1), 0.0
+        )
     steps = np.linspace(-0.4, 1.4, _GRID_MIDPOINTS)
     midpoints = first[:, None] + np.maximum(last - first, 0.5)[:, None] * steps
     midpoints = np.clip(midpoints, low_all[:, [MIDPOINT]], high_all[:, [MIDPOINT]])
@@ -340,8 +344,8 @@ def fit_joint(
     """
     theta = np.clip(np.asarray(start, float), low, high)
     x, y = np.ascontiguousarray(log_dose, float), np.ascontiguousarray(response, float)
-    value, done = _descend(x, y, np.ones_like(x), np.ascontiguousarray(which, np.int64), theta,
-                           np.asarray(low, float), np.asarray(high, float), LOSSES.index(loss), float(scale))  # fmt: skip
+    at, bounds = np.ascontiguousarray(which, np.int64), [np.asarray(v, float) for v in (low, high)]
+    value, done = _descend(x, y, np.ones_like(x), at, theta, *bounds, LOSSES.index(loss), float(scale))
     return JointFit(theta, float(value), bool(done))
 
 

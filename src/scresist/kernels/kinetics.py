@@ -60,7 +60,7 @@ def _morrison_enzyme(p, i):  # type: ignore[no-untyped-def]
 
 
 def _free_enzyme(e, i, k):  # type: ignore[no-untyped-def]
-    """Share of the enzyme without inhibitor: the positive root of Morrison's quadratic, in a form without cancellation."""
+    """Share of the enzyme without inhibitor: the root of Morrison's quadratic, without cancellation."""
     b = e - i - k
     root = np.sqrt(b * b + 4 * e * k)
     positive = np.real(b) >= 0
@@ -216,9 +216,9 @@ def fit_model(model: str, y: np.ndarray, *columns: np.ndarray, keep: int = 3) ->
     if df > 0:
         jac = _jacobian(function, log_p, data, free) / p
         normal = jac.T @ jac
-        scale = np.sqrt(np.diag(normal))
-        if (scale > 0).all() and np.linalg.cond(normal / np.outer(scale, scale)) < 1e14:
-            errors = np.sqrt(np.diag(np.linalg.inv(normal / np.outer(scale, scale))) * rss / df) / scale
+        size = np.sqrt(np.diag(normal))
+        if (size > 0).all() and np.linalg.cond(normal / np.outer(size, size)) < 1e14:
+            errors = np.sqrt(np.diag(np.linalg.inv(normal / np.outer(size, size))) * rss / df) / size
     return KineticFit(p, rss, y.size, errors, converged)
 
 

@@ -82,8 +82,9 @@ def loewe_expected(curve_a: np.ndarray, curve_b: np.ndarray, dose_a: np.ndarray,
         high, low = np.where(too_high, middle, high), np.where(too_high, low, middle)
     out = 0.5 * (low + high)
     nothing = (dose_a == 0) & (dose_b == 0)
-    alone_a, alone_b = (curve_at(np.broadcast_to(c, (*dose_a.shape, 4)), _log(d)) for c, d in
-                        ((curve_a, dose_a), (curve_b, dose_b)))  # fmt: skip
+    alone_a, alone_b = (
+        curve_at(np.broadcast_to(c, (*dose_a.shape, 4)), _log(d)) for c, d in ((curve_a, dose_a), (curve_b, dose_b))
+    )
     out = np.where(unreachable, np.nan, out)
     out = np.where(dose_b == 0, alone_a, np.where(dose_a == 0, alone_b, out))
     return np.where(nothing, top, out)
@@ -94,9 +95,11 @@ def _log(dose: np.ndarray) -> np.ndarray:
         return np.log10(dose)
 
 
-def combination_index(curve_a: np.ndarray, curve_b: np.ndarray, dose_a: np.ndarray, dose_b: np.ndarray,
-                      response: np.ndarray) -> np.ndarray:  # fmt: skip
-    """`a / A + b / B`, where A and B are the doses that reach the response alone: below 1 is synergy; NaN if unreachable.
+def combination_index(
+    curve_a: np.ndarray, curve_b: np.ndarray, dose_a: np.ndarray, dose_b: np.ndarray, response: np.ndarray
+) -> np.ndarray:
+    """`a / A + b / B`, where A and B are the doses that reach the response alone: below 1 is synergy; NaN if
+    unreachable.
 
     Parameters
     ----------
@@ -129,8 +132,8 @@ def zip_surfaces(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Expected response of two drugs that do not change each other's curve, and the response of curves fitted to both.
 
-    The expected one is the product of the curves alone. The fitted one is the mean of two curves: along the doses of one
-    drug, starting where the curve of the other is at its dose.
+    The expected one is the product of the curves alone. The fitted one is the mean of two curves: along the doses of
+    one drug, starting where the curve of the other is at its dose.
 
     Parameters
     ----------

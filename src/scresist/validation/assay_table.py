@@ -1,4 +1,4 @@
-"""Tables of assays: which columns there must be, numbers as numbers, units, and every error with its row of the file."""
+"""Tables of assays: columns, numbers, units, and every error with its row of the file."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -22,7 +22,7 @@ class Rows:
         """Note the first row where `bad` is true, and how many more there are."""
         at = np.flatnonzero(np.asarray(bad, bool))
         if at.size:
-            seen = f" (seen: {values[int(at[0])]!r})" if values is not None else ""
+            seen = f" (seen: {_shown(values[int(at[0])])})" if values is not None else ""
             more = f"; {counted(at.size - 1, 'more row')} like it" if at.size > 1 else ""
             self.found.append(f"{self.where} row {int(at[0]) + 2}: {message}{seen}{more}")
 
@@ -38,6 +38,11 @@ class Rows:
             rest = len(self.found) - SHOWN
             more = [f"and {counted(rest, 'more problem')}"] if rest > 0 else []
             raise InputError("\n".join([*self.found[:SHOWN], *more]))
+
+
+def _shown(value: object) -> str:
+    """A value as it stood in the file."""
+    return f"{value:g}" if isinstance(value, (float, np.floating)) else repr(value)
 
 
 def read_assay(
@@ -110,8 +115,11 @@ def number_column(values: pd.Series, name: str, rows: Rows, *, may_miss: bool = 
     """
     empty = values.isna() | (values.astype(str).str.strip() == "")
     found = pd.to_numeric(values, errors="coerce")
-    rows.refuse(found.isna() & ~empty, f"column {name!r} must be a number (a dot as decimal mark, no unit, no '<')",
-                list(values))  # fmt: skip
+    rows.refuse(
+        found.isna() & ~empty,
+        f"column {name!r} must be a number (a dot as decimal mark, no unit, no '<')",
+        list(values),
+    )
     rows.refuse(np.isinf(found.to_numpy(float)), f"column {name!r} must be finite", list(values))
     if not may_miss:
         rows.refuse(empty, f"column {name!r} is empty; give a number or leave the row out")
@@ -157,14 +165,24 @@ def refuse_repeats(table: pd.DataFrame, keys: list[str], value: str, rows: Rows)
     """
     if "well" in table:
         again = table.duplicated([*keys, "well"])
-        rows.refuse(again & table["well"].notna(), "this well is in the table already; keep one row per well",
-                    list(table["well"]))  # fmt: skip
+        rows.refuse(
+            again & table["well"].notna(),
+            "this well is in the table already; keep one row per well",
+            list(table["well"]),
+        )
         return
+    measured = table[value].notna()
     size = table.groupby(keys, sort=False, dropna=False)[value].transform("size")
-    again = table.duplicated([*keys, value])
+    again = table.duplicated([*keys, value]) & measured
     block = [k for k in keys if k not in ("dose_um", "dose", "time", "time_h")]
-    copies = table.duplicated([*keys, value], keep=False).groupby([table[k] for k in block], sort=False).transform("all")
+    copies = (
+        (table.duplicated([*keys, value], keep=False) | ~measured)
+        .groupby([table[k] for k in block], sort=False)
+        .transform("all")
+    )
     whole = copies & (again.groupby([table[k] for k in block], sort=False).transform("sum") > 1)
     alone = size.groupby([table[k] for k in keys], dropna=False).first().median() <= 1
-    rows.refuse(again & (whole | alone), "this row repeats an earlier one in every column; remove it, or add a column "
-                "'well' if these are two wells")  # fmt: skip
+    rows.refuse(
+        again & (whole | alone),
+        "this row repeats an earlier one in every column; remove it, or add a column 'well' if these are two wells",
+    )

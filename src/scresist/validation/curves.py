@@ -46,7 +46,7 @@ class Fitted(NamedTuple):
     `groups` has one row per condition and compound, `members` one per replicate (`group` is its row in `groups`);
     `pooled` and `own` are their parameters (rows, 4); `first` and `last` are the tested range of log10 dose of the
     groups; `rmse` of the pooled fits; `log_dose` and `response` are the points of the groups, padded with NaN, with
-    `replicate_of` their row in `members`.
+    `replicate_of` their row in `members` and `before_cap` the responses as they were given.
     """
 
     groups: pd.DataFrame
@@ -61,6 +61,7 @@ class Fitted(NamedTuple):
     log_dose: np.ndarray
     response: np.ndarray
     replicate_of: np.ndarray
+    before_cap: np.ndarray
 
 
 def _padded(code: np.ndarray, n: int, *columns: np.ndarray) -> list[np.ndarray]:
@@ -120,9 +121,10 @@ def fit_conditions(means: pd.DataFrame, shape: Shape, *, value: str = "response"
     dose, y = means["dose_um"].to_numpy(float), means[value].to_numpy(float)
     with np.errstate(divide="ignore"):
         x = np.log10(dose)
+    given = y
     if shape.cap:
         y = np.clip(y, floor, np.inf if shape.top is None else shape.top)
-    log_dose, response, replicate_of = _padded(group, len(groups), x, y, member.astype(float))
+    log_dose, response, replicate_of, before_cap = _padded(group, len(groups), x, y, member.astype(float), given)
     own_x, own_y = _padded(member, len(members), x, y)
     positive = np.where(np.isneginf(log_dose), np.nan, log_dose)
     n_doses = np.array([np.unique(row[np.isfinite(row)]).size for row in positive])
@@ -138,8 +140,14 @@ def fit_conditions(means: pd.DataFrame, shape: Shape, *, value: str = "response"
     own = np.full((len(members), 4), np.nan)
     own[single] = pooled[at[single]]
     if (~single).any():
-        own[~single] = fp.fit_curves(own_x[~single], own_y[~single], low=low[at[~single]], high=high[at[~single]],
-                                     loss=shape.loss, scale=shape.scale).parameters  # fmt: skip
+        own[~single] = fp.fit_curves(
+            own_x[~single],
+            own_y[~single],
+            low=low[at[~single]],
+            high=high[at[~single]],
+            loss=shape.loss,
+            scale=shape.scale,
+        ).parameters
     own[own_doses < LEAST_DOSES] = np.nan
     if shape.replicates == "shared":
         _share_shape(own, at, single, own_x, own_y, low, high, pooled, shape)
@@ -147,19 +155,40 @@ def fit_conditions(means: pd.DataFrame, shape: Shape, *, value: str = "response"
     residual = response - fp.curve_at(pooled, log_dose)
     used = np.isfinite(residual) & ~np.isneginf(log_dose)
     rmse = np.sqrt(np.nansum(np.where(used, residual, 0) ** 2, axis=1) / np.maximum(used.sum(axis=1) - n_free, 1))
-    return Fitted(groups, members, pooled, own, first, last, n_doses, np.where(enough, rmse, np.nan), fitted.converged,
-                  log_dose, response, replicate_of)  # fmt: skip
+    return Fitted(
+        groups,
+        members,
+        pooled,
+        own,
+        first,
+        last,
+        n_doses,
+        np.where(enough, rmse, np.nan),
+        fitted.converged,
+        log_dose,
+        response,
+        replicate_of,
+        before_cap,
+    )
 
 
 def _share_shape(own, at, single, x, y, low, high, pooled, shape):  # type: ignore[no-untyped-def]
-    """Replace the curves of replicates by those of one slope and plateau per condition, with own midpoints, in place."""
+    """Give the replicates of a condition one slope and plateau, and own midpoints, in place."""
     for group in np.unique(at[~single]):
         of_group = np.flatnonzero(at == group)
         rows = [r for r in of_group if np.isfinite(own[r, 0])]
         if len(rows) < 2 or not np.isfinite(pooled[group, 0]):
             continue
-        fit = joint_midpoints(x[rows], y[rows], np.zeros(len(rows), int), np.arange(len(rows)), pooled[[group]],
-                              low[[group]], high[[group]], shape)  # fmt: skip
+        fit = joint_midpoints(
+            x[rows],
+            y[rows],
+            np.zeros(len(rows), int),
+            np.arange(len(rows)),
+            pooled[[group]],
+            low[[group]],
+            high[[group]],
+            shape,
+        )
         own[rows, :3] = fit.parameters[:3]
         own[rows, fp.MIDPOINT] = fit.parameters[3:]
 
@@ -196,7 +225,9 @@ def joint_midpoints(
     theta, lo, hi = (np.r_[v[:, :3].ravel(), v[first, 3]] for v in (start, low, high))
     row, column = np.nonzero(~np.isnan(x) & ~np.isnan(y))
     which = np.column_stack([3 * shape_of[row] + k for k in range(3)] + [3 * n_shapes + midpoint_of[row]])
-    return fp.fit_joint(x[row, column], y[row, column], which, theta, low=lo, high=hi, loss=shape.loss, scale=shape.scale)
+    return fp.fit_joint(
+        x[row, column], y[row, column], which, theta, low=lo, high=hi, loss=shape.loss, scale=shape.scale
+    )
 
 
 def log_ic50_error(x: np.ndarray, y: np.ndarray, parameters: np.ndarray, level: float, fixed: list[int]) -> float:

@@ -17,10 +17,32 @@ from scresist.validation.two_conditions import FEW, mean_interval
 __all__ = ["dose_points", "dose_ratios", "dose_response"]
 
 COLUMNS = (
-    *CURVE, "ic50_um", "ic50_low", "ic50_high", "ic50_reached", "aac", "emax", "hill", "n_replicates", "aac_low", "aac_high",
-    "ec50_um", "lower_plateau", "upper_plateau", "gr50_um", "gr_max", "gr_aoc", "dose_min_um", "dose_max_um", "n_doses",
-    "rmse", "lack_of_fit_p", "interval_of", "weak", "reason",
-)  # fmt: skip
+    *CURVE,
+    "ic50_um",
+    "ic50_low",
+    "ic50_high",
+    "ic50_reached",
+    "aac",
+    "emax",
+    "hill",
+    "n_replicates",
+    "aac_low",
+    "aac_high",
+    "ec50_um",
+    "lower_plateau",
+    "upper_plateau",
+    "gr50_um",
+    "gr_max",
+    "gr_aoc",
+    "dose_min_um",
+    "dose_max_um",
+    "n_doses",
+    "rmse",
+    "lack_of_fit_p",
+    "interval_of",
+    "weak",
+    "reason",
+)
 OF_REPLICATES, OF_DOSES = "biological replicates", "doses of one replicate"
 
 
@@ -35,7 +57,8 @@ def dose_response(
     loss: str = "squares",
     replicates: str = "own",
 ) -> Result:
-    """IC50, area above the curve, Emax and slope of every line, condition and compound, with biological replicates as unit.
+    """IC50, area above the curve, Emax and slope of every line, condition and compound, with biological replicates as
+    unit.
 
     The curve is `lower + (top - lower) / (1 + (dose / midpoint) ** hill)`. The IC50 is the dose at which it crosses
     `level`; it is never extrapolated. Where the curve does not cross within the tested doses, `ic50_um` is NaN,
@@ -46,10 +69,10 @@ def dose_response(
     Parameters
     ----------
     table
-        experiment, line, condition, compound, dose_um, replicate, plate, response, one row per well; response in percent
-        of control. A dose of 0 is a control. Optional: dose_unit, response_unit (percent, fraction, raw), well, and
-        `divisions` (doublings of the control during the assay) or `time_zero` (count at the start, percent of the control
-        at the end), which give the growth-rate metrics.
+        experiment, line, condition, compound, dose_um, replicate, plate, response, one row per well; response in
+        percent of control. A dose of 0 is a control. Optional: dose_unit, response_unit (percent, fraction, raw), well,
+        and `divisions` (doublings of the control during the assay) or `time_zero` (count at the start, percent of the
+        control at the end), which give the growth-rate metrics.
     unit
         Of the response, where the table has no column `response_unit`: percent, fraction or raw.
     level
@@ -67,9 +90,10 @@ def dose_response(
 
     Returns
     -------
-    Result with one row per experiment, line, condition and compound. `aac` is the mean of 1 - response / 100 of the curve
-    over log10 dose, between the lowest and the highest dose above zero, 0 to 1. `emax` is the response of the curve at
-    the highest dose, in percent; `lower_plateau` what the curve tends to. `reason` names why a value is missing.
+    Result with one row per experiment, line, condition and compound. `aac` is the mean of 1 - response / 100 of
+    the curve over log10 dose, between the lowest and the highest dose above zero, 0 to 1. `emax` is the response of the
+    curve at the highest dose, in percent; `lower_plateau` what the curve tends to. `reason` names why a value is
+    missing.
 
     Raises
     ------
@@ -78,8 +102,8 @@ def dose_response(
 
     References
     ----------
-    Barretina et al. (2012) Nature 483:603; Smirnov et al. (2016) Bioinformatics 32:1244 (area and bounds); Hafner et al.
-    (2016) Nat Methods 13:521 (growth-rate metrics).
+    Barretina et al. (2012) Nature 483:603; Smirnov et al. (2016) Bioinformatics 32:1244 (area and bounds);
+    Hafner et al. (2016) Nat Methods 13:521 (growth-rate metrics).
     """
     shape = Shape(top, cap, max_hill, loss, replicates=replicates)
     if not 0 < level < (100.0 if top is None else top):
@@ -91,9 +115,18 @@ def dose_response(
     for name in ("gr50_um", "gr_max", "gr_aoc"):
         out[name] = growth[name] if growth is not None else np.nan
     notes = [*doses.notes, *_notes(out)]
-    settings = {"unit": unit, "level": level, "top": top, "cap": cap, "max_hill": max_hill, "loss": loss,
-                "replicates": replicates}  # fmt: skip
-    return Result(out[list(COLUMNS)], "logistic curve of each biological replicate", MappingProxyType(settings), tuple(notes))
+    settings = {
+        "unit": unit,
+        "level": level,
+        "top": top,
+        "cap": cap,
+        "max_hill": max_hill,
+        "loss": loss,
+        "replicates": replicates,
+    }
+    return Result(
+        out[list(COLUMNS)], "logistic curve of each biological replicate", MappingProxyType(settings), tuple(notes)
+    )
 
 
 def dose_points(table: pd.DataFrame, *, unit: str = "percent") -> Result:
@@ -121,8 +154,11 @@ def _rows(fitted: Fitted, level: float, shape: Shape) -> pd.DataFrame:
         aac = 1 - fp.mean_response(fitted.own, fitted.first[at], fitted.last[at]) / 100
         emax = fp.curve_at(fitted.own, fitted.last[at])
     n = len(fitted.groups)
-    places = np.split(np.arange(at.size), np.searchsorted(at, np.arange(1, n))) if np.all(np.diff(at) >= 0) else [
-        np.flatnonzero(at == g) for g in range(n)]  # fmt: skip
+    places = (
+        np.split(np.arange(at.size), np.searchsorted(at, np.arange(1, n)))
+        if np.all(np.diff(at) >= 0)
+        else [np.flatnonzero(at == g) for g in range(n)]
+    )
     rows = [_one(fitted, g, p, crossed[p], inside[p], aac[p], emax[p], level, shape) for g, p in enumerate(places)]
     return pd.concat([fitted.groups, pd.DataFrame(rows)], axis=1)
 
@@ -132,13 +168,28 @@ def _one(fitted, g, members, crossed, inside, aac, emax, level, shape) -> dict[s
     first, last, pooled = fitted.first[g], fitted.last[g], fitted.pooled[g]
     n = members.size
     row: dict[str, object] = {
-        "ic50_um": np.nan, "ic50_low": np.nan, "ic50_high": np.nan, "ic50_reached": False, "aac": np.nan, "emax": np.nan,
-        "hill": np.nan, "n_replicates": n, "aac_low": np.nan, "aac_high": np.nan, "ec50_um": np.nan,
-        "lower_plateau": np.nan, "upper_plateau": np.nan, "dose_min_um": 10**first if fitted.n_doses[g] else np.nan,
-        "dose_max_um": 10**last if fitted.n_doses[g] else np.nan, "n_doses": fitted.n_doses[g], "rmse": fitted.rmse[g],
-        "lack_of_fit_p": np.nan, "interval_of": "", "reason": "",
+        "ic50_um": np.nan,
+        "ic50_low": np.nan,
+        "ic50_high": np.nan,
+        "ic50_reached": False,
+        "aac": np.nan,
+        "emax": np.nan,
+        "hill": np.nan,
+        "n_replicates": n,
+        "aac_low": np.nan,
+        "aac_high": np.nan,
+        "ec50_um": np.nan,
+        "lower_plateau": np.nan,
+        "upper_plateau": np.nan,
+        "dose_min_um": 10**first if fitted.n_doses[g] else np.nan,
+        "dose_max_um": 10**last if fitted.n_doses[g] else np.nan,
+        "n_doses": fitted.n_doses[g],
+        "rmse": fitted.rmse[g],
+        "lack_of_fit_p": np.nan,
+        "interval_of": "",
+        "reason": "",
         "weak": "" if n >= FEW else f"{counted(n, 'biological replicate')}; {FEW} are needed",
-    }  # fmt: skip
+    }
     if not np.isfinite(pooled[0]):
         row["reason"] = f"{counted(int(fitted.n_doses[g]), 'dose')} above zero; a curve needs {LEAST_DOSES}"
         return row
@@ -146,15 +197,34 @@ def _one(fitted, g, members, crossed, inside, aac, emax, level, shape) -> dict[s
     used = np.isfinite(x) & np.isfinite(y)
     x, y = x[used], y[used]
     area, low, high = mean_interval(aac)
-    row |= {"aac": area, "aac_low": low, "aac_high": high, "emax": float(np.nanmean(emax)), "hill": pooled[fp.HILL],
-            "ec50_um": 10 ** pooled[fp.MIDPOINT], "lower_plateau": pooled[fp.LOWER], "upper_plateau": pooled[fp.UPPER]}  # fmt: skip
-    row["lack_of_fit_p"] = lack_of_fit(x, y, float(((y - fp.curve_at(pooled[None], x[None])[0]) ** 2).sum()),
-                                       3 + (shape.top is None))[1]  # fmt: skip
+    row |= {
+        "aac": area,
+        "aac_low": low,
+        "aac_high": high,
+        "emax": float(np.nanmean(emax)) if np.isfinite(emax).any() else np.nan,
+        "hill": pooled[fp.HILL],
+        "ec50_um": 10 ** pooled[fp.MIDPOINT],
+        "lower_plateau": pooled[fp.LOWER],
+        "upper_plateau": pooled[fp.UPPER],
+    }
+    row["lack_of_fit_p"] = lack_of_fit(
+        x, y, float(((y - fp.curve_at(pooled[None], x[None])[0]) ** 2).sum()), 3 + (shape.top is None)
+    )[1]
     lacking = int((~np.isfinite(crossed) & ~np.isfinite(aac)).sum())
     reasons = [f"{lacking} of {n} replicates have fewer than {LEAST_DOSES} doses"] if lacking else []
-    reasons += _flat(x, y, pooled, row, last)
+    reasons += _flat(x, fitted.before_cap[g][used], pooled, row, last)
     have = np.isfinite(aac)
-    if inside[have].all() and have.any():
+    if not have.any():
+        edges = np.array([first]), np.array([last])
+        row |= {
+            "aac": float(1 - fp.mean_response(pooled[None], *edges)[0] / 100),
+            "emax": float(fp.curve_at(pooled[None], edges[1])[0]),
+        }
+        reasons.append("the curve is that of all replicates together; there is no interval")
+        crossed = fp.crossing(pooled[None], level)
+        have, inside = np.ones(1, bool), (crossed >= first - 1e-9) & (crossed <= last + 1e-9)
+        n = 0
+    if inside[have].all():
         mean, low, high = mean_interval(crossed[have])
         row |= {"ic50_reached": True, "interval_of": OF_REPLICATES}
         if have.sum() == 1:
@@ -169,7 +239,7 @@ def _one(fitted, g, members, crossed, inside, aac, emax, level, shape) -> dict[s
 
 def _dose(log10: float) -> float:
     """A dose from its logarithm; infinite where the interval of one curve is open."""
-    return float(10**log10) if log10 < 300 else float("inf")
+    return float("inf") if log10 >= 300 else float(10**log10)
 
 
 def _fixed(parameters: np.ndarray, shape: Shape) -> list[int]:
@@ -195,15 +265,21 @@ def _flat(x, y, pooled, row, last) -> list[str]:  # type: ignore[no-untyped-def]
 def _not_reached(row, fitted, g, crossed, inside, have, level) -> str:  # type: ignore[no-untyped-def]
     """Put the bound of an IC50 that is outside the tested doses into the row, and give the reason."""
     first, last = fitted.first[g], fitted.last[g]
-    below = have & (crossed < first) | (have & np.isnan(crossed) & (fp.curve_at(fitted.pooled[g][None], first[None])[0] < level))
+    below = have & (crossed < first) | (
+        have & np.isnan(crossed) & (fp.curve_at(fitted.pooled[g][None], first[None])[0] < level)
+    )
     above = have & ~inside & ~below
     n, name = int(have.sum()), f"IC{100 - level:g}"
-    if above.all() or below.all():
-        side = ("ic50_low", last, "above the highest") if above.all() else ("ic50_high", first, "below the lowest")
-        row[side[0]] = 10 ** side[1]
-        return f"{name} not reached: it is {side[2]} dose tested"
+    if above[have].all():
+        row["ic50_low"] = 10**last
+        return f"{name} not reached: it is above the highest dose tested"
+    if below[have].all():
+        row["ic50_high"] = 10**first
+        return f"{name} not reached: it is below the lowest dose tested"
     if above.any() and below.any():
-        return f"{name} above the highest dose in {int(above.sum())} and below the lowest in {int(below.sum())} replicates"
+        return (
+            f"{name} above the highest dose in {int(above.sum())} and below the lowest in {int(below.sum())} replicates"
+        )
     found = float(fp.crossing(fitted.pooled[g], level))
     outside = int(above.sum() + below.sum())
     side = "above the highest" if above.any() else "below the lowest"
@@ -216,8 +292,10 @@ def _not_reached(row, fitted, g, crossed, inside, have, level) -> str:  # type: 
     else:
         row["ic50_high"] = 10 ** float(reached.max())
     what = "lowest" if above.any() else "highest"
-    return (f"{name} {side} dose in {outside} of {n} replicates: no interval; the bound is the {what} of the replicates "
-            "that reach it")  # fmt: skip
+    return (
+        f"{name} {side} dose in {outside} of {n} replicates: no interval; the bound is the {what} of the replicates "
+        "that reach it"
+    )
 
 
 def growth_rate_metrics(means: pd.DataFrame, shape: Shape) -> pd.DataFrame | None:
@@ -248,8 +326,16 @@ def growth_rate_metrics(means: pd.DataFrame, shape: Shape) -> pd.DataFrame | Non
     largest = fp.curve_at(fitted.own, fitted.last[at])
     crossed = fp.crossing(fitted.own, 0.5)
     inside = (crossed >= fitted.first[at]) & (crossed <= fitted.last[at])
-    by = pd.DataFrame({"group": at, "crossed": np.where(inside, crossed, np.nan), "gr_max": largest, "gr_aoc": area,
-                       "have": np.isfinite(area), "inside": inside}).groupby("group")  # fmt: skip
+    by = pd.DataFrame(
+        {
+            "group": at,
+            "crossed": np.where(inside, crossed, np.nan),
+            "gr_max": largest,
+            "gr_aoc": area,
+            "have": np.isfinite(area),
+            "inside": inside,
+        }
+    ).groupby("group")
     out = by[["crossed", "gr_max", "gr_aoc"]].mean().reindex(range(len(fitted.groups)))
     all_inside = (by["inside"].sum() == by["have"].sum()).reindex(out.index, fill_value=False)
     out["gr50_um"] = np.where(all_inside, 10 ** out["crossed"], np.nan)

@@ -1,4 +1,4 @@
-"""The dose-response file: wells in percent of control, doses in micromolar, one mean per biological replicate and dose."""
+"""The dose-response file: wells in percent of control, doses in micromolar, one mean per replicate and dose."""
 
 from typing import NamedTuple
 
@@ -38,19 +38,29 @@ def read_doses(table: pd.DataFrame, *, unit: str = "percent") -> Doses:
     """
     require_choice(unit, UNITS, "the unit of the response")
     wells, rows = read_assay(
-        table, WHERE, names=["line", "condition", "compound", "replicate"], numbers=["dose_um", "response"],
-        filled={"experiment": "", "plate": ""}, may_miss=["response"],
-    )  # fmt: skip
+        table,
+        WHERE,
+        names=["line", "condition", "compound", "replicate"],
+        numbers=["dose_um", "response"],
+        filled={"experiment": "", "plate": ""},
+        may_miss=["response"],
+    )
     wells["dose_um"] = wells["dose_um"] * dose_scale(wells, rows)
-    rows.refuse(wells["dose_um"] < 0, "a dose is negative; doses are concentrations (not their logarithm), 0 is a control",
-                list(wells["dose_um"]))  # fmt: skip
+    rows.refuse(
+        wells["dose_um"] < 0,
+        "a dose is negative; doses are concentrations (not their logarithm), 0 is a control",
+        list(wells["dose_um"]),
+    )
     growth = [c for c in ("divisions", "time_zero") if c in wells]
     for name in growth:
         wells[name] = number_column(wells[name], name, rows, may_miss=True)
         rows.refuse(wells[name] <= 0, f"{name} must be above zero", list(wells[name]))
     if "time_zero" in growth:
-        rows.refuse(wells["time_zero"] >= 100, "time_zero must be below 100 percent of the control at the end: the "
-                    "control did not grow", list(wells["time_zero"]))  # fmt: skip
+        rows.refuse(
+            wells["time_zero"] >= 100,
+            "time_zero must be below 100 percent of the control at the end: the control did not grow",
+            list(wells["time_zero"]),
+        )
     refuse_repeats(wells, [*CURVE, "replicate", "plate", "dose_um"], "response", rows)
     wells, notes = _in_percent(wells, unit, rows)
     rows.stop()
@@ -68,27 +78,50 @@ def _in_percent(wells: pd.DataFrame, unit: str, rows: Rows) -> tuple[pd.DataFram
         units = pd.Series(unit, index=wells.index)
     else:
         units = units.replace({"%": "percent", "percent of control": "percent", "signal": "raw", "counts": "raw"})
-    rows.refuse(~units.isin(UNITS), "unknown unit of the response; one of percent, fraction, raw is needed", list(units))
+    rows.refuse(
+        ~units.isin(UNITS), "unknown unit of the response; one of percent, fraction, raw is needed", list(units)
+    )
     y = wells["response"].to_numpy(float)
     percent = (units == "percent").to_numpy()
-    if percent.any() and np.nanmax(np.abs(y[percent]), initial=0.0) <= LARGEST_FRACTION and np.isfinite(y[percent]).any():
+    if (
+        percent.any()
+        and np.nanmax(np.abs(y[percent]), initial=0.0) <= LARGEST_FRACTION
+        and np.isfinite(y[percent]).any()
+    ):
         first = percent & np.isfinite(y)
-        rows.refuse(first & (np.cumsum(first) == 1), "responses look like fractions: none of the table is above "
-                    f"{LARGEST_FRACTION:g}; give percent of control, or response_unit 'fraction'", list(y))  # fmt: skip
-    rows.refuse(percent & (y > LARGEST_PERCENT), f"a response is above {LARGEST_PERCENT:g} percent of control; is it a raw "
-                "signal? then give response_unit 'raw' and dose-0 wells on each plate", list(y))  # fmt: skip
+        rows.refuse(
+            first & (np.cumsum(first) == 1),
+            "responses look like fractions: none of the table is above "
+            f"{LARGEST_FRACTION:g}; give percent of control, or response_unit 'fraction'",
+            list(y),
+        )
+    rows.refuse(
+        percent & (y > LARGEST_PERCENT),
+        f"a response is above {LARGEST_PERCENT:g} percent of control; is it a raw "
+        "signal? then give response_unit 'raw' and dose-0 wells on each plate",
+        list(y),
+    )
     notes: list[str] = []
     raw = (units == "raw").to_numpy()
     plate = ["experiment", "plate"] if (wells["plate"] != "").any() else [*CURVE, "replicate"]
     if raw.any():
         zero = wells["response"].where((wells["dose_um"] == 0) & raw)
         # A plate may have two lines: a control is the untreated well of the same line and condition on the plate.
-        control = zero.groupby([wells[c] for c in dict.fromkeys([*plate, "line", "condition", "replicate"])]).transform("mean")
+        control = zero.groupby([wells[c] for c in dict.fromkeys([*plate, "line", "condition", "replicate"])]).transform(
+            "mean"
+        )
         lacks = raw & control.isna().to_numpy()
-        rows.refuse(lacks, "a raw signal has no control: no dose-0 well of this line, condition and replicate on its plate; "
-                    "add them or give percent of control", list(wells["plate"]))  # fmt: skip
-        rows.refuse(raw & (control <= 0).to_numpy(), "the mean of the dose-0 wells of a plate is not above zero",
-                    list(wells["plate"]))  # fmt: skip
+        rows.refuse(
+            lacks,
+            "a raw signal has no control: no dose-0 well of this line, condition and replicate on its plate; "
+            "add them or give percent of control",
+            list(wells["plate"]),
+        )
+        rows.refuse(
+            raw & (control <= 0).to_numpy(),
+            "the mean of the dose-0 wells of a plate is not above zero",
+            list(wells["plate"]),
+        )
         y = np.where(raw, 100 * y / control.to_numpy(float), y)
         notes.append("raw signals were divided by the mean of the dose-0 wells of their plate")
     y = np.where((units == "fraction").to_numpy(), 100 * y, y)
@@ -97,8 +130,10 @@ def _in_percent(wells: pd.DataFrame, unit: str, rows: Rows) -> tuple[pd.DataFram
     off = control[(control < 80) | (control > 125)]
     if len(off):
         name = " ".join(map(str, off.index[0] if isinstance(off.index[0], tuple) else (off.index[0],))).strip()
-        notes.append(f"the dose-0 wells of {counted(len(off), 'plate')} are not near 100 percent (first: {name}, "
-                     f"{off.iloc[0]:.0f} percent); were the responses divided by another control?")  # fmt: skip
+        notes.append(
+            f"the dose-0 wells of {counted(len(off), 'plate')} are not near 100 percent (first: {name}, "
+            f"{off.iloc[0]:.0f} percent); were the responses divided by another control?"
+        )
     return wells, notes
 
 

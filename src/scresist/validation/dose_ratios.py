@@ -10,7 +10,7 @@ from scipy import stats
 
 from scresist.checks import require_choice
 from scresist.kernels import four_parameter as fp
-from scresist.results import Result
+from scresist.results import Result, number
 from scresist.validation.curves import Fitted, Shape, bounds, fit_conditions, joint_midpoints
 from scresist.validation.dose_input import read_doses
 from scresist.validation.two_conditions import (
@@ -24,10 +24,35 @@ from scresist.validation.two_conditions import (
 )
 
 COLUMNS = (
-    "experiment", "compound", "line", "condition", "test", "reference", "ratio", "ci_low", "ci_high", "p_value", "q_value",
-    "n_test", "n_reference", "boot_low", "boot_high", "ratio_at_least", "ratio_at_most", "aac_difference", "aac_low",
-    "aac_high", "aac_p_value", "f_p_value", "statistic", "pairing", "expected", "met", "weak", "reason",
-)  # fmt: skip
+    "experiment",
+    "compound",
+    "line",
+    "condition",
+    "test",
+    "reference",
+    "ratio",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "q_value",
+    "n_test",
+    "n_reference",
+    "boot_low",
+    "boot_high",
+    "ratio_at_least",
+    "ratio_at_most",
+    "aac_difference",
+    "aac_low",
+    "aac_high",
+    "aac_p_value",
+    "f_p_value",
+    "statistic",
+    "pairing",
+    "expected",
+    "met",
+    "weak",
+    "reason",
+)
 
 
 class _Side(NamedTuple):
@@ -59,9 +84,10 @@ def dose_ratios(
 ) -> Result:
     """Ratio of the IC50 of two conditions (or lines), with interval and test over biological replicates.
 
-    Every replicate gives one log IC50; the ratio, its interval and p-value are Welch's t of those (the t of the differences
-    where replicates are paired). Where a replicate does not reach the IC50 within the tested doses there is no ratio: the
-    test is then of the area above the curve (`statistic` is aac), and `ratio_at_least` or `ratio_at_most` is the bound.
+    Every replicate gives one log IC50; the ratio, its interval and p-value are Welch's t of those (the t of the
+    differences where replicates are paired). Where a replicate does not reach the IC50 within the tested doses there is
+    no ratio: the test is then of the area above the curve (`statistic` is aac), and `ratio_at_least` or `ratio_at_most`
+    is the bound.
 
     Parameters
     ----------
@@ -84,8 +110,9 @@ def dose_ratios(
 
     Returns
     -------
-    Result with one row per compound and comparison. `f_p_value` is the extra-sum-of-squares test of one midpoint per
-    condition against one for both, at one slope and plateau, with the replicates' own midpoints as error. `q_value` is over the rows.
+    Result with one row per compound and comparison. `f_p_value` is the extra-sum-of-squares test of one
+    midpoint per condition against one for both, at one slope and plateau, with the replicates' own midpoints as error.
+    `q_value` is over the rows.
 
     Raises
     ------
@@ -121,16 +148,34 @@ def dose_ratios(
             if test in place and ref in place:
                 sides = [_side(fitted, place[name], level) for name in (test, ref)]
                 found = _compare(fitted, sides, shape, paired=pairing == "paired", rng=generator)
-                found["met"] = met(found["effect"], found["p_value"], way)
-                rows.append({"experiment": key[0], "compound": key[1], "line": "", "condition": "", keep: key[2],
-                             "test": test, "reference": ref, **found})  # fmt: skip
+                found["met"] = met(number(found["effect"]), number(found["p_value"]), way)
+                rows.append(
+                    {
+                        "experiment": key[0],
+                        "compound": key[1],
+                        "line": "",
+                        "condition": "",
+                        keep: key[2],
+                        "test": test,
+                        "reference": ref,
+                        **found,
+                    }
+                )
     out = pd.DataFrame(rows, columns=[c for c in COLUMNS if c not in ("q_value", "pairing", "expected")])
     out["q_value"], out["pairing"], out["expected"] = q_values(out["p_value"].to_numpy(float)), pairing, expected or ""
     if out.empty:
         notes.append(f"no compound has two of the compared {compare}s in one experiment: there is no ratio")
-    settings = {"compare": compare, "pairing": pairing, "level": level, "top": top, "cap": cap, "replicates": replicates}
-    return Result(out[list(COLUMNS)], "Welch's t of log IC50 over biological replicates", MappingProxyType(settings),
-                  tuple(notes))  # fmt: skip
+    settings = {
+        "compare": compare,
+        "pairing": pairing,
+        "level": level,
+        "top": top,
+        "cap": cap,
+        "replicates": replicates,
+    }
+    return Result(
+        out[list(COLUMNS)], "Welch's t of log IC50 over biological replicates", MappingProxyType(settings), tuple(notes)
+    )
 
 
 def _side(fitted: Fitted, group: int, level: float) -> _Side:
@@ -141,7 +186,9 @@ def _side(fitted: Fitted, group: int, level: float) -> _Side:
     inside = have & (crossed >= first - 1e-9) & (crossed <= last + 1e-9)
     starts_above = fp.curve_at(own, np.full(rows.size, first)) > level
     aac = 1 - fp.mean_response(own, np.full(rows.size, first), np.full(rows.size, last)) / 100
-    return _Side(fitted.members["replicate"].to_numpy()[rows], crossed, inside, have & ~inside & starts_above, aac, rows, group)
+    return _Side(
+        fitted.members["replicate"].to_numpy()[rows], crossed, inside, have & ~inside & starts_above, aac, rows, group
+    )
 
 
 def _aligned(a: _Side, b: _Side, values: str) -> tuple[np.ndarray, np.ndarray]:
@@ -158,30 +205,53 @@ def _compare(fitted, sides, shape, *, paired, rng) -> dict[str, object]:  # type
     usable = all((s.inside | ~np.isfinite(s.aac)).all() and s.inside.any() for s in sides)
     of_ic50 = difference(*ic50, paired=paired) if usable else None
     row: dict[str, object] = {
-        "ratio": np.nan, "ci_low": np.nan, "ci_high": np.nan, "boot_low": np.nan, "boot_high": np.nan,
-        "ratio_at_least": np.nan, "ratio_at_most": np.nan, "aac_difference": area.effect, "aac_low": area.ci_low,
-        "aac_high": area.ci_high, "aac_p_value": area.p_value, "f_p_value": np.nan,
-    }  # fmt: skip
+        "ratio": np.nan,
+        "ci_low": np.nan,
+        "ci_high": np.nan,
+        "boot_low": np.nan,
+        "boot_high": np.nan,
+        "ratio_at_least": np.nan,
+        "ratio_at_most": np.nan,
+        "aac_difference": area.effect,
+        "aac_low": area.ci_low,
+        "aac_high": area.ci_high,
+        "aac_p_value": area.p_value,
+        "f_p_value": np.nan,
+    }
     if of_ic50 is not None:
         low, high = bootstrap_difference(*ic50, paired=paired, rng=rng)
         if not paired:
             row["f_p_value"] = _extra_sum_of_squares(fitted, a, b, shape)
         return row | {
-            "ratio": 10**of_ic50.effect, "ci_low": 10**of_ic50.ci_low, "ci_high": 10**of_ic50.ci_high,
-            "boot_low": 10**low, "boot_high": 10**high, "p_value": of_ic50.p_value, "n_test": of_ic50.n_test,
-            "n_reference": of_ic50.n_reference, "statistic": "ic50", "weak": of_ic50.weak, "reason": of_ic50.reason,
+            "ratio": 10**of_ic50.effect,
+            "ci_low": 10**of_ic50.ci_low,
+            "ci_high": 10**of_ic50.ci_high,
+            "boot_low": 10**low,
+            "boot_high": 10**high,
+            "p_value": of_ic50.p_value,
+            "n_test": of_ic50.n_test,
+            "n_reference": of_ic50.n_reference,
+            "statistic": "ic50",
+            "weak": of_ic50.weak,
+            "reason": of_ic50.reason,
             "effect": of_ic50.effect,
-        }  # fmt: skip
+        }
     row |= _bound(fitted, a, b)
     missed = [f"{int((np.isfinite(s.aac) & ~s.inside).sum())} of {s.names.size}" for s in sides]
-    reason = f"IC50 not reached in {missed[0]} test and {missed[1]} reference replicates; the test is of the area above the curve"
-    return row | {"p_value": area.p_value, "n_test": area.n_test, "n_reference": area.n_reference, "statistic": "aac",
-                  "weak": area.weak, "reason": "; ".join(r for r in (reason, area.reason) if r),
-                  "effect": -area.effect}  # fmt: skip
+    reason = f"IC50 not reached in {missed[0]} test and {missed[1]} reference replicates; the areas are tested"
+    return row | {
+        "p_value": area.p_value,
+        "n_test": area.n_test,
+        "n_reference": area.n_reference,
+        "statistic": "aac",
+        "weak": area.weak,
+        "reason": "; ".join(r for r in (reason, area.reason) if r),
+        "effect": -area.effect,
+    }
 
 
 def _bound(fitted: Fitted, a: _Side, b: _Side) -> dict[str, float]:
-    """A bound of the ratio where all replicates of one side are above the highest dose and those of the other are inside."""
+    """A bound of the ratio where one side is above the highest dose and the other inside the doses."""
     if a.above.all() and b.inside.all():
         return {"ratio_at_least": float(10 ** (fitted.last[a.group] - b.log_ic50.mean()))}
     if b.above.all() and a.inside.all():
@@ -206,6 +276,8 @@ def _extra_sum_of_squares(fitted: Fitted, a: _Side, b: _Side, shape: Shape) -> f
     # One slope and plateau for both: with own ones, a difference of the midpoints hides in them and the test is timid.
     none, side = np.zeros(n, int), np.repeat([0, 1], [n_a, n - n_a])
     start, low, high = fitted.pooled[groups].mean(axis=0)[None], low.min(axis=0)[None], high.max(axis=0)[None]
-    one, two, own_fit = (joint_midpoints(x, y, none, m, start, low, high, shape).loss for m in (none, side, np.arange(n)))
+    one, two, own_fit = (
+        joint_midpoints(x, y, none, m, start, low, high, shape).loss for m in (none, side, np.arange(n))
+    )
     error = (two - own_fit) / (n - 2)
     return float(stats.f.sf((one - two) / error, 1, n - 2)) if error > 0 else float("nan")

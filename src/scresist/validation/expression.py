@@ -1,4 +1,4 @@
-"""Quantitative PCR and Western blots: fold changes against reference genes or loading controls, replicates as the unit."""
+"""Quantitative PCR and Western blots: fold changes over replicates against reference genes or loading controls."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -16,9 +16,26 @@ LARGEST_CT = 50.0
 SPREAD_CT = 0.5  # SD of technical wells above which they are pointed out
 KEYS = ["experiment", "line"]
 COLUMNS = (
-    "assay", *KEYS, "target", "test", "reference", "fold", "ci_low", "ci_high", "p_value", "q_value", "ddct",
-    "normalised_to", "n_test", "n_reference", "pairing", "expected", "met", "weak", "reason",
-)  # fmt: skip
+    "assay",
+    *KEYS,
+    "target",
+    "test",
+    "reference",
+    "fold",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "q_value",
+    "ddct",
+    "normalised_to",
+    "n_test",
+    "n_reference",
+    "pairing",
+    "expected",
+    "met",
+    "weak",
+    "reason",
+)
 Expected = Mapping[str, str] | str | None
 
 
@@ -39,8 +56,8 @@ def qpcr(
     Parameters
     ----------
     table
-        line, condition, replicate, gene, ct, one row per well. Optional: experiment, well, efficiency (factor per cycle,
-        1.5 to 2.2; else 2). `Undetermined` is a missing Ct: it is counted and never replaced by a number.
+        line, condition, replicate, gene, ct, one row per well. Optional: experiment, well, efficiency (factor per
+        cycle, 1.5 to 2.2; else 2). `Undetermined` is a missing Ct: it is counted and never replaced by a number.
     reference_genes
         Genes that delta Ct is relative to.
     reference
@@ -61,7 +78,8 @@ def qpcr(
 
     References
     ----------
-    Livak & Schmittgen (2001) Methods 25:402; Pfaffl (2001) Nucleic Acids Res 29:e45; Bustin et al. (2009) Clin Chem 55:611.
+    Livak & Schmittgen (2001) Methods 25:402; Pfaffl (2001) Nucleic Acids Res 29:e45; Bustin et al. (2009)
+    Clin Chem 55:611.
     """
     require_choice(pairing, PAIRINGS, "pairing")
     controls = list(dict.fromkeys(map(str, [reference_genes] if isinstance(reference_genes, str) else reference_genes)))
@@ -70,12 +88,23 @@ def qpcr(
     targets = values[~values["gene"].isin(controls)]
     if targets.empty:
         raise InputError("qpcr.csv has only reference genes; there is nothing to compare")
-    out = _contrasted(targets.drop(columns="level").rename(columns={"gene": "target", "delta": "level"}), reference, expected, notes,
-                      paired=pairing == "paired", assay="qpcr", normalised_to=" + ".join(controls))  # fmt: skip
+    out = _contrasted(
+        targets.drop(columns="level").rename(columns={"gene": "target", "delta": "level"}),
+        reference,
+        expected,
+        notes,
+        paired=pairing == "paired",
+        assay="qpcr",
+        normalised_to=" + ".join(controls),
+    )
     out["ddct"] = -np.log2(out["fold"])
     settings = {"reference_genes": controls, "pairing": pairing}
-    return Result(out[list(COLUMNS)], "delta-delta Ct, t over biological replicates", MappingProxyType(settings),
-                  tuple(dict.fromkeys(notes)))  # fmt: skip
+    return Result(
+        out[list(COLUMNS)],
+        "delta-delta Ct, t over biological replicates",
+        MappingProxyType(settings),
+        tuple(dict.fromkeys(notes)),
+    )
 
 
 def blot(
@@ -89,8 +118,8 @@ def blot(
     """Fold change of each protein between conditions from Western blots, with biological replicates as the unit.
 
     The signal of a protein is divided by the (geometric mean of the) loading controls of the same lane. Signals of two
-    membranes have no common scale; so the ratio of two conditions is taken within a replicate and membrane and tested over
-    those (t of the log ratios). `unpaired` compares normalised signals over membranes.
+    membranes have no common scale; so the ratio of two conditions is taken within a replicate and membrane and tested
+    over those (t of the log ratios). `unpaired` compares normalised signals over membranes.
 
     Parameters
     ----------
@@ -124,11 +153,22 @@ def blot(
     targets = values[~values["target"].isin(controls)]
     if targets.empty:
         raise InputError("blot.csv has only loading controls; there is nothing to compare")
-    out = _contrasted(targets, reference, expected, notes, paired=pairing == "paired", assay="blot",
-                      normalised_to=" + ".join(controls))  # fmt: skip
+    out = _contrasted(
+        targets,
+        reference,
+        expected,
+        notes,
+        paired=pairing == "paired",
+        assay="blot",
+        normalised_to=" + ".join(controls),
+    )
     settings = {"loading": controls, "pairing": pairing}
-    return Result(out[list(COLUMNS)], "ratios within membranes, t over biological replicates", MappingProxyType(settings),
-                  tuple(dict.fromkeys(notes)))  # fmt: skip
+    return Result(
+        out[list(COLUMNS)],
+        "ratios within membranes, t over biological replicates",
+        MappingProxyType(settings),
+        tuple(dict.fromkeys(notes)),
+    )
 
 
 def _contrasted(values, reference, expected, notes, *, paired, assay, normalised_to) -> pd.DataFrame:  # type: ignore[no-untyped-def]
@@ -153,14 +193,29 @@ def _contrasted(values, reference, expected, notes, *, paired, assay, normalised
             missing = int(part.isna().sum() + of[first].isna().sum())
             reasons = [f"{counted(missing, 'replicate')} without a value left out"] if missing else []
             reasons += ["no replicate has both conditions"] if paired and not len(a) else []
-            rows.append({
-                "assay": assay, "experiment": key[0], "line": key[1], "target": key[2], "test": name, "reference": first,
-                "fold": 2**found.effect, "ci_low": 2**found.ci_low, "ci_high": 2**found.ci_high, "p_value": found.p_value,
-                "ddct": np.nan, "normalised_to": normalised_to, "n_test": found.n_test, "n_reference": found.n_reference,
-                "pairing": "paired" if paired else "unpaired", "expected": {0: "", 1: "higher", -1: "lower"}[way],
-                "met": met(found.effect, found.p_value, way), "weak": found.weak,
-                "reason": "; ".join(r for r in (*reasons, found.reason) if r),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "assay": assay,
+                    "experiment": key[0],
+                    "line": key[1],
+                    "target": key[2],
+                    "test": name,
+                    "reference": first,
+                    "fold": 2**found.effect,
+                    "ci_low": 2**found.ci_low,
+                    "ci_high": 2**found.ci_high,
+                    "p_value": found.p_value,
+                    "ddct": np.nan,
+                    "normalised_to": normalised_to,
+                    "n_test": found.n_test,
+                    "n_reference": found.n_reference,
+                    "pairing": "paired" if paired else "unpaired",
+                    "expected": {0: "", 1: "higher", -1: "lower"}[way],
+                    "met": met(found.effect, found.p_value, way),
+                    "weak": found.weak,
+                    "reason": "; ".join(r for r in (*reasons, found.reason) if r),
+                }
+            )
     out = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     out["q_value"] = q_values(out["p_value"].to_numpy(float))
     if out.empty:
@@ -183,16 +238,28 @@ def _delta_ct(table: pd.DataFrame, controls: list[str]) -> tuple[pd.DataFrame, l
     if isinstance(table, pd.DataFrame) and "ct" in table:
         unseen = table["ct"].astype(str).str.strip().str.lower().isin(UNDETERMINED)
         given = table.assign(ct=table["ct"].astype(object).where(~unseen, np.nan))
-    wells, rows = read_assay(given, "qpcr.csv", names=["line", "condition", "replicate", "gene"], numbers=["ct"],
-                             filled={"experiment": ""}, may_miss=["ct"])  # fmt: skip
+    wells, rows = read_assay(
+        given,
+        "qpcr.csv",
+        names=["line", "condition", "replicate", "gene"],
+        numbers=["ct"],
+        filled={"experiment": ""},
+        may_miss=["ct"],
+    )
     _controls_there(wells["gene"], controls, "reference gene", "qpcr.csv")
-    rows.refuse((wells["ct"] <= 0) | (wells["ct"] > LARGEST_CT), f"a Ct is not between 0 and {LARGEST_CT:g} cycles",
-                list(wells["ct"]))  # fmt: skip
+    rows.refuse(
+        (wells["ct"] <= 0) | (wells["ct"] > LARGEST_CT),
+        f"a Ct is not between 0 and {LARGEST_CT:g} cycles",
+        list(wells["ct"]),
+    )
     factor = np.full(len(wells), 2.0)
     if "efficiency" in wells:
         efficiency = number_column(wells["efficiency"], "efficiency", rows, may_miss=True)
-        rows.refuse((efficiency < 1.5) | (efficiency > 2.2), "an efficiency must be the factor per cycle, 1.5 to 2.2 "
-                    "(100 percent is 2)", list(efficiency))  # fmt: skip
+        rows.refuse(
+            (efficiency < 1.5) | (efficiency > 2.2),
+            "an efficiency must be the factor per cycle, 1.5 to 2.2 (100 percent is 2)",
+            list(efficiency),
+        )
         factor = efficiency.fillna(2.0).to_numpy(float)
     keys = [*KEYS, "condition", "replicate", "gene"]
     refuse_repeats(wells, keys, "ct", rows)
@@ -232,15 +299,23 @@ def _moving_controls(values: pd.DataFrame, controls: list[str]) -> list[str]:
         for other in groups[1:]:
             found = difference(other, groups[0])
             if found.p_value < 0.05 and abs(found.effect) > 0.5:
-                notes.append(f"reference gene {gene} differs between conditions by {abs(found.effect):.1f} cycles relative "
-                             "to the mean of all; check whether it is stable")  # fmt: skip
+                notes.append(
+                    f"reference gene {gene} differs between conditions by {abs(found.effect):.1f} cycles relative "
+                    "to the mean of all; check whether it is stable"
+                )
     return notes
 
 
 def _bands(table: pd.DataFrame, controls: list[str]) -> tuple[pd.DataFrame, list[str]]:
     """Log2 of each band over the loading controls of its lane, per replicate and membrane."""
-    bands, rows = read_assay(table, "blot.csv", names=["line", "condition", "replicate", "protein"], numbers=["signal"],
-                             filled={"experiment": "", "membrane": "", "lane": ""}, may_miss=["signal"])  # fmt: skip
+    bands, rows = read_assay(
+        table,
+        "blot.csv",
+        names=["line", "condition", "replicate", "protein"],
+        numbers=["signal"],
+        filled={"experiment": "", "membrane": "", "lane": ""},
+        may_miss=["signal"],
+    )
     _controls_there(bands["protein"], controls, "loading control", "blot.csv")
     if "background" in bands:
         bands["background"] = number_column(bands["background"], "background", rows, may_miss=True)

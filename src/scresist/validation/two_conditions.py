@@ -10,8 +10,24 @@ from scresist.kernels.multiple_testing import benjamini_hochberg
 
 FEW = 3  # biological replicates per condition below which a comparison is called weak
 PAIRINGS = ("unpaired", "paired")
-_REFERENCES = ("control", "ctrl", "parental", "vehicle", "dmso", "untreated", "wt", "wild type", "scramble", "sictrl",
-               "sicontrol", "shctrl", "empty vector", "ev", "mock", "none")  # fmt: skip
+_REFERENCES = (
+    "control",
+    "ctrl",
+    "parental",
+    "vehicle",
+    "dmso",
+    "untreated",
+    "wt",
+    "wild type",
+    "scramble",
+    "sictrl",
+    "sicontrol",
+    "shctrl",
+    "empty vector",
+    "ev",
+    "mock",
+    "none",
+)
 
 
 class Difference(NamedTuple):
@@ -56,8 +72,11 @@ def difference(test: np.ndarray, reference: np.ndarray, *, paired: bool = False,
     else:
         a, b = a[np.isfinite(a)], b[np.isfinite(b)]
         smaller = min(a.size, b.size)
-        few = "" if smaller >= FEW else (
-            f"{counted(smaller, 'biological replicate')} in one of the conditions; {FEW} are needed")  # fmt: skip
+        few = (
+            ""
+            if smaller >= FEW
+            else (f"{counted(smaller, 'biological replicate')} in one of the conditions; {FEW} are needed")
+        )
         effect = float(a.mean() - b.mean()) if smaller else np.nan
         if smaller < 2:
             return Difference(effect, np.nan, np.nan, np.nan, a.size, b.size, few, few)

@@ -28,23 +28,36 @@ def read_kinetics(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     MissingColumnError
         If there is neither a time course nor a rate.
     """
-    points, rows = read_assay(table, WHERE, names=["condition", "replicate"], numbers=[],
-                              filled={"experiment": "", "time_unit": "h", "rate_unit": "", "concentration_unit": "uM"})  # fmt: skip
+    points, rows = read_assay(
+        table,
+        WHERE,
+        names=["condition", "replicate"],
+        numbers=[],
+        filled={"experiment": "", "time_unit": "h", "rate_unit": "", "concentration_unit": "uM"},
+    )
     course, rates = {"time", "released"} <= set(points), "rate" in points
     if not course and not rates:
-        raise MissingColumnError(f"{WHERE} needs the columns time and released (release of payload), or rate with "
-                                 f"substrate_um, inhibitor_um or enzyme_um; it has: {', '.join(points.columns)}")  # fmt: skip
+        raise MissingColumnError(
+            f"{WHERE} needs the columns time and released (release of payload), or rate with "
+            f"substrate_um, inhibitor_um or enzyme_um; it has: {', '.join(points.columns)}"
+        )
     for name in ("time", "released", "rate", *CONCENTRATIONS):
         points[name] = number_column(points[name], name, rows, may_miss=True) if name in points else np.nan
     scale = dose_scale(points, rows, "concentration_unit")
     for name in CONCENTRATIONS:
         rows.refuse(points[name] < 0, f"{name} is negative; concentrations are zero or more", list(points[name]))
         points[name] = points[name] * scale
-    rows.refuse(points["enzyme_um"] == 0, "enzyme_um is zero; leave it empty where the enzyme's concentration is unknown",
-                list(points["enzyme_um"]))  # fmt: skip
+    rows.refuse(
+        points["enzyme_um"] == 0,
+        "enzyme_um is zero; leave it empty where the enzyme's concentration is unknown",
+        list(points["enzyme_um"]),
+    )
     rows.refuse(points["time"] < 0, "time is negative; time 0 is the start of the reaction", list(points["time"]))
-    rows.refuse(~points["time_unit"].isin(TIMES), f"unknown unit of time; one of {', '.join(TIMES)} is needed",
-                list(points["time_unit"]))  # fmt: skip
+    rows.refuse(
+        ~points["time_unit"].isin(TIMES),
+        f"unknown unit of time; one of {', '.join(TIMES)} is needed",
+        list(points["time_unit"]),
+    )
     _released(points, rows)
     missing = _incomplete(points, rows)
     for experiment, block in points.groupby("experiment", sort=False):
@@ -71,8 +84,11 @@ def _released(points: pd.DataFrame, rows: Rows) -> None:
         fraction = np.nanmax(released) > 0.05
         at = np.zeros(len(points), bool)
         at[int(np.nanargmax(released))] = fraction
-        rows.refuse(at, "released looks like a fraction: none of the table is above 1.5; give percent of the payload",
-                    list(released))  # fmt: skip
+        rows.refuse(
+            at,
+            "released looks like a fraction: none of the table is above 1.5; give percent of the payload",
+            list(released),
+        )
 
 
 def _incomplete(points: pd.DataFrame, rows: Rows) -> pd.Series:
@@ -83,6 +99,9 @@ def _incomplete(points: pd.DataFrame, rows: Rows) -> pd.Series:
     none = points[list(CONCENTRATIONS)].isna().all(axis=1)
     rows.refuse(of_rate & none, "a rate has no concentration; give substrate_um or inhibitor_um")
     kinds = points.assign(course=of_time.where(of_time | of_rate)).groupby("experiment")["course"].transform("nunique")
-    rows.refuse((kinds > 1) & of_rate, "an experiment has both time courses and rates; give them two names",
-                list(points["experiment"]))  # fmt: skip
+    rows.refuse(
+        (kinds > 1) & of_rate,
+        "an experiment has both time courses and rates; give them two names",
+        list(points["experiment"]),
+    )
     return ~(of_time | of_rate)

@@ -24,9 +24,28 @@ SCALES = ("auto", "ratio", "difference")
 WHERE = "readouts.csv"
 KEYS = ["experiment", "line", "kind", "readout"]
 COLUMNS = (
-    *KEYS, "test", "reference", "effect", "ci_low", "ci_high", "p_value", "q_value", "scale", "unit", "mean_test",
-    "mean_reference", "n_test", "n_reference", "boot_low", "boot_high", "pairing", "expected", "met", "weak", "reason",
-)  # fmt: skip
+    *KEYS,
+    "test",
+    "reference",
+    "effect",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "q_value",
+    "scale",
+    "unit",
+    "mean_test",
+    "mean_reference",
+    "n_test",
+    "n_reference",
+    "boot_low",
+    "boot_high",
+    "pairing",
+    "expected",
+    "met",
+    "weak",
+    "reason",
+)
 Expected = Mapping[str, str] | str | None
 
 
@@ -41,21 +60,22 @@ def readouts(
 ) -> Result:
     """Difference of each read-out between conditions, with interval and test over biological replicates.
 
-    Technical wells are averaged first. A time course of growth becomes doublings per unit of time (slope of log2), another
-    time course its mean over time, colonies the percent of the plated cells where `plated` is given. Ratios are compared
-    on the log scale. The test is Welch's t, or the t of the differences where replicates are paired.
+    Technical wells are averaged first. A time course of growth becomes doublings per unit of time (slope of log2),
+    another time course its mean over time, colonies the percent of the plated cells where `plated` is given. Ratios are
+    compared on the log scale. The test is Welch's t, or the t of the differences where replicates are paired.
 
     Parameters
     ----------
     table
-        line, condition, replicate, readout, value, one row per well. Optional: experiment, kind (growth, colony, apoptosis,
-        internalisation, other), time, time_unit, plated, unit (`percent`, or any word), well.
+        line, condition, replicate, readout, value, one row per well. Optional: experiment, kind (growth, colony,
+        apoptosis, internalisation, other), time, time_unit, plated, unit (`percent`, or any word), well.
     reference
         The condition that others are compared with; None takes one that is named as a control, else the first.
     pairing
         `unpaired`, or `paired`: replicates of one name were done together in both conditions.
     scale
-        `ratio` (log scale), `difference`, or `auto`: difference for percent, growth rates and values with zeros, else ratio.
+        `ratio` (log scale), `difference`, or `auto`: difference for percent, growth rates and values with zeros, else
+        ratio.
     expected
         `higher` or `lower`, for all read-outs or by their name: the direction that was predicted.
     rng
@@ -63,8 +83,8 @@ def readouts(
 
     Returns
     -------
-    Result with one row per read-out and comparison. `effect` is the ratio or the difference that `scale` names; `met` is
-    yes, no (the opposite direction) or open where a direction was predicted. `q_value` is over the rows.
+    Result with one row per read-out and comparison. `effect` is the ratio or the difference that `scale` names;
+    `met` is yes, no (the opposite direction) or open where a direction was predicted. `q_value` is over the rows.
 
     Raises
     ------
@@ -93,8 +113,17 @@ def readouts(
         for name, part in of.items():
             if name != first:
                 found = _compared(part, of[first], chosen, way, paired=pairing == "paired", rng=generator)
-                rows.append({**dict(zip(KEYS, key, strict=True)), "test": name, "reference": first, "scale": chosen,
-                             "unit": "" if chosen == "ratio" else block["unit"].iloc[0], "pairing": pairing, **found})  # fmt: skip
+                rows.append(
+                    {
+                        **dict(zip(KEYS, key, strict=True)),
+                        "test": name,
+                        "reference": first,
+                        "scale": chosen,
+                        "unit": "" if chosen == "ratio" else block["unit"].iloc[0],
+                        "pairing": pairing,
+                        **found,
+                    }
+                )
     out = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     out["q_value"] = q_values(out["p_value"].to_numpy(float))
     if out.empty:
@@ -124,41 +153,65 @@ def _compared(test, ref, scale, expected, *, paired, rng) -> dict[str, object]: 
         numbers = np.exp(numbers)
     return {
         **dict(zip(("effect", "ci_low", "ci_high", "boot_low", "boot_high"), numbers, strict=True)),
-        "p_value": found.p_value, "mean_test": mean[0], "mean_reference": mean[1], "n_test": found.n_test,
-        "n_reference": found.n_reference, "expected": "" if way == 0 else ("higher" if way > 0 else "lower"),
-        "met": met(found.effect, found.p_value, way), "weak": found.weak,
+        "p_value": found.p_value,
+        "mean_test": mean[0],
+        "mean_reference": mean[1],
+        "n_test": found.n_test,
+        "n_reference": found.n_reference,
+        "expected": "" if way == 0 else ("higher" if way > 0 else "lower"),
+        "met": met(found.effect, found.p_value, way),
+        "weak": found.weak,
         "reason": "; ".join(r for r in (reason, found.reason) if r),
-    }  # fmt: skip
+    }
 
 
 def _scale(block: pd.DataFrame, scale: str) -> str:
     """Ratio or difference."""
     if scale != "auto":
         return scale
-    of_difference = block["unit"].iloc[0] in ("percent", "percentage points") or str(block["unit"].iloc[0]).startswith("doublings")
+    of_difference = block["unit"].iloc[0] in ("percent", "percentage points") or str(block["unit"].iloc[0]).startswith(
+        "doublings"
+    )
     return "difference" if of_difference or (block["value"] <= 0).any() else "ratio"
 
 
 def _read(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """One value per read-out, condition and biological replicate."""
     wells, rows = read_assay(
-        table, WHERE, names=["line", "condition", "replicate", "readout"], numbers=["value"], may_miss=["value"],
+        table,
+        WHERE,
+        names=["line", "condition", "replicate", "readout"],
+        numbers=["value"],
+        may_miss=["value"],
         filled={"experiment": "", "kind": "other", "unit": "", "time_unit": "h"},
-    )  # fmt: skip
+    )
     wells["kind"] = wells["kind"].str.lower().replace({"internalization": "internalisation", "colonies": "colony"})
-    rows.refuse(~wells["kind"].isin(KINDS), f"unknown kind of read-out; one of {', '.join(KINDS)} is needed", list(wells["kind"]))
-    rows.refuse(wells["value"] < 0, "a value is negative; subtract backgrounds so that none is below zero, or leave it out",
-                list(wells["value"]))  # fmt: skip
+    rows.refuse(
+        ~wells["kind"].isin(KINDS),
+        f"unknown kind of read-out; one of {', '.join(KINDS)} is needed",
+        list(wells["kind"]),
+    )
+    rows.refuse(
+        wells["value"] < 0,
+        "a value is negative; subtract backgrounds so that none is below zero, or leave it out",
+        list(wells["value"]),
+    )
     wells["unit"] = wells["unit"].replace({"%": "percent"})
     percent = wells["unit"] == "percent"
-    rows.refuse(percent & (wells["value"] > 100) & (wells["kind"] == "apoptosis"), "a percentage of cells is above 100",
-                list(wells["value"]))  # fmt: skip
+    rows.refuse(
+        percent & (wells["value"] > 100) & (wells["kind"] == "apoptosis"),
+        "a percentage of cells is above 100",
+        list(wells["value"]),
+    )
     for key, block in wells[percent].groupby(KEYS, sort=False):
         if block["value"].notna().sum() > 2 and 0 < block["value"].max() <= 1:
             at = np.zeros(len(wells), bool)
             at[block.index[0]] = True
-            rows.refuse(at, f"{key[3]!r} is in percent, and none of its values is above 1: these look like fractions",
-                        list(wells["value"]))  # fmt: skip
+            rows.refuse(
+                at,
+                f"{key[3]!r} is in percent, and none of its values is above 1: these look like fractions",
+                list(wells["value"]),
+            )
     for name in ("time", "plated"):
         wells[name] = number_column(wells[name], name, rows, may_miss=name == "plated") if name in wells else np.nan
     rows.refuse(wells["time"] < 0, "time is negative", list(wells["time"]))
@@ -171,8 +224,11 @@ def _read(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         notes.append(f"{counted(missing, 'well')} without a value left out")
     wells = wells[wells["value"].notna()]
     keys = [*KEYS, "condition", "replicate"]
-    means = wells.groupby([*keys, "time"], sort=False, dropna=False).agg(
-        value=("value", "mean"), unit=("unit", "first"), time_unit=("time_unit", "first")).reset_index()  # fmt: skip
+    means = (
+        wells.groupby([*keys, "time"], sort=False, dropna=False)
+        .agg(value=("value", "mean"), unit=("unit", "first"), time_unit=("time_unit", "first"))
+        .reset_index()
+    )
     if means["time"].isna().all():
         return means, notes
     courses = [_course(dict(zip(keys, key, strict=True)), part, notes) for key, part in means.groupby(keys, sort=False)]
@@ -198,7 +254,9 @@ def _course(key: dict[str, object], part: pd.DataFrame, notes: list[str]) -> dic
         if np.unique(time[positive]).size >= 2:
             key["value"] = float(np.polyfit(time[positive], np.log2(value[positive]), 1)[0])
         else:
-            notes.append(f"replicate {key['replicate']} of {key['condition']}: fewer than 2 times above zero, no growth rate")
+            notes.append(
+                f"replicate {key['replicate']} of {key['condition']}: fewer than 2 times above zero, no growth rate"
+            )
         return key
     whole = np.ptp(time)
     area = float(((value[1:] + value[:-1]) / 2 * np.diff(time)).sum() / whole) if whole > 0 else float(value.mean())

@@ -19,26 +19,44 @@ SINGLES = ("measured", "curve")
 KEYS = ["experiment", "line", "condition", "drug_a", "drug_b"]
 WHERE = "combinations.csv"
 COLUMNS = (
-    *KEYS, "model", "dose_a_um", "dose_b_um", "observed", "predicted", "synergy", "ci_low", "ci_high", "p_value", "q_value",
-    "n_replicates", "n_pairs", "weak", "reason",
-)  # fmt: skip
+    *KEYS,
+    "model",
+    "dose_a_um",
+    "dose_b_um",
+    "observed",
+    "predicted",
+    "synergy",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "q_value",
+    "n_replicates",
+    "n_pairs",
+    "weak",
+    "reason",
+)
 LEAST_DOSES = 3  # of a drug alone, for a curve
 
 
 def combinations(
-    table: pd.DataFrame, *, models: Iterable[str] = MODELS, singles: str = "curve", cap: bool = True, max_hill: float = 4.0
+    table: pd.DataFrame,
+    *,
+    models: Iterable[str] = MODELS,
+    singles: str = "curve",
+    cap: bool = True,
+    max_hill: float = 4.0,
 ) -> Result:
     """Synergy of two drugs: predicted less observed response, in percent of control, with intervals over replicates.
 
-    Every biological replicate gives a surface of its own, with its own drugs alone; the interval is that of the t of the
-    replicates. Rows without doses are the mean over all pairs of doses: the one test of a combination. Rows with doses are
-    the surface.
+    Every biological replicate gives a surface of its own, with its own drugs alone; the interval is that of the t of
+    the replicates. Rows without doses are the mean over all pairs of doses: the one test of a combination. Rows with
+    doses are the surface.
 
     Parameters
     ----------
     table
-        line, condition, drug_a, drug_b, dose_a_um, dose_b_um, replicate, response (percent of control), one row per well;
-        the drugs alone are the rows in which the other dose is 0. Optional: experiment, plate, dose_unit, well.
+        line, condition, drug_a, drug_b, dose_a_um, dose_b_um, replicate, response (percent of control), one row per
+        well; the drugs alone are the rows in which the other dose is 0. Optional: experiment, plate, dose_unit, well.
     models
         Some of bliss, hsa (highest single agent), loewe, zip.
     singles
@@ -50,8 +68,9 @@ def combinations(
 
     Returns
     -------
-    Result with one row per model and pair of doses, and one per model for their mean. `synergy` above 0: less survives than
-    predicted. Where Loewe has no prediction (a response that the weaker drug never reaches) the row is NaN with its reason.
+    Result with one row per model and pair of doses, and one per model for their mean. `synergy` above 0: less
+    survives than predicted. Where Loewe has no prediction (a response that the weaker drug never reaches) the row is
+    NaN with its reason.
 
     Raises
     ------
@@ -79,12 +98,14 @@ def combinations(
     for part in (whole, ~whole):
         out.loc[part, "q_value"] = q_values(out.loc[part, "p_value"].to_numpy(float))
     settings = {"models": wanted, "singles": singles, "cap": cap, "max_hill": max_hill}
-    return Result(out, "predicted less observed, t over biological replicates", MappingProxyType(settings), tuple(notes))
+    return Result(
+        out, "predicted less observed, t over biological replicates", MappingProxyType(settings), tuple(notes)
+    )
 
 
 def _surface(part: pd.DataFrame) -> pd.DataFrame:
     """Responses of one replicate: doses of a in rows, of b in columns."""
-    return part.pivot(index="dose_a_um", columns="dose_b_um", values="response")
+    return part.pivot_table(index="dose_a_um", columns="dose_b_um", values="response", sort=True)
 
 
 def _alone(surface: pd.DataFrame, max_hill: float) -> list[np.ndarray]:
@@ -109,15 +130,19 @@ def _synergy(surface: pd.DataFrame, model: str, singles: str, max_hill: float) -
     observed = both
     if model in ("bliss", "hsa"):
         if singles == "measured":
-            alone = [s.reindex(d).to_numpy(float) if s is not None else np.full(d.size, np.nan)
-                     for s, d in ((surface.get(0.0), a), (surface.T.get(0.0), b))]  # fmt: skip
+            alone = [
+                s.reindex(d).to_numpy(float) if s is not None else np.full(d.size, np.nan)
+                for s, d in ((surface.get(0.0), a), (surface.T.get(0.0), b))
+            ]
         else:
             alone = [fp.curve_at(c[None], np.log10(d)[None])[0] for c, d in zip(curves, (a, b), strict=True)]
         predict = kernel.bliss_expected if model == "bliss" else kernel.highest_single_expected
         predicted = predict(*np.meshgrid(*alone, indexing="ij"))
     elif model == "loewe":
         lacking = any(np.isnan(c[0]) for c in curves)
-        predicted = np.full(both.shape, np.nan) if lacking else kernel.loewe_expected(*curves, a[:, None], b[None])
+        predicted = (
+            np.full(both.shape, np.nan) if lacking else kernel.loewe_expected(curves[0], curves[1], a[:, None], b[None])
+        )
     elif any(np.isnan(c[0]) for c in curves):
         predicted = np.full(both.shape, np.nan)
     else:
@@ -152,41 +177,75 @@ def _rows(found: pd.DataFrame, model: str, n: int) -> list[dict[str, object]]:
     row: dict[str, object] = {"model": model, "dose_a_um": np.nan, "dose_b_um": np.nan, "n_pairs": used}
     if used:
         by = kept.groupby(level=0, sort=False)
-        out.append(row | _tested(by["synergy"].mean().to_numpy(float)) | {
-            "observed": kept["observed"].mean(), "predicted": kept["predicted"].mean(),
-            "reason": "" if used == total else f"{total - used} of {total} pairs of doses have no prediction in a replicate",
-        })  # fmt: skip
+        out.append(
+            row
+            | _tested(by["synergy"].mean().to_numpy(float))
+            | {
+                "observed": kept["observed"].mean(),
+                "predicted": kept["predicted"].mean(),
+                "reason": ""
+                if used == total
+                else f"{total - used} of {total} pairs of doses have no prediction in a replicate",
+            }
+        )
     else:
-        out.append(row | {"synergy": np.nan, "n_replicates": 0, "weak": "",
-                          "reason": "no pair of doses has a prediction in every replicate"})  # fmt: skip
+        out.append(
+            row
+            | {
+                "synergy": np.nan,
+                "n_replicates": 0,
+                "weak": "",
+                "reason": "no pair of doses has a prediction in every replicate",
+            }
+        )
     for (a, b), part in of_pair:
         values = part["synergy"].to_numpy(float)
         lacks = int(np.isnan(values).sum())
         why = "" if lacks == 0 else f"no prediction in {lacks} of {len(values)} replicates"
         if model == "loewe" and lacks:
             why += ": the weaker drug does not reach this response alone"
-        out.append({"model": model, "dose_a_um": a, "dose_b_um": b, "observed": part["observed"].mean(),
-                    "predicted": part["predicted"].mean(), "n_pairs": 1, "reason": why} | _tested(values))  # fmt: skip
+        out.append(
+            {
+                "model": model,
+                "dose_a_um": a,
+                "dose_b_um": b,
+                "observed": part["observed"].mean(),
+                "predicted": part["predicted"].mean(),
+                "n_pairs": 1,
+                "reason": why,
+            }
+            | _tested(values)
+        )
     return out
 
 
 def _read(table: pd.DataFrame, *, cap: bool) -> tuple[pd.DataFrame, list[str]]:
     """Means of technical wells per replicate and pair of doses."""
     wells, rows = read_assay(
-        table, WHERE, names=["line", "condition", "drug_a", "drug_b", "replicate"],
-        numbers=["dose_a_um", "dose_b_um", "response"], filled={"experiment": "", "plate": ""}, may_miss=["response"],
-    )  # fmt: skip
+        table,
+        WHERE,
+        names=["line", "condition", "drug_a", "drug_b", "replicate"],
+        numbers=["dose_a_um", "dose_b_um", "response"],
+        filled={"experiment": "", "plate": ""},
+        may_miss=["response"],
+    )
     scale = dose_scale(wells, rows)
     for name in ("dose_a_um", "dose_b_um"):
         rows.refuse(wells[name] < 0, f"{name} is negative; a dose is a concentration, 0 for none", list(wells[name]))
         wells[name] = wells[name] * scale
     rows.refuse(wells["drug_a"] == wells["drug_b"], "drug_a and drug_b are the same", list(wells["drug_a"]))
-    rows.refuse(wells["response"] > 1000, "a response is above 1000 percent of control; divide by the control",
-                list(wells["response"]))  # fmt: skip
+    rows.refuse(
+        wells["response"] > 1000,
+        "a response is above 1000 percent of control; divide by the control",
+        list(wells["response"]),
+    )
     y = wells["response"].to_numpy(float)
     if np.isfinite(y).any() and np.nanmax(np.abs(y)) <= 3:
-        rows.refuse(np.arange(len(wells)) == int(np.nanargmax(y)), "responses look like fractions: none of the table is above "
-                    "3; give percent of control", list(y))  # fmt: skip
+        rows.refuse(
+            np.arange(len(wells)) == int(np.nanargmax(y)),
+            "responses look like fractions: none of the table is above 3; give percent of control",
+            list(y),
+        )
     keys = [*KEYS, "replicate", "dose_a_um", "dose_b_um"]
     refuse_repeats(wells, [*keys, "plate"], "response", rows)
     pair = [wells[k] for k in KEYS]
@@ -194,9 +253,14 @@ def _read(table: pd.DataFrame, *, cap: bool) -> tuple[pd.DataFrame, list[str]]:
     for one, other in (("a", "b"), ("b", "a")):
         single = (wells[f"dose_{one}_um"] > 0) & (wells[f"dose_{other}_um"] == 0)
         there = single.groupby([*pair, wells["replicate"]]).transform("any")
-        rows.refuse(together & ~there, f"this replicate has no well of drug_{one} alone (dose_{other}_um 0); synergy needs both "
-                    "drugs alone", list(wells[f"drug_{one}"]))  # fmt: skip
-    rows.refuse(~together.groupby(pair).transform("any"), "these two drugs were never given together", list(wells["drug_a"]))
+        rows.refuse(
+            together & ~there,
+            f"this replicate has no well of drug_{one} alone (dose_{other}_um 0); synergy needs both drugs alone",
+            list(wells[f"drug_{one}"]),
+        )
+    rows.refuse(
+        ~together.groupby(pair).transform("any"), "these two drugs were never given together", list(wells["drug_a"])
+    )
     rows.stop()
     missing = int(wells["response"].isna().sum())
     notes = [f"{counted(missing, 'well')} without a response left out"] if missing else []

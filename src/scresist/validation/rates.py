@@ -1,4 +1,4 @@
-"""Linker cleavage and payload release: rate constants, Vmax, Km, Ki and IC50, with intervals and the choice of the model."""
+"""Linker cleavage and payload release: rate constants, Vmax, Km, Ki and IC50, intervals and choice of the model."""
 
 from collections.abc import Iterable
 from types import MappingProxyType
@@ -9,20 +9,45 @@ import pandas as pd
 from scresist.checks import counted, require_choice
 from scresist.kernels import kinetics as kernel
 from scresist.results import Result
-from scresist.validation.kinetics_input import read_kinetics
+from scresist.validation.rates_input import read_kinetics
 from scresist.validation.two_conditions import FEW, PAIRINGS, difference, mean_interval, q_values, reference_of
 
 COLUMNS = (
-    "experiment", "condition", "reference", "model", "parameter", "value", "ci_low", "ci_high", "unit", "p_value", "q_value",
-    "chosen", "aicc", "weight", "n_replicates", "n_reference", "n_points", "interval_of", "weak", "reason",
-)  # fmt: skip
+    "experiment",
+    "condition",
+    "reference",
+    "model",
+    "parameter",
+    "value",
+    "ci_low",
+    "ci_high",
+    "unit",
+    "p_value",
+    "q_value",
+    "chosen",
+    "aicc",
+    "weight",
+    "n_replicates",
+    "n_reference",
+    "n_points",
+    "interval_of",
+    "weak",
+    "reason",
+)
 ARGUMENTS = {
-    "michaelis-menten": ("substrate_um",), "competitive": ("substrate_um", "inhibitor_um"),
-    "uncompetitive": ("substrate_um", "inhibitor_um"), "noncompetitive": ("substrate_um", "inhibitor_um"),
-    "mixed": ("substrate_um", "inhibitor_um"), "morrison": ("inhibitor_um", "enzyme_um"),
-    "morrison, enzyme estimated": ("inhibitor_um",), "hyperbolic": ("inhibitor_um",), "sigmoid": ("inhibitor_um",),
-    "first order": ("time",), "first order to 100 %": ("time",), "constant rate": ("time",),
-}  # fmt: skip
+    "michaelis-menten": ("substrate_um",),
+    "competitive": ("substrate_um", "inhibitor_um"),
+    "uncompetitive": ("substrate_um", "inhibitor_um"),
+    "noncompetitive": ("substrate_um", "inhibitor_um"),
+    "mixed": ("substrate_um", "inhibitor_um"),
+    "morrison": ("inhibitor_um", "enzyme_um"),
+    "morrison, enzyme estimated": ("inhibitor_um",),
+    "hyperbolic": ("inhibitor_um",),
+    "sigmoid": ("inhibitor_um",),
+    "first order": ("time",),
+    "first order to 100 %": ("time",),
+    "constant rate": ("time",),
+}
 KINDS = {
     "release": ("first order", "first order to 100 %", "constant rate"),
     "substrate": ("michaelis-menten",),
@@ -43,16 +68,17 @@ def kinetics(
 ) -> Result:
     """Rate constants of every experiment and condition, the model chosen by AICc, and ratios between conditions.
 
-    Which models are compared follows from what was varied: time courses (first order with a free plateau, to 100 percent,
-    constant rate), substrate (Michaelis-Menten), substrate and inhibitor (competitive, uncompetitive, noncompetitive,
-    mixed), inhibitor alone (hyperbolic, sigmoid; Morrison's tight binding where the enzyme's concentration is given).
+    Which models are compared follows from what was varied: time courses (first order with a free plateau, to 100
+    percent, constant rate), substrate (Michaelis-Menten), substrate and inhibitor (competitive, uncompetitive,
+    noncompetitive, mixed), inhibitor alone (hyperbolic, sigmoid; Morrison's tight binding where the enzyme's
+    concentration is given).
 
     Parameters
     ----------
     table
-        experiment, condition, replicate and either `time`, `released` (percent of the payload; `time_unit` s, min, h or d,
-        else h), or `rate` with any of `substrate_um`, `inhibitor_um`, `enzyme_um` (`concentration_unit` M to pM, else uM;
-        `rate_unit` is passed on). One row per measurement.
+        experiment, condition, replicate and either `time`, `released` (percent of the payload; `time_unit` s, min, h or
+        d, else h), or `rate` with any of `substrate_um`, `inhibitor_um`, `enzyme_um` (`concentration_unit` M to pM,
+        else uM; `rate_unit` is passed on). One row per measurement.
     models
         Only these of `scresist.kernels.kinetics.MODELS`.
     interval
@@ -65,10 +91,10 @@ def kinetics(
 
     Returns
     -------
-    Result with one row per parameter of every model; `chosen` marks the model of least AICc, and only its rows have
-    intervals. Rows with a `reference` are ratios of the condition to it (Welch's t of the logarithms over biological
-    replicates, under the model of least AICc in both). A half-life or IC50 beyond what was measured is NaN with its bound in
-    `ci_low`.
+    Result with one row per parameter of every model; `chosen` marks the model of least AICc, and only its rows
+    have intervals. Rows with a `reference` are ratios of the condition to it (Welch's t of the logarithms over
+    biological replicates, under the model of least AICc in both). A half-life or IC50 beyond what was measured is NaN
+    with its bound in `ci_low`.
 
     Raises
     ------
@@ -185,8 +211,16 @@ def _weights(found: dict[str, object]) -> dict[str, float]:
 def _unit(parameter: str, data: pd.DataFrame) -> str:
     time = str(data["time_unit"].iloc[0])
     rate = str(data["rate_unit"].iloc[0])
-    return {"k": f"1/{time}", "plateau": "percent", "rate": f"percent/{time}", "half-life": time, "vmax": rate, "v0": rate,
-            "alpha": "", "hill": ""}.get(parameter, "uM")  # fmt: skip
+    return {
+        "k": f"1/{time}",
+        "plateau": "percent",
+        "rate": f"percent/{time}",
+        "half-life": time,
+        "vmax": rate,
+        "v0": rate,
+        "alpha": "",
+        "hill": "",
+    }.get(parameter, "uM")
 
 
 def _rows(found: dict[str, object], data: pd.DataFrame, *, of_replicates: bool) -> list[dict[str, object]]:
@@ -202,7 +236,13 @@ def _rows(found: dict[str, object], data: pd.DataFrame, *, of_replicates: bool) 
         scored = {**common, "model": name, "aicc": scores[name], "weight": weights[name], "chosen": name == best}
         own = _own(data, name) if n > 1 and of_replicates and name == best else None
         for j, parameter in enumerate(kernel.MODELS[name].parameters):
-            row = {**scored, "parameter": parameter, "value": fit.parameters[j], "unit": _unit(parameter, data), "reason": ""}
+            row = {
+                **scored,
+                "parameter": parameter,
+                "value": fit.parameters[j],
+                "unit": _unit(parameter, data),
+                "reason": "",
+            }
             if name == best:
                 row |= _interval(name, fit, j, data, own)
             out.append(row)
@@ -240,8 +280,16 @@ def _derived(rows: list[dict[str, object]], data: pd.DataFrame) -> list[dict[str
         if row["parameter"] == "k":
             with np.errstate(divide="ignore"):
                 ends = np.log(2) / np.array([value, high, low])
-            out.append(row | {"parameter": "half-life", "unit": _unit("half-life", data), "value": ends[0],
-                              "ci_low": ends[1], "ci_high": ends[2]})  # fmt: skip
+            out.append(
+                row
+                | {
+                    "parameter": "half-life",
+                    "unit": _unit("half-life", data),
+                    "value": ends[0],
+                    "ci_low": ends[1],
+                    "ci_high": ends[2],
+                }
+            )
         if row["parameter"] == "ki_app" and row["model"] == "morrison":
             half = float(data["enzyme_um"].mean()) / 2
             out.append(row | {"parameter": "ic50", "value": value + half, "ci_low": low + half, "ci_high": high + half})
@@ -257,15 +305,24 @@ def _bounded(row: dict[str, object], data: pd.DataFrame) -> dict[str, object]:
     if not float(row["value"]) > largest:  # type: ignore[arg-type]
         return row
     what = "concentration of the inhibitor" if of == "inhibitor_um" else "time"
-    return row | {"value": np.nan, "ci_low": largest, "ci_high": np.nan,
-                  "reason": f"{row['parameter']} not reached: it is above the highest {what} ({largest:g})"}  # fmt: skip
+    return row | {
+        "value": np.nan,
+        "ci_low": largest,
+        "ci_high": np.nan,
+        "reason": f"{row['parameter']} not reached: it is above the highest {what} ({largest:g})",
+    }
 
 
 def _ratios(block: pd.DataFrame, fits, test: str, ref: str, *, paired: bool) -> list[dict[str, object]]:  # type: ignore[no-untyped-def]
     """Ratios of the parameters of two conditions under the model of least AICc in both."""
     sides = [block[block["condition"] == name] for name in (test, ref)]
     n_test, n_ref = (s["replicate"].nunique() for s in sides)
-    base: dict[str, object] = {"n_replicates": n_test, "n_reference": n_ref, "n_points": sum(map(len, sides)), "chosen": True}
+    base: dict[str, object] = {
+        "n_replicates": n_test,
+        "n_reference": n_ref,
+        "n_points": sum(map(len, sides)),
+        "chosen": True,
+    }
     lacking = [name for name in (test, ref) if fits[name]["lacks"]]
     common = [m for m in fits[test]["fits"] if m in fits[ref]["fits"]]
     if lacking or not common:
@@ -279,8 +336,15 @@ def _ratios(block: pd.DataFrame, fits, test: str, ref: str, *, paired: bool) -> 
         row = {**base, "model": model, "parameter": f"{parameter} ratio", "unit": "", "interval_of": OF_REPLICATES}
         pooled = fits[test]["fits"][model].parameters[j] / fits[ref]["fits"][model].parameters[j]
         if own[0] is None or own[1] is None:
-            out.append(row | {"value": pooled, "interval_of": "", "weak": "replicates cannot be fitted one by one",
-                              "reason": "a biological replicate has too few points for a fit of its own"})  # fmt: skip
+            out.append(
+                row
+                | {
+                    "value": pooled,
+                    "interval_of": "",
+                    "weak": "replicates cannot be fitted one by one",
+                    "reason": "a biological replicate has too few points for a fit of its own",
+                }
+            )
             continue
         a, b = own[0][:, j], own[1][:, j]
         if paired:
@@ -288,7 +352,15 @@ def _ratios(block: pd.DataFrame, fits, test: str, ref: str, *, paired: bool) -> 
             a, b = (v[[names[k].index(n) for n in both]] for k, v in enumerate((a, b)))
         found = difference(a, b, paired=paired)
         value = np.exp(found.effect) if np.isfinite(found.effect) else pooled
-        out.append(row | {"value": value, "ci_low": np.exp(found.ci_low), "ci_high": np.exp(found.ci_high),
-                          "p_value": found.p_value, "weak": found.weak, "reason": found.reason})  # fmt: skip
+        out.append(
+            row
+            | {
+                "value": value,
+                "ci_low": np.exp(found.ci_low),
+                "ci_high": np.exp(found.ci_high),
+                "p_value": found.p_value,
+                "weak": found.weak,
+                "reason": found.reason,
+            }
+        )
     return out
-

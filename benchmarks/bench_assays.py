@@ -1,0 +1,518 @@
+"""Functional assays: parts of `bench.py` (dose, kinetics, synergy, simulated, type1, power)."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scresist import validation
+from scresist.kernels import four_parameter as fp
+from scresist.kernels import kinetics as kin
+from scresist.kernels import synergy as syn
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+ORACLE = SHARED / "oracle" / "inference" / "agreement_dose_kinetics"
+NOT_IDENTIFIED = (5, 11, 16, 17, 23)  # curves that R's README names
+SYNERGY_PYTHON = Path("/tmp/env_synergy/bin/python")  # python -m venv /tmp/env_synergy; pip install synergy
+REPLICATES = (3, 4, 5, 6, 8)
+
+
+def show(rows: list[dict[str, object]]) -> None:
+    print(pd.DataFrame(rows).to_string(index=False, float_format=lambda v: f"{v:.4g}"))
+
+
+def ccle() -> tuple[pd.DataFrame, pd.DataFrame]:
+    folder = SHARED / "data" / "dose_response"
+    raw = pd.read_csv(folder / "CCLEsmall_raw_dose_viability.csv.gz").dropna()
+    published = pd.read_csv(folder / "CCLEsmall_profiles.csv.gz", index_col=0)
+    table = pd.DataFrame(
+        {
+            "experiment": "CCLE",
+            "line": raw["exp"],
+            "condition": "none",
+            "compound": "drug",
+            "dose_um": raw["dose"],
+            "replicate": 1,
+            "plate": 1,
+            "response": raw["viability"],
+        }
+    )
+    return table, published
+
+
+def dose() -> None:
+    """CCLE against the published fits, and R's drc."""
+    table, published = ccle()
+    validation.dose_response(table.head(800))  # compiles
+    rows = []
+    for cap in (True, False):
+        start = time.perf_counter()
+        out = validation.dose_response(table, cap=cap).table.set_index("line").loc[published.index]
+        seconds = time.perf_counter() - start
+        ic50 = published["ic50_recomputed"]
+        inside = (ic50 >= out["dose_min_um"]) & (ic50 <= out["dose_max_um"])
+        off = np.log10(out["ic50_um"] / ic50)[inside].abs()
+        rows.append(
+            {
+                "responses above 100": "taken as 100 (default)" if cap else "as they are",
+                "curves": len(out),
+                "seconds": seconds,
+                "AAC within .02": ((out["aac"] - published["auc_recomputed"]).abs() < 0.02).mean(),
+                "AAC within .001": ((out["aac"] - published["auc_recomputed"]).abs() < 0.001).mean(),
+                "IC50 inside": int(inside.sum()),
+                "log10 IC50 within .1": (off < 0.1).mean(),
+                "within .01": (off < 0.01).mean(),
+                "called reached": (out["ic50_reached"] == inside).mean(),
+            }
+        )
+    show(rows)
+    print("\nR's drc, LL.4 without bounds (30 curves; five are not identified by R's own account)")
+    show(drc())
+
+
+def drc() -> list[dict[str, object]]:
+    points = pd.read_csv(ORACLE / "in_dose_response.csv.gz")
+    coefficients = pd.read_csv(ORACLE / "drc_coefficients.csv.gz")
+    effective = pd.read_csv(ORACLE / "drc_ED.csv.gz")
+    lack = pd.read_csv(ORACLE / "drc_lack_of_fit.csv.gz").set_index("curve")
+    rows = []
+    for curve, block in points.groupby("curve"):
+        with np.errstate(divide="ignore"):
+            x, y = np.log10(block["dose"].to_numpy(float)), block["y"].to_numpy(float)
+        free = np.array([-np.inf, -np.inf, 1e-3, -8]), np.array([np.inf, np.inf, 50, 8])
+        fit = fp.fit_curves(x, y, low=free[0], high=free[1])
+        p = fit.parameters[0]
+        theirs = coefficients[(coefficients["curve"] == curve) & (coefficients["model"] == "LL.4")].set_index("term")
+        mine = pd.Series({"slope": p[2], "lower": p[0], "upper": p[1], "ed50": 10 ** p[3]})
+        of = effective[
+            (effective["curve"] == curve) & (effective["model"] == "LL.4") & (effective["interval"] == "delta")
+        ]
+        ed = of[of["type"] == "relative"].set_index("level")["estimate"]
+        own = {int(q): 10 ** (p[3] + np.log10(q / (100 - q)) / p[2]) for q in ed.index}
+        scale = np.maximum(np.abs(theirs["estimate"].to_numpy()), 1)
+        rows.append(
+            {
+                "curve": curve,
+                "rss less R's": fit.loss[0] / theirs["rss"].iloc[0] - 1,
+                "parameters": float(np.max(np.abs(mine.to_numpy() - theirs["estimate"].to_numpy()) / scale)),
+                "ED": max(abs(own[int(q)] / v - 1) for q, v in ed.items()),
+                "lack of fit": lack["rss_model"].get(curve, np.nan) / fit.loss[0] - 1,
+            }
+        )
+    found = pd.DataFrame(rows)
+    good = found[~found["curve"].isin(NOT_IDENTIFIED)]
+    return [
+        {
+            "curves": name,
+            "n": len(part),
+            "largest rss above R's": part["rss less R's"].max(),
+            "median error of parameters": part["parameters"].median(),
+            "largest": part["parameters"].max(),
+            "median error of ED10, 50, 90": part["ED"].median(),
+            "largest ED": part["ED"].max(),
+        }
+        for name, part in (("identified", good), ("all", found))
+    ]
+
+
+def kinetics() -> None:
+    """R's nls: estimates, standard errors, profile limits."""
+    theirs = pd.read_csv(ORACLE / "kinetics.csv.gz")
+    rates = pd.read_csv(ORACLE / "in_competitive.csv.gz")
+    tight = pd.read_csv(ORACLE / "in_tight_binding.csv.gz")
+    rows = []
+    for model, name in (
+        ("competitive", "nls_competitive"),
+        ("uncompetitive", "nls_uncompetitive"),
+        ("noncompetitive", "nls_noncompetitive"),
+        ("mixed", "nls_mixed_port"),
+    ):
+        error, se, limits, n = [], [], [], 0
+        for number, block in rates.groupby("set"):
+            of = theirs[(theirs["set"] == number) & (theirs["model"] == name)]
+            if of.empty:
+                continue
+            n += 1
+            y, columns = block["v"].to_numpy(float), (block["S"].to_numpy(float), block["I"].to_numpy(float))
+            fit = kin.fit_model(model, y, *columns)
+            kept = slice(0, 3)  # alpha of the mixed model is not identified where inhibition is competitive
+            error.append(np.abs(fit.parameters / of["estimate"].to_numpy() - 1)[kept].max())
+            se.append(np.abs(fit.errors / of["se"].to_numpy() - 1)[kept].max())
+            if model == "competitive":
+                found = [kin.profile_interval(model, fit, j, y, *columns) for j in range(3)]
+                limits.append(np.abs(np.array(found) / of[["lower", "upper"]].to_numpy() - 1).max())
+        rows.append(
+            {
+                "model": model,
+                "sets": n,
+                "estimates": max(error),
+                "standard errors": max(se),
+                "profile limits": max(limits, default=np.nan),
+            }
+        )
+    error, limits = [], []
+    for number, block in tight.groupby("set"):
+        of = theirs[(theirs["set"] == number) & (theirs["model"] == "nls_morrison_logK")].set_index("term")
+        y, columns = block["v"].to_numpy(float), (block["I"].to_numpy(float), block["E"].to_numpy(float))
+        fit = kin.fit_model("morrison", y, *columns)
+        error.append(
+            max(
+                abs(fit.parameters[0] / of.loc["v0", "estimate"] - 1),
+                abs(np.log(fit.parameters[1]) - of.loc["lK", "estimate"]),
+            )
+        )
+        low = np.log(kin.profile_interval("morrison", fit, 1, y, *columns)) - of.loc["lK", ["lower", "upper"]].to_numpy(
+            float
+        )
+        limits.append(np.nanmax(np.abs(low)) if np.isfinite(low).any() else np.nan)
+    rows.append(
+        {
+            "model": "morrison (log Ki)",
+            "sets": len(error),
+            "estimates": max(error),
+            "standard errors": np.nan,
+            "profile limits": np.nanmax(limits),
+        }
+    )
+    print("largest relative differences from R's nls")
+    show(rows)
+
+
+_REFERENCE = """
+import json, sys, warnings
+import numpy as np
+warnings.simplefilter("ignore")
+import synergy.combination as c
+from synergy.single import Hill
+d = json.load(sys.stdin)
+a, b, z = (np.array(d[k]) for k in "abz")
+one, two = Hill(E0=1.0, Emax=0.1, h=1.3, C=1.0), Hill(E0=1.0, Emax=0.2, h=0.8, C=0.5)
+models = {"bliss": c.Bliss(drug1_model=one, drug2_model=two), "hsa": c.HSA(drug1_model=one, drug2_model=two),
+          "loewe": c.Loewe(mode="delta_nan", drug1_model=one, drug2_model=two),
+          "combination index": c.Loewe(mode="CI", drug1_model=one, drug2_model=two),
+          "zip": c.ZIP(drug1_model=one, drug2_model=two)}
+print(json.dumps({k: [None if v != v else float(v) for v in m.fit(a, b, z)] for k, m in models.items()}))
+"""
+
+
+def synergy() -> None:
+    """The models of two drugs against the package `synergy` (PyPI), with the same curves of the drugs alone."""
+    if not SYNERGY_PYTHON.exists():
+        print(
+            f"skipped: no {SYNERGY_PYTHON}; python -m venv /tmp/env_synergy && /tmp/env_synergy/bin/pip install synergy"
+        )
+        return
+    rng = np.random.default_rng(1)
+    grid = 10.0 ** np.linspace(-1.5, 1.5, 7)
+    doses = np.r_[0, grid]
+    a, b = (m.ravel() for m in np.meshgrid(doses, doses, indexing="ij"))
+    curves = np.array([0.1, 1, 1.3, 0.0]), np.array([0.2, 1, 0.8, np.log10(0.5)])
+    with np.errstate(divide="ignore"):
+        alone = [fp.curve_at(np.tile(c, (a.size, 1)), np.log10(d)) for c, d in zip(curves, (a, b), strict=True)]
+    z = np.clip((alone[0] * alone[1]) ** (1 + 0.3 * ((a > 0) & (b > 0))) + 0.02 * rng.normal(size=a.size), 0.001, 1)
+    text = json.dumps({"a": a.tolist(), "b": b.tolist(), "z": z.tolist()})
+    done = subprocess.run(
+        [str(SYNERGY_PYTHON), "-c", _REFERENCE], input=text, capture_output=True, text=True, check=True
+    )
+    theirs = {
+        k: np.array([np.nan if v is None else v for v in values]) for k, values in json.loads(done.stdout).items()
+    }
+    both = (a > 0) & (b > 0)
+    expected, fitted = syn.zip_surfaces(z.reshape(8, 8)[1:, 1:], grid, grid, *curves, max_hill=10.0)
+    mine = {
+        "bliss": (syn.bliss_expected(*alone, top=1.0) - z)[both],
+        "hsa": (syn.highest_single_expected(*alone) - z)[both],
+        "loewe": (syn.loewe_expected(*curves, a, b) - z)[both],
+        "combination index": syn.combination_index(*curves, a, b, z)[both],
+        "zip": (expected - fitted).ravel(),
+    }
+    rows = []
+    for name, values in mine.items():
+        reference = theirs[name][both]
+        rows.append(
+            {
+                "model": name,
+                "pairs": values.size,
+                "defined": int(np.isfinite(values).sum()),
+                "same pairs undefined": bool((np.isnan(values) == np.isnan(reference)).all()),
+                "largest difference": np.nanmax(np.abs(values - reference)),
+            }
+        )
+    show(rows)
+
+
+# --- simulated assays -----------------------------------------------------------------------------------------------
+
+
+def curves_table(
+    rng: np.random.Generator,
+    lines: int,
+    n: int,
+    *,
+    shift: float = 0.0,
+    between: float = 0.12,
+    within: float = 4.0,
+    spread: float = 1.0,
+    n_test: int | None = None,
+    wells: int = 2,
+) -> pd.DataFrame:
+    """Two conditions, biological replicates with own midpoints, slopes and plateaus, technical wells."""
+    dose_um = 10.0 ** np.linspace(-3, 1, 9)
+    blocks = []
+    for condition, delta, sd, k in (("control", 0.0, 1.0, n), ("test", shift, spread, n_test or n)):
+        shape = (lines, k, 1, 1)
+        midpoint = -1 + delta + sd * between * rng.normal(size=shape)
+        hill = 1.2 * np.exp(0.1 * rng.normal(size=shape))
+        lower = 10 + 4 * rng.normal(size=shape)
+        mean = lower + (100 - lower) / (1 + 10 ** (hill * (np.log10(dose_um)[None, None, :, None] - midpoint)))
+        y = mean + within * rng.normal(size=(lines, k, dose_um.size, wells))
+        at = np.indices(y.shape).reshape(4, -1)
+        blocks.append(
+            pd.DataFrame(
+                {
+                    "experiment": "e",
+                    "line": at[0],
+                    "condition": condition,
+                    "compound": "drug",
+                    "dose_um": dose_um[at[2]],
+                    "replicate": at[1],
+                    "plate": "p",
+                    "response": y.ravel(),
+                }
+            )
+        )
+    return pd.concat(blocks)
+
+
+def release_table(rng: np.random.Generator, experiments: int, n: int, *, ratio: float = 1.0) -> pd.DataFrame:
+    hours = np.array([0, 1, 2, 4, 8, 24.0])
+    blocks = []
+    for condition, k in (("control", 0.15), ("test", 0.15 * ratio)):
+        shape = (experiments, n, 1)
+        rate, plateau = k * np.exp(0.15 * rng.normal(size=shape)), 80 * np.exp(0.03 * rng.normal(size=shape))
+        y = plateau * -np.expm1(-rate * hours) + 1.5 * rng.normal(size=(experiments, n, hours.size))
+        at = np.indices(y.shape).reshape(3, -1)
+        blocks.append(
+            pd.DataFrame(
+                {
+                    "experiment": at[0],
+                    "condition": condition,
+                    "replicate": at[1],
+                    "time": hours[at[2]],
+                    "released": y.ravel(),
+                }
+            )
+        )
+    return pd.concat(blocks)
+
+
+def values_table(
+    rng: np.random.Generator,
+    lines: int,
+    n: int,
+    *,
+    spread: float = 1.0,
+    percent: bool = False,
+    n_test: int | None = None,
+) -> pd.DataFrame:
+    blocks = []
+    for condition, sd, k in (("control", 1.0, n), ("test", spread, n_test or n)):
+        level = 0.3 * sd * rng.normal(size=(lines, k, 1)) + 0.1 * rng.normal(size=(lines, k, 3))
+        y = 100 / (1 + np.exp(1.0 - level)) if percent else np.exp(3 + level)
+        at = np.indices(y.shape).reshape(3, -1)
+        blocks.append(
+            pd.DataFrame(
+                {
+                    "line": at[0],
+                    "condition": condition,
+                    "replicate": at[1],
+                    "readout": "signal",
+                    "kind": "apoptosis" if percent else "internalisation",
+                    "unit": "percent" if percent else "",
+                    "value": y.ravel(),
+                }
+            )
+        )
+    return pd.concat(blocks)
+
+
+def qpcr_table(rng: np.random.Generator, lines: int, n: int) -> pd.DataFrame:
+    blocks = []
+    for condition in ("control", "test"):
+        input_amount = rng.normal(size=(lines, n, 1, 1))
+        ct = np.array([18.0, 19.0, 25.0])[:, None] + input_amount + 0.3 * rng.normal(size=(lines, n, 3, 1))
+        y = ct + 0.15 * rng.normal(size=(lines, n, 3, 3))
+        at = np.indices(y.shape).reshape(4, -1)
+        blocks.append(
+            pd.DataFrame(
+                {
+                    "line": at[0],
+                    "condition": condition,
+                    "replicate": at[1],
+                    "gene": np.array(["GAPDH", "ACTB", "CST3"])[at[2]],
+                    "ct": y.ravel(),
+                }
+            )
+        )
+    return pd.concat(blocks)
+
+
+def blot_table(rng: np.random.Generator, lines: int, n: int) -> pd.DataFrame:
+    y = np.exp(
+        8
+        + rng.normal(size=(lines, n, 1, 1))
+        + 0.2 * rng.normal(size=(lines, n, 2, 1))
+        + 0.3 * rng.normal(size=(lines, n, 2, 2))
+    )
+    at = np.indices(y.shape).reshape(4, -1)
+    return pd.DataFrame(
+        {
+            "line": at[0],
+            "replicate": at[1],
+            "condition": np.array(["control", "test"])[at[2]],
+            "membrane": at[1],
+            "protein": np.array(["GAPDH", "CST3"])[at[3]],
+            "signal": y.ravel(),
+        }
+    )
+
+
+def pairs_table(rng: np.random.Generator, lines: int, n: int, null: str, lower: float = 10.0) -> pd.DataFrame:
+    """Two drugs without synergy by Bliss or by Loewe; the curves alone vary between replicates."""
+    doses = np.r_[0, 10.0 ** np.linspace(-1.5, 1, 5)]
+    a, b = np.meshgrid(doses, doses, indexing="ij")
+    blocks = []
+    with np.errstate(divide="ignore"):
+        log_a, log_b = np.log10(a), np.log10(b)
+    for line in range(lines):
+        for replicate in range(n):
+            one = np.array([lower, 100, 1.2, 0.1 * rng.normal()])
+            two = np.array([lower, 100, 0.9, -0.3 + 0.1 * rng.normal()])
+            if null == "bliss":
+                y = fp.curve_at(np.tile(one, (6, 6, 1)), log_a) * fp.curve_at(np.tile(two, (6, 6, 1)), log_b) / 100
+            else:
+                y = syn.loewe_expected(one, two, a, b)
+            y = y + 4 * rng.normal(size=y.shape)
+            blocks.append(
+                pd.DataFrame(
+                    {
+                        "line": line,
+                        "condition": "c",
+                        "drug_a": "x",
+                        "drug_b": "y",
+                        "dose_a_um": a.ravel(),
+                        "dose_b_um": b.ravel(),
+                        "replicate": replicate,
+                        "response": y.ravel(),
+                    }
+                )
+            )
+    return pd.concat(blocks)
+
+
+def simulated() -> None:
+    """Curves with a known truth: recovery by the number of replicates, and what `cap` changes."""
+    rng = np.random.default_rng(11)
+    rows = []
+    for lines, n, within in ((2000, 1, 4.0), (1000, 3, 4.0), (1000, 3, 10.0)):
+        table = curves_table(rng, lines, n, within=within)
+        table = table[table["condition"] == "control"]
+        truth_ic50 = -1 + np.log10(50 / 40) / 1.2
+        area = 1 - fp.mean_response(np.array([10, 100, 1.2, -1.0]), np.array(-3.0), np.array(1.0)) / 100
+        for cap in (True, False):
+            out = validation.dose_response(table, cap=cap).table
+            off = np.log10(out["ic50_um"]) - truth_ic50
+            covered = (np.log10(out["ic50_low"]) <= truth_ic50) & (np.log10(out["ic50_high"]) >= truth_ic50)
+            rows.append(
+                {
+                    "replicates": n,
+                    "SD of a well": within,
+                    "cap": cap,
+                    "curves": len(out),
+                    "reached": out["ic50_reached"].mean(),
+                    "log10 IC50, bias": off.mean(),
+                    "SD": off.std(),
+                    "AAC, bias": (out["aac"] - area).mean(),
+                    "AAC, SD": (out["aac"] - area).std(),
+                    "interval has the truth": covered.mean(),
+                }
+            )
+    show(rows)
+
+
+def rate(p: pd.Series) -> float:
+    p = p.dropna()
+    return float((p < 0.05).mean())
+
+
+def type_one(draws: int = 4000) -> None:
+    """Type I error at .05 of every comparison, 3 to 8 biological replicates; coverage of the intervals."""
+    rng = np.random.default_rng(5)
+    rows = []
+
+    def add(what: str, n: object, p: pd.Series, **more: float) -> None:
+        rows.append(
+            {"comparison": what, "replicates": n, "p < .05": rate(p), "error": np.sqrt(0.0475 / len(p)), **more}
+        )
+
+    for n in REPLICATES:
+        for shape in ("own", "shared"):
+            out = validation.dose_ratios(curves_table(rng, draws, n), replicates=shape).table
+            boot = ((out["boot_low"] <= 1) & (out["boot_high"] >= 1)).mean()
+            add(f"dose ratio, {shape} shape", n, out["p_value"], bootstrap=boot)
+            add(f"extra sum of squares, {shape} shape", n, out["f_p_value"])
+            if shape == "own":
+                add("area above the curve", n, out["aac_p_value"])
+                out = validation.dose_ratios(curves_table(rng, draws // 2, n), pairing="paired").table
+                add("dose ratio, paired", n, out["p_value"])
+    for n, m in ((3, 6), (3, 8), (8, 3)):
+        for spread in (1.0, 3.0):
+            out = validation.dose_ratios(curves_table(rng, draws, n, n_test=m, spread=spread)).table
+            add(f"dose ratio, SD of the test x {spread:g}", f"{m} v {n}", out["p_value"])
+    for n in REPLICATES:
+        for what, table in (
+            ("read-out, ratio", values_table(rng, 3 * draws, n)),
+            ("read-out, SD of the test x 3", values_table(rng, 3 * draws, n, spread=3.0)),
+            ("read-out, percent", values_table(rng, 3 * draws, n, percent=True)),
+        ):
+            add(what, n, validation.readouts(table).table["p_value"])
+        add("qPCR", n, validation.qpcr(qpcr_table(rng, draws, n), reference_genes=["GAPDH", "ACTB"]).table["p_value"])
+        add("blot", n, validation.blot(blot_table(rng, draws, n), loading=["GAPDH"]).table["p_value"])
+    show(rows)
+    rows.clear()
+    for n in (3, 5, 8):
+        out = validation.kinetics(release_table(rng, draws // 4, n)).table
+        add("release, k ratio", n, out.loc[out["parameter"] == "k ratio", "p_value"])
+        for null in ("bliss", "loewe"):
+            models = ("bliss", "zip") if null == "bliss" else ("loewe",)
+            out = validation.combinations(pairs_table(rng, draws // 16, n, null), models=models).table
+            whole = out[out["dose_a_um"].isna()]
+            for model in models:
+                of = whole[whole["model"] == model]
+                add(f"{model}, no synergy by {null}", n, of["p_value"], bootstrap=np.nan)
+                rows[-1]["mean synergy"] = of["synergy"].mean()
+    show(rows)
+
+
+def power() -> None:
+    """Share of two-fold and four-fold changes of the IC50 that are found at .05."""
+    rng = np.random.default_rng(6)
+    rows = []
+    for n in (3, 4, 6):
+        for fold in (2.0, 4.0):
+            table = curves_table(rng, 1500, n, shift=np.log10(fold))
+            row: dict[str, object] = {"replicates": n, "fold": fold}
+            for shape in ("own", "shared"):
+                out = validation.dose_ratios(table, replicates=shape).table
+                inside = ((out["ci_low"] <= fold) & (out["ci_high"] >= fold)).mean()
+                row |= {
+                    f"found, {shape}": rate(out["p_value"]),
+                    f"sum of squares, {shape}": rate(out["f_p_value"]),
+                    f"interval has the truth, {shape}": inside,
+                    "found, area": rate(out["aac_p_value"]),
+                }
+            rows.append(row)
+    show(rows)

@@ -1,0 +1,187 @@
+"""Pictures of functional assays: dose-response curves with their replicates, ratios, release and rates."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from scresist.checks import require_columns
+from scresist.kernels.four_parameter import curve_at
+from scresist.kernels.kinetics import MODELS, model_value
+from scresist.plots.style import FAINT, arm_colours, tidy
+
+INK = "#374151"
+_ARGUMENT = {"time": "time", "substrate_um": "substrate, µM", "inhibitor_um": "inhibitor, µM"}
+
+
+def dose_curves(table: pd.DataFrame, points: pd.DataFrame, axes: Axes, *, level: float = 50.0) -> Axes:
+    """Dose-response curves: a point per replicate and dose, the IC50 with its interval, or an arrow where not reached.
+
+    Parameters
+    ----------
+    table
+        Rows of `validation_dose_response`, one per curve that is drawn.
+    points
+        Rows of `validation_dose_points` of the same curves.
+    axes
+        Where to draw.
+    level
+        The response that defines the IC50, in percent of control.
+    """
+    keys = ["experiment", "line", "condition", "compound"]
+    require_columns(
+        table, [*keys, "ic50_um", "ic50_low", "ic50_high", "ic50_reached", "ec50_um", "hill"], "the table of curves"
+    )
+    require_columns(points, [*keys, "dose_um", "response"], "the table of points")
+    differs = [k for k in keys if len(set(table[k])) > 1] or ["condition"]
+    labels = table[differs].astype(str).agg(", ".join, axis=1)
+    colours = arm_colours(list(dict.fromkeys(labels)))
+    axes.axhline(level, color=FAINT, linewidth=0.8, linestyle=":")
+    for label, (_, row) in zip(labels, table.iterrows(), strict=True):
+        own = points[(points[keys].astype(str) == row[keys].astype(str)).all(axis=1) & (points["dose_um"] > 0)]
+        colour = colours[label]
+        axes.scatter(own["dose_um"], own["response"], s=14, color=colour, alpha=0.6, linewidths=0)
+        dose = np.geomspace(row["dose_min_um"], row["dose_max_um"], 200)
+        if np.isfinite(row["hill"]):
+            p = np.array([row["lower_plateau"], row["upper_plateau"], row["hill"], np.log10(row["ec50_um"])])
+            axes.plot(dose, curve_at(p[None], np.log10(dose)[None])[0], color=colour, linewidth=1.6)
+        text = _ic50(row, level, axes, colour)
+        n = int(row["n_replicates"])
+        axes.plot([], [], color=colour, marker="o", markersize=4,
+                  label=f"{label}: {text} ({n} replicate{'' if n == 1 else 's'})")  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_ylim(-2, max(115.0, float(points["response"].quantile(0.99)) + 5))
+    axes.set_xlabel("dose, µM", fontsize=9)
+    axes.set_ylabel("response, % of control", fontsize=9)
+    axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.17))
+    tidy(axes)
+    return axes
+
+
+def _ic50(row: pd.Series, level: float, axes: Axes, colour: str) -> str:
+    """Draw the IC50 or its bound, and put it into words."""
+    name = f"IC{100 - level:g}"
+    low, high = (float(row[c]) for c in ("ic50_low", "ic50_high"))
+    height = level
+    if bool(row["ic50_reached"]):
+        value = float(row["ic50_um"])
+        axes.plot([value], [height], marker="D", markersize=5, color=colour, markeredgecolor="white", zorder=5)
+        if np.isfinite([low, high]).all():
+            axes.hlines(
+                height, max(low, row["dose_min_um"] / 2), min(high, row["dose_max_um"] * 2), color=colour, linewidth=2
+            )
+            return f"{name} {value:.3g} µM ({low:.3g} to {high:.3g})"
+        return f"{name} {value:.3g} µM"
+    if np.isfinite(low) or np.isfinite(high):
+        above = bool(np.isfinite(low))
+        at = low if above else high
+        _arrow(axes, at, at * (2.6 if above else 1 / 2.6), height, colour)
+        return f"{name} not reached, {'above' if above else 'below'} {at:.3g} µM"
+    return "no curve"
+
+
+def _arrow(axes: Axes, start: float, end: float, height: float, colour: str) -> None:
+    """An open bound: a stop at `start` and an arrow to `end`, inside the axes."""
+    axes.plot([start, end * (end / start) ** 0.15], [height, height], linewidth=0)
+    axes.annotate("", (end, height), (start, height),
+                  arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 1.8, "shrinkA": 0})  # fmt: skip
+    axes.plot([start], [height], "|", color=colour, markersize=9, markeredgewidth=1.8)
+
+
+def release_curves(table: pd.DataFrame, points: pd.DataFrame, axes: Axes) -> Axes:
+    """Release or rates of each condition: a point per measurement and the curve of the chosen model.
+
+    Parameters
+    ----------
+    table
+        Rows of `validation_kinetics` of one experiment.
+    points
+        The kinetics file of that experiment: condition, and time and released, or rate with a concentration.
+    axes
+        Where to draw.
+    """
+    require_columns(table, ["condition", "reference", "model", "parameter", "value", "chosen"], "the table of kinetics")
+    course = "time" in points and points["time"].notna().any()
+    along = "time" if course else ("inhibitor_um" if _varies(points, "inhibitor_um") else "substrate_um")
+    what = "released" if course else "rate"
+    require_columns(points, ["condition", along, what], "the kinetics file")
+    colours = arm_colours(list(dict.fromkeys(points["condition"].astype(str))))
+    own = table[table["reference"].isna() | (table["reference"] == "")]
+    for name, part in points.groupby(points["condition"].astype(str), sort=False):
+        axes.scatter(part[along], part[what], s=14, color=colours[name], alpha=0.6, linewidths=0)
+        fitted = own[(own["condition"].astype(str) == name) & own["chosen"].astype(bool)]
+        label = name
+        if len(fitted):
+            label = f"{name}: {_parameters(fitted)}"
+            _curve(fitted, part, along, axes, colours[name])
+        axes.plot([], [], color=colours[name], marker="o", markersize=4, label=label)
+    unit = f", {points['time_unit'].iloc[0]}" if course and "time_unit" in points else (", h" if course else "")
+    axes.set_xlabel(_ARGUMENT[along] + unit, fontsize=9)
+    axes.set_ylabel("released, % of payload" if course else "rate", fontsize=9)
+    axes.set_ylim(bottom=min(0.0, float(points[what].min())))
+    axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.17))
+    tidy(axes)
+    return axes
+
+
+def _varies(points: pd.DataFrame, name: str) -> bool:
+    return name in points and len(set(points[name].dropna())) > 1
+
+
+def _parameters(fitted: pd.DataFrame) -> str:
+    """The parameters of the chosen model in words."""
+    words = []
+    for row in fitted.itertuples():
+        if row.parameter == "half-life" and not np.isfinite(row.value):
+            words.append(f"half-life above {row.ci_low:.3g} {row.unit}")
+        elif np.isfinite(row.ci_low) and np.isfinite(row.ci_high):
+            words.append(
+                f"{row.parameter} {row.value:.3g} {row.unit} ({row.ci_low:.3g} to {row.ci_high:.3g})".replace("  ", " ")
+            )
+        else:
+            words.append(f"{row.parameter} {row.value:.3g} {row.unit}".rstrip())
+    return f"{fitted['model'].iloc[0]}\n" + "; ".join(words)
+
+
+def _curve(fitted: pd.DataFrame, part: pd.DataFrame, along: str, axes: Axes, colour: str) -> None:
+    """The chosen model over what was varied; one line per concentration of substrate of an inhibition."""
+    model = str(fitted["model"].iloc[0])
+    values = fitted.set_index("parameter")["value"].reindex(MODELS[model].parameters).to_numpy(float)
+    if not np.isfinite(values).all():
+        return
+    x = np.linspace(0, float(part[along].max()), 200)
+    if along == "inhibitor_um" and "substrate_um" in part and _varies(part, "substrate_um"):
+        for s in np.unique(part["substrate_um"]):
+            axes.plot(x, model_value(model, values, np.full(x.size, s), x), color=colour, linewidth=1)
+    elif model == "morrison":
+        axes.plot(x, model_value(model, values, x, np.full(x.size, float(part["enzyme_um"].mean()))), color=colour)
+    else:
+        axes.plot(x, model_value(model, values, x), color=colour, linewidth=1.6)
+
+
+def condition_ratios(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Ratios of IC50 with their intervals on a log scale; an arrow from the bound where a condition does not reach it.
+
+    Parameters
+    ----------
+    table
+        Rows of `validation_dose_ratios`, from top to bottom.
+    axes
+        Where to draw.
+    """
+    require_columns(table, ["compound", "test", "reference", "ratio", "ci_low", "ci_high"], "the table of ratios")
+    rows = np.arange(len(table))[::-1]
+    axes.axvline(1, color=FAINT, linewidth=1)
+    axes.hlines(rows, table["ci_low"], table["ci_high"], color=INK, linewidth=1.4)
+    axes.scatter(table["ratio"], rows, color="#0072b2", s=30, zorder=3)
+    for at, (_, row) in zip(rows, table.iterrows(), strict=True):
+        for name, way in (("ratio_at_least", 2.2), ("ratio_at_most", 1 / 2.2)):
+            if np.isfinite(row.get(name, np.nan)):
+                _arrow(axes, row[name], row[name] * way, float(at), "#d55e00")
+    labels = [" ".join(str(row[c]) for c in ("compound", "line", "condition") if c in row and str(row[c])) +
+              f": {row['test']} / {row['reference']}" for _, row in table.iterrows()]  # fmt: skip
+    axes.set_yticks(rows, labels, fontsize=8)
+    axes.set_ylim(-0.7, len(table) - 0.3)
+    axes.set_xscale("log")
+    axes.set_xlabel("ratio of IC50, 95 % interval over biological replicates", fontsize=8)
+    tidy(axes)
+    return axes
