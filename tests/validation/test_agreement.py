@@ -1,0 +1,80 @@
+"""Agreement of RNA with protein and assays: scipy's correlation, the null, signs that are met, missed or open."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from scresist.checks import InputError
+from scresist.validation.agreement import agreement, functional_agreement
+
+
+def measured(n, slope, seed=1):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n)
+    samples = [f"S{i}" for i in range(n)]
+    rna = pd.DataFrame({"MUC3A": x}, samples)
+    proteins = pd.DataFrame({"sample": samples, "gene": "MUC3A", "evidence": "IHC",
+                             "value": slope * x + rng.normal(size=n)})  # fmt: skip
+    return rna, proteins, pd.Series([f"P{i}" for i in range(n)], samples)
+
+
+def test_the_correlation_is_that_of_scipy_and_a_patient_counts_once():
+    rna, proteins, patients = measured(20, 2.0)
+    found = agreement(rna, proteins, patients).table.iloc[0]
+    assert found["value"] == pytest.approx(stats.spearmanr(rna["MUC3A"], proteins["value"]).statistic)
+    assert (found["n"], found["met"]) == (20, "yes")
+    assert found["ci_low"] < found["value"] < found["ci_high"]
+    assert "as expected" in found["sentence"]
+    twice = patients.copy()
+    twice.iloc[1] = twice.iloc[0]
+    assert agreement(rna, proteins, twice).table["n"].iloc[0] == 19
+
+
+def test_unrelated_rna_and_protein_are_called_at_the_stated_rate():
+    p = [agreement(*measured(10, 0.0, s), rng=s).table["p_value"].iloc[0] for s in range(200)]
+    assert np.mean(np.array(p) <= 0.05) <= 0.09  # SE 0.015
+
+
+def test_what_cannot_be_correlated_has_a_reason():
+    rna, proteins, patients = measured(4, 1.0)
+    assert "at least 5 are needed" in agreement(rna, proteins, patients).table["reason"].iloc[0]
+    other = agreement(rna, proteins.assign(gene="CST3"), patients).table.iloc[0]
+    assert other["reason"] == "the RNA of CST3 was not measured"
+    rna, proteins, patients = measured(9, 1.0)
+    assert "same value" in agreement(rna, proteins.assign(value=1.0), patients).table["reason"].iloc[0]
+
+
+def dose(ratio, p, test="CST3 OE"):
+    return pd.DataFrame({"compound": ["T-DXd"], "line": ["NCI-N87"], "test": [test], "reference": ["control"],
+                         "ratio": [ratio], "ci_low": [ratio * 0.7], "ci_high": [ratio * 1.4], "p_value": [p],
+                         "n_test": [4], "n_reference": [5], "reason": [""]})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "text", "ratio", "p", "met"),
+    [(1.0, "CST3+", 3.0, 0.001, "yes"), (1.0, "CST3+", 0.3, 0.001, "no"), (1.0, "CST3-", 0.3, 0.001, "yes"),
+     (-1.0, "CST3+", 0.3, 0.001, "yes"), (1.0, "CST3+", 3.0, 0.4, "open"), (np.nan, "CST3+", 3.0, 0.001, "open")],
+)  # fmt: skip
+def test_signs_are_those_that_the_rna_predicts(change, text, ratio, p, met):
+    tests = {"validation_dose_ratios": dose(ratio, p)}
+    found = functional_agreement(tests, pd.Series({"CST3": change}), {"CST3 OE": text}).table.iloc[0]
+    assert found["met"] == met
+    assert found["n"] == 4
+    assert found["value"] == pytest.approx(np.log2(ratio))
+
+
+def test_release_and_apoptosis_count_the_other_way():
+    kinetics = pd.DataFrame({"experiment": ["lysate"], "condition": ["CST3 OE"], "reference": ["control"],
+                             "parameter": ["k"], "value": [0.4], "ci_low": [0.3], "ci_high": [0.6], "p_value": [0.001],
+                             "n_replicates": [4], "n_reference": [4], "reason": [""]})  # fmt: skip
+    readouts = pd.DataFrame({"line": ["N87"], "kind": ["apoptosis"], "readout": ["annexin V"],
+                             "test": ["CST3 OE"],
+                             "scale": ["difference"], "effect": [12.0], "ci_low": [5.0], "ci_high": [19.0],
+                             "p_value": [0.01], "n_test": [3], "n_reference": [3], "reason": [""]})  # fmt: skip
+    found = functional_agreement({"validation_kinetics": kinetics, "validation_readouts": readouts},
+                                 pd.Series({"CST3": 1.0}), {"CST3 OE": "CST3+"}).table.set_index("evidence")  # fmt: skip
+    assert found.loc["release of the payload, lysate", "met"] == "yes"
+    assert found.loc["annexin V in N87", "met"] == "no"
+    with pytest.raises(InputError, match="must be a gene and"):
+        functional_agreement({}, pd.Series(dtype=float), {"x": "CST3"})
