@@ -24,7 +24,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="print nothing but errors a
 # As in run.steps, which takes seconds to import.
 STEP_NAMES = (
     "ingest", "quality", "embed", "annotate", "malignancy", "microenvironment", "networks", "communication", "power",
-    "contrasts", "validation", "survival", "candidates", "usual_tools", "calibration", "report",
+    "contrasts", "validation", "bench", "survival", "candidates", "usual_tools", "calibration", "report",
 )  # fmt: skip
 LINE_EVERY = 60  # seconds between two lines on how far a step is, where nothing can be written in place
 

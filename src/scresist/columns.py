@@ -1,18 +1,11 @@
 """Every column of the tables that are written: its heading on the page, its meaning, and how its numbers look."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: its heading on the page, what it means, and how its numbers are written (a format, `p` or `%`)."""
-
-    label: str
-    meaning: str
-    form: str = ""
-
+from scresist.bench_columns import COLUMNS as BENCH
+from scresist.bench_columns import MEANINGS as OF_BENCH
+from scresist.column import Column
 
 COLUMNS = {
+    **BENCH,
     # who and what
     "cell": Column("cell", "sample and barcode"),
     "sample": Column("sample", "sample of the sample sheet"),
@@ -441,6 +434,7 @@ COLUMNS = {
     "normalised_to": Column("normalised to", "reference genes or loading controls"),
 }  # fmt: skip
 MEANINGS = {  # where a column means something else in one table
+    **OF_BENCH,
     ("annotation", "cell_type"): Column("cell type", "cell type of most of its cells"),
     ("cells", "cell_type"): Column("cell type", "cell type, or unassigned"),
     ("malignancy", "reference"): COLUMNS["reference_cells"],

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from scresist.columns import COLUMNS, MEANINGS, Column
+from scresist.column import Column
+from scresist.columns import COLUMNS, MEANINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +266,37 @@ _ALL = (
            "table", "row", "question"), (), folder=""),
     Table("planted", "demo", "what was planted in a simulated cohort, and what the run found",
           ("what", "where", "planted", "found"), ("what", "where")),
+    # the bench: protein in tissue
+    Table("validation_ihc", "bench", "H-score of every sample and marker",
+          ("patient", "sample", "marker", "h_score", "ci_low", "ci_high", "n_cores", "n_readers", "positive_percent",
+           "tps", "cps", "reason"), ("sample", "marker")),
+    Table("validation_ihc_agreement", "bench", "how far readers agree",
+          ("marker", "readers", "statistic", "n", "value", "ci_low", "ci_high", "reason"),
+          ("marker", "readers", "statistic")),
+    Table("validation_her2", "bench", "HER2 status of every sample",
+          ("patient", "sample", "score", "score_lowest", "score_highest", "her2_cep17", "her2_copies", "ish_group",
+           "status", "class", "n_cores", "n_readers", "reason"), ("sample",)),
+    Table("validation_ihc_contrasts", "bench", "H-scores between arms", ("marker", "contrast", *_ARMS),
+          ("marker", "contrast"), kind="ihc"),
+    Table("validation_mif", "bench", "density of every phenotype in every compartment of every region",
+          ("patient", "sample", "roi", "compartment", "phenotype", "n_cells", "area_mm2", "density_per_mm2", "reason"),
+          ("sample", "roi", "compartment", "phenotype")),
+    Table("validation_mif_gates", "bench", "threshold of every marker between negative and positive cells",
+          ("marker", "gate", "gate_low", "gate_high", "positive_share", "separation", "n_cells", "reason"),
+          ("marker",)),
+    Table("validation_mif_spatial", "bench", "how phenotypes lie to each other in every region, against shuffles",
+          ("patient", "sample", "roi", "from", "to", "statistic", "radius_um", "value", "expected", "z", "p_value",
+           "q_value", "n_from", "n_to", "reason"), ("sample", "roi", "from", "to", "statistic")),
+    Table("validation_mif_neighbourhoods", "bench", "share of the cells of every region in each kind of neighbourhood",
+          ("patient", "sample", "roi", "neighbourhood", "share", "about"), ("sample", "roi", "neighbourhood")),
+    Table("validation_mif_contrasts", "bench", "densities of phenotypes between arms",
+          ("compartment", "phenotype", "contrast", *_ARMS), ("compartment", "phenotype", "contrast"), kind="mif"),
+    Table("validation_mif_spatial_contrasts", "bench", "how phenotypes lie to each other, between arms",
+          ("from", "to", "statistic", "contrast", *_ARMS), ("from", "to", "statistic", "contrast"),
+          kind="mif spatial"),
+    Table("validation_agreement", "bench", "whether RNA, protein and assays of a gene agree",
+          ("gene", "evidence", "n", "statistic", "value", "ci_low", "ci_high", "p_value", "expected_sign", "met",
+           "sentence", "reason"), ("gene", "evidence")),
     # functional assays of the bench
     Table("validation_dose_response", "bench",
           "IC50, area above the curve, Emax and slope of every line, condition and compound",

@@ -10,7 +10,9 @@ from scresist.checks import InputError
 from scresist.contrasts.estimability import estimable, weakness
 from scresist.contrasts.families import family_names, primary_sentence, study_levels, with_focused_q
 from scresist.contrasts.sentences import (
+    ASSAYS,
     about_arms,
+    about_assay,
     about_hazard,
     about_odds,
     about_replication,
@@ -216,6 +218,10 @@ def _claim(kind: str, row: Row, design: Design, judge: Judge) -> dict[str, objec
     elif "difference" in row:
         claim |= {"statement": about_resistance(row), "effect": number(row["difference"]), "n": sizes(row),
                   "test": "one model of all arms", "contrast": "acquired less primary"}  # fmt: skip
+    elif kind in ASSAYS:
+        n = f"{row['n_test']:.0f} against {row['n_reference']:.0f} biological replicates"
+        claim |= {"statement": about_assay(kind, row), "effect": number(row[ASSAYS[kind]]), "n": n,
+                  "unit": "biological replicate"}  # fmt: skip
     elif "arm_test" in row:
         claim |= {"statement": about_replication(row), "effect": number(row["effect"]), "n": sizes(row)}
     else:

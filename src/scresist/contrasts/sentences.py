@@ -7,7 +7,10 @@ import numpy as np
 from scresist.results import number
 from scresist.study.design import Contrast
 
-FEATURES = ("protein", "gene", "module", "signature", "interaction", "pathway", "feature", "cell_type", "population")
+FEATURES = (
+    "protein", "gene", "module", "signature", "interaction", "pathway", "feature", "marker", "phenotype", "compound",
+    "readout", "target", "cell_type", "population",
+)  # fmt: skip
 Row = Mapping[str, object]
 
 
@@ -51,6 +54,18 @@ def about_arms(kind: str, row: Row, contrast: Contrast, effect: float) -> str:
         return (
             f"{feature} (antibody) is {'higher' if more else 'lower'}{where} in {sides} (difference of log counts "
             f"relative to the panel {what})."
+        )
+    if kind == "ihc":
+        return f"{row.get('marker')} protein (IHC) is {'higher' if more else 'lower'} in {sides} (H-score {what})."
+    if kind == "mif":
+        return (
+            f"{row.get('phenotype')} cells are {'denser' if more else 'less dense'} in {row.get('compartment')} "
+            f"(mIF) in {sides} (log2 ratio {what})."
+        )
+    if kind == "mif spatial":
+        return (
+            f"{row.get('statistic')} from {row.get('from')} to {row.get('to')} (mIF) is "
+            f"{'higher' if more else 'lower'} in {sides} (log2 observed over expected {what})."
         )
     if kind == "composition":
         return _about_cells(feature, row, sides, what, more=more)
@@ -144,6 +159,24 @@ def about_odds(row: Row) -> str:
         return f"{feature} does not go with {better} in either direction."
     often = "more" if ratio > 1 else "less"
     return f"Higher {feature} goes with {better} {often} often (odds ratio per SD {size(ratio, row)})."
+
+
+ASSAYS = {"dose ratios": "ratio", "readouts": "effect", "bench expression": "fold"}
+
+
+def about_assay(kind: str, row: Row) -> str:
+    """A difference between two conditions of cells, over biological replicates."""
+    effect = number(row.get(ASSAYS[kind]))
+    what = str(row.get("compound") or row.get("readout") or row.get("target"))
+    name = f"IC50 of {what}" if kind == "dose ratios" else what
+    line = f" in {row.get('line')}" if _given(row.get("line")) else ""
+    sides = f"{row.get('test')} than in {row.get('reference')}"
+    if np.isnan(effect) or np.isnan(number(row.get("p_value"))):
+        return f"{name}{line} could not be compared between {row.get('test')} and {row.get('reference')}."
+    ratio = row.get("scale", "ratio") == "ratio"
+    more = effect > (1 if ratio else 0)
+    by = f"{'ratio' if ratio else 'difference'} {size(effect, row)}"
+    return f"{name} is {'higher' if more else 'lower'}{line} in {sides} ({by})."
 
 
 def sizes(row: Row) -> str:

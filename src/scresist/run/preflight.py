@@ -7,6 +7,7 @@ from scresist.run.second import examine_second
 from scresist.study import Problem, Problems, Study, StudyError
 from scresist.study.gene_sets import read_sets
 from scresist.study.panel import read_panel
+from scresist.study.settings import BENCH_FILES
 
 
 def check_files(study: Study) -> tuple[Problem, ...]:
@@ -47,6 +48,12 @@ def check_files(study: Study) -> tuple[Problem, ...]:
         except InputError as error:
             problems.error(study.path.name, f"{key} cannot be used: {error}", column=key, value=value)
     problems.extend(examine_second(study))
+    if any(getattr(own.validation, key) for key in BENCH_FILES):
+        from scresist.validation.files import check_bench
+
+        for key, sentence in check_bench(study):
+            problems.error(study.path.name, f"validation.{key} cannot be used: {sentence}", column=f"validation.{key}",
+                           value=getattr(own.validation, key))  # fmt: skip
     return tuple(problems)
 
 

@@ -2,6 +2,7 @@
 
 from scresist.run.bodies import (
     annotate,
+    bench,
     calibration,
     candidates,
     communication,
@@ -31,6 +32,7 @@ STEPS = (
     power.STEP,
     contrasts.STEP,
     validation.STEP,
+    bench.STEP,
     survival.STEP,
     candidates.STEP,
     usual_tools.STEP,

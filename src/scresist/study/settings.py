@@ -88,6 +88,11 @@ class SurvivalSection(_Section):
         return (self.time, self.event, *self.covariates, *more)
 
 
+BENCH_FILES = (
+    "ihc", "her2", "mif_cells", "mif_images", "dose_response", "kinetics", "combinations", "readouts", "qpcr", "blot",
+)  # fmt: skip
+
+
 class ValidationSection(_Section):
     """`[validation]`: a second cohort in which the modules are sought again, and files of bench assays."""
 
@@ -96,10 +101,28 @@ class ValidationSection(_Section):
     consensus: bool = False
     permutations: int = Field(default=500, ge=100)
 
-    ihc: str | None = None
-    mif_cells: str | None = None
-    dose_response: str | None = None
     bulk: str | list[str] | None = None
+
+    ihc: str | None = None
+    her2: str | None = None
+    her2_guideline: Literal["breast 2023", "gastric 2016"] = "breast 2023"
+    mif_cells: str | None = None
+    mif_images: str | None = None
+    mif_phenotypes: dict[str, str] = {}
+    mif_gates: dict[str, float] = {}
+    mif_um_per_pixel: float | None = Field(default=None, gt=0)
+    mif_radius_um: float = Field(default=30.0, gt=0)
+    mif_shuffles: int = Field(default=200, ge=19)
+    dose_response: str | None = None
+    kinetics: str | None = None
+    combinations: str | None = None
+    readouts: str | None = None
+    qpcr: str | None = None
+    blot: str | None = None
+    qpcr_reference_genes: list[str] = []
+    blot_loading: list[str] = []
+    reference: str | None = None
+    perturbations: dict[str, str] = {}
 
 
 class QualitySection(_Section):

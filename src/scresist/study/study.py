@@ -14,7 +14,7 @@ from scresist.study.arms import derive_arms
 from scresist.study.cell_names import check_cell_names
 from scresist.study.design import Contrast, Design
 from scresist.study.problems import Problem, Problems, StudyError
-from scresist.study.settings import ContrastSection, Settings
+from scresist.study.settings import BENCH_FILES, ContrastSection, Settings
 from scresist.study.sheet_checks import check_design, check_patients, check_roles, check_samples
 from scresist.study.sheets import LINE, read_sheet, read_text
 from scresist.study.timing import fill_by_arm, when_taken
@@ -301,7 +301,7 @@ def _check_focus(settings: Settings, path: Path, problems: Problems) -> None:
             path.name, 'networks.correlation = "latent" is of counts of cells, and values = "log" are of metacells',
             'set values = "residuals", or another correlation', column="correlation", value="latent",
         )  # fmt: skip
-    for key in ("cohort", "ihc", "mif_cells", "dose_response", "bulk"):
+    for key in ("cohort", "bulk", *BENCH_FILES):
         given = getattr(settings.validation, key)
         for file in [] if given is None else given if isinstance(given, list) else [given]:
             if not (path.parent / file).exists():

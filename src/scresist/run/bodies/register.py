@@ -12,7 +12,8 @@ from scresist.tables import TABLES, of_kind
 CANDIDATES = "candidates"
 # Kind of claim: its table, in the order of the register.
 ORDER = ("expression", "modules", "composition", "signatures", "proteins", "communication", "responses",
-         "module resistance", "gene resistance", "survival", "response", "validation")  # fmt: skip
+         "module resistance", "gene resistance", "survival", "response", "validation", "ihc", "mif", "mif spatial",
+         "dose ratios", "readouts", "bench expression")  # fmt: skip
 KINDS = {kind: of_kind(kind).name for kind in ORDER}
 WITH_DOUBTS = ("expression", "gene resistance")
 OF_MODULES = ("modules", "module resistance", "validation")

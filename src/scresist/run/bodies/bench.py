@@ -1,0 +1,129 @@
+"""Bench: IHC, multiplex immunofluorescence and functional assays of the study, beside the RNA of the same patients."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scresist.checks import RefusedError
+from scresist.kernels.counts import tmm_factors
+from scresist.kernels.normalise import log2_counts_per_million
+from scresist.results import Result
+from scresist.run.bodies.focus import focus_population, sums_of
+from scresist.run.step import Context, State, Step
+from scresist.study import Study
+from scresist.study.settings import BENCH_FILES
+
+FUNCTIONAL = ("validation_dose_ratios", "validation_readouts", "validation_kinetics")
+
+
+def bench(state: State, study: Study, context: Context) -> None:
+    """Every table of the bench, its comparisons between arms, and whether it agrees with the RNA."""
+    if not _files(study):
+        return
+    from scresist.validation.files import compute_bench
+
+    for outcome in compute_bench(study, seed=context.seed, workers=context.workers):
+        if outcome.result is None:
+            state.refuse(outcome.what, outcome.reason)
+        else:
+            state.publish(outcome.name, outcome.result)
+    _between_arms(state, study, context)
+    _agreement(state, study, context)
+
+
+def _between_arms(state: State, study: Study, context: Context) -> None:
+    from scresist.contrasts import contrast_arms
+    from scresist.validation import by_sample
+
+    if not study.design.contrasts:
+        return
+    values: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
+        "validation_ihc": ("validation_ihc_contrasts", by_sample.ihc_values),
+        "validation_mif": ("validation_mif_contrasts", by_sample.density_values),
+        "validation_mif_spatial": ("validation_mif_spatial_contrasts", by_sample.spatial_values),
+    }
+    for name, (tested, make) in values.items():
+        if name not in state.results:
+            continue
+        tidy = make(state.table(name))
+        if tidy.empty:
+            state.refuse(tested.removesuffix("_contrasts"), "no sample has a value")
+            continue
+        try:
+            state.publish(tested, contrast_arms(tidy, study.design, rng=context.seed))
+        except RefusedError as refusal:
+            state.refuse(f"{name.removeprefix('validation_')} between arms", refusal)
+
+
+def _agreement(state: State, study: Study, context: Context) -> None:
+    """RNA against protein over patients, and assays against what RNA predicts."""
+    from scresist.validation import agreement as stage
+
+    parts: list[Result] = []
+    proteins = _proteins(state)
+    rna = _rna(state, study)
+    if len(proteins) and rna is not None:
+        parts.append(stage.agreement(rna, proteins, study.design.samples["patient"], rng=context.seed))
+    given = study.settings.validation.perturbations
+    tests = {name: state.table(name) for name in FUNCTIONAL if name in state.results}
+    if given and tests:
+        parts.append(stage.functional_agreement(tests, _directions(state, study), given))
+    if not parts:
+        return
+    table = pd.concat([p.table for p in parts], ignore_index=True).drop_duplicates(["gene", "evidence"])
+    state.publish("validation_agreement", Result(table, "; ".join(p.method for p in parts)))
+
+
+def _proteins(state: State) -> pd.DataFrame:
+    """Sample, gene, evidence and value of every stain whose gene is known."""
+    from scresist.microenvironment.proteins import gene_of
+    from scresist.validation import by_sample
+
+    if "validation_ihc" not in state.results:
+        return pd.DataFrame(columns=["sample", "gene", "evidence", "value"])
+    values = by_sample.ihc_values(state.table("validation_ihc"))
+    genes = {marker: gene_of(str(marker)) for marker in values["marker"].unique()}
+    out = values.assign(gene=values["marker"].map(genes), evidence="IHC")
+    return out.loc[out["gene"] != "", ["sample", "gene", "evidence", "value"]]
+
+
+def _rna(state: State, study: Study) -> pd.DataFrame | None:
+    """log2 counts per million of the population in focus, samples x genes."""
+    sums = sums_of(state).counts
+    own = sums[sums.index.get_level_values("cell_type") == focus_population(state, study)].droplevel("cell_type")
+    if not len(own):
+        return None
+    values = own.to_numpy(float)
+    level = log2_counts_per_million(values, values.sum(axis=1) * tmm_factors(values))
+    return pd.DataFrame(level, own.index.astype(str), own.columns)
+
+
+def _directions(state: State, study: Study) -> pd.Series:
+    """By gene, its log2 fold change in the focus, in the contrast where it is surest."""
+    tested = state.table("expression_contrasts")
+    if not len(tested):
+        return pd.Series(dtype=float)
+    own = tested[(tested["cell_type"] == focus_population(state, study)) & tested["p_value"].notna()]
+    effect = "log2fc" if "log2fc" in own else "effect"
+    first = own.sort_values("p_value", kind="stable").drop_duplicates("gene").set_index("gene")[effect]
+    return first[np.isfinite(first)]
+
+
+def _files(study: Study) -> list[Path]:
+    own = study.settings.validation
+    given = [getattr(own, key) for key in BENCH_FILES]
+    return [study.folder / file for file in given if file is not None]
+
+
+STEP = Step(
+    name="bench",
+    meaning="reads IHC, multiplex immunofluorescence and assays, compares arms, and sets them beside the RNA",
+    body=bench,
+    after=("ingest", "contrasts"),
+    needs=("ingest",),
+    settings=("validation", "focus"),
+    design=True,
+    files=_files,
+)
