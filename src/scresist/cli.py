@@ -278,14 +278,16 @@ def demo(
     from scresist.report import write
     from scresist.results import write_table
     from scresist.run import run_study as run_pipeline
-    from scresist.simulate import Plan, simulate, write_cohort
+    from scresist.simulate import Plan, simulate, write_bench, write_cohort
     from scresist.simulate.recovery import compare
     from scresist.study import read_study
 
     cohort = out / "cohort"
     if not (cohort / "study.toml").exists():
         say("simulating 18 samples of 15 patients")
-        write_cohort(simulate(Plan(cells=220, n_genes=4000, seed=seed)), cohort)
+        laid = simulate(Plan(cells=220, n_genes=4000, seed=seed))
+        write_cohort(laid, cohort)
+        write_bench(laid, cohort)
     study = read_study(cohort / "study.toml")
     if study.seed != seed:
         raise InputError(
@@ -323,6 +325,7 @@ def simulate(
     doublets: Annotated[float, typer.Option(min=0, max=0.5, help="share of doublets")] = 0.03,
     decoys: Annotated[bool, typer.Option("--decoys/--no-decoys")] = True,
     null: Annotated[bool, typer.Option("--null", help="every effect 0")] = False,
+    bench: Annotated[bool, typer.Option("--bench", help="IHC, mIF, dose-response and release of payload too")] = False,
     source: Annotated[
         Path | None, typer.Option("--from", help="annotated h5ad whose cells give the parameters")
     ] = None,
@@ -340,7 +343,7 @@ def simulate(
 
     Example: scresist simulate --out cohort --patients baseline=8,primary=8,acquired=8
     """
-    from scresist.simulate import Plan, write_cohort
+    from scresist.simulate import Plan, write_bench, write_cohort
     from scresist.simulate import read_plan as plan_of
     from scresist.simulate import simulate as lay_out
 
@@ -351,8 +354,14 @@ def simulate(
     )  # fmt: skip
     plan = plan.null() if null else plan
     if source is None:
-        show(str(write_cohort(lay_out(plan, like=None if like is None else plan_of(like)), out)))
+        laid = lay_out(plan, like=None if like is None else plan_of(like))
+        path = write_cohort(laid, out)
+        if bench:
+            write_bench(laid, out)
+        show(str(path))
         return
+    if bench:
+        raise InputError("--bench and --from exclude each other: bench files follow the planted programmes")
     if like is not None:
         raise InputError("--like and --from exclude each other: give the folder of a simulated cohort, or real cells")
     from scresist.simulate import estimate_profiles, simulate_from

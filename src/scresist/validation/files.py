@@ -10,7 +10,7 @@ import pandas as pd
 from scresist.checks import InputError, RefusedError, ScresistError
 from scresist.results import Result
 from scresist.study import Study
-from scresist.study.settings import BENCH_FILES
+from scresist.study.settings import BENCH_FILES, ValidationSection
 from scresist.validation import (
     assays,
     by_sample,
@@ -139,11 +139,23 @@ def _assays(study: Study) -> dict[str, list[tuple[str, Callable[[Any], Result]]]
         "qpcr": [
             (
                 "validation_expression",
-                lambda t: expression.qpcr(t, reference=first, reference_genes=own.qpcr_reference_genes),
+                lambda t: _qpcr(t, own),
             )
         ],
-        "blot": [("validation_expression", lambda t: expression.blot(t, reference=first, loading=own.blot_loading))],
+        "blot": [("validation_expression", lambda t: _blot(t, own))],
     }
+
+
+def _qpcr(table: pd.DataFrame, own: ValidationSection) -> Result:
+    if not own.qpcr_reference_genes:
+        raise InputError("qPCR needs reference genes; set validation.qpcr_reference_genes")
+    return expression.qpcr(table, reference=own.reference, reference_genes=own.qpcr_reference_genes)
+
+
+def _blot(table: pd.DataFrame, own: ValidationSection) -> Result:
+    if not own.blot_loading:
+        raise InputError("a blot needs a loading control; set validation.blot_loading")
+    return expression.blot(table, reference=own.reference, loading=own.blot_loading)
 
 
 def compute_bench(study: Study, *, seed: int, workers: int = 1) -> Iterator[Outcome]:
