@@ -230,6 +230,43 @@ def _stop_where_steps_failed(folder: Path, failed: list[dict[str, Any]]) -> None
 
 
 @app.command()
+def validate(
+    results: Annotated[Path, typer.Argument(help="results folder of a run")],
+    study: Annotated[
+        Path | None, typer.Option(help="its study.toml; default: where it was when the run was made")
+    ] = None,
+    ihc: Annotated[Path | None, typer.Option(help="readers' percentages per core")] = None,
+    her2: Annotated[Path | None, typer.Option(help="HER2 scores and in-situ hybridisation")] = None,
+    mif_cells: Annotated[Path | None, typer.Option("--mif", help="cells of multiplex immunofluorescence")] = None,
+    mif_images: Annotated[Path | None, typer.Option(help="patient and sample of each image")] = None,
+    dose_response: Annotated[Path | None, typer.Option("--dose", help="dose-response of cell lines")] = None,
+    kinetics: Annotated[Path | None, typer.Option(help="release of payload, or rates of an enzyme")] = None,
+    combinations: Annotated[Path | None, typer.Option(help="two drugs together")] = None,
+    readouts: Annotated[Path | None, typer.Option(help="growth, colonies, apoptosis, internalisation")] = None,
+    qpcr: Annotated[Path | None, typer.Option(help="cycles of quantitative PCR")] = None,
+    blot: Annotated[Path | None, typer.Option(help="signals of Western blots")] = None,
+    bulk: Annotated[Path | None, typer.Option(help="expression of an external cohort, genes x samples")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Add bench files or an external cohort that came after the run; what does not depend on them is not done again.
+
+    Example: scresist validate results --ihc ihc.csv --dose dose_response.csv
+    """
+    from scresist.run import run_study as run_pipeline
+    from scresist.run.later import with_files
+
+    given = {"ihc": ihc, "her2": her2, "mif_cells": mif_cells, "mif_images": mif_images, "kinetics": kinetics,
+             "dose_response": dose_response, "combinations": combinations, "readouts": readouts, "qpcr": qpcr,
+             "blot": blot, "bulk": bulk}  # fmt: skip
+    read, mode, lines = with_files(results, {k: v for k, v in given.items() if v is not None}, study)
+    screen = Screen(quiet=quiet, verbose=False)
+    folder = run_pipeline(read, results, mode=mode, workers=2, say=screen.say, progress=screen.progress,
+                          detail=screen.detail)  # fmt: skip
+    screen.say(f"to keep them in the next run, add under [validation] of {read.path}:\n{lines}")
+    _conclude(folder, screen, as_json=False)
+
+
+@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="folder with the matrices, searched with its subfolders")],
     out: Annotated[Path | None, typer.Option(help="where the files are written; default: the folder")] = None,

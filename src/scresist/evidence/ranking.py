@@ -18,7 +18,7 @@ COLUMNS = (
     "q_value", "n_test", "n_reference", "n_pairs", "malignant_share", "cells_share", "preference", "ambient_risk",
     "change_elsewhere", "n_elsewhere", "same_elsewhere", "technical", "technical_source", "technical_p", "change_kept",
     "influence", "influence_patient", "rests_on_one", "stability", "kme_low", "kme_high", "module_effect",
-    "module_p_value", "module_q_value", "hr", "survival_q", "mechanism", "direction_expected", "bench",
+    "module_p_value", "module_q_value", "hr", "survival_q", "mechanism", "direction_expected", "bench", "bench_result",
     "evidence_change", "evidence_module", "evidence_specific", "evidence_robust", "doubt_ambient", "doubt_elsewhere",
     "doubt_technical", "doubt_listed", "verdict", "grade", "why",
 )  # fmt: skip
@@ -107,6 +107,7 @@ def score_genes(
     others: pd.DataFrame | None = None,
     technical: pd.DataFrame | None = None,
     panel: pd.DataFrame | None = None,
+    bench: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Every line of evidence, every doubt and the score of each gene of the focus in each contrast.
 
@@ -116,6 +117,9 @@ def score_genes(
         As in `rank`.
     panel
         Known routes of escape: gene, mechanism, direction, bench; None is the shipped table.
+    bench
+        The table `validation_agreement`: protein and assays of genes. What agrees is written beside the gene and adds
+        nothing to its score, which is of the RNA alone; what contradicts it is a doubt.
 
     Returns
     -------
@@ -136,8 +140,27 @@ def score_genes(
     table["direction_expected"] = table["gene"].map(routes["direction"]).fillna("")
     table["bench"] = table["gene"].map(routes["bench"]).fillna("")
     table = _score(table)
-    table["doubts"] = ["; ".join(doubt_sentences(row)) for row in table.to_dict("records")]
+    seen, against = _at_the_bench(bench)
+    table["bench_result"] = table["gene"].map(seen).fillna("")
+    table["doubts"] = [
+        "; ".join([*doubt_sentences(row), *against.get(str(row["gene"]), [])]) for row in table.to_dict("records")
+    ]
     return table
+
+
+def _at_the_bench(bench: pd.DataFrame | None) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """By gene, what was measured at the bench in a few words, and what of it contradicts the RNA."""
+    if bench is None or bench.empty:
+        return {}, {}
+    words = {"yes": "agrees", "no": "contradicts", "open": "not decided"}
+    seen: dict[str, list[str]] = {}
+    against: dict[str, list[str]] = {}
+    for row in bench[bench["reason"].fillna("") == ""].to_dict("records"):
+        gene = str(row["gene"])
+        seen.setdefault(gene, []).append(f"{row['evidence']}: {words[str(row['met'])]} (n {int(row['n'])})")
+        if row["met"] == "no":
+            against.setdefault(gene, []).append(f"the bench contradicts it ({row['evidence']})")
+    return {gene: "; ".join(found) for gene, found in seen.items()}, against
 
 
 def judge_genes(

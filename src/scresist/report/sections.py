@@ -11,6 +11,7 @@ from scresist.plots.effects import forest
 from scresist.plots.levels import levels
 from scresist.plots.power import power_figure
 from scresist.plots.style import colours, new_axes, to_svg
+from scresist.report.bench import bench
 from scresist.report.blocks import (
     Column,
     Section,
@@ -372,6 +373,6 @@ def claims(folder: Folder) -> Section | None:
 
 
 ORDER: tuple[Callable[[Folder], Section | None], ...] = (
-    summary, planted, candidates, modules, validation, resistance, microenvironment, communication, survival,
+    summary, planted, candidates, modules, validation, resistance, microenvironment, communication, survival, bench,
     over_cells, who, quality, claims, methods,
 )  # fmt: skip

@@ -67,6 +67,7 @@ def _scored(state: State, study: Study, inside: np.ndarray | None) -> pd.DataFra
         others=stage.change_in_others(tested, focus_population(state, study), apart=_sharing(state, inside)),
         technical=stage.technical(state.cells, inside, study.design),
         panel=_panel(study),
+        bench=state.table("validation_agreement"),
     )
 
 
@@ -126,7 +127,7 @@ STEP = Step(
     name="candidates",
     meaning="joins the evidence per gene of the focus, ranks the genes, and sets the level of every family of tests",
     body=candidates,
-    after=("contrasts", "survival", "communication", "validation"),
+    after=("contrasts", "survival", "communication", "validation", "bench"),
     needs=("contrasts",),
     settings=("focus", "design.primary", "candidates", "study.organism"),
     files=lambda study: [study.folder / study.settings.candidates.panel] if study.settings.candidates.panel else [],

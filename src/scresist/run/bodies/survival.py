@@ -136,6 +136,9 @@ def _values(state: State, study: Study) -> tuple[pd.DataFrame, pd.Series] | None
         n = cells.to_numpy()
         odds = np.log((n + 0.5) / (n.sum(axis=1, keepdims=True) - n + 0.5))
         blocks["share"] = pd.DataFrame(odds, cells.index, [f"share of {c}" for c in cells.columns])
+    from scresist.validation.by_sample import bench_features
+
+    blocks |= bench_features({n: state.results[n] for n in ("validation_ihc", "validation_mif") if n in state.results})
     blocks = {kind: b for kind, b in blocks.items() if b.shape[1]}
     if not blocks:
         return None
@@ -242,7 +245,8 @@ STEP = Step(
     meaning="fits Cox models of the endpoints, from samples taken before treatment; compares groups, best response and "
     "external cohorts",
     body=survival,
-    after=("contrasts",),
+    after=("contrasts", "bench"),
+    needs=("contrasts",),
     settings=("survival", "focus", "validation.bulk"),
     sheet=lambda study: ("patient", "arm", "taken", "date", "treatment_start"),
     patients=lambda study: (*study.settings.endpoint_columns, "best_response"),
