@@ -14,6 +14,10 @@ PARTS = {  # name of a part: its file and function; a part prints its table
     "simulated": ("bench_assays", "simulated"),
     "type1": ("bench_assays", "type_one"),
     "power": ("bench_assays", "power"),
+    "ihc": ("bench_tissue", "ihc"),
+    "mif": ("bench_tissue", "mif"),
+    "tissue_type1": ("bench_tissue", "tissue_type_one"),
+    "recovered": ("bench_tissue", "recovered"),
 }
 
 

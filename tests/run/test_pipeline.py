@@ -24,7 +24,7 @@ from scresist.results import read_table, write_table
 from scresist.run import pipeline
 from scresist.run import run_study as run
 from scresist.run.pipeline import NAMES as STEP_NAMES
-from scresist.simulate import Plan, simulate, write_cohort
+from scresist.simulate import Plan, simulate, write_bench, write_cohort
 from scresist.simulate.recovery import compare
 from scresist.study import read_study
 from scresist.tables import TABLES, check, row_keys
@@ -35,8 +35,11 @@ PLAN = Plan(patients={"baseline": 4, "primary": 4, "acquired": 4}, pairs=2, cell
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cohort")
-    path = write_cohort(simulate(PLAN), folder / "study")
-    path.write_text(path.read_text().replace("bootstraps = 8", "bootstraps = 4"))
+    laid = simulate(PLAN)
+    path = write_cohort(laid, folder / "study")
+    write_bench(laid, path.parent)
+    text = path.read_text().replace("bootstraps = 8", "bootstraps = 4")
+    path.write_text(text.replace("[validation]", "[validation]\nmif_shuffles = 19"))
     return path
 
 

@@ -66,7 +66,7 @@ def test_signs_are_those_that_the_rna_predicts(change, text, ratio, p, met):
 
 def test_release_and_apoptosis_count_the_other_way():
     kinetics = pd.DataFrame({"experiment": ["lysate"], "condition": ["CST3 OE"], "reference": ["control"],
-                             "parameter": ["k"], "value": [0.4], "ci_low": [0.3], "ci_high": [0.6], "p_value": [0.001],
+                             "parameter": ["k ratio"], "value": [0.4], "ci_low": [0.3], "ci_high": [0.6], "p_value": [0.001],
                              "n_replicates": [4], "n_reference": [4], "reason": [""]})  # fmt: skip
     readouts = pd.DataFrame({"line": ["N87"], "kind": ["apoptosis"], "readout": ["annexin V"],
                              "test": ["CST3 OE"],

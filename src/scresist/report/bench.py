@@ -142,7 +142,7 @@ def _others(folder: Folder) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
     rates = folder.table("validation_kinetics")
     if len(rates):
-        shown = rates[rates["chosen"].astype(bool) | rates["reference"].notna()]
+        shown = rates[rates["chosen"].astype(bool) | (rates["reference"].fillna("") != "")]
         blocks += [heading("Linker cleavage and payload release"), table(shown, "validation_kinetics", [
             "experiment", "condition", "reference", "model", "parameter", "value", "ci_low", "ci_high", "unit",
             "p_value", "n_replicates", "weak", "reason"])]  # fmt: skip

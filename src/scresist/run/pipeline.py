@@ -255,7 +255,7 @@ def _write_run(
         "mode": mode,
         "seed": study.seed,
         "settings": study.settings.model_dump(),
-        "study": Path(os.path.relpath(study.path.resolve(), out.resolve())).as_posix(),
+        "study": _shown(str(study.path.resolve()), out.resolve()),
         "inputs": {_shown(path, study.folder): digest for path, digest in read.items()},
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
         "steps": [{key: t[key] for key in ("step", "seconds", "peak_gb", "fingerprint")} for t in timings],

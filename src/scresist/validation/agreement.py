@@ -143,7 +143,7 @@ def _effects(tests: Mapping[str, pd.DataFrame], condition: str) -> list[dict[str
         found.append(_record(f"{row['readout']} in {row['line']}", f"{'log2 ' if row['scale'] == 'ratio' else ''}"
                              f"{row['scale']}", values, row, -1 if against else 1))  # fmt: skip
     for row in _of(tests, "validation_kinetics", condition):
-        if row["parameter"] == "k" and str(row["reference"] or "") not in ("", "nan"):
+        if row["parameter"] == "k ratio":
             logs = [float(np.log2(row[c])) if row[c] > 0 else np.nan for c in ("value", "ci_low", "ci_high")]
             found.append(_record(f"release of the payload, {row['experiment']}".rstrip(", "), "log2 ratio of rates",
                                  logs, row, -1))  # fmt: skip

@@ -64,7 +64,9 @@ def _agreement(state: State, study: Study, context: Context) -> None:
     parts: list[Result] = []
     proteins = _proteins(state)
     rna = _rna(state, study)
-    if len(proteins) and rna is not None:
+    if len(proteins) and rna is None:
+        state.refuse("agreement of protein and RNA", "no cell in focus has RNA to set beside protein")
+    elif rna is not None and len(proteins):
         parts.append(stage.agreement(rna, proteins, study.design.samples["patient"], rng=context.seed))
     given = study.settings.validation.perturbations
     tests = {name: state.table(name) for name in FUNCTIONAL if name in state.results}

@@ -1,0 +1,167 @@
+"""Tissue at the bench: images, cell tables, readers; called by bench.py."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scresist.contrasts import contrast_arms
+from scresist.simulate import Plan, simulate, write_bench, write_cohort
+from scresist.study import read_study
+from scresist.study.design import Contrast, Design
+from scresist.survival import models
+from scresist.validation.by_sample import density_values, ihc_values, spatial_values
+from scresist.validation.ihc import ihc as h_scores
+from scresist.validation.images import component_intensities, ihc_image
+from scresist.validation.mif import mif as densities
+from scresist.validation.mif import prepare
+from scresist.validation.mif_spatial import mif_spatial
+
+IMAGING = Path(__file__).resolve().parents[2] / "shared" / "data" / "imaging"
+
+
+def ihc() -> None:
+    """The picture of scikit-image under other tiles and brightness; intensities of inForm's cells."""
+    from skimage.io import imread
+
+    image = imread(IMAGING / "ihc.png")
+    rows = []
+    for name, pixels, tile in (
+        ("as it is", image, 2048), ("tiles of 128", image, 128), ("tiles of 200", image, 200),
+        ("10 % darker", np.clip(image * 0.9, 0, 255).astype(np.uint8), 2048),
+        ("10 % brighter", np.clip(image * 1.1, 0, 255).astype(np.uint8), 2048),
+    ):  # fmt: skip
+        start = time.perf_counter()
+        found = ihc_image(pixels, um_per_pixel=0.5, tile=tile).summary.table.iloc[0]
+        rows.append({"image": name, "nuclei": found["n_cells"], "positive_percent": found["positive_percent"],
+                     "h_score": found["h_score"], "seconds": time.perf_counter() - start})  # fmt: skip
+    print(pd.DataFrame(rows).round(2).to_string(index=False))
+    stem = IMAGING / "phenoptr" / "FIHC4__0929309_HP_IM3_2_"
+    ours = component_intensities(f"{stem}component_data.tif", f"{stem}binary_seg_maps.tif")
+    both = ours.merge(pd.read_csv(f"{stem}cell_seg_data.txt", sep="\t"), left_on="cell", right_on="Cell ID")
+    correlations = {m: np.corrcoef(both[m], both[f"Entire Cell {m} Mean (Normalized Counts, Total Weighting)"])[0, 1]
+                    for m in ("Alexa 594", "Cy3", "Cy5", "DAPI", "FITC")}  # fmt: skip
+    print(f"\ncorrelation with inForm over {len(both)} cells:", {m: round(r, 4) for m, r in correlations.items()})
+
+
+def mif() -> None:
+    """247 images of 50 patients with lung cancer: densities, spatial statistics, survival."""
+    table = pd.read_csv(IMAGING / "nsclc_mif_lung_df.csv.gz")
+    calls = [c for c in table if c.startswith("phenotype_")]
+    cells = table[["x", "y", *calls]].rename(columns={"x": "x_um", "y": "y_um"}).assign(
+        patient=table["patient_id"].astype(str), sample=table["patient_id"].astype(str),
+        roi=table["patientImage_id"], cell=table["cell_id"],
+    )  # fmt: skip
+    start = time.perf_counter()
+    ready = prepare(cells)
+    found = densities(ready)
+    spatial = mif_spatial(ready, workers=2)
+    print(f"{len(cells):,} cells, {ready.cells['roi'].nunique()} images, 200 shuffles: "
+          f"{time.perf_counter() - start:.0f} s; {len(spatial.table):,} spatial statistics")  # fmt: skip
+    own = spatial.table[(spatial.table["from"] == "CK+") & (spatial.table["to"] == "CD8+")]
+    print(own.groupby("statistic")[["value", "expected", "z"]].median().round(3).to_string())
+    people = table.drop_duplicates("patient_id").assign(patient=lambda t: t["patient_id"].astype(str))
+    people = people.set_index("patient")[["survival_days", "survival_status", "age", "gender", "stage"]]
+    whole = density_values(found.table).query("compartment == 'all'")
+    values = whole.assign(name="density of " + whole["phenotype"]).pivot_table(
+        index="sample", columns="name", values="value")  # fmt: skip
+    near = spatial_values(spatial.table)
+    near = near[(near["statistic"] == "mixing") & (near["from"] == "CK+")]
+    mixing = near.assign(name="mixing of tumour with " + near["to"]).pivot_table(
+        index="sample", columns="name", values="value")  # fmt: skip
+    fitted = models.cox(values.join(mixing).rename_axis(index="patient", columns="feature"), people,
+                        time="survival_days", event="survival_status", unit="days", rng=1)  # fmt: skip
+    print(fitted.table[["feature", "hr", "ci_low", "ci_high", "p_value", "q_value", "n", "events"]]
+          .round(3).to_string(index=False))  # fmt: skip
+
+
+def tissue_type_one() -> None:
+    """Share of p at most 0.05 where nothing differs: the mixing test of a picture, and arms over patients."""
+    rng = np.random.default_rng(1)
+    p = []
+    for seed in range(100):
+        parts = []
+        for region in range(10):
+            n = int(rng.integers(80, 400))
+            clumps = rng.uniform(0, 500, (8, 2))[rng.integers(0, 8, n)] + rng.normal(0, 60, (n, 2))
+            parts.append(pd.DataFrame({
+                "patient": "P1", "sample": "S1", "roi": f"r{region}", "cell": range(n), "x_um": clumps[:, 0],
+                "y_um": clumps[:, 1], "compartment": np.where(clumps[:, 0] > 250, "tumour", "stroma"),
+                "phenotype": rng.choice(["CK", "CD8", "CD68"], n, p=[0.6, 0.25, 0.15]),
+            }))  # fmt: skip
+        found = mif_spatial(prepare(pd.concat(parts)), pairs=[("CK", "CD8")], shuffles=99, seed=seed).table
+        p.append(found.dropna(subset="p_value")[["statistic", "p_value"]])
+    table = pd.concat(p)
+    rate = (table["p_value"] <= 0.05).groupby(table["statistic"]).agg(["mean", "size"])
+    print("pictures with types at random, clumped cells, two compartments")
+    print(rate.rename(columns={"mean": "p <= 0.05", "size": "pictures"}).round(3).to_string())
+    rows = []
+    for n in (3, 4, 5, 6, 8):
+        hits: dict[str, list[bool]] = {"H-score": [], "log density": []}
+        for _ in range(400):
+            samples = [f"S{i}" for i in range(2 * n)]
+            sheet = pd.DataFrame({"patient": [f"P{i}" for i in range(2 * n)], "arm": ["a"] * n + ["b"] * n}, samples)
+            design = Design(("a", "b"), (Contrast("b", "b", "a"),), sheet)
+            share = 100 / (1 + np.exp(-rng.normal(-0.5, 0.8, 2 * n)))
+            rows_ihc = pd.DataFrame({"patient": sheet["patient"].to_numpy(), "sample": samples, "marker": "MUC3A",
+                                     "weak": share * 0.4, "moderate": share * 0.3, "strong": share * 0.3})  # fmt: skip
+            hits["H-score"].append(_p(ihc_values(h_scores(rows_ihc).table), design))
+            counts = rng.poisson(60 * np.exp(rng.normal(0, 0.6, 2 * n)))
+            dense = pd.DataFrame({"sample": samples, "compartment": "all", "phenotype": "CD8", "n_cells": counts,
+                                  "area_mm2": 0.5})  # fmt: skip
+            hits["log density"].append(_p(density_values(dense), design))
+        rows.append({"patients an arm": n, **{k: np.mean(v) for k, v in hits.items()}})
+    print("\narms over patients, nothing differs (400 studies each; SE 0.011)")
+    print(pd.DataFrame(rows).round(3).to_string(index=False))
+
+
+def _p(values: pd.DataFrame, design: Design) -> bool:
+    return bool(contrast_arms(values, design, influence=False, n_permutations=0).table["p_value"].iloc[0] <= 0.05)
+
+
+def recovered() -> None:
+    """Planted effects of simulated bench files, and the same without any effect."""
+    from scresist.validation.files import compute_bench
+
+    rows = []
+    for seed in range(1, 7):
+        for null in (False, True):
+            plan = Plan(cells=30, n_genes=2500, seed=seed)
+            plan = plan.null() if null else plan
+            with tempfile.TemporaryDirectory() as folder:
+                at = Path(folder) / "cohort"
+                laid = simulate(plan)
+                path = write_cohort(laid, at)
+                write_bench(laid, at)
+                study = read_study(path)
+                tables = {o.name: o.result.table for o in compute_bench(study, seed=1) if o.result is not None}
+                truth = json.loads((at / "truth_bench.json").read_text())
+            rows.append({"seed": seed, "planted": not null, **_found(tables, study.design, truth)})
+    table = pd.DataFrame(rows)
+    print(table.round(3).to_string(index=False))
+    print(table.drop(columns="seed").groupby("planted").mean(numeric_only=True).round(3).to_string())
+
+
+def _found(tables: dict[str, pd.DataFrame], design: Design, truth: dict[str, object]) -> dict[str, object]:
+    scores = contrast_arms(ihc_values(tables["validation_ihc"]), design, influence=False).table
+    dense = contrast_arms(density_values(tables["validation_mif"]), design, influence=False).table
+    near = contrast_arms(spatial_values(tables["validation_mif_spatial"]), design, influence=False).table
+    pd1 = dense[(dense["phenotype"] == "CD8 PD-1") & (dense["compartment"] == "all")].set_index("contrast")["p_value"]
+    close = near[(near["from"] == "CD8 PD-1") & (near["to"] == "CK") & (near["statistic"] == "contacts")]
+    ratio = tables["validation_dose_ratios"].set_index("test")
+    rate = tables["validation_kinetics"]
+    rate = rate[(rate["condition"] == "CST3 OE") & (rate["parameter"] == "k ratio")].iloc[0]
+    by = scores.set_index(["marker", "contrast"])["p_value"]
+    ratios = truth["ic50_ratio"]
+    assert isinstance(ratios, dict)
+    return {
+        "MUC3A p": by.get(("MUC3A", "primary")), "CST3 p": by.get(("CST3", "acquired")),
+        "HER2 p": by.get(("HER2", "primary")), "PD-1 p": pd1.get("acquired"),
+        "near p": close.set_index("contrast")["p_value"].get("acquired"),
+        "IC50 ratio": ratio.loc["CST3 OE", "ratio"], "IC50 p": ratio.loc["CST3 OE", "p_value"],
+        "IC50 covered": ratio.loc["CST3 OE", "ci_low"] <= ratios["CST3 OE"] <= ratio.loc["CST3 OE", "ci_high"],
+        "release ratio": rate["value"], "release p": rate["p_value"],
+    }  # fmt: skip

@@ -1,0 +1,131 @@
+"""The bench through the commands: planted effects come out of a run, later files join a run, wrong files are named."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from scresist.cli import app
+from scresist.results import read_table
+from scresist.run import run_study
+from scresist.run.later import with_files
+from scresist.run.preflight import check_files
+from scresist.simulate import Plan, simulate, write_bench, write_cohort
+from scresist.study import read_study
+
+pytestmark = pytest.mark.filterwarnings("default")  # warnings of libraries on so few cells
+PLAN = Plan(patients={"baseline": 5, "acquired": 5}, pairs=0, cells=150, n_genes=4000, seed=3)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Bench files beside the sheets of a cohort of few cells."""
+    laid = simulate(replace(PLAN, cells=30, n_genes=2500))
+    path = write_cohort(laid, tmp_path_factory.mktemp("files") / "study")
+    write_bench(laid, path.parent)
+    return path
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    laid = simulate(PLAN)
+    path = write_cohort(laid, tmp_path_factory.mktemp("bench") / "study")
+    text = path.read_text().replace("[networks]\nbootstraps = 8", "[networks]\nn_genes = 300\nbootstraps = 2")
+    path.write_text(text + "\n[communication]\npermutations = 5\npermutations_max = 5\n")
+    without = path.read_text()
+    write_bench(laid, path.parent)
+    (path.parent / "without.toml").write_text(without)
+    return path
+
+
+@pytest.fixture(scope="module")
+def results(cohort):
+    """A run without bench files, to which they are added by the command."""
+    out = run_study(read_study(cohort.parent / "without.toml"), cohort.parent / "results")
+    assert not list((out / "tables").glob("validation_*"))
+    files = [("ihc", "ihc.csv"), ("mif", "mif_cells.csv"), ("dose", "dose_response.csv"), ("kinetics", "kinetics.csv")]
+    call = ["validate", str(out), "--quiet"]
+    for option, file in files:
+        call += [f"--{option}", str(cohort.parent / file)]
+    found = CliRunner().invoke(app, call)
+    assert found.exit_code == 0, found.output
+    return out
+
+
+def table(results, name):
+    return read_table(results / "tables" / f"{name}.csv")
+
+
+@pytest.mark.slow
+def test_planted_effects_are_found_and_what_follows_nothing_is_not(results):
+    protein = table(results, "validation_ihc_contrasts").set_index("marker")
+    assert protein.loc["CST3", "p_value"] < 0.01
+    assert protein.loc["CST3", "effect"] > 50
+    assert protein.loc["HER2", "q_value"] > 0.05
+    dense = table(results, "validation_mif_contrasts").set_index(["compartment", "phenotype"])
+    assert dense.loc[("tumour", "CD8 PD-1"), "q_value"] < 0.05
+    ratio = table(results, "validation_dose_ratios").set_index("test")
+    assert ratio.loc["CST3 OE", "ci_low"] < 4 < ratio.loc["CST3 OE", "ci_high"]
+
+
+@pytest.mark.slow
+def test_tables_claims_candidates_and_the_page_have_the_bench(results):
+    agreed = table(results, "validation_agreement")
+    assert (agreed.loc[agreed["gene"] == "CST3", "met"] == "yes").any()
+    claims = read_table(results / "claims.csv")
+    assert {"ihc", "mif", "mif spatial", "dose ratios"} <= set(claims["kind"])
+    assert (claims.loc[claims["kind"] == "dose ratios", "unit"] == "biological replicate").all()
+    ranked = table(results, "candidates")
+    assert ranked.loc[ranked["gene"] == "CST3", "bench_result"].str.contains("protein by IHC").all()
+    assert set(table(results, "survival")["what"]) >= {"IHC", "mIF"}
+    page = (results / "report.html").read_text()
+    assert 'id="bench"' in page
+    assert "Does protein, and function, agree with the RNA?" in page
+    assert json.loads((results / "run.json").read_text())["failed"] == []
+
+
+@pytest.mark.slow
+def test_steps_that_do_not_depend_on_the_bench_are_not_done_again(cohort, results):
+    done = {s["step"]: s["fingerprint"] for s in json.loads((results / "run.json").read_text())["steps"]}
+    other = json.loads((results / "run.json").read_text())
+    assert other["settings"]["validation"]["ihc"] == "ihc.csv"
+    changed, mode, lines = with_files(results, {"ihc": cohort.parent / "ihc.csv"})
+    assert mode == "sound"
+    assert lines == 'ihc = "ihc.csv"'
+    assert changed.settings.validation.ihc == "ihc.csv"
+    assert set(done) >= {"networks", "bench"}
+
+
+def test_wrong_bench_files_are_named_by_check(files, tmp_path):
+    shutil.copytree(files.parent, tmp_path / "c", ignore=shutil.ignore_patterns("results"))
+    here = tmp_path / "c"
+    ihc = pd.read_csv(here / "ihc.csv")
+    ihc.loc[3, "strong"] = 180
+    ihc.to_csv(here / "ihc.csv", index=False)
+    doses = pd.read_csv(here / "dose_response.csv")
+    doses.loc[2, "dose_um"] = -1
+    doses.to_csv(here / "dose_response.csv", index=False)
+    cells = pd.read_csv(here / "mif_cells.csv")
+    cells.loc[cells["sample"] == cells["sample"].iloc[0], "sample"] = "S99"
+    cells.to_csv(here / "mif_cells.csv", index=False)
+    found = "\n".join(str(p) for p in check_files(read_study(here / "study.toml")))
+    assert "ihc row 5: strong must be a percentage" in found
+    assert "row 4" in found
+    assert "mif_cells.csv row 2: sample 'S99'" in found
+    assert found.count("error") == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [(["validate", "{out}"], "no file is given"), (["validate", "{out}", "--ihc", "none.csv"], "none.csv"),
+     (["validate", "{out}", "--ihc", "{out}/run.json"], "give it: scresist validate"),
+     (["validate", "nowhere", "--ihc", "none.csv"], "no run.json")],
+)  # fmt: skip
+def test_calls_that_are_wrong_name_what_to_type(tmp_path, call, words):
+    (tmp_path / "run.json").write_text("{}")
+    found = CliRunner().invoke(app, [part.format(out=tmp_path) for part in call])
+    assert found.exit_code in (1, 2)
+    assert words in found.output + str(found.exception)
