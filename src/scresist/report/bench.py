@@ -13,7 +13,6 @@ from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
 
 DRAWN = 4  # features of a kind that are drawn, those with the smallest p first
-WORDS = {"yes": "supported", "no": "not supported", "open": "suggestive"}
 TABLES = ("validation_ihc", "validation_her2", "validation_mif", "validation_dose_response", "validation_kinetics",
           "validation_readouts", "validation_expression", "validation_combinations")  # fmt: skip
 
@@ -47,7 +46,7 @@ def _agreement(folder: Folder) -> list[dict[str, Any]]:
     found = folder.table("validation_agreement")
     if not len(found):
         return []
-    told = [(WORDS[str(r["met"])], str(r["sentence"])) for r in found.to_dict("records")]
+    told = [str(r["sentence"]) for r in found.to_dict("records")]
     return [
         heading("Does protein, and function, agree with the RNA?"), bullets(told),
         table(found, "validation_agreement", ["gene", "evidence", "statistic", "value", "ci_low", "ci_high", "n",
