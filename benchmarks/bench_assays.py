@@ -510,7 +510,19 @@ def type_one(draws: int = 4000) -> None:
         add("qPCR", n, validation.qpcr(qpcr_table(rng, draws, n), reference_genes=["GAPDH", "ACTB"]).table["p_value"])
         add("blot", n, validation.blot(blot_table(rng, draws, n), loading=["GAPDH"]).table["p_value"])
     show(rows)
-    rows.clear()
+    type_one_of_models(draws)
+
+
+def type_one_of_models(draws: int = 4000) -> None:
+    """Type I error of rate constants between conditions, and of synergy where there is none."""
+    rng = np.random.default_rng(7)
+    rows = []
+
+    def add(what: str, n: object, p: pd.Series, **more: float) -> None:
+        rows.append(
+            {"comparison": what, "replicates": n, "p < .05": rate(p), "error": np.sqrt(0.0475 / len(p)), **more}
+        )
+
     for n in (3, 5, 8):
         out = validation.kinetics(release_table(rng, draws // 4, n)).table
         add("release, k ratio", n, out.loc[out["parameter"] == "k ratio", "p_value"])
@@ -520,8 +532,7 @@ def type_one(draws: int = 4000) -> None:
             whole = out[out["dose_a_um"].isna()]
             for model in models:
                 of = whole[whole["model"] == model]
-                add(f"{model}, no synergy by {null}", n, of["p_value"], bootstrap=np.nan)
-                rows[-1]["mean synergy"] = of["synergy"].mean()
+                add(f"{model}, no synergy by {null}", n, of["p_value"], **{"mean synergy": of["synergy"].mean()})
     show(rows)
 
 
