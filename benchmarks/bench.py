@@ -12,7 +12,7 @@ PARTS = {  # name of a part: its file and function; a part prints its table
     "kinetics": ("bench_assays", "kinetics"),
     "synergy": ("bench_assays", "synergy"),
     "simulated": ("bench_assays", "simulated"),
-    "type1": ("bench_assays", "type_one"),
+    "type1": ("bench_assays", "type_one"),  # half an hour
     "power": ("bench_assays", "power"),
     "ihc": ("bench_tissue", "ihc"),
     "mif": ("bench_tissue", "mif"),

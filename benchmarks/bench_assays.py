@@ -71,6 +71,10 @@ def dose() -> None:
     show(rows)
     print("\nR's drc, LL.4 without bounds (30 curves; five are not identified by R's own account)")
     show(drc())
+    print(
+        "\nR's drc, ratios of ED50 (EDcomp, compParm; seven pairs of identified curves): largest relative differences"
+    )
+    show(drc_ratios())
 
 
 def drc() -> list[dict[str, object]]:
@@ -116,6 +120,30 @@ def drc() -> list[dict[str, object]]:
         }
         for name, part in (("identified", good), ("all", found))
     ]
+
+
+def drc_ratios() -> list[dict[str, object]]:
+    points = pd.read_csv(ORACLE / "in_dose_response.csv.gz")
+    theirs = pd.read_csv(ORACLE / "drc_comparisons.csv.gz")
+    off: dict[str, list[float]] = {"ratio": [], "delta": [], "fieller": [], "standard error": []}
+    for pair, rows in theirs.groupby(["curve1", "curve2"]):
+        if {int(c) for c in pair} & set(NOT_IDENTIFIED):
+            continue
+        sides = []
+        for curve in map(int, pair):
+            block = points[points["curve"] == curve]
+            with np.errstate(divide="ignore"):
+                x, y = np.log10(block["dose"].to_numpy(float)), block["y"].to_numpy(float)
+            free = np.array([-np.inf, -np.inf, 1e-3, -8]), np.array([np.inf, np.inf, 50, 8])
+            sides.append((x, y, fp.fit_curves(x, y, low=free[0], high=free[1]).parameters[0]))
+        found = fp.midpoint_ratio(*sides)
+        by = {i: rows[rows["interval"] == i].iloc[0] for i in ("delta", "fieller", "none")}
+        off["ratio"].append(abs(found.ratio / by["delta"]["ratio"] - 1))
+        for name in ("delta", "fieller"):
+            ends = by[name][["lower", "upper"]].to_numpy(float)
+            off[name].append(float(np.abs(np.array(getattr(found, name)) / ends - 1).max()))
+        off["standard error"].append(abs(found.error / float(by["none"]["se"]) - 1))
+    return [{"pairs": len(off["ratio"]), **{k: max(v) for k, v in off.items()}}]
 
 
 def kinetics() -> None:
@@ -482,7 +510,19 @@ def type_one(draws: int = 4000) -> None:
         add("qPCR", n, validation.qpcr(qpcr_table(rng, draws, n), reference_genes=["GAPDH", "ACTB"]).table["p_value"])
         add("blot", n, validation.blot(blot_table(rng, draws, n), loading=["GAPDH"]).table["p_value"])
     show(rows)
-    rows.clear()
+    type_one_of_models(draws)
+
+
+def type_one_of_models(draws: int = 4000) -> None:
+    """Type I error of rate constants between conditions, and of synergy where there is none."""
+    rng = np.random.default_rng(7)
+    rows = []
+
+    def add(what: str, n: object, p: pd.Series, **more: float) -> None:
+        rows.append(
+            {"comparison": what, "replicates": n, "p < .05": rate(p), "error": np.sqrt(0.0475 / len(p)), **more}
+        )
+
     for n in (3, 5, 8):
         out = validation.kinetics(release_table(rng, draws // 4, n)).table
         add("release, k ratio", n, out.loc[out["parameter"] == "k ratio", "p_value"])
@@ -492,8 +532,7 @@ def type_one(draws: int = 4000) -> None:
             whole = out[out["dose_a_um"].isna()]
             for model in models:
                 of = whole[whole["model"] == model]
-                add(f"{model}, no synergy by {null}", n, of["p_value"], bootstrap=np.nan)
-                rows[-1]["mean synergy"] = of["synergy"].mean()
+                add(f"{model}, no synergy by {null}", n, of["p_value"], **{"mean synergy": of["synergy"].mean()})
     show(rows)
 
 

@@ -9,6 +9,7 @@ from scresist import validation
 from scresist.checks import InputError, MissingColumnError
 from scresist.kernels.four_parameter import LN10, fit_curves
 from scresist.tables import check
+from scresist.validation.curves import lack_of_fit
 
 DOSES = 10.0 ** np.linspace(-3, 1, 9)
 
@@ -260,3 +261,18 @@ def test_ccle_agrees_with_the_published_fits():
     inside = (published["ic50_recomputed"] >= out["dose_min_um"]) & (published["ic50_recomputed"] <= out["dose_max_um"])
     off = np.log10(out["ic50_um"] / published["ic50_recomputed"])[inside].abs()
     assert (off < 0.1).mean() > 0.98
+
+
+@needs_shared
+def test_lack_of_fit_is_that_of_r_drc():
+    """modelFit of drc 3.0-1, curves with replicates that R's README calls identified."""
+    folder = SHARED / "oracle" / "inference" / "agreement_dose_kinetics"
+    points = pd.read_csv(folder / "in_dose_response.csv.gz")
+    theirs = pd.read_csv(folder / "drc_lack_of_fit.csv.gz").set_index("curve")
+    for curve, row in theirs.drop(index=[5, 11, 16, 17, 23], errors="ignore").iterrows():
+        block = points[points["curve"] == curve]
+        with np.errstate(divide="ignore"):
+            x, y = np.log10(block["dose"].to_numpy(float)), block["y"].to_numpy(float)
+        low, high = np.array([-np.inf, -np.inf, 1e-3, -8.0]), np.array([np.inf, np.inf, 50.0, 8.0])
+        f, p = lack_of_fit(x, y, fit_curves(x, y, low=low, high=high).loss[0], 4)
+        np.testing.assert_allclose([f, p], row[["F", "p"]].to_numpy(float), rtol=1e-6)

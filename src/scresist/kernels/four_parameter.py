@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from scipy import stats
 
 LOWER, UPPER, HILL, MIDPOINT = 0, 1, 2, 3
 LN10 = float(np.log(10.0))
@@ -421,3 +422,57 @@ def crossing_gradient(parameters: np.ndarray, level: float) -> np.ndarray:
     scale = 1.0 / (LN10 * hill)
     ratio = (upper - level) / (level - lower)
     return np.array([scale / (level - lower), scale / (upper - level), -np.log(ratio) * scale / hill, 1.0])
+
+
+class MidpointRatio(NamedTuple):
+    """Ratio of the doses at two midpoints, its standard error, intervals by the delta method and by Fieller, t test."""
+
+    ratio: float
+    error: float
+    delta: tuple[float, float]
+    fieller: tuple[float, float]
+    p_value: float
+
+
+def midpoint_ratio(
+    first: tuple[np.ndarray, np.ndarray, np.ndarray],
+    second: tuple[np.ndarray, np.ndarray, np.ndarray],
+    *,
+    level: float = 0.95,
+) -> MidpointRatio:
+    """Ratio of the midpoints of two unbounded curves whose points have one variance; points are the unit.
+
+    Parameters
+    ----------
+    first, second
+        Log10 dose, response and fitted parameters of each curve. Shapes (points,), (points,), (4,).
+    level
+        Coverage of the intervals.
+
+    Returns
+    -------
+    The t test is of a ratio of 1. Ends of Fieller's interval are NaN where the second midpoint is not above zero with
+    that confidence.
+
+    References
+    ----------
+    Fieller (1954) J R Stat Soc B 16:175; Ritz et al. (2015) PLoS One 10:e0146021.
+    """
+    rss, df = 0.0, 0
+    for x, y, p in (first, second):
+        rss += float(((y - curve_at(p[None], x[None])[0]) ** 2).sum())
+        df += x.size - 4
+    sides = []
+    for x, y, p in (first, second):
+        dose = 10.0 ** float(p[MIDPOINT])
+        variance = float(np.linalg.inv(information(x, y, p))[MIDPOINT, MIDPOINT]) * rss / df
+        sides.append((dose, variance * (dose * LN10) ** 2))
+    (a, var_a), (b, var_b) = sides
+    ratio = a / b
+    error = float(np.sqrt(var_a + ratio**2 * var_b) / b)
+    t = float(stats.t.ppf(0.5 + level / 2, df))
+    g = t * t * var_b / (b * b)
+    half = t / b * np.sqrt(max(var_a * (1 - g) + ratio**2 * var_b, 0.0)) / (1 - g) if g < 1 else np.nan
+    centre = ratio / (1 - g) if g < 1 else np.nan
+    p_value = float(2 * stats.t.sf(abs(ratio - 1) / error, df))
+    return MidpointRatio(ratio, error, (ratio - t * error, ratio + t * error), (centre - half, centre + half), p_value)

@@ -8,6 +8,7 @@ import pandas as pd
 from scresist.checks import InputError, counted, require_columns
 
 SHOWN = 6  # errors of one message
+_WITHIN = {"dose_um", "dose_a_um", "dose_b_um", "time", "gene", "protein", "substrate_um", "inhibitor_um", "enzyme_um"}
 DOSE_UNITS = {"m": 1e6, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0, "nm": 1e-3, "pm": 1e-6}  # in micromolar
 
 
@@ -174,13 +175,10 @@ def refuse_repeats(table: pd.DataFrame, keys: list[str], value: str, rows: Rows)
     measured = table[value].notna()
     size = table.groupby(keys, sort=False, dropna=False)[value].transform("size")
     again = table.duplicated([*keys, value]) & measured
-    block = [k for k in keys if k not in ("dose_um", "dose", "time", "time_h")]
-    copies = (
-        (table.duplicated([*keys, value], keep=False) | ~measured)
-        .groupby([table[k] for k in block], sort=False)
-        .transform("all")
-    )
-    whole = copies & (again.groupby([table[k] for k in block], sort=False).transform("sum") > 1)
+    block = [table[k] for k in keys if k not in _WITHIN]
+    copies = table.duplicated([*keys, value], keep=False) | ~measured
+    places = table.groupby(keys, sort=False, dropna=False).ngroup().groupby(block, sort=False).transform("nunique")
+    whole = copies.groupby(block, sort=False).transform("all") & (places >= 3)
     alone = size.groupby([table[k] for k in keys], dropna=False).first().median() <= 1
     rows.refuse(
         again & (whole | alone),

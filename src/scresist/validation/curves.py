@@ -11,7 +11,7 @@ from scresist.checks import require_choice, require_positive
 from scresist.kernels import four_parameter as fp
 from scresist.validation.dose_input import CURVE
 
-LEAST_DOSES = 4  # above zero, for a curve of three parameters
+FEWEST_DOSES = 4  # above zero, for a curve of three parameters
 SHAPES = ("own", "shared")
 
 
@@ -130,7 +130,7 @@ def fit_conditions(means: pd.DataFrame, shape: Shape, *, value: str = "response"
     n_doses = np.array([np.unique(row[np.isfinite(row)]).size for row in positive])
     first = np.array([np.nanmin(r) if np.isfinite(r).any() else 0.0 for r in positive])
     last = np.array([np.nanmax(r) if np.isfinite(r).any() else 0.0 for r in positive])
-    enough = n_doses >= LEAST_DOSES
+    enough = n_doses >= FEWEST_DOSES
     low, high = bounds(shape, first, last, floor=floor)
     fitted = fp.fit_curves(log_dose, response, low=low, high=high, loss=shape.loss, scale=shape.scale)
     pooled = np.where(enough[:, None], fitted.parameters, np.nan)
@@ -148,7 +148,7 @@ def fit_conditions(means: pd.DataFrame, shape: Shape, *, value: str = "response"
             loss=shape.loss,
             scale=shape.scale,
         ).parameters
-    own[own_doses < LEAST_DOSES] = np.nan
+    own[own_doses < FEWEST_DOSES] = np.nan
     if shape.replicates == "shared":
         _share_shape(own, at, single, own_x, own_y, low, high, pooled, shape)
     n_free = 3 + (shape.top is None)

@@ -9,7 +9,7 @@ from scipy import stats
 from scresist.checks import InputError, counted
 from scresist.kernels import four_parameter as fp
 from scresist.results import Result
-from scresist.validation.curves import LEAST_DOSES, Fitted, Shape, fit_conditions, lack_of_fit, log_ic50_error
+from scresist.validation.curves import FEWEST_DOSES, Fitted, Shape, fit_conditions, lack_of_fit, log_ic50_error
 from scresist.validation.dose_input import CURVE, Doses, read_doses
 from scresist.validation.dose_ratios import dose_ratios
 from scresist.validation.two_conditions import FEW, mean_interval
@@ -191,7 +191,7 @@ def _one(fitted, g, members, crossed, inside, aac, emax, level, shape) -> dict[s
         "weak": "" if n >= FEW else f"{counted(n, 'biological replicate')}; {FEW} are needed",
     }
     if not np.isfinite(pooled[0]):
-        row["reason"] = f"{counted(int(fitted.n_doses[g]), 'dose')} above zero; a curve needs {LEAST_DOSES}"
+        row["reason"] = f"{counted(int(fitted.n_doses[g]), 'dose')} above zero; a curve needs {FEWEST_DOSES}"
         return row
     x, y = fitted.log_dose[g], fitted.response[g]
     used = np.isfinite(x) & np.isfinite(y)
@@ -211,7 +211,7 @@ def _one(fitted, g, members, crossed, inside, aac, emax, level, shape) -> dict[s
         x, y, float(((y - fp.curve_at(pooled[None], x[None])[0]) ** 2).sum()), 3 + (shape.top is None)
     )[1]
     lacking = int((~np.isfinite(crossed) & ~np.isfinite(aac)).sum())
-    reasons = [f"{lacking} of {n} replicates have fewer than {LEAST_DOSES} doses"] if lacking else []
+    reasons = [f"{lacking} of {n} replicates have fewer than {FEWEST_DOSES} doses"] if lacking else []
     reasons += _flat(x, fitted.before_cap[g][used], pooled, row, last)
     have = np.isfinite(aac)
     if not have.any():

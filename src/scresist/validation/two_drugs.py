@@ -35,7 +35,7 @@ COLUMNS = (
     "weak",
     "reason",
 )
-LEAST_DOSES = 3  # of a drug alone, for a curve
+FEWEST_DOSES = 3  # of a drug alone, for a curve
 
 
 def combinations(
@@ -113,7 +113,7 @@ def _alone(surface: pd.DataFrame, max_hill: float) -> list[np.ndarray]:
     out = []
     for series in (surface.get(0.0), surface.T.get(0.0)):
         one = pd.Series(dtype=float) if series is None else series[series.index > 0].dropna()
-        if len(one) < LEAST_DOSES:
+        if len(one) < FEWEST_DOSES:
             out.append(np.full(4, np.nan))
             continue
         x = np.log10(one.index.to_numpy(float))
