@@ -49,8 +49,8 @@ def forms(
     Two results. The first has one row per feature: `form_p` tests a natural spline (knots at the 10th, 50th and 90th
     percentile) against the line, by permutation of the bend given the line; `hr_low` and `hr_high` are the hazard
     ratios of the 10th and the 90th percentile against the median on the spline; `change_p` tests value times log
-    time, and `hr_early` and `hr_late` are the hazard ratios per SD at the first and third quartile of the times of events. The
-    second has the curve of the spline, relative to the median, with pointwise 95 % limits (from 30 events).
+    time, and `hr_early` and `hr_late` are the hazard ratios per SD at the first and third quartile of the times of
+    events. The second has the curve of the spline, relative to the median, with pointwise 95 % limits (from 30 events).
 
     References
     ----------

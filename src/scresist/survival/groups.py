@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_scores
-from scresist.kernels.restricted_mean import follow_up, median_limits, restricted_mean_difference
+from scresist.kernels.restricted_mean import follow_up, median_limits, permuted_mean_difference
 from scresist.kernels.searched_cut import searched_cut
 from scresist.kernels.survival_curves import kaplan_meier as curve_of
 from scresist.kernels.survival_curves import log_rank
@@ -86,7 +86,7 @@ def _one(
         out["p_combo"] = max_combo(time, event, high, draws=DRAWS, rng=rng).p_permutation
     shared = float(min(time[high].max(), time[~high].max()))
     until = shared if horizon is None else horizon
-    mean = restricted_mean_difference(time, event, high, until, small=True)
+    mean = permuted_mean_difference(time, event, high, until, rng, draws=DRAWS)
     out |= {
         "cut": place, "n_low": int((~high).sum()), "n_high": int(high.sum()), "horizon": until,
         "median_low": median_limits(time[~high], event[~high])[0],
