@@ -159,6 +159,7 @@ def max_combo(
         moved = np.stack([rng.permutation(group) for _ in range(draws)])
         s, c = of(moved)
         with np.errstate(divide="ignore", invalid="ignore"):
-            drawn = np.nanmax(np.abs(s) / np.sqrt(np.einsum("baa->ba", c)), axis=1)
+            # A grouping without any variance has a score of 0: it is not extreme.
+            drawn = np.nan_to_num(np.abs(s) / np.sqrt(np.einsum("baa->ba", c)), nan=0.0).max(axis=1)
         p_drawn = float((1 + (drawn >= largest - 1e-9).sum()) / (draws + 1))
     return MaxCombo(z, largest, float(min(max(1 - inside, 0.0), 1.0)), p_drawn)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 _ITERATIONS = 500
 
@@ -171,7 +171,11 @@ def roc_area(score: np.ndarray, y: np.ndarray) -> float:
 def bootstrap_roc(
     score: np.ndarray, y: np.ndarray, rng: np.random.Generator, *, draws: int = 2000, level: float = 0.95
 ) -> tuple[float, float]:
-    """Percentile limits of the area under the curve, patients drawn within each outcome.
+    """Bootstrap limits of the area under the curve, patients drawn within each outcome.
+
+    Percentiles of the resampled areas are too narrow with few patients (coverage .82 to .94 with 15 to 100). So the
+    standard error is that of the resampled areas, at least the binomial one of all pairs, and the limits lie around the
+    area, half a pair added to it, on the logit scale.
 
     Parameters
     ----------
@@ -184,7 +188,8 @@ def bootstrap_roc(
 
     References
     ----------
-    Efron & Tibshirani (1993) An Introduction to the Bootstrap, section 13.3.
+    Efron & Tibshirani (1993) An Introduction to the Bootstrap, section 6.2; Pepe (2003) The Statistical Evaluation of
+    Medical Tests, section 5.2 (limits on the logit scale).
     """
     score, y = np.asarray(score, dtype=float), np.asarray(y).astype(bool)
     with_it, without = np.flatnonzero(y), np.flatnonzero(~y)
@@ -196,5 +201,8 @@ def bootstrap_roc(
     often1 = rng.multinomial(n1, np.full(n1, 1 / n1), size=draws)
     often0 = rng.multinomial(n0, np.full(n0, 1 / n0), size=draws)
     found = np.einsum("di,ij,dj->d", often1, wins, often0, optimize=True) / (n1 * n0)
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    area = (float(wins.sum()) + 0.5) / (n1 * n0 + 1)
+    variance = max(float(found.var(ddof=1)), area * (1 - area) / (n1 * n0 + 1))
+    width = float(stats.norm.ppf((1 + level) / 2)) * np.sqrt(variance) / (area * (1 - area))
+    middle = np.log(area / (1 - area))
+    return float(special.expit(middle - width)), float(special.expit(middle + width))

@@ -81,7 +81,7 @@ def _curves(
         inside = (curve.estimate > 0) & (curve.estimate < 1)
         base = np.where(inside, curve.estimate, np.nan)
         width = LIMIT * np.sqrt(curve.variance) / (base * np.abs(np.log(base)))
-        low, high = base ** np.exp(width), base ** np.exp(-width)
+        low, high = base ** np.exp(np.minimum(width, 500.0)), base ** np.exp(-width)
     return pd.DataFrame({
         "feature": feature, "endpoint": endpoint, "group": group, "cause": CAUSES[cause], "time": curve.time,
         "n_risk": curve.n_risk, "incidence": curve.estimate, "ci_low": low, "ci_high": high, "n": time.size,
