@@ -111,7 +111,7 @@ def test_forms_find_a_bent_effect_and_one_that_changes():
         gather(pd.DataFrame({"g": x[:12]}, ids[:12]), pd.DataFrame({"t": time[:12], "e": 0}, ids[:12]), time="t",
                event="e"), ["g"], endpoint="t", adjust=np.zeros((12, 0)),
     )[0].table  # fmt: skip
-    assert few["reason"].iloc[0] == "0 events, fewer than 10"
+    assert few["reason"].iloc[0] == "0 events, fewer than 15"
 
 
 def test_scan_times_with_no_interval_change_nothing(cohort):

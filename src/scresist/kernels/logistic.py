@@ -23,7 +23,7 @@ class LogisticFit(NamedTuple):
 
 def firth_logistic(
     y: np.ndarray, covariates: np.ndarray, *, level: float = 0.95, penalised: bool = True,
-    which: Sequence[int] | None = None,
+    which: Sequence[int] | None = None, limits: bool = True,
 ) -> LogisticFit:  # fmt: skip
     """Log odds ratios per unit of each covariate; finite also where a covariate separates the outcomes.
 
@@ -37,6 +37,8 @@ def firth_logistic(
         Coverage of the profile limits.
     which
         Positions of the coefficients (0 is the intercept) that get limits and a p-value; None is all.
+    limits
+        Whether limits are computed; they are NaN without.
     penalised
         False gives the plain likelihood, which has no maximum under separation.
 
@@ -70,7 +72,8 @@ def firth_logistic(
     fall = stats.chi2.ppf(level, 1) / 2
     low, high, p_value = gap.copy(), gap.copy(), gap.copy()
     for k in range(p) if which is None else which:
-        low[k], high[k] = (_limit(z, y, beta, top - fall, k, side * se[k], penalised=penalised) for side in (-1, 1))
+        if limits:
+            low[k], high[k] = (_limit(z, y, beta, top - fall, k, side * se[k], penalised=penalised) for side in (-1, 1))
         p_value[k] = stats.chi2.sf(max(2 * (top - _profile(z, y, beta, k, 0.0, penalised=penalised)), 0.0), 1)
     return LogisticFit(beta / unit, se / unit, low / unit, high / unit, p_value, top, "")
 

@@ -7,6 +7,8 @@ from scipy import stats
 
 from scresist.kernels.survival_curves import kaplan_meier, restricted_mean
 
+FEWEST = 5  # events up to the horizon; fewer give a difference without a test
+
 
 class MeanDifference(NamedTuple):
     """Difference of restricted means (group 1 less group 0), limits, p-value, and the mean and error of each group."""
@@ -79,8 +81,8 @@ def permuted_mean_difference(
 ) -> MeanDifference:  # fmt: skip
     """The difference of restricted means, its p-value and limits by permuting the groups over the patients.
 
-    The statistic is the difference over its standard error; where a permuted group ends before the horizon its curve
-    stays at its last height. The limits use the quantile of the permuted statistics, so that test and interval agree.
+    With fewer than five events up to the horizon there is no test. The statistic is the difference over its standard
+    error; where a permuted group ends before the horizon its curve stays at its last height. The limits use the quantile of the permuted statistics, so that test and interval agree.
 
     Parameters
     ----------
@@ -101,6 +103,8 @@ def permuted_mean_difference(
     own = restricted_mean_difference(time, event, group, horizon, level=level)
     if np.isnan(own.difference):
         return own
+    if (event[time <= horizon] > 0).sum() < FEWEST:
+        return own._replace(low=np.nan, high=np.nan, p_value=np.nan)
     labels = np.vstack([group, *(rng.permutation(group) for _ in range(draws))]).astype(float)
     difference, error = _differences(time, event, labels, horizon)
     with np.errstate(divide="ignore", invalid="ignore"):

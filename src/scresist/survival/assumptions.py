@@ -18,7 +18,7 @@ CURVE = np.linspace(0.05, 0.95, 19)
 CURVE_EVENTS = 30  # fewer give no curve: its pointwise limits are too narrow
 IMPUTED, DRAWS = 20, 200
 LIMIT = float(stats.norm.ppf(0.975))
-MIN_EVENTS = 10
+MIN_EVENTS = 15
 CHANGE_EVENTS = 20  # fewer do not tell an early from a late effect
 
 
