@@ -1,6 +1,6 @@
 """Survival: error rates and coverage, arms that are a function of the endpoint, cuts, speed, real cohorts.
 
-    python benchmarks/survival.py [--quick] [--only nulls circular runs cuts tests separation speed real]
+    python benchmarks/survival.py [--quick] [--only nulls circular runs cuts tests intervals separation speed real]
 
 Real cohorts are read from ../shared/data, where it is there.
 """
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +18,25 @@ import pandas as pd
 from scipy import stats
 
 from scresist.contrasts.verdict import SUPPORTED, evidence_of, verdict
+from scresist.kernels.competing_risks import fine_gray, fine_gray_permutation
+from scresist.kernels.cox_forms import changing_effect, natural_spline
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.cut_points import best_cut
+from scresist.kernels.gray_test import gray_test
 from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_scores
-from scresist.kernels.logistic import firth_logistic
+from scresist.kernels.logistic import bootstrap_roc, firth_logistic, roc_area
 from scresist.kernels.multiple_testing import benjamini_hochberg
-from scresist.kernels.restricted_mean import restricted_mean_difference
+from scresist.kernels.ordinal import ordinal_logistic, ordinal_permutation
+from scresist.kernels.restricted_mean import median_limits, permuted_mean_difference
 from scresist.kernels.searched_cut import searched_cut
+from scresist.kernels.survival_curves import log_rank
 from scresist.simulate import Plan, simulate, write_cohort
 from scresist.study.design import Contrast, Design
 from scresist.survival import cox
+from scresist.survival.assumptions import CHANGE_EVENTS, KNOTS, MIN_EVENTS
+from scresist.survival.competing import fine_gray_width
 from scresist.survival.external import external_cohorts
+from scresist.survival.response import best_response
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -168,33 +177,126 @@ def cuts(rng: np.random.Generator, draws: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+CELLS = [(n, share) for n in (15, 25, 40, 100) for share in (0.3, 0.6, 0.9)]
+HORIZON = 0.5  # of the restricted means, in units of the mean time of the first group
+
+
+def _tables(found: dict[tuple[int, float], dict[str, list[float]]], *, level: bool) -> pd.DataFrame:
+    """Rates by test (rows) over sizes and shares of events (columns), NaN left out, and how many were NaN at most."""
+    rows = {}
+    for cell, tests_ in found.items():
+        for name, values in tests_.items():
+            known = np.array(values, float)
+            known = known[np.isfinite(known)]
+            rate = (known <= 0.05).mean() if level else known.mean()
+            # Fewer than a fifth of the studies with an answer tell nothing about a rate.
+            enough = known.size >= max(0.2 * len(values), 50)
+            rows.setdefault(name, {})[f"{cell[0]}, {cell[1]:g}"] = rate if enough else np.nan
+    return pd.DataFrame(rows).T.rename_axis("n, events").reset_index()
+
+
 def tests(rng: np.random.Generator, draws: int) -> pd.DataFrame:
-    """Other tests and intervals under the null: log-rank, MaxCombo, restricted means, Firth logistic."""
-    rows = []
-    for n in (16, 30, 60):
-        found: dict[str, list[float]] = {}
-        for _ in range(draws):
-            t, e = censored(np.ones(n), 0.7, rng)
+    """Tests of groups, of logistic models and of assumptions under the null, n 15 to 100, 30 to 90 % events."""
+    found: dict[tuple[int, float], dict[str, list[float]]] = {}
+    for n, share in CELLS:
+        p = found.setdefault((n, share), defaultdict(list))
+        for i in range(draws):
+            t, e = censored(np.ones(n), share, rng, ties=i % 2 == 1)
             g = rng.permutation(np.arange(n) % 2).astype(bool)
-            exact = permutation_log_rank(survival_scores(t, e), g, draws=499, rng=rng)
-            found.setdefault("log-rank, permutation", []).append(exact.p_exact)
-            found.setdefault("log-rank, asymptotic", []).append(exact.p_asymptotic)
-            found.setdefault("MaxCombo, permutation", []).append(max_combo(t, e, g, draws=299, rng=rng).p_permutation)
-            until = float(np.quantile(t, 0.6))
-            found.setdefault("restricted means, t", []).append(
-                restricted_mean_difference(t, e, g, until, small=True).p_value
-            )  # fmt: skip
-            found.setdefault("restricted means, normal", []).append(
-                restricted_mean_difference(t, e, g, until).p_value
-            )  # fmt: skip
-            y, x = rng.random(n) < 0.4, np.exp(rng.normal(size=n))
-            found.setdefault("Firth logistic", []).append(
-                firth_logistic(y, x).p_value[1] if 1 < y.sum() < n - 1 else np.nan
+            x = np.exp(rng.normal(size=n)) if i % 4 > 1 else rng.normal(size=n)
+            exact = permutation_log_rank(survival_scores(t, e), g, draws=199, rng=rng)
+            p["log-rank, permutation"].append(exact.p_exact)
+            p["log-rank, asymptotic"].append(log_rank(t, e, g.astype(int)).p_value)
+            p["MaxCombo, permutation"].append(max_combo(t, e, g, draws=199, rng=rng, asymptotic=False).p_permutation)
+            mean = permuted_mean_difference(t, e, g, float(np.quantile(t, 0.5)), rng, draws=199)
+            p["restricted means, permutation"].append(mean.p_value)
+            y = rng.permutation(n) < round(share * n / 1.5)
+            p["logistic, Firth"].append(firth_logistic(y, x, which=(1,), limits=False).p_value[1])
+            p["logistic, permutation"].append(ordinal_permutation(y.astype(int), x, rng, draws=199))
+            rank = rng.integers(0, 4, n)
+            p["ordinal, permutation"].append(ordinal_permutation(rank, x, rng, draws=199))
+            if i % 2 == 0:
+                status = np.where(e, 1, np.where(rng.random(n) < 0.5, 2, 0))
+                p["Gray, asymptotic"].append(gray_test(t, status, g, 1).p_value)
+                p["Fine-Gray, Wald"].append(fine_gray(t, status, x, 1).p_value[0])
+                p["Fine-Gray, permutation"].append(fine_gray_permutation(t, status, x, 1, rng, 199))
+            if i % 2 == 1 and e.sum() >= MIN_EVENTS:
+                late = e.sum() >= CHANGE_EVENTS
+                p["changing effect"].append(changing_effect(t, e, x).p_value if late else np.nan)
+                bend = natural_spline(x, np.quantile(x, KNOTS))
+                p["curved effect"].append(scan_cox(
+                    t, e, bend, adjust=x[:, None], firth=True, permutations=199, limits=False, rng=rng
+                ).p_value[0])  # fmt: skip
+        print(f"n {n}, {share:.0%} events: " + ", ".join(
+            f"{k} {np.mean(np.array(v)[np.isfinite(v)] <= 0.05):.3f}" for k, v in p.items()), flush=True)  # fmt: skip
+    return _tables(found, level=True)
+
+
+def intervals(rng: np.random.Generator, draws: int) -> pd.DataFrame:
+    """Coverage of 95 % intervals where there is an effect: the truth of each is known."""
+    found: dict[tuple[int, float], dict[str, list[float]]] = {}
+    gained = (1 - np.exp(-2 * HORIZON)) / 2 - (1 - np.exp(-HORIZON))  # hazards 1 and 2
+    for n, share in CELLS:
+        c = found.setdefault((n, share), defaultdict(list))
+        for i in range(draws):
+            g = np.arange(n) % 2 == 1
+            t, e = censored(np.where(g, 2.0, 1.0), share, rng)
+            mean = permuted_mean_difference(t, e, g, HORIZON, rng, draws=199)
+            c["restricted means, permutation"].append(
+                mean.low <= gained <= mean.high if np.isfinite(mean.low) else np.nan
             )
-        for name, p in found.items():
-            known = np.array(p)[np.isfinite(p)]
-            rows.append({"n": n, "test": name, "p < .05": np.mean(known < 0.05), "tests": known.size})
-    return pd.DataFrame(rows).pivot_table(index="test", columns="n", values="p < .05").reset_index()
+            own, seen = censored(np.ones(n), share, rng)
+            middle = median_limits(own, seen)
+            c["median"].append(
+                (middle[1] <= np.log(2)) & (not middle[2] < np.log(2)) if np.isfinite(middle[1]) else np.nan
+            )
+            x = rng.normal(size=n)
+            y = rng.random(n) < 1 / (1 + np.exp(-0.7 * x))
+            fit = firth_logistic(y, x, which=(1,))
+            c["odds ratio, Firth"].append(fit.low[1] <= 0.7 <= fit.high[1] if not fit.reason else np.nan)
+            z = rng.normal(size=n)
+            late, died = censored(np.exp(0.7 * z), share, rng)
+            if i % 2 == 0 and died.sum() >= CHANGE_EVENTS:
+                change = changing_effect(late, died, z)
+                for name, ends in (("early", change.early), ("late", change.late)):
+                    c[f"hazard ratio {name}"].append(ends[1] <= 0.7 <= ends[2] if np.isfinite(ends[0]) else np.nan)
+            if i % 2 == 0:
+                # Cause 1 has the subdistribution hazard of Fine and Gray's simulation, p = 0.6, coefficient 0.7.
+                late, status = subdistribution(z, 0.7, 0.6, share, rng)
+                sub = fine_gray(late, status, z, 1)
+                width = fine_gray_width(int((status == 1).sum())) * sub.se[0]
+                c["Fine-Gray"].append(abs(sub.coef[0] - 0.7) <= width if np.isfinite(width) else np.nan)
+            if i % 4 == 0:
+                rank = np.digitize(0.7 * x + rng.logistic(size=n), [-1, 0, 1.5])
+                model = ordinal_logistic(rank, x)
+                c["odds ratio, ordinal"].append(model.low <= 0.7 <= model.high if not model.reason else np.nan)
+                low, high = bootstrap_roc(x, y, rng, draws=300)
+                c["area under the curve"].append(low <= AUC <= high if np.isfinite(low) else np.nan)
+        print(f"n {n}, {share:.0%} events: " + ", ".join(
+            f"{k} {np.nanmean(v):.3f}" for k, v in c.items()), flush=True)  # fmt: skip
+    return _tables(found, level=False)
+
+
+def subdistribution(
+    z: np.ndarray, coef: float, p: float, share: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Times and causes whose first cause has proportional subdistribution hazards (Fine & Gray 1999, section 5)."""
+    chance = 1 - (1 - p) ** np.exp(coef * z)
+    first = rng.random(z.size) < chance
+    u = rng.random(z.size) * chance
+    time = np.where(first, -np.log(1 - (1 - (1 - u) ** np.exp(-coef * z)) / p), rng.exponential(size=z.size))
+    late = rng.exponential(np.quantile(time, 0.5) * 1.44 * share / (1 - share), z.size)
+    return np.minimum(time, late), np.where(time <= late, np.where(first, 1, 2), 0)
+
+
+def _area() -> float:
+    """Area under the curve of a standard normal with a log odds ratio of 0.7: the truth of `intervals`."""
+    x = np.random.default_rng(0).normal(size=400_000)
+    y = np.random.default_rng(1).random(x.size) < 1 / (1 + np.exp(-0.7 * x))
+    return roc_area(x, y)
+
+
+AUC = _area()
 
 
 def separation(rng: np.random.Generator, draws: int) -> pd.DataFrame:
@@ -248,7 +350,13 @@ def real() -> pd.DataFrame:
     people = pd.read_csv(place / "imvigor210_pdata.csv").set_index("ID")
     people["event"] = pd.to_numeric(people["OS_status"], errors="coerce")
     scores = people[["Pan_F_TBRs", "CD_8_T_effector"]].apply(pd.to_numeric, errors="coerce")
+    scores["Pan_F_TBRs, ranks"] = stats.norm.ppf(scores["Pan_F_TBRs"].rank() / (len(scores) + 1))
     parts.append(cox(scores, people, time="OS_days", event="event", unit="days").table.assign(cohort="IMvigor210"))
+    beside = people[["TumorPurity", "Immune_Checkpoint", "CD_8_T_effector"]].apply(pd.to_numeric, errors="coerce")
+    print("IMvigor210, Spearman correlation of Pan_F_TBRs:", beside.corrwith(scores["Pan_F_TBRs"], method="spearman")
+          .round(2).to_dict())  # fmt: skip
+    best = best_response(scores.loc[people["BOR"].isin(["CR", "PR", "SD", "PD"])], people["BOR"]).table
+    print(best[["feature", "endpoint", "odds_ratio", "ci_low", "ci_high", "p_value", "n", "auc"]].round(3).to_string())
     cells = pd.read_csv(SHARED / "imaging" / "nsclc_mif_lung_df.csv.gz")
     by = cells.groupby("patient_id")
     lung = by[["survival_days", "survival_status", "age"]].first()
@@ -260,7 +368,21 @@ def real() -> pd.DataFrame:
     tested = cox(marks, lung, time="survival_days", event="survival_status", unit="days", covariates=["age"]).table
     parts.append(tested.assign(cohort="NSCLC mIF, age-adjusted"))
     table = pd.concat(parts, ignore_index=True)
-    return table[["cohort", "feature", "hr", "ci_low", "ci_high", "p_value", "n", "events", "i_squared"]]
+    return table[
+        [
+            "cohort",
+            "feature",
+            "hr",
+            "ci_low",
+            "ci_high",
+            "p_value",
+            "n",
+            "events",
+            "i_squared",
+            "cochran_q",
+            "tau_squared",
+        ]
+    ]
 
 
 def main() -> None:
@@ -271,11 +393,12 @@ def main() -> None:
     small = given.quick
     jobs = {
         "separation": lambda r: separation(r, 500 if small else 3000), "speed": speed,
-        "cuts": lambda r: cuts(r, 200 if small else 1000), "tests": lambda r: tests(r, 300 if small else 2000),
+        "cuts": lambda r: cuts(r, 200 if small else 1000), "tests": lambda r: tests(r, 200 if small else 500),
+        "intervals": lambda r: intervals(r, 200 if small else 800),
         "circular": lambda r: circular(r, 60 if small else 400, 100 if small else 200),
         "runs": lambda _: circular_runs(2 if small else 6),
         "real": lambda _: real() if SHARED.exists() else pd.DataFrame(),
-        "nulls": lambda r: nulls(r, 100 if small else 1000, 10),
+        "nulls": lambda r: nulls(r, 30 if small else 100, 10),
     }  # fmt: skip
     for name, job in jobs.items():
         if given.only and name not in given.only:

@@ -454,7 +454,7 @@ MEANINGS = {  # where a column means something else in one table
     ("communication_contrasts", "ci_low"): Column("95 % low", "lower end of the 95 % interval", "+.4f"),
     ("communication_contrasts", "ci_high"): Column("high", "upper end of the 95 % interval", "+.4f"),
     ("survival_incidence", "group"): Column("group", "low, high, or all patients"),
-    ("survival_incidence", "p_value"): Column("p, Gray", "Gray's test of the groups", "p"),
+    ("survival_incidence", "p_value"): Column("p, Gray", "Gray's test of the groups, permuted over the patients", "p"),
     ("survival_incidence", "ci_low"): Column("95 % low", "lower end of the 95 % interval", ".3f"),
     ("survival_incidence", "ci_high"): Column("high", "upper end of the 95 % interval", ".3f"),
     ("survival_form_curves", "value"): Column("value", "of the feature", ".3g"),

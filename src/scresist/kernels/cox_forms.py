@@ -202,13 +202,19 @@ def predicted_risk(
     horizon
         In the unit of the times.
 
+    Returns
+    -------
+    NaN where the model has no estimate.
+
     References
     ----------
     Breslow (1974) Biometrics 30:89. The coefficient is that of Firth's likelihood, finite also under separation.
     """
     time, event = np.asarray(time, float), np.asarray(event) > 0
     fit = scan_cox(time, event, np.asarray(score, float)[:, None], firth=True, limits=False)
-    coef = float(fit.coef[0]) if not fit.reason[0] else 0.0
+    if fit.reason[0]:
+        return np.full(np.shape(other), np.nan)
+    coef = float(fit.coef[0])
     centre = float(np.mean(score))
     risk = np.exp(coef * (np.asarray(score, float) - centre))
     hazard = sum(

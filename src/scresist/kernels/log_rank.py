@@ -105,7 +105,7 @@ WEIGHTS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 
 def max_combo(
     time: np.ndarray, event: np.ndarray, group: np.ndarray, *, weights: tuple[tuple[float, float], ...] = WEIGHTS,
-    draws: int = 0, rng: np.random.Generator | None = None,
+    draws: int = 0, rng: np.random.Generator | None = None, asymptotic: bool = True,
 ) -> MaxCombo:  # fmt: skip
     """The largest of several weighted log-rank statistics, with the p-value of a search over them.
 
@@ -121,6 +121,8 @@ def max_combo(
         Pairs of rho and gamma.
     draws, rng
         Permutations of the group, and their source of chance.
+    asymptotic
+        Whether the p-value by the joint normal distribution is computed, which is slow; it is NaN without.
 
     References
     ----------
@@ -151,14 +153,17 @@ def max_combo(
         return MaxCombo(empty, np.nan, np.nan, np.nan)
     z = score / sd
     largest = float(np.abs(z).max())
-    r = covariance / np.outer(sd, sd)
-    box = stats.multivariate_normal(cov=r, allow_singular=True, seed=1, abseps=1e-4, releps=1e-4)
-    inside = box.cdf(np.full(len(z), largest), lower_limit=np.full(len(z), -largest))
+    inside = np.nan
+    if asymptotic:
+        r = covariance / np.outer(sd, sd)
+        box = stats.multivariate_normal(cov=r, allow_singular=True, seed=1, abseps=1e-4, releps=1e-4)
+        inside = box.cdf(np.full(len(z), largest), lower_limit=np.full(len(z), -largest))
     p_drawn = np.nan
     if draws and rng is not None:
         moved = np.stack([rng.permutation(group) for _ in range(draws)])
         s, c = of(moved)
         with np.errstate(divide="ignore", invalid="ignore"):
-            drawn = np.nanmax(np.abs(s) / np.sqrt(np.einsum("baa->ba", c)), axis=1)
+            # A grouping without any variance has a score of 0: it is not extreme.
+            drawn = np.nan_to_num(np.abs(s) / np.sqrt(np.einsum("baa->ba", c)), nan=0.0).max(axis=1)
         p_drawn = float((1 + (drawn >= largest - 1e-9).sum()) / (draws + 1))
-    return MaxCombo(z, largest, float(min(max(1 - inside, 0.0), 1.0)), p_drawn)
+    return MaxCombo(z, largest, float(np.clip(1 - inside, 0.0, 1.0)), p_drawn)

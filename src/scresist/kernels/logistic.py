@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 _ITERATIONS = 500
 
@@ -23,7 +23,7 @@ class LogisticFit(NamedTuple):
 
 def firth_logistic(
     y: np.ndarray, covariates: np.ndarray, *, level: float = 0.95, penalised: bool = True,
-    which: Sequence[int] | None = None,
+    which: Sequence[int] | None = None, limits: bool = True,
 ) -> LogisticFit:  # fmt: skip
     """Log odds ratios per unit of each covariate; finite also where a covariate separates the outcomes.
 
@@ -37,6 +37,8 @@ def firth_logistic(
         Coverage of the profile limits.
     which
         Positions of the coefficients (0 is the intercept) that get limits and a p-value; None is all.
+    limits
+        Whether limits are computed; they are NaN without.
     penalised
         False gives the plain likelihood, which has no maximum under separation.
 
@@ -70,7 +72,8 @@ def firth_logistic(
     fall = stats.chi2.ppf(level, 1) / 2
     low, high, p_value = gap.copy(), gap.copy(), gap.copy()
     for k in range(p) if which is None else which:
-        low[k], high[k] = (_limit(z, y, beta, top - fall, k, side * se[k], penalised=penalised) for side in (-1, 1))
+        if limits:
+            low[k], high[k] = (_limit(z, y, beta, top - fall, k, side * se[k], penalised=penalised) for side in (-1, 1))
         p_value[k] = stats.chi2.sf(max(2 * (top - _profile(z, y, beta, k, 0.0, penalised=penalised)), 0.0), 1)
     return LogisticFit(beta / unit, se / unit, low / unit, high / unit, p_value, top, "")
 
@@ -171,7 +174,11 @@ def roc_area(score: np.ndarray, y: np.ndarray) -> float:
 def bootstrap_roc(
     score: np.ndarray, y: np.ndarray, rng: np.random.Generator, *, draws: int = 2000, level: float = 0.95
 ) -> tuple[float, float]:
-    """Percentile limits of the area under the curve, patients drawn within each outcome.
+    """Bootstrap limits of the area under the curve, patients drawn within each outcome.
+
+    Percentiles of the resampled areas are too narrow with few patients (coverage .82 to .94 with 15 to 100). So the
+    standard error is that of the resampled areas, at least the binomial one of all pairs, and the limits lie around the
+    area, half a pair added to it, on the logit scale.
 
     Parameters
     ----------
@@ -184,7 +191,8 @@ def bootstrap_roc(
 
     References
     ----------
-    Efron & Tibshirani (1993) An Introduction to the Bootstrap, section 13.3.
+    Efron & Tibshirani (1993) An Introduction to the Bootstrap, section 6.2; Pepe (2003) The Statistical Evaluation of
+    Medical Tests, section 5.2 (limits on the logit scale).
     """
     score, y = np.asarray(score, dtype=float), np.asarray(y).astype(bool)
     with_it, without = np.flatnonzero(y), np.flatnonzero(~y)
@@ -196,5 +204,8 @@ def bootstrap_roc(
     often1 = rng.multinomial(n1, np.full(n1, 1 / n1), size=draws)
     often0 = rng.multinomial(n0, np.full(n0, 1 / n0), size=draws)
     found = np.einsum("di,ij,dj->d", often1, wins, often0, optimize=True) / (n1 * n0)
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    area = (float(wins.sum()) + 0.5) / (n1 * n0 + 1)
+    variance = max(float(found.var(ddof=1)), area * (1 - area) / (n1 * n0 + 1))
+    width = float(stats.norm.ppf((1 + level) / 2)) * np.sqrt(variance) / (area * (1 - area))
+    middle = np.log(area / (1 - area))
+    return float(special.expit(middle - width)), float(special.expit(middle + width))

@@ -78,9 +78,9 @@ def hazard_ratios(table: pd.DataFrame, ax: "Axes", *, label: str = "feature", si
     ax.set_xscale("log")
     ax.set_xlim(lowest / 1.05, highest * 1.05)
     ax.set_ylim(-0.7, len(table) - 0.3)
-    ticks = [t for t in (0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 5, 10) if lowest <= t <= highest]
+    ticks = [t for t in (0.1, 0.2, 0.5, 0.67, 1, 1.5, 2, 5, 10) if lowest <= t <= highest]
     if reach > 1:
-        ticks = [t for t in ticks if t not in (0.67, 0.8, 1.25, 1.5)]
+        ticks = [t for t in ticks if t not in (0.67, 1.5)]
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
     ax.set_yticks(place, table[label].astype(str))
@@ -107,7 +107,7 @@ def adjusted(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") -> 
 
 def incidence(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") -> None:
     """Cumulative incidence of both causes in the groups of one feature (rows of `survival_incidence`)."""
-    require_columns(table, ["group", "cause", "time", "incidence", "p_permutation"], "the table of incidences")
+    require_columns(table, ["group", "cause", "time", "incidence", "p_value"], "the table of incidences")
     for colour, (group, own) in zip(_COLOURS, table.groupby("group", sort=True), strict=False):
         for cause, rows in own.groupby("cause", sort=True):
             style = "-" if cause == "event" else ":"
@@ -117,7 +117,7 @@ def incidence(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") ->
     ax.set_xlim(left=0)
     ax.set_xlabel(time_label)
     ax.set_ylabel("cumulative incidence")
-    p = table.loc[table["cause"] == "event", "p_permutation"].iloc[0]
+    p = table.loc[table["cause"] == "event", "p_value"].iloc[0]
     ax.set_title(f"p = {p:.2g} (Gray, event, by permutation)", fontsize=9)
     ax.legend(fontsize=7, frameon=False)
 

@@ -66,7 +66,7 @@ def _more(folder: Folder) -> list[dict[str, Any]]:
             "feature", "endpoint", "events", "width", "hr", "p_value", "hr_middle", "hr_left", "hr_imputed", "ci_low",
             "ci_high", "p_imputed", "interval_hr", "reason"]),
         ("survival_competing", "Beside a competing event", [
-            "feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "p_permutation", "n", "events",
+            "feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "n", "events",
             "competing_events", "reason"]),
         ("survival_scores", "A score of several features, cross-validated", [
             "endpoint", "n", "events", "concordance", "ci_low", "ci_high", "apparent", "optimism", "slope", "n_genes",
@@ -102,7 +102,7 @@ def _cohorts(folder: Folder) -> list[dict[str, Any]]:
         label = rows["feature"].astype(str) + ", " + rows["cohort"].astype(str)
         sizes = [f"{r['n']:.0f} patients, {r['events']:.0f} events" if r["n"] == r["n"] else "" for r in
                  rows.to_dict("records")]  # fmt: skip
-        figure, axes = new_axes(5.2, 0.9 + 0.22 * len(rows))
+        figure, axes = new_axes(6.4, 0.9 + 0.22 * len(rows))
         draw.hazard_ratios(rows.assign(label=label, size=sizes), axes, label="label", sizes="size")
         caption = (
             "Hazard ratios per SD in the external cohorts (circles) and over all (diamonds: random effects, then the "

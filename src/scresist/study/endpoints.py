@@ -73,6 +73,13 @@ def _check_unit(patients: pd.DataFrame, endpoint: SurvivalSection, file: str, pr
     values = numeric(patients, column).dropna()
     if values.empty:
         return
+    at_start = values.index[values == 0]
+    if len(at_start):
+        problems.warning(
+            file, f"{len(at_start)} times are 0: the event, or the last contact, on the day the clock started",
+            "keep them if that is meant; leave the time and the event empty where they are not known",
+            row=int(patients[LINE][at_start[0]]), column=column, value=0,
+        )  # fmt: skip
     longest, place = float(values.max()), values.idxmax()
     if longest > LONGEST[unit]:
         problems.error(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 
 import pandas as pd
 
@@ -148,7 +148,7 @@ def _date(text: object, file: str, line: int, column: str, problems: Problems) -
     if not words:
         return None
     try:
-        return date.fromisoformat(words)
+        return datetime.strptime(words, "%Y-%m-%d").date()  # one format only, as where dates are subtracted
     except ValueError:
         remedy = "write year-month-day, such as 2024-03-31"
         problems.error(file, "this is not a date", remedy, row=line, column=column, value=words)

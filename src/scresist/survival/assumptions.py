@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from scresist.kernels.cox import cox_regression
-from scresist.kernels.cox_forms import changing_effect, natural_spline, standardised_curves
+from scresist.kernels.cox_forms import Changing, changing_effect, natural_spline, standardised_curves
 from scresist.kernels.cox_scan import scan_cox
 from scresist.results import Result
 from scresist.survival.endpoint import Endpoint
@@ -18,7 +18,8 @@ CURVE = np.linspace(0.05, 0.95, 19)
 CURVE_EVENTS = 30  # fewer give no curve: its pointwise limits are too narrow
 IMPUTED, DRAWS = 20, 200
 LIMIT = float(stats.norm.ppf(0.975))
-MIN_EVENTS = 10
+MIN_EVENTS = 15
+CHANGE_EVENTS = 20  # fewer do not tell an early from a late effect
 
 
 def forms(
@@ -49,8 +50,8 @@ def forms(
     Two results. The first has one row per feature: `form_p` tests a natural spline (knots at the 10th, 50th and 90th
     percentile) against the line, by permutation of the bend given the line; `hr_low` and `hr_high` are the hazard
     ratios of the 10th and the 90th percentile against the median on the spline; `change_p` tests value times log
-    time, and `hr_early` and `hr_late` are the hazard ratios per SD at the first and third quartile of the times of events. The
-    second has the curve of the spline, relative to the median, with pointwise 95 % limits (from 30 events).
+    time, and `hr_early` and `hr_late` are the hazard ratios per SD at the first and third quartile of the times of
+    events. The second has the curve of the spline, relative to the median, with pointwise 95 % limits (from 30 events).
 
     References
     ----------
@@ -82,7 +83,8 @@ def forms(
         }  # fmt: skip
         time, event = found.time[here], found.event[here]
         bent, curve = _spline(x, time, event, fixed, how, permutations, chance)
-        change = changing_effect(time, event, x, adjust=fixed, **how)
+        enough = base["events"] >= CHANGE_EVENTS
+        change = changing_effect(time, event, x, adjust=fixed, **how) if enough else _no_change(base["events"])
         with np.errstate(over="ignore"):
             early, late = np.exp(change.early), np.exp(change.late)
         rows.append(base | bent | {
@@ -102,6 +104,13 @@ def forms(
     return (
         Result(pd.DataFrame(rows, columns=columns), "natural spline; value times log time; Firth's likelihood"),
         Result(curve_table, "natural spline with three knots, Cox"),
+    )
+
+
+def _no_change(events: int) -> Changing:
+    gap = np.full(3, np.nan)
+    return Changing(
+        np.nan, gap, gap, np.nan, np.nan, f"{events} events, fewer than {CHANGE_EVENTS}: no changing effect"
     )
 
 

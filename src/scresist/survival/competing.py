@@ -43,8 +43,8 @@ def incidence(
     Returns
     -------
     Result whose table has one row per feature, group, cause and time: `incidence` with log-log 95 % limits, and the
-    same in all rows of a feature and cause Gray's test, asymptotic (`p_value`) and with the groups permuted over the
-    patients (`p_permutation`). The group `all`, of no feature, has all patients.
+    same in all rows of a feature and cause `p_value`, Gray's test with the groups permuted over the patients: its
+    chi-square errs with few patients. The group `all`, of no feature, has all patients.
 
     References
     ----------
@@ -66,9 +66,9 @@ def incidence(
                 1 + (np.nan_to_num(drawn, nan=np.inf) >= test.statistic - 1e-9).sum()) / (DRAWS + 1)  # fmt: skip
             for label, side in (("low", ~high), ("high", high)):
                 part = _curves(time[side], own[side], cause, row["feature"], endpoint, label)
-                parts.append(part.assign(p_value=test.p_value, p_permutation=p))
+                parts.append(part.assign(p_value=p))
     columns = ["feature", "endpoint", "group", "cause", "time", "n_risk", "incidence", "ci_low", "ci_high", "p_value",
-               "p_permutation", "n", "events"]  # fmt: skip
+               "n", "events"]  # fmt: skip
     table = pd.concat(parts, ignore_index=True).reindex(columns=columns)
     return Result(table, "Aalen-Johansen, log-log limits; Gray's test")
 
@@ -81,12 +81,27 @@ def _curves(
         inside = (curve.estimate > 0) & (curve.estimate < 1)
         base = np.where(inside, curve.estimate, np.nan)
         width = LIMIT * np.sqrt(curve.variance) / (base * np.abs(np.log(base)))
-        low, high = base ** np.exp(width), base ** np.exp(-width)
+        low, high = base ** np.exp(np.minimum(width, 500.0)), base ** np.exp(-width)
     return pd.DataFrame({
         "feature": feature, "endpoint": endpoint, "group": group, "cause": CAUSES[cause], "time": curve.time,
         "n_risk": curve.n_risk, "incidence": curve.estimate, "ci_low": low, "ci_high": high, "n": time.size,
         "events": int((status == cause).sum()),
     })  # fmt: skip
+
+
+def fine_gray_width(events: int) -> float:
+    """Half the width of a 95 % interval in robust standard errors: t with one degree of freedom less than events.
+
+    The robust standard error is too small with few events: it is also taken times the root of m / (m - 1), m events.
+
+    Parameters
+    ----------
+    events
+        Patients with the event of interest.
+    """
+    if events < 2:
+        return float("nan")
+    return float(stats.t.ppf(0.975, events - 1) * np.sqrt(events / (events - 1)))
 
 
 def incidence_models(
@@ -110,8 +125,8 @@ def incidence_models(
 
     Returns
     -------
-    Result whose table has the hazard ratio, its limits by the robust standard error, `p_value` of Wald's test with it,
-    and `p_permutation` with the values permuted over the patients, which is the one to read with few events.
+    Result whose table has the hazard ratio, its limits by the robust standard error (see `fine_gray_width`), and
+    `p_value` of the score test with the values permuted over the patients: Wald's test errs with few events.
 
     References
     ----------
@@ -126,10 +141,11 @@ def incidence_models(
         x, time, own = values[here], found.time[here], status[here]
         sd = float(x.std(ddof=1)) if x.size > 1 else np.nan
         fit = fine_gray(time, own, x, EVENT)
-        log = np.array([0.0, -LIMIT, LIMIT]) * fit.se[0] + fit.coef[0]
-        p = fit.p_value[0] if np.isnan(fit.p_value[0]) else fine_gray_permutation(time, own, x, EVENT, chance, DRAWS)
-        rows.append((feature, endpoint, *np.exp(log * sd), fit.p_value[0], p, int(here.sum()),
-                     int((own == EVENT).sum()), int((own == COMPETING).sum()), fit.reason))  # fmt: skip
-    columns = ["feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "p_permutation", "n", "events",
+        events = int((own == EVENT).sum())
+        log = np.array([0.0, -1.0, 1.0]) * fine_gray_width(events) * fit.se[0] + fit.coef[0]
+        p = np.nan if fit.reason else fine_gray_permutation(time, own, x, EVENT, chance, DRAWS)
+        rows.append((feature, endpoint, *np.exp(log * sd), p, int(here.sum()), events,
+                     int((own == COMPETING).sum()), fit.reason))  # fmt: skip
+    columns = ["feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "n", "events",
                "competing_events", "reason"]  # fmt: skip
     return Result(pd.DataFrame(rows, columns=columns), "Fine-Gray, robust standard errors")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_scores
-from scresist.kernels.restricted_mean import follow_up, median_limits, restricted_mean_difference
+from scresist.kernels.restricted_mean import follow_up, median_limits, permuted_mean_difference
 from scresist.kernels.searched_cut import searched_cut
 from scresist.kernels.survival_curves import kaplan_meier as curve_of
 from scresist.kernels.survival_curves import log_rank
@@ -14,6 +14,7 @@ from scresist.results import Result
 from scresist.survival.endpoint import Endpoint
 
 DRAWS = 1999
+ASYMPTOTIC = 20  # events from which the chi-square of the log-rank test is given beside the permuted p
 _COLUMNS = (
     "feature", "endpoint", "cut", "cut_how", "n_low", "n_high", "events", "hr", "p_value", "p_permutation", "p_combo",
     "cut_low", "cut_high", "median_low", "median_high", "horizon", "mean_difference", "ci_low", "ci_high", "mean_p",
@@ -45,7 +46,8 @@ def compare_groups(
 
     Returns
     -------
-    Result whose table has one row per feature.
+    Result whose table has one row per feature. The log-rank test is by permutation (`p_permutation`), and from 20
+    events asymptotic too (`p_value`); the difference of restricted means has its p-value and limits by permutation.
 
     References
     ----------
@@ -82,11 +84,12 @@ def _one(
     if cut != "best":
         test = log_rank(time, event, high.astype(int))
         drawn = permutation_log_rank(survival_scores(time, event), high, draws=DRAWS, rng=rng)
-        out |= {"p_value": test.p_value, "p_permutation": drawn.p_exact}
-        out["p_combo"] = max_combo(time, event, high, draws=DRAWS, rng=rng).p_permutation
+        enough = event.sum() >= ASYMPTOTIC
+        out |= {"p_value": test.p_value if enough else np.nan, "p_permutation": drawn.p_exact}
+        out["p_combo"] = max_combo(time, event, high, draws=DRAWS, rng=rng, asymptotic=False).p_permutation
     shared = float(min(time[high].max(), time[~high].max()))
     until = shared if horizon is None else horizon
-    mean = restricted_mean_difference(time, event, high, until, small=True)
+    mean = permuted_mean_difference(time, event, high, until, rng, draws=DRAWS)
     out |= {
         "cut": place, "n_low": int((~high).sum()), "n_high": int(high.sum()), "horizon": until,
         "median_low": median_limits(time[~high], event[~high])[0],

@@ -137,7 +137,7 @@ def _firth(x: np.ndarray, rank: np.ndarray) -> tuple[float, float]:
     """Log odds ratio and p."""
     if np.unique(rank).size < 2 or not x.std() > 0:
         return np.nan, 1.0
-    fit = firth_logistic(rank, x, which=(1,))
+    fit = firth_logistic(rank, x, which=(1,), limits=False)
     return float(fit.coef[1]), float(fit.p_value[1])
 
 

@@ -109,8 +109,11 @@ def nested_score(
         "optimism": apparent - own, "slope": float(slope.coef[0] / whole.coef[0]), "n_genes": kept,
     }  # fmt: skip
     mean_risk = risk.mean(axis=0)
+    whole_row = Result(pd.DataFrame([row], columns=columns), "nested cross-validation of a score of signs")
+    if not np.isfinite(mean_risk).all():
+        return NestedScore(whole_row, _decision([], endpoint), _calibration([], endpoint))
     return NestedScore(
-        Result(pd.DataFrame([row], columns=columns), "nested cross-validation of a score of signs"),
+        whole_row,
         _decision(_benefits(found, mean_risk, until, chance), endpoint),
         _calibration(_thirds(found, mean_risk, until), endpoint),
     )
