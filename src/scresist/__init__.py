@@ -17,8 +17,8 @@ _FUNCTIONS = {
 __all__ = [
     "__version__", "read_study", "ingest", "embed", "candidates", "run_study", "open",
     "study", "cells", "reading", "quality", "embedding", "annotate", "microenvironment", "networks", "communication",
-    "contrasts", "usual_tools", "survival", "evidence", "validation", "simulate", "power", "run", "report", "plots", "resources",
-    "kernels",
+    "contrasts", "usual_tools", "survival", "evidence", "validation", "simulate", "power", "run", "report", "plots",
+    "resources", "kernels",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from scresist.checks import InputError
-from scresist.validation.agreement import agreement, functional_agreement
+from scresist.validation.concordance import agreement, functional_agreement
 
 
 def measured(n, slope, seed=1):
@@ -66,14 +66,14 @@ def test_signs_are_those_that_the_rna_predicts(change, text, ratio, p, met):
 
 def test_release_and_apoptosis_count_the_other_way():
     kinetics = pd.DataFrame({"experiment": ["lysate"], "condition": ["CST3 OE"], "reference": ["control"],
-                             "parameter": ["k ratio"], "value": [0.4], "ci_low": [0.3], "ci_high": [0.6], "p_value": [0.001],
-                             "n_replicates": [4], "n_reference": [4], "reason": [""]})  # fmt: skip
+                             "parameter": ["k ratio"], "value": [0.4], "ci_low": [0.3], "ci_high": [0.6],
+                             "p_value": [0.001], "n_replicates": [4], "n_reference": [4], "reason": [""]})  # fmt: skip
     readouts = pd.DataFrame({"line": ["N87"], "kind": ["apoptosis"], "readout": ["annexin V"],
                              "test": ["CST3 OE"],
                              "scale": ["difference"], "effect": [12.0], "ci_low": [5.0], "ci_high": [19.0],
                              "p_value": [0.01], "n_test": [3], "n_reference": [3], "reason": [""]})  # fmt: skip
-    found = functional_agreement({"validation_kinetics": kinetics, "validation_readouts": readouts},
-                                 pd.Series({"CST3": 1.0}), {"CST3 OE": "CST3+"}).table.set_index("evidence")  # fmt: skip
+    tests = {"validation_kinetics": kinetics, "validation_readouts": readouts}
+    found = functional_agreement(tests, pd.Series({"CST3": 1.0}), {"CST3 OE": "CST3+"}).table.set_index("evidence")
     assert found.loc["release of the payload, lysate", "met"] == "yes"
     assert found.loc["annexin V in N87", "met"] == "no"
     with pytest.raises(InputError, match="must be a gene and"):

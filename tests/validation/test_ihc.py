@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from scresist.checks import InputError
-from scresist.validation.her2 import her2, ish_group
-from scresist.validation.ihc import ihc, reader_agreement
+from scresist.validation.her2_status import her2, ish_group
+from scresist.validation.readers import ihc, reader_agreement
 
 
 def row(patient="P1", sample="S1", marker="MUC3A", reader="a", core="1", weak=0.0, moderate=0.0, strong=0.0, **more):

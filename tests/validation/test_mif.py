@@ -8,10 +8,10 @@ import pytest
 from oracle import SHARED, needs_shared
 from scresist.checks import InputError
 from scresist.kernels.gates import find_gate
+from scresist.validation.arrangement import mif_spatial, neighbourhoods
 from scresist.validation.by_sample import density_values, spatial_values
 from scresist.validation.cell_tables import read_cells
-from scresist.validation.mif import mif, prepare
-from scresist.validation.mif_spatial import mif_spatial, neighbourhoods
+from scresist.validation.densities import mif, prepare
 
 
 def square(seed=1, n=400, side=1000.0, patient="P1", roi="r1"):

@@ -1,9 +1,19 @@
-"""The bench: functional assays beside the RNA, with the biological replicate as the unit."""
+"""The bench: IHC, multiplex immunofluorescence and functional assays, with the patient or the replicate as the unit."""
 
+from scresist.validation.arrangement import mif_spatial, neighbourhoods
 from scresist.validation.assays import readouts
+from scresist.validation.concordance import agreement, functional_agreement
+from scresist.validation.densities import mif, prepare
 from scresist.validation.dose import dose_points, dose_ratios, dose_response
 from scresist.validation.expression import blot, qpcr
+from scresist.validation.her2_status import her2
+from scresist.validation.images import component_intensities, ihc_image
 from scresist.validation.rates import kinetics
+from scresist.validation.readers import ihc, reader_agreement
 from scresist.validation.two_drugs import combinations
 
-__all__ = ["blot", "combinations", "dose_points", "dose_ratios", "dose_response", "kinetics", "qpcr", "readouts"]
+__all__ = [
+    "agreement", "blot", "combinations", "component_intensities", "dose_points", "dose_ratios", "dose_response",
+    "functional_agreement", "her2", "ihc", "ihc_image", "kinetics", "mif", "mif_spatial", "neighbourhoods", "prepare",
+    "qpcr", "reader_agreement", "readouts",
+]  # fmt: skip

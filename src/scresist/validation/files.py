@@ -12,18 +12,18 @@ from scresist.results import Result
 from scresist.study import Study
 from scresist.study.settings import BENCH_FILES, ValidationSection
 from scresist.validation import (
+    arrangement,
     assays,
     by_sample,
     cell_tables,
     dose,
     expression,
-    mif_spatial,
     rates,
     two_drugs,
 )
-from scresist.validation import her2 as status
-from scresist.validation import ihc as scores
-from scresist.validation import mif as imaging
+from scresist.validation import densities as imaging
+from scresist.validation import her2_status as status
+from scresist.validation import readers as scores
 
 if TYPE_CHECKING:
     pass
@@ -222,9 +222,9 @@ def _mif(study: Study, path: Path, seed: int, workers: int) -> Iterator[Outcome]
     yield Outcome("mIF", "validation_mif", imaging.mif(ready))
     if len(ready.gates.table):
         yield Outcome("gates", "validation_mif_gates", ready.gates)
-    yield Outcome("spatial statistics", "validation_mif_spatial", mif_spatial.mif_spatial(
+    yield Outcome("spatial statistics", "validation_mif_spatial", arrangement.mif_spatial(
         ready, radius_um=own.mif_radius_um, shuffles=own.mif_shuffles, workers=workers, seed=seed))  # fmt: skip
     try:
-        yield Outcome("neighbourhoods", "validation_mif_neighbourhoods", mif_spatial.neighbourhoods(ready, seed=seed))
+        yield Outcome("neighbourhoods", "validation_mif_neighbourhoods", arrangement.neighbourhoods(ready, seed=seed))
     except InputError as error:
         yield Outcome("neighbourhoods", reason=str(error))

@@ -59,7 +59,7 @@ def _between_arms(state: State, study: Study, context: Context) -> None:
 
 def _agreement(state: State, study: Study, context: Context) -> None:
     """RNA against protein over patients, and assays against what RNA predicts."""
-    from scresist.validation import agreement as stage
+    from scresist.validation import concordance as stage
 
     parts: list[Result] = []
     proteins = _proteins(state)

@@ -13,7 +13,7 @@ from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.spatial import edge_distances, window_of
 from scresist.parallel import map_tasks
 from scresist.results import Result
-from scresist.validation.mif import Imaged
+from scresist.validation.densities import Imaged
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

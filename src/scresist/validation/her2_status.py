@@ -6,7 +6,7 @@ import pandas as pd
 from scresist.checks import require_choice
 from scresist.results import Result
 from scresist.validation.assay_table import number_column, read_assay
-from scresist.validation.ihc import one_patient
+from scresist.validation.readers import one_patient
 
 GUIDELINES = ("breast 2023", "gastric 2016")
 WORDS = {"0": 0, "1": 1, "2": 2, "3": 3, "1+": 1, "2+": 2, "3+": 3}
