@@ -40,9 +40,9 @@ def intraclass(scores: np.ndarray, alpha: float) -> Correlations:
     Parameters
     ----------
     scores
-        Subjects x readers, no missing value; at least 2 x 2.
+        Cores x readers, no missing value; at least 2 x 2.
     alpha
-        1 - coverage of the intervals.
+        Level of the tests; intervals have a coverage of 1 - alpha.
 
     Notes
     -----
@@ -102,13 +102,13 @@ def weighted_kappa(a: np.ndarray, b: np.ndarray, n_levels: int, power: float, al
     Parameters
     ----------
     a, b
-        Level of every subject, 0 to `n_levels` - 1.
+        Level of every core, 0 to `n_levels` - 1.
     n_levels
         Levels of the scale.
     power
         0: every disagreement counts the same; 1: by the distance; 2: by its square.
     alpha
-        1 - coverage of the interval, which is from the large-sample standard error.
+        Level of the tests; intervals have a coverage of 1 - alpha.
 
     Notes
     -----
@@ -136,7 +136,7 @@ def krippendorff(scores: np.ndarray, level: str) -> float:
     Parameters
     ----------
     scores
-        Subjects x readers, NaN where a reader gave none.
+        Cores x readers, NaN where a reader gave none.
     level
         nominal, ordinal or interval.
 
@@ -173,9 +173,9 @@ def limits_of_agreement(difference: np.ndarray, alpha: float) -> Limits:
     Parameters
     ----------
     difference
-        One reader minus the other, per subject; at least 3.
+        One reader minus the other, per core; at least 3.
     alpha
-        1 - coverage of the intervals.
+        Level of the tests; intervals have a coverage of 1 - alpha.
 
     Notes
     -----

@@ -32,12 +32,12 @@ def bench(folder: Folder) -> Section | None:
 def _lead(folder: Folder) -> str:
     found = folder.table("validation_agreement")
     decided = found[found["met"] != "open"] if len(found) else found
-    said = ""
+    share = ""
     if len(decided):
         met = int((decided["met"] == "yes").sum())
-        said = f"{met} of {counted(len(decided), 'comparison')} that could be decided went as the RNA predicts. "
+        share = f"{met} of {counted(len(decided), 'comparison')} that could be decided went as the RNA predicts. "
     return (
-        f"{said}Tissue is compared over patients, as RNA is; cells in culture over biological replicates, whose wells "
+        f"{share}Tissue is compared over patients, as RNA is; cells in culture over biological replicates, whose wells "
         "are averaged first. An assay in one cell line shows what can happen, not how often it does in patients."
     )
 
@@ -46,9 +46,9 @@ def _agreement(folder: Folder) -> list[dict[str, Any]]:
     found = folder.table("validation_agreement")
     if not len(found):
         return []
-    told = [str(r["sentence"]) for r in found.to_dict("records")]
+    sentences = [str(r["sentence"]) for r in found.to_dict("records")]
     return [
-        heading("Does protein, and function, agree with the RNA?"), bullets(told),
+        heading("Does protein, and function, agree with the RNA?"), bullets(sentences),
         table(found, "validation_agreement", ["gene", "evidence", "statistic", "value", "ci_low", "ci_high", "n",
                                               "p_value", "expected_sign", "met", "reason"]),
     ]  # fmt: skip

@@ -38,8 +38,8 @@ def with_files(results: Path, files: Mapping[str, Path], study: Path | None = No
     for key, file in files.items():
         if not file.exists():
             raise InputError(f"{file} (--{key.replace('_', '-')}) does not exist; correct the path")
-    told = json.loads(facts.read_text(encoding="utf-8"))
-    path = study or results / str(told.get("study", ""))
+    run = json.loads(facts.read_text(encoding="utf-8"))
+    path = study or results / str(run.get("study", ""))
     if not path.is_file():
         raise InputError(f"the study of {results} is not at {path}; give it: scresist validate {results} --study FILE")
     read = read_study(path)
@@ -50,4 +50,4 @@ def with_files(results: Path, files: Mapping[str, Path], study: Path | None = No
     changed = replace(read, settings=read.settings.model_copy(update={"validation": section}))
     require_files(changed)
     lines = "\n".join(f'{key} = "{value}"' for key, value in named.items())
-    return changed, str(told.get("mode", "sound")), lines
+    return changed, str(run.get("mode", "sound")), lines

@@ -18,12 +18,12 @@ def compare(results: Path, cohort: Path) -> pd.DataFrame:
 
     Covers the programmes (rank of the hub, precision of the first 30 candidates, nearest module), every decoy (genes
     called), the cell types (agreement over cells), malignancy (accuracy over cells called), cell types whose share was
-    changed, single genes that were changed, and the hazard. A fact whose table the run did not write has no row.
+    changed, single genes that were changed, the hazard, and the bench files where there are any. A fact whose table the run did not write has no row.
     """
     truth = json.loads((cohort / "truth.json").read_text(encoding="utf-8"))
     tables = results / "tables"
     rows = [*_modules(truth, tables), *_decoys(truth, tables), *_cells(tables, cohort), *_composition(truth, tables)]
-    rows += [*_signals(truth, tables), *_hazard(truth, tables)]
+    rows += [*_signals(truth, tables), *_hazard(truth, tables), *_bench(tables, cohort)]
     return pd.DataFrame(rows, columns=["what", "where", "planted", "found"])
 
 
@@ -132,3 +132,37 @@ def _estimate(row: pd.Series, effect: str) -> str:
     if not np.isfinite(row["p_value"]):
         return f"{row[effect]:+.2f}, not tested"
     return f"{row[effect]:+.2f} [{row['ci_low']:+.2f}, {row['ci_high']:+.2f}] q {row['q_value']:.2f}"
+
+
+def _bench(tables: Path, cohort: Path) -> list[Row]:
+    """Protein that follows RNA, PD-1 cells in the tumour, IC50 and release."""
+    file = cohort / "truth_bench.json"
+    agreed = _read(tables, "validation_agreement.csv")
+    if not file.exists():
+        return []
+    truth = json.loads(file.read_text(encoding="utf-8"))
+    rows: list[Row] = []
+    for gene in truth["protein_follows_rna"]:
+        own = agreed[(agreed["gene"] == gene) & (agreed["evidence"] == "protein by IHC")] if len(agreed) else agreed
+        found = "no row" if own.empty else f"rho {own['value'].iloc[0]:.2f}, {own['met'].iloc[0]}"
+        rows.append(("protein", gene, "follows RNA", found))
+    dense = _read(tables, "validation_mif_contrasts.csv")
+    if truth["pd1_near_tumour"] and len(dense):
+        arm = truth["pd1_near_tumour"]
+        own = dense[
+            (dense["contrast"] == arm) & (dense["phenotype"] == "CD8 PD-1") & (dense["compartment"] == "tumour")
+        ]
+        found = "no row" if own.empty else f"log2 ratio {own['effect'].iloc[0]:.2f}, q {own['q_value'].iloc[0]:.2g}"
+        rows.append(("PD-1 cells in the tumour", arm, "more", found))
+    ratios = _read(tables, "validation_dose_ratios.csv")
+    for condition, ratio in truth["ic50_ratio"].items() if len(ratios) else ():
+        own = ratios[ratios["test"] == condition]
+        found = "no row" if own.empty else (f"{own['ratio'].iloc[0]:.2f} [{own['ci_low'].iloc[0]:.2f}, "
+                                            f"{own['ci_high'].iloc[0]:.2f}]")  # fmt: skip
+        rows.append(("ratio of IC50", condition, f"{ratio:g}", found))
+    rates = _read(tables, "validation_kinetics.csv")
+    own = rates[rates["parameter"] == "k ratio"] if len(rates) else rates
+    if len(own):
+        found = f"{own['value'].iloc[0]:.2f} [{own['ci_low'].iloc[0]:.2f}, {own['ci_high'].iloc[0]:.2f}]"
+        rows.append(("ratio of release", str(own["condition"].iloc[0]), f"{truth['release_ratio']:g}", found))
+    return rows

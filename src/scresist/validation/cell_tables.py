@@ -130,8 +130,7 @@ def _of_anndata(cells: "AnnData") -> pd.DataFrame:
     if "spatial" not in cells.obsm:
         raise InputError('the cells have no positions: obsm["spatial"] with x and y in micrometres is needed')
     xy = np.asarray(cells.obsm["spatial"], dtype=float)
-    values = cells.X.toarray() if hasattr(cells.X, "toarray") else np.asarray(cells.X)
-    frame = pd.DataFrame(values, columns=[str(v) for v in cells.var_names]).assign(x_um=xy[:, 0], y_um=xy[:, 1])
+    frame = cells.to_df().reset_index(drop=True).assign(x_um=xy[:, 0], y_um=xy[:, 1])
     own = cells.obs.reset_index(drop=True)
     return pd.concat([frame.drop(columns=[c for c in own.columns if c in frame]), own], axis=1).assign(
         cell=np.asarray(cells.obs_names)

@@ -40,7 +40,7 @@ def agreement(
     rng
         Of the permutations that give p.
     alpha
-        1 - coverage of the interval.
+        Level of the tests; intervals have a coverage of 1 - alpha.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def functional_agreement(
     perturbations
         What each condition does: `{"CST3 OE": "CST3+", "siMUC3A": "MUC3A-"}`.
     alpha
-        An effect with a smaller p has its sign.
+        Level of the tests; intervals have a coverage of 1 - alpha.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from scresist.results import Result
 CUTS = (0.2, 0.4, 0.6)  # optical density of DAB from which on a cell is weak, moderate, strong
 WHERE = ("nucleus", "cytoplasm", "cell")
 WHITE = 99.0  # percentile of a channel that is light without tissue
-NUCLEUS_UM, RING_UM, SMOOTH_UM, LEAST_UM2 = 3.0, 3.0, 0.75, 12.0
+NUCLEUS_UM, RING_UM, SMOOTH_UM, SMALLEST_UM2 = 3.0, 3.0, 0.75, 12.0
 MARGIN_UM = 24.0  # around a tile, so that a nucleus on its edge is whole
 MEMBRANE = 2  # pixels between a cell and its membrane, at most
 SAMPLED = 1_000_000  # pixels that the light and the threshold are learnt from
@@ -122,7 +122,7 @@ def _one_tile(
     haematoxylin, dab = unmix(np.asarray(pixels[y0:y1, x0:x1, :3]), white)
     if mask is None:
         labels = nuclei(haematoxylin, threshold=threshold, radius=NUCLEUS_UM / um, smooth=SMOOTH_UM / um,
-                        least_area=int(LEAST_UM2 / um**2))  # fmt: skip
+                        least_area=int(SMALLEST_UM2 / um**2))  # fmt: skip
     else:
         labels = np.asarray(mask[y0:y1, x0:x1]).astype(np.int64)
     numbers = np.unique(labels[labels > 0])

@@ -11,7 +11,7 @@ from scresist.kernels.gates import find_gate
 from scresist.results import Result
 from scresist.validation.cell_tables import CellTable
 
-LEAST_SEPARATION = 2.0  # Ashman's D: nearer populations cannot be told apart
+MIN_SEPARATION = 2.0  # Ashman's D: nearer populations cannot be told apart
 BOOTSTRAPS, SAMPLE = 50, 5_000
 RARE = 0.005  # of the cells: combinations of markers that are rarer are "other"
 GATES = ("marker", "gate", "gate_low", "gate_high", "positive_share", "separation", "n_cells", "reason")
@@ -70,7 +70,7 @@ def gate_markers(
             record |= {"gate": gate, "positive_share": float(np.nanmean(values > gate)), "reason": "given"}
         else:
             middle = float(np.nanmedian(values[values > 0])) if (values > 0).any() else 1.0
-            own = find_gate(np.log1p(values / middle), least_separation=LEAST_SEPARATION, bootstraps=BOOTSTRAPS,
+            own = find_gate(np.log1p(values / middle), least_separation=MIN_SEPARATION, bootstraps=BOOTSTRAPS,
                             sample=SAMPLE, rng=rng)  # fmt: skip
             gate, low, high = (middle * float(np.expm1(g)) for g in (own.gate, own.low, own.high))
             record |= {"gate": gate, "gate_low": low, "gate_high": high, "positive_share": own.share,
@@ -81,7 +81,7 @@ def gate_markers(
         rows.append(record)
     table = pd.DataFrame(rows, columns=list(GATES))
     notes = tuple(f"{r['marker']}: {r['reason']}" for r in rows if r["reason"] not in ("", "given"))
-    return Result(table, "gates by mixtures of two normal populations", {"least_separation": LEAST_SEPARATION},
+    return Result(table, "gates by mixtures of two normal populations", {"least_separation": MIN_SEPARATION},
                   notes), calls  # fmt: skip
 
 

@@ -23,7 +23,7 @@ COLUMNS = (
     "patient", "sample", "marker", "h_score", "ci_low", "ci_high", "n_cores", "n_readers", "positive_percent", "tps",
     "cps", "reason",
 )  # fmt: skip
-FEW = 3  # subjects that an agreement needs at least
+FEW = 3  # cores that an agreement needs at least
 BANDS = (50.0, 150.0)  # H-scores between low, moderate and high expression, for the kappa of categories
 
 
@@ -41,7 +41,7 @@ def ihc(table: pd.DataFrame, *, alpha: float = ALPHA) -> Result:
         they add up to 100 at most), and any of reader, core. With counts of cells, positive_tumour, viable_tumour and
         positive_immune, the tumour proportion score and the combined positive score are made too.
     alpha
-        1 - coverage of the intervals.
+        Level of the tests; intervals have a coverage of 1 - alpha.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def reader_agreement(table: pd.DataFrame, *, alpha: float = ALPHA) -> Result:
     table
         As in `ihc`, with a column reader.
     alpha
-        1 - coverage of the intervals.
+        Level of the tests; intervals have a coverage of 1 - alpha.
 
     Returns
     -------
