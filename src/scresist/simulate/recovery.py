@@ -18,7 +18,8 @@ def compare(results: Path, cohort: Path) -> pd.DataFrame:
 
     Covers the programmes (rank of the hub, precision of the first 30 candidates, nearest module), every decoy (genes
     called), the cell types (agreement over cells), malignancy (accuracy over cells called), cell types whose share was
-    changed, single genes that were changed, the hazard, and the bench files where there are any. A fact whose table the run did not write has no row.
+    changed, single genes that were changed, the hazard, and the bench files where there are any. A fact whose table the
+    run did not write has no row.
     """
     truth = json.loads((cohort / "truth.json").read_text(encoding="utf-8"))
     tables = results / "tables"
