@@ -64,7 +64,8 @@ def table(frame: pd.DataFrame, name: str, columns: Sequence[str], *, at_most: in
     Empty columns are left out; the file that has all rows is named.
     """
     entry = tables.TABLES[name]
-    return plain_table(frame, [_column(name, c) for c in columns], at_most=at_most, file=entry.path)
+    shown = plain_table(frame, [_column(name, c) for c in columns], at_most=at_most, file=entry.path)
+    return shown | {"name": name}
 
 
 def _column(name: str, source: str) -> Column:
@@ -80,7 +81,7 @@ def plain_table(
     rows = [[_cell(row[c.source], c) for c in present] for row in frame.head(at_most).to_dict("records")]
     shown = counted(len(frame), "row") if len(frame) <= at_most else f"the first {at_most} of {len(frame):,} rows"
     more = f"{shown}; all in {file}" if file else ""
-    return {"kind": "table", "columns": present, "rows": rows, "more": more}
+    return {"kind": "table", "name": "", "columns": present, "rows": rows, "more": more}
 
 
 def _cell(value: Any, column: Column) -> dict[str, Any]:

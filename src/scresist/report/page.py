@@ -1,14 +1,19 @@
 """The page: sections in the order of the study, filled from the results folder, written whole or not at all."""
 
+import base64
+import hashlib
 from importlib.resources import files
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from scresist.report import sections
 from scresist.report.blocks import Section
 from scresist.report.folder import Folder
 from scresist.results import write_text
+
+SCRIPTS = ("tables.js", "map.js", "genes.js")
 
 
 def write(results: Path) -> Path:
@@ -32,16 +37,32 @@ def write(results: Path) -> Path:
         files("scresist.report").joinpath("page.html").read_text(encoding="utf-8")
     )
     study = folder.facts["settings"]["study"]
+    scripts = [_asset(name) for name in SCRIPTS]
     page = template.render(
         title=study["name"],
         subtitle=f"resistance to {study['drug']}" if study["drug"] else "single-cell study",
         facts=_facts(folder),
         sections=shown,
+        style=Markup(_asset("page.css")),
+        scripts=[Markup(s) for s in scripts],
+        policy=_policy(scripts),
         footer=f"scresist {folder.facts['scresist']}, seed {folder.facts['seed']}, mode {folder.facts['mode']}. Every "
         "comparison has the patient as its unit. This page is research, not a medical device.",
     )
     write_text(page, results / "report.html")
     return results / "report.html"
+
+
+def _asset(name: str) -> str:
+    return files("scresist.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _policy(scripts: list[str]) -> str:
+    """What the page may load: nothing but its own scripts, known by their hash, its styles and its pictures."""
+    known = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
+    )
+    return f"default-src 'none'; script-src {known}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 
 
 def _facts(folder: Folder) -> list[tuple[str, str]]:

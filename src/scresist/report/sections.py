@@ -28,6 +28,7 @@ from scresist.report.blocks import (
 from scresist.report.communication import communication
 from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
+from scresist.report.genes import genes
 from scresist.report.modules import modules
 from scresist.report.survival import survival
 from scresist.report.validation import validation
@@ -373,6 +374,6 @@ def claims(folder: Folder) -> Section | None:
 
 
 ORDER: tuple[Callable[[Folder], Section | None], ...] = (
-    summary, planted, candidates, modules, validation, resistance, microenvironment, communication, survival, bench,
-    over_cells, who, quality, claims, methods,
+    summary, planted, genes, candidates, modules, validation, resistance, microenvironment, communication, survival,
+    bench, over_cells, who, quality, claims, methods,
 )  # fmt: skip
