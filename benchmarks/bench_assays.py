@@ -496,21 +496,53 @@ def type_one(draws: int = 4000) -> None:
                 add("area above the curve", n, out["aac_p_value"])
                 out = validation.dose_ratios(curves_table(rng, draws // 2, n), pairing="paired").table
                 add("dose ratio, paired", n, out["p_value"])
-    for n, m in ((3, 6), (3, 8), (8, 3)):
+    show(rows)
+    type_one_unequal(draws)
+    type_one_of_values(draws)
+    type_one_of_models(draws)
+
+
+def type_one_unequal(draws: int = 4000) -> None:
+    """Unequal numbers of replicates and unequal variances."""
+    rng = np.random.default_rng(9)
+    rows = []
+
+    def add(what: str, n: object, p: pd.Series, **more: float) -> None:
+        rows.append(
+            {"comparison": what, "replicates": n, "p < .05": rate(p), "error": np.sqrt(0.0475 / len(p)), **more}
+        )
+
+    for n, m in ((3, 4), (3, 6), (3, 8), (5, 8), (8, 3)):
         for spread in (1.0, 3.0):
-            out = validation.dose_ratios(curves_table(rng, draws, n, n_test=m, spread=spread)).table
-            add(f"dose ratio, SD of the test x {spread:g}", f"{m} v {n}", out["p_value"])
+            table = values_table(rng, 2 * draws, n, n_test=m, spread=spread)
+            p = validation.readouts(table).table["p_value"]
+            add(f"read-out, SD of the test x {spread:g}", f"{m} v {n}", p)
+    for spread in (1.0, 3.0):
+        out = validation.dose_ratios(curves_table(rng, draws // 2, 8, n_test=3, spread=spread)).table
+        add(f"dose ratio, SD of the test x {spread:g}", "3 v 8", out["p_value"])
+    show(rows)
+
+
+def type_one_of_values(draws: int = 4000) -> None:
+    """Read-outs, qPCR, blots."""
+    rng = np.random.default_rng(8)
+    rows = []
+
+    def add(what: str, n: object, p: pd.Series, **more: float) -> None:
+        rows.append(
+            {"comparison": what, "replicates": n, "p < .05": rate(p), "error": np.sqrt(0.0475 / len(p)), **more}
+        )
+
     for n in REPLICATES:
         for what, table in (
-            ("read-out, ratio", values_table(rng, 3 * draws, n)),
-            ("read-out, SD of the test x 3", values_table(rng, 3 * draws, n, spread=3.0)),
-            ("read-out, percent", values_table(rng, 3 * draws, n, percent=True)),
+            ("read-out, ratio", values_table(rng, 2 * draws, n)),
+            ("read-out, SD of the test x 3", values_table(rng, 2 * draws, n, spread=3.0)),
+            ("read-out, percent", values_table(rng, 2 * draws, n, percent=True)),
         ):
             add(what, n, validation.readouts(table).table["p_value"])
         add("qPCR", n, validation.qpcr(qpcr_table(rng, draws, n), reference_genes=["GAPDH", "ACTB"]).table["p_value"])
         add("blot", n, validation.blot(blot_table(rng, draws, n), loading=["GAPDH"]).table["p_value"])
     show(rows)
-    type_one_of_models(draws)
 
 
 def type_one_of_models(draws: int = 4000) -> None:
