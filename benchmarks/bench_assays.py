@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from scresist import validation
 from scresist.kernels import four_parameter as fp
 from scresist.kernels import kinetics as kin
 from scresist.kernels import synergy as syn
+from scresist.validation.two_conditions import difference
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ORACLE = SHARED / "oracle" / "inference" / "agreement_dose_kinetics"
@@ -499,7 +501,7 @@ def type_one(draws: int = 4000) -> None:
     show(rows)
     type_one_unequal(draws)
     type_one_of_values(draws)
-    type_one_of_models(draws)
+    type_one_of_models(draws // 2, draws)
 
 
 def type_one_unequal(draws: int = 4000) -> None:
@@ -545,26 +547,32 @@ def type_one_of_values(draws: int = 4000) -> None:
     show(rows)
 
 
-def type_one_of_models(draws: int = 4000) -> None:
-    """Type I error of rate constants between conditions, and of synergy where there is none."""
+def type_one_of_models(pool: int = 2000, draws: int = 4000) -> None:
+    """Rate constants between conditions, and synergy where there is none.
+
+    Every simulated replicate is fitted once; each comparison draws its replicates from that pool.
+    """
     rng = np.random.default_rng(7)
     rows = []
-
-    def add(what: str, n: object, p: pd.Series, **more: float) -> None:
-        rows.append(
-            {"comparison": what, "replicates": n, "p < .05": rate(p), "error": np.sqrt(0.0475 / len(p)), **more}
-        )
-
-    for n in (3, 5, 8):
-        out = validation.kinetics(release_table(rng, draws // 4, n)).table
-        add("release, k ratio", n, out.loc[out["parameter"] == "k ratio", "p_value"])
-        for null in ("bliss", "loewe"):
-            models = ("bliss", "zip") if null == "bliss" else ("loewe",)
-            out = validation.combinations(pairs_table(rng, draws // 16, n, null), models=models).table
-            whole = out[out["dose_a_um"].isna()]
-            for model in models:
-                of = whole[whole["model"] == model]
-                add(f"{model}, no synergy by {null}", n, of["p_value"], **{"mean synergy": of["synergy"].mean()})
+    table = release_table(rng, pool, 1)
+    table = table[table["condition"] == "control"]
+    y = table["released"].to_numpy(float).reshape(pool, -1)
+    time_h = table["time"].to_numpy(float).reshape(pool, -1)
+    log_k = np.log([kin.fit_model("first order", *pair).parameters[1] for pair in zip(y, time_h, strict=True)])
+    for n in REPLICATES:
+        p = [difference(*rng.choice(log_k, (2, n))).p_value for _ in range(draws)]
+        rows.append({"comparison": "release, ratio of k", "replicates": n, "p < .05": rate(pd.Series(p))})
+    for null, models in (("bliss", ("bliss", "zip")), ("loewe", ("loewe",))):
+        out = validation.combinations(pairs_table(rng, pool // 8, 1, null), models=models).table
+        whole = out[out["dose_a_um"].isna()]
+        for model in models:
+            mean = whole.loc[whole["model"] == model, "synergy"].dropna().to_numpy(float)
+            for n in (3, 5, 8):
+                v = rng.choice(mean, (draws, n))
+                t = v.mean(axis=1) / v.std(axis=1, ddof=1) * np.sqrt(n)
+                rows.append({"comparison": f"{model}, none by {null}", "replicates": n,
+                             "p < .05": float((2 * stats.t.sf(np.abs(t), n - 1) < 0.05).mean()),
+                             "mean synergy": mean.mean(), "SD of a replicate": mean.std()})  # fmt: skip
     show(rows)
 
 
