@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from scresist import validation
 from scresist.kernels import four_parameter as fp
 from scresist.kernels import kinetics as kin
 from scresist.kernels import synergy as syn
+from scresist.validation.two_conditions import difference
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ORACLE = SHARED / "oracle" / "inference" / "agreement_dose_kinetics"
@@ -496,26 +498,15 @@ def type_one(draws: int = 4000) -> None:
                 add("area above the curve", n, out["aac_p_value"])
                 out = validation.dose_ratios(curves_table(rng, draws // 2, n), pairing="paired").table
                 add("dose ratio, paired", n, out["p_value"])
-    for n, m in ((3, 6), (3, 8), (8, 3)):
-        for spread in (1.0, 3.0):
-            out = validation.dose_ratios(curves_table(rng, draws, n, n_test=m, spread=spread)).table
-            add(f"dose ratio, SD of the test x {spread:g}", f"{m} v {n}", out["p_value"])
-    for n in REPLICATES:
-        for what, table in (
-            ("read-out, ratio", values_table(rng, 3 * draws, n)),
-            ("read-out, SD of the test x 3", values_table(rng, 3 * draws, n, spread=3.0)),
-            ("read-out, percent", values_table(rng, 3 * draws, n, percent=True)),
-        ):
-            add(what, n, validation.readouts(table).table["p_value"])
-        add("qPCR", n, validation.qpcr(qpcr_table(rng, draws, n), reference_genes=["GAPDH", "ACTB"]).table["p_value"])
-        add("blot", n, validation.blot(blot_table(rng, draws, n), loading=["GAPDH"]).table["p_value"])
     show(rows)
-    type_one_of_models(draws)
+    type_one_unequal(draws)
+    type_one_of_values(draws)
+    type_one_of_models(draws // 2, draws)
 
 
-def type_one_of_models(draws: int = 4000) -> None:
-    """Type I error of rate constants between conditions, and of synergy where there is none."""
-    rng = np.random.default_rng(7)
+def type_one_unequal(draws: int = 4000) -> None:
+    """Unequal numbers of replicates and unequal variances."""
+    rng = np.random.default_rng(9)
     rows = []
 
     def add(what: str, n: object, p: pd.Series, **more: float) -> None:
@@ -523,16 +514,65 @@ def type_one_of_models(draws: int = 4000) -> None:
             {"comparison": what, "replicates": n, "p < .05": rate(p), "error": np.sqrt(0.0475 / len(p)), **more}
         )
 
-    for n in (3, 5, 8):
-        out = validation.kinetics(release_table(rng, draws // 4, n)).table
-        add("release, k ratio", n, out.loc[out["parameter"] == "k ratio", "p_value"])
-        for null in ("bliss", "loewe"):
-            models = ("bliss", "zip") if null == "bliss" else ("loewe",)
-            out = validation.combinations(pairs_table(rng, draws // 16, n, null), models=models).table
-            whole = out[out["dose_a_um"].isna()]
-            for model in models:
-                of = whole[whole["model"] == model]
-                add(f"{model}, no synergy by {null}", n, of["p_value"], **{"mean synergy": of["synergy"].mean()})
+    for n, m in ((3, 4), (3, 6), (3, 8), (5, 8), (8, 3)):
+        for spread in (1.0, 3.0):
+            table = values_table(rng, 2 * draws, n, n_test=m, spread=spread)
+            p = validation.readouts(table).table["p_value"]
+            add(f"read-out, SD of the test x {spread:g}", f"{m} v {n}", p)
+    for spread in (1.0, 3.0):
+        out = validation.dose_ratios(curves_table(rng, draws // 2, 8, n_test=3, spread=spread)).table
+        add(f"dose ratio, SD of the test x {spread:g}", "3 v 8", out["p_value"])
+    show(rows)
+
+
+def type_one_of_values(draws: int = 4000) -> None:
+    """Read-outs, qPCR, blots."""
+    rng = np.random.default_rng(8)
+    rows = []
+
+    def add(what: str, n: object, p: pd.Series, **more: float) -> None:
+        rows.append(
+            {"comparison": what, "replicates": n, "p < .05": rate(p), "error": np.sqrt(0.0475 / len(p)), **more}
+        )
+
+    for n in REPLICATES:
+        for what, table in (
+            ("read-out, ratio", values_table(rng, 2 * draws, n)),
+            ("read-out, SD of the test x 3", values_table(rng, 2 * draws, n, spread=3.0)),
+            ("read-out, percent", values_table(rng, 2 * draws, n, percent=True)),
+        ):
+            add(what, n, validation.readouts(table).table["p_value"])
+        add("qPCR", n, validation.qpcr(qpcr_table(rng, draws, n), reference_genes=["GAPDH", "ACTB"]).table["p_value"])
+        add("blot", n, validation.blot(blot_table(rng, draws, n), loading=["GAPDH"]).table["p_value"])
+    show(rows)
+
+
+def type_one_of_models(pool: int = 2000, draws: int = 4000) -> None:
+    """Rate constants between conditions, and synergy where there is none.
+
+    Every simulated replicate is fitted once; each comparison draws its replicates from that pool.
+    """
+    rng = np.random.default_rng(7)
+    rows = []
+    table = release_table(rng, pool, 1)
+    table = table[table["condition"] == "control"]
+    y = table["released"].to_numpy(float).reshape(pool, -1)
+    time_h = table["time"].to_numpy(float).reshape(pool, -1)
+    log_k = np.log([kin.fit_model("first order", *pair).parameters[1] for pair in zip(y, time_h, strict=True)])
+    for n in REPLICATES:
+        p = [difference(*rng.choice(log_k, (2, n))).p_value for _ in range(draws)]
+        rows.append({"comparison": "release, ratio of k", "replicates": n, "p < .05": rate(pd.Series(p))})
+    for null, models in (("bliss", ("bliss", "zip")), ("loewe", ("loewe",))):
+        out = validation.combinations(pairs_table(rng, pool // 8, 1, null), models=models).table
+        whole = out[out["dose_a_um"].isna()]
+        for model in models:
+            mean = whole.loc[whole["model"] == model, "synergy"].dropna().to_numpy(float)
+            for n in (3, 5, 8):
+                v = rng.choice(mean, (draws, n))
+                t = v.mean(axis=1) / v.std(axis=1, ddof=1) * np.sqrt(n)
+                rows.append({"comparison": f"{model}, none by {null}", "replicates": n,
+                             "p < .05": float((2 * stats.t.sf(np.abs(t), n - 1) < 0.05).mean()),
+                             "mean synergy": mean.mean(), "SD of a replicate": mean.std()})  # fmt: skip
     show(rows)
 
 

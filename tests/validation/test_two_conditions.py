@@ -18,13 +18,27 @@ def values(test, reference, **more):
 
 def test_differences_are_those_of_scipy():
     rng = np.random.default_rng(1)
-    a, b = rng.normal(1, 2, 5), rng.normal(size=4)
+    a, b = rng.normal(1, 2, 4), rng.normal(size=4)
     found, theirs = difference(a, b), stats.ttest_ind(a, b, equal_var=False)
     assert found.p_value == pytest.approx(theirs.pvalue)
     np.testing.assert_allclose([found.ci_low, found.ci_high], theirs.confidence_interval())
-    paired, theirs = difference(a[:4], b, paired=True), stats.ttest_rel(a[:4], b)
+    paired, theirs = difference(a, b, paired=True), stats.ttest_rel(a, b)
     assert paired.p_value == pytest.approx(theirs.pvalue)
     np.testing.assert_allclose([paired.ci_low, paired.ci_high], theirs.confidence_interval())
+
+
+@pytest.mark.parametrize(("n", "m", "spread"), [(3, 8, 1), (3, 8, 2), (3, 6, 3), (8, 3, 1), (3, 4, 0.5)])
+def test_unequal_numbers_keep_the_level_where_welch_does_not(n, m, spread):
+    """The degrees of freedom of the docstring in a plain loop over draws, and those of `difference` beside them."""
+    rng = np.random.default_rng(3)
+    a, b = spread * rng.normal(size=(40_000, n)), rng.normal(size=(40_000, m))
+    va, vb = a.var(axis=1, ddof=1) / n, b.var(axis=1, ddof=1) / m
+    t = np.abs(a.mean(axis=1) - b.mean(axis=1)) / np.sqrt(va + vb)
+    s, few, many = (va / (va + vb), n, m) if n < m else (vb / (va + vb), m, n)
+    df = [1 / (q**2 / (few - 1) + (1 - q) ** 2 / (many - 1)) for q in (s, s + s * (1 - s) / 2)]
+    p = 2 * stats.t.sf(t, np.minimum(*df))
+    assert 0.03 < (p < 0.05).mean() < 0.062
+    np.testing.assert_allclose([difference(*pair).p_value for pair in zip(a[:50], b[:50], strict=True)], p[:50])
 
 
 @pytest.mark.parametrize("n", [3, 4, 6, 8])
