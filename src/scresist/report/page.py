@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -33,24 +34,39 @@ def write(results: Path) -> Path:
     parts = [build(folder) for build in sections.ORDER]
     shown = [s for s in parts if s is not None]
     _write_figures(results / "figures", shown)
+    study = folder.facts["settings"]["study"]
+    page = render(
+        shown, title=study["name"],
+        subtitle=f"resistance to {study['drug']}" if study["drug"] else "single-cell study", facts=_facts(folder),
+        footer=f"scresist {folder.facts['scresist']}, seed {folder.facts['seed']}, mode {folder.facts['mode']}. Every "
+        "comparison has the patient as its unit. This page is research, not a medical device.",
+    )  # fmt: skip
+    write_text(page, results / "report.html")
+    return results / "report.html"
+
+
+def render(
+    shown: Sequence[Section], *, title: str, subtitle: str = "", facts: Sequence[tuple[str, str]] = (), footer: str = ""
+) -> str:
+    """The page as HTML: everything from tables and sheets is escaped, and nothing is loaded from elsewhere.
+
+    Parameters
+    ----------
+    shown
+        Sections, in order.
+    title, subtitle, footer
+        Words.
+    facts
+        Numbers at the top, each with what it counts.
+    """
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
         files("scresist.report").joinpath("page.html").read_text(encoding="utf-8")
     )
-    study = folder.facts["settings"]["study"]
     scripts = [_asset(name) for name in SCRIPTS]
-    page = template.render(
-        title=study["name"],
-        subtitle=f"resistance to {study['drug']}" if study["drug"] else "single-cell study",
-        facts=_facts(folder),
-        sections=shown,
-        style=Markup(_asset("page.css")),
-        scripts=[Markup(s) for s in scripts],
-        policy=_policy(scripts),
-        footer=f"scresist {folder.facts['scresist']}, seed {folder.facts['seed']}, mode {folder.facts['mode']}. Every "
-        "comparison has the patient as its unit. This page is research, not a medical device.",
-    )
-    write_text(page, results / "report.html")
-    return results / "report.html"
+    return template.render(
+        title=title, subtitle=subtitle, facts=facts, sections=shown, footer=footer, style=Markup(_asset("page.css")),
+        scripts=[Markup(s) for s in scripts], policy=_policy(scripts),
+    )  # fmt: skip
 
 
 def _asset(name: str) -> str:
