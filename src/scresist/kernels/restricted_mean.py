@@ -82,7 +82,8 @@ def permuted_mean_difference(
     """The difference of restricted means, its p-value and limits by permuting the groups over the patients.
 
     With fewer than five events up to the horizon there is no test. The statistic is the difference over its standard
-    error; where a permuted group ends before the horizon its curve stays at its last height. The limits use the quantile of the permuted statistics, so that test and interval agree.
+    error; where a permuted group ends before the horizon its curve stays at its last height. The limits use the
+    quantile of the permuted statistics, so that test and interval agree.
 
     Parameters
     ----------
