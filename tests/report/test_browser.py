@@ -31,7 +31,8 @@ def page():
     columns = [blocks.Column(c, c, "", "what it is", pill=c == "verdict") for c in frame.columns]
     packed = Markup(blocks.embedded_json({
         "genes": ["CST3", "MUC3A"], "arms": ["a", "b"], "colours": ["#111111", "#cc5500"], "focus": HOSTILE,
-        "step": 0.0625, "samples": ["S1", "S2"], "sampleArm": [0, 1], "patients": ["P1", "P2"], "levels": "ECAwQA==", "types": ["t"],
+        "step": 0.0625, "samples": ["S1", "S2"], "sampleArm": [0, 1], "patients": ["P1", "P2"], "levels": "ECAwQA==",
+        "types": ["t"],
         "byType": "ECAwQA==", "modules": {}, "survival": {}, "bench": {0: [HOSTILE]}, "others": {},
         "contrasts": [{"name": "primary", "n": [3, 3], "effect": [1.0, None], "low": [0.2, None], "high": [1.8, None],
                        "p": [0.01, None], "q": [0.04, None], "verdict": ["supported", ""]}],
@@ -96,8 +97,10 @@ def test_no_column_is_cut_and_nothing_is_wider_than_the_screen(tmp_path, width):
       const rows = document.querySelectorAll("tr.more dd").length;
       const gone = document.querySelectorAll("thead th.gone").length;
       document.querySelector("thead th button").click();
-      document.title = JSON.stringify({ page: [root.scrollWidth, root.clientWidth], 
-        box: [box.scrollWidth, box.clientWidth], rows, gone, sorted: document.querySelector("thead th").getAttribute("aria-sort") });
+      document.title = JSON.stringify({
+        page: [root.scrollWidth, root.clientWidth], box: [box.scrollWidth, box.clientWidth], rows, gone,
+        sorted: document.querySelector("thead th").getAttribute("aria-sort"),
+      });
     }, 500);"""
     dom, _ = opened(path, width, probe)
     found = json.loads(re.search(r"<title>(.*?)</title>", dom)[1].replace("&quot;", '"'))

@@ -37,7 +37,7 @@ def natural_spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
 
 
 class RiskSets(NamedTuple):
-    """One row per patient at risk at an event: who, when, whether it is of the patient, and the risk set's number."""
+    """One row per patient at risk at an event: who, when, whether with the event, number of the risk set."""
 
     row: np.ndarray
     time: np.ndarray

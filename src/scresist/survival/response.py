@@ -172,7 +172,7 @@ def _leave_out(
 
 
 def _permuted(x: np.ndarray, rank: np.ndarray, rng: np.random.Generator) -> float:
-    """By permutation, with more draws where a few show that it is small."""
+    """By permutation, with more draws where a few give a small p."""
     p = ordinal_permutation(rank, x, rng, draws=DRAWS)
     return ordinal_permutation(rank, x, rng, draws=MORE_DRAWS) if p < 10 / DRAWS else p
 

@@ -37,7 +37,10 @@ def survival(state: State, study: Study, context: Context) -> None:
         _one_endpoint(state, study, context, endpoint, values, kinds, parts)
     _response(study, values, kinds, parts, context)
     for name, results in parts.items():
-        table = pd.concat([r.table for r in results], ignore_index=True)
+        # A column without a value in one endpoint has no type to give to that of another.
+        known = [r.table.dropna(axis=1, how="all") for r in results if len(r.table)]
+        columns = results[0].table.columns
+        table = pd.concat(known, ignore_index=True).reindex(columns=columns) if known else results[0].table
         notes = tuple(dict.fromkeys(note for r in results for note in r.notes))
         if not len(table) and name != "survival":
             continue
