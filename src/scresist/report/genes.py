@@ -106,8 +106,8 @@ def _contrasts(tested: pd.DataFrame, names: list[str], focus: str, folder: Folde
     """Effects in the focus by contrast and gene, and the changes of other populations with a small p."""
     if not len(tested):
         return {"contrasts": [], "others": {}}
-    judged = folder.table("candidates")
-    verdicts = judged.set_index(["contrast", "gene"])["verdict"] if len(judged) else pd.Series(dtype=object)
+    ranked = folder.table("candidates")
+    verdicts = ranked.set_index(["contrast", "gene"])["verdict"] if len(ranked) else pd.Series(dtype=object)
     own = tested[tested["cell_type"] == focus]
     out = []
     for name in folder.contrasts:
