@@ -291,14 +291,19 @@ def init(
 
 
 @app.command()
-def report(results: Annotated[Path, typer.Argument(help="results folder")]) -> None:
+def report(
+    results: Annotated[Path, typer.Argument(help="results folder")],
+    anonymise: Annotated[
+        bool, typer.Option("--anonymise", help="other names for patients and samples, in report_anonymous.html")
+    ] = False,
+) -> None:
     """Rebuild the page from the tables.
 
-    Example: scresist report results
+    Example: scresist report results --anonymise
     """
     from scresist.report import write
 
-    show(str(write(results)))
+    show(str(write(results, anonymise=anonymise)))
 
 
 @app.command()

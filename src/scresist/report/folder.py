@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from scresist.checks import InputError
+from scresist.report.anonymous import Pseudonyms
 from scresist.results import read_table
 from scresist.tables import TABLES, row_keys
 
@@ -22,14 +23,16 @@ class Folder:
     ----------
     path
         The results folder.
+    anonymise
+        Give patients and samples other names.
 
     Raises
     ------
     InputError
-        Where the folder has no run.
+        Where the folder has no run, or names cannot be replaced with certainty.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, anonymise: bool = False) -> None:
         if not (path / "run.json").exists() or not (path / TABLES["cells"].path).exists():
             raise InputError(
                 f"{path} is no results folder (it lacks run.json or tables/cells.parquet); make one: scresist run STUDY"
@@ -37,12 +40,21 @@ class Folder:
         self.path = path
         self.facts: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
         self._read: dict[str, pd.DataFrame] = {}
+        self.pseudonyms: Pseudonyms | None = None
+        if anonymise:
+            sheet = self.table("samples")
+            if not {"patient", "sample"} <= set(sheet.columns):
+                raise InputError(f"{path} has no sheet of samples, whose names are replaced; run the study again")
+            self.pseudonyms = Pseudonyms(sheet["patient"].astype(str), sheet["sample"].astype(str))
+            self.facts = self.pseudonyms.facts(self.facts)
+            self._read = {}
 
     def table(self, name: str) -> pd.DataFrame:
         """A table by its name; empty where the run made none."""
         if name not in self._read:
             path = self.path / TABLES[name].path
-            self._read[name] = read_table(path) if path.exists() else pd.DataFrame()
+            found = read_table(path) if path.exists() else pd.DataFrame()
+            self._read[name] = found if self.pseudonyms is None else self.pseudonyms.table(found)
         return self._read[name].copy(deep=False)
 
     @property

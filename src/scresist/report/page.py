@@ -17,23 +17,26 @@ from scresist.results import write_text
 SCRIPTS = ("tables.js", "map.js", "genes.js")
 
 
-def write(results: Path) -> Path:
+def write(results: Path, *, anonymise: bool = False) -> Path:
     """Build `report.html` (and figures/) from the tables of a results folder; returns its path.
 
     Parameters
     ----------
     results
         The results folder.
+    anonymise
+        Give patients and samples other names; the page is then `report_anonymous.html`, and no figure is written.
 
     Raises
     ------
     InputError
-        Where the folder has no run.
+        Where the folder has no run, or a name cannot be replaced with certainty.
     """
-    folder = Folder(results)
+    folder = Folder(results, anonymise=anonymise)
     parts = [build(folder) for build in sections.ORDER]
     shown = [s for s in parts if s is not None]
-    _write_figures(results / "figures", shown)
+    if not anonymise:
+        _write_figures(results / "figures", shown)
     study = folder.facts["settings"]["study"]
     page = render(
         shown, title=study["name"],
@@ -41,8 +44,11 @@ def write(results: Path) -> Path:
         footer=f"scresist {folder.facts['scresist']}, seed {folder.facts['seed']}, mode {folder.facts['mode']}. Every "
         "comparison has the patient as its unit. This page is research, not a medical device.",
     )  # fmt: skip
-    write_text(page, results / "report.html")
-    return results / "report.html"
+    if folder.pseudonyms is not None:
+        folder.pseudonyms.require_none_left(page)
+    path = results / ("report_anonymous.html" if anonymise else "report.html")
+    write_text(page, path)
+    return path
 
 
 def render(
