@@ -9,7 +9,7 @@ import pandas as pd
 
 from scresist.checks import InputError
 
-SHORTEST = 3  # letters and digits of a name: a shorter one, or a number, cannot be told from other text
+SHORTEST = 3  # letters and digits of a name: a shorter one, or a number, cannot be found safely in other text
 
 
 class Pseudonyms:
@@ -36,7 +36,7 @@ class Pseudonyms:
         vague = [n for n in self.names if len(n) < SHORTEST or n.replace(".", "").isdigit()]
         if vague:
             raise InputError(
-                f"the names {', '.join(vague[:5])} cannot be told from numbers and short words, so the page might keep "
+                f"the names {', '.join(vague[:5])} look like numbers or short words, so the page might keep "
                 "them; give patients and samples names such as PT01 in the sheets, and run the study again"
             )
         longest = sorted(self.names, key=len, reverse=True)

@@ -23,8 +23,10 @@ from scresist.study import Study
 
 NAMES = tuple(step.name for step in STEPS)
 MODES = ("sound", "parity")
-OWN = frozenset({".state", "report.html", "report_anonymous.html", "cohort.h5ad", "claims.csv", "run.json", "tables", "figures", "network.zip",
-                 "second_cohort", LOG})  # fmt: skip
+OWN = frozenset({
+    ".state", "report.html", "report_anonymous.html", "cohort.h5ad", "claims.csv", "run.json", "tables", "figures",
+    "network.zip", "second_cohort", LOG,
+})  # fmt: skip
 PACKAGES = ("anndata", "harmonypy", "igraph", "numba", "numpy", "pandas", "scanpy", "scikit-learn", "scipy",
             "umap-learn")  # fmt: skip
 
