@@ -24,6 +24,8 @@ COLUMNS = {
     "gate": Column("gate", "intensity above which a cell is positive", ".3g"),
     "gate_low": Column("95 % low", "of the gate, by resampling cells", ".3g"),
     "gate_high": Column("95 % high", "of the gate, by resampling cells", ".3g"),
+    "left": Column("from", "lower limit of the bin", ".3g"),
+    "right": Column("to", "upper limit of the bin", ".3g"),
     "positive_share": Column("positive", "share of the cells above the gate", "%"),
     "separation": Column("separation", "distance of the two populations in SD; below 2 there is no gate", ".1f"),
     "from": Column("from", "phenotype around which is looked"),

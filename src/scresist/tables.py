@@ -285,6 +285,8 @@ _ALL = (
     Table("validation_mif_gates", "bench", "threshold of every marker between negative and positive cells",
           ("marker", "gate", "gate_low", "gate_high", "positive_share", "separation", "n_cells", "reason"),
           ("marker",)),
+    Table("validation_mif_intensities", "bench", "number of cells by intensity of every marker with a gate",
+          ("marker", "left", "right", "n_cells"), ("marker", "left")),
     Table("validation_mif_spatial", "bench", "how phenotypes lie to each other in every region, against shuffles",
           ("patient", "sample", "roi", "from", "to", "statistic", "radius_um", "value", "expected", "z", "p_value",
            "q_value", "n_from", "n_to", "reason"), ("sample", "roi", "from", "to", "statistic")),

@@ -1,5 +1,7 @@
 """Cell tables of every program, gates, densities over areas, spatial statistics: known answers, nulls, refusals."""
 
+from types import SimpleNamespace
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -8,6 +10,8 @@ import pytest
 from oracle import SHARED, needs_shared
 from scresist.checks import InputError
 from scresist.kernels.gates import find_gate
+from scresist.plots.style import new_axes
+from scresist.plots.tissue import gate
 from scresist.validation.arrangement import mif_spatial, neighbourhoods
 from scresist.validation.by_sample import density_values, spatial_values
 from scresist.validation.cell_tables import read_cells
@@ -106,6 +110,9 @@ def test_cells_of_an_anndata_are_read():
                            var=pd.DataFrame(index=["CD8", "CK"]))  # fmt: skip
     data.obsm["spatial"] = cells[["x_um", "y_um"]].to_numpy()
     found = read_cells(data)
+    assert read_cells(SimpleNamespace(tables={"table": data})).cells.equals(found.cells)
+    with pytest.raises(InputError, match="has 2 tables"):
+        read_cells(SimpleNamespace(tables={"a": data, "b": data}))
     assert found.intensities == ("CD8", "CK")
     np.testing.assert_allclose(found.cells["y_um"], cells["y_um"])
 
@@ -131,6 +138,11 @@ def test_phenotypes_are_defined_by_gates():
     ready = prepare(cells, phenotypes={"CD8 T": "CD8+ CK-", "tumour cell": "CK+"})
     assert (ready.cells.loc[cd8, "phenotype"] == "CD8 T").mean() > 0.98
     assert (ready.gates.table["gate_low"] < ready.gates.table["gate"]).all()
+    drawn = ready.intensities.groupby("marker")["n_cells"].sum()
+    assert drawn.to_dict() == {"CD8": 600, "CK": 600}
+    axes = gate(ready.intensities, ready.gates.table, new_axes(3, 2)[1], marker="CD8")
+    above = sum(p.get_height() for p in axes.patches if p.get_x() >= ready.gates.table["gate"].iloc[0])
+    assert above == pytest.approx(cd8.sum(), abs=30)
     named = prepare(cells)
     assert set(named.cells["phenotype"]) >= {"CD8+", "CK+"}
     with pytest.raises(InputError, match=r"no marker 'CD9'.*did you mean 'CD8'"):

@@ -8,6 +8,7 @@ import pandas as pd
 from scresist.checks import counted
 from scresist.plots import bench as draw
 from scresist.plots.style import new_axes, to_svg
+from scresist.plots.tissue import gate
 from scresist.report.blocks import Section, bullets, figures, heading, table
 from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
@@ -112,8 +113,24 @@ def _mif(folder: Folder) -> list[dict[str, Any]]:
             "contrast", "from", "to", "statistic", "verdict", "effect", *TEST, "why"])]  # fmt: skip
     gates = folder.table("validation_mif_gates")
     if len(gates):
-        blocks += [heading("Gates"), table(gates, "validation_mif_gates", list(gates.columns))]
+        blocks += [
+            heading("Gates"),
+            figures(_gates(folder, gates)),
+            table(gates, "validation_mif_gates", list(gates.columns)),
+        ]
     return blocks
+
+
+def _gates(folder: Folder, gates: pd.DataFrame) -> list[tuple[str, str]]:
+    shown = folder.table("validation_mif_intensities")
+    drawn = []
+    for row in gates.to_dict("records") if len(shown) else []:
+        picture, axes = new_axes(2.9, 2.1)
+        gate(shown, gates, axes, marker=str(row["marker"]))
+        share = row["positive_share"]
+        words = f"{share:.0%} positive" if np.isfinite(share) else "no gate: one population"
+        drawn.append((to_svg(picture), f"{row['marker']}, {words}; the band is the 95 % interval of the gate"))
+    return drawn
 
 
 def _doses(folder: Folder) -> list[dict[str, Any]]:

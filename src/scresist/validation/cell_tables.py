@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OWN = ("patient", "sample", "roi", "cell", "x_um", "y_um", "compartment", "phenotype")
 NO_MARKERS = re.compile(
-    r"(area|perimeter|circularity|axis|eccentricity|solidity|extent|orientation|distance|density|category|confidence|"
+    r"(area|compactness|autofluorescence|^dapi|^hoechst|perimeter|circularity|axis|eccentricity|solidity|extent|orientation|distance|density|category|confidence|"
     r"^path$|lab id|inform|total cells|region|num_detected|detection probability|^survival|^age$|_id$|^id$|"
     r"[xy]min$|[xy]max$|^unnamed)",
     re.IGNORECASE,
@@ -83,8 +83,8 @@ def read_cells(
     Parameters
     ----------
     table
-        With our columns, or as inForm, QuPath, MCMICRO, HALO, CosMx or Xenium export it, or an AnnData with positions
-        in `obsm["spatial"]`.
+        With our columns, or as inForm, QuPath, MCMICRO, HALO, CosMx or Xenium export it, or an AnnData, or a
+        SpatialData of one table, with positions in `obsm["spatial"]`.
     images
         One row per image (column roi, or image): patient, sample, and any of um_per_pixel, area_mm2. Needed where the
         cells have no column of patients.
@@ -97,7 +97,7 @@ def read_cells(
         If the columns are of no known program, a coordinate is no number, coordinates are pixels without a scale, or an
         image has no row in `images`; with the row of the file.
     """
-    frame = _of_anndata(table) if not isinstance(table, pd.DataFrame) else table.reset_index(drop=True)
+    frame = table.reset_index(drop=True) if isinstance(table, pd.DataFrame) else _of_anndata(_table_of(table))
     frame = frame.rename(columns={c: str(c).strip() for c in frame.columns})
     layout = next((lay for lay in LAYOUTS if set(lay.has) <= set(frame.columns)), None)
     if layout is None and not {"x_um", "y_um"} <= set(frame.columns):
@@ -124,6 +124,16 @@ def read_cells(
     calls = tuple(c for c in markers if _is_call(frame[c]))
     intensities = tuple(c for c in markers if c not in calls and _is_intensity(frame[c]))
     return CellTable(frame, intensities, calls, tuple(notes))
+
+
+def _table_of(given: Any) -> "AnnData":
+    """An AnnData as it is; of a SpatialData its one table."""
+    tables = getattr(given, "tables", None)
+    if tables is None:
+        return given
+    if len(tables) != 1:
+        raise InputError(f"the SpatialData has {len(tables)} tables ({', '.join(map(str, tables))}); give one of them")
+    return next(iter(tables.values()))
 
 
 def _of_anndata(cells: "AnnData") -> pd.DataFrame:

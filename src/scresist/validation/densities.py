@@ -10,7 +10,7 @@ from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from scresist.results import Result
 from scresist.validation.cell_tables import read_cells
-from scresist.validation.phenotypes import gate_markers, phenotype_cells
+from scresist.validation.phenotypes import gate_markers, intensity_histogram, phenotype_cells
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -22,10 +22,11 @@ COLUMNS = ("patient", "sample", "roi", "compartment", "phenotype", "n_cells", "a
 
 @dataclass(frozen=True, slots=True)
 class Imaged:
-    """Cells with patient, sample, roi, x_um, y_um, compartment and phenotype; gates; areas by roi and compartment."""
+    """Cells with their place, compartment and phenotype; gates and intensities of markers; areas by region."""
 
     cells: pd.DataFrame
     gates: Result
+    intensities: pd.DataFrame
     areas: pd.DataFrame
     notes: tuple[str, ...]
 
@@ -58,7 +59,8 @@ def prepare(
     names, notes = phenotype_cells(found, calls, definitions=phenotypes)
     own = found.cells[["patient", "sample", "roi", "cell", "x_um", "y_um", "compartment"]].assign(phenotype=names)
     areas = region_areas(own, images)
-    return Imaged(own, gated, areas, (*found.notes, *gated.notes, *notes))
+    shown = intensity_histogram(found, list(gated.table["marker"]))
+    return Imaged(own, gated, shown, areas, (*found.notes, *gated.notes, *notes))
 
 
 def mif(

@@ -222,6 +222,7 @@ def _mif(study: Study, path: Path, seed: int, workers: int) -> Iterator[Outcome]
     yield Outcome("mIF", "validation_mif", imaging.mif(ready))
     if len(ready.gates.table):
         yield Outcome("gates", "validation_mif_gates", ready.gates)
+        yield Outcome("gates", "validation_mif_intensities", Result(ready.intensities, "cells by intensity"))
     yield Outcome("spatial statistics", "validation_mif_spatial", arrangement.mif_spatial(
         ready, radius_um=own.mif_radius_um, shuffles=own.mif_shuffles, workers=workers, seed=seed))  # fmt: skip
     try:

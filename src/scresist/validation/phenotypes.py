@@ -13,6 +13,7 @@ from scresist.validation.cell_tables import CellTable
 
 MIN_SEPARATION = 2.0  # Ashman's D: nearer populations cannot be told apart
 BOOTSTRAPS, SAMPLE = 50, 5_000
+BINS = 60
 RARE = 0.005  # of the cells: combinations of markers that are rarer are "other"
 GATES = ("marker", "gate", "gate_low", "gate_high", "positive_share", "separation", "n_cells", "reason")
 
@@ -83,6 +84,27 @@ def gate_markers(
     notes = tuple(f"{r['marker']}: {r['reason']}" for r in rows if r["reason"] not in ("", "given"))
     return Result(table, "gates by mixtures of two normal populations", {"least_separation": MIN_SEPARATION},
                   notes), calls  # fmt: skip
+
+
+def intensity_histogram(found: CellTable, markers: Sequence[str]) -> pd.DataFrame:
+    """Number of cells by intensity of each marker, in bins of equal width on the scale that gates are found on.
+
+    Parameters
+    ----------
+    found
+        From `read_cells`.
+    markers
+        Those that were gated.
+    """
+    parts = []
+    for marker in markers:
+        values = found.cells[marker].dropna().to_numpy(float)
+        middle = float(np.median(values[values > 0])) if (values > 0).any() else 1.0
+        counts, edges = np.histogram(np.log1p(values / middle), bins=BINS)
+        limits = middle * np.expm1(edges)
+        parts.append(pd.DataFrame({"marker": marker, "left": limits[:-1], "right": limits[1:], "n_cells": counts}))
+    columns = ["marker", "left", "right", "n_cells"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def _needed(found: CellTable, given: Mapping[str, float], definitions: Mapping[str, str] | None) -> list[str]:

@@ -1,0 +1,42 @@
+"""Pictures of tissue: the intensities of a marker with its gate."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from scresist.checks import require_columns
+from scresist.plots.style import ARMS, FAINT, tidy
+
+
+def gate(histogram: pd.DataFrame, gates: pd.DataFrame, axes: Axes, *, marker: str) -> Axes:
+    """Number of cells by intensity (log scale), the gate with its interval, positive cells in colour.
+
+    Parameters
+    ----------
+    histogram
+        The table `validation_mif_intensities`: marker, left, right, n_cells.
+    gates
+        The table `validation_mif_gates`.
+    axes
+        Where to draw.
+    marker
+        Which one.
+    """
+    require_columns(histogram, ["marker", "left", "right", "n_cells"], "the table of intensities")
+    require_columns(gates, ["marker", "gate", "gate_low", "gate_high"], "the table of gates")
+    own = histogram[histogram["marker"] == marker]
+    row = gates[gates["marker"] == marker].iloc[0]
+    left, right, n = (own[c].to_numpy(float) for c in ("left", "right", "n_cells"))
+    positive = left >= float(row["gate"])
+    axes.bar(left, n, width=right - left, align="edge", color=np.where(positive, ARMS[1], FAINT), linewidth=0)
+    if np.isfinite(row["gate"]):
+        if np.isfinite(row["gate_low"]):
+            axes.axvspan(float(row["gate_low"]), float(row["gate_high"]), color=ARMS[0], alpha=0.15, linewidth=0)
+        axes.axvline(float(row["gate"]), color=ARMS[0], linewidth=1.2)
+    smallest = float(right[0])
+    axes.set_xscale("symlog", linthresh=max(smallest, 1e-9))
+    axes.set_xlim(left[0], right[-1])
+    axes.set_xlabel(f"intensity of {marker}", fontsize=8)
+    axes.set_ylabel(f"cells (n {int(n.sum()):,})", fontsize=8)
+    tidy(axes)
+    return axes
