@@ -7,10 +7,11 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-IMPORTED_AS = {"scikit-learn": "sklearn", "scikit-image": "skimage", "umap-learn": "umap"}
-# Used through another package: pandas writes parquet by pyarrow, scanpy finds doublets by scikit-image, and umap-learn
-# sets no upper bound to pynndescent.
-NOT_IMPORTED = {"pyarrow", "skimage", "pynndescent"}
+IMPORTED_AS = {"scikit-learn": "sklearn", "scikit-image": "skimage", "umap-learn": "umap",
+               "pillow": "PIL", "openslide-python": "openslide"}  # fmt: skip
+# Used through another package: pandas writes parquet by pyarrow, and umap-learn sets
+# no upper bound to pynndescent.
+NOT_IMPORTED = {"pyarrow", "pynndescent"}
 
 
 def imported(folder):

@@ -27,7 +27,7 @@ def test_an_absent_type_is_refused():
     design = two_arms(6, 6)
     counts = drawn(np.random.default_rng(0), design, 100, 5000).assign(absent=0)
     row = composition(counts, design).table.set_index("cell_type").loc["absent"]
-    assert row["reason"] == "no cell of this type in either arm"
+    assert row["reason"] == "no cell of this type in the samples that are compared"
     assert row[["effect", "p_value", "share_p_value", "q_value"]].isna().all()
     assert (row["n_test"], row["n_reference"]) == (6, 6)
 

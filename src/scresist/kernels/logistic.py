@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from scipy import optimize, special, stats
 
 _ITERATIONS = 500
@@ -65,7 +66,8 @@ def firth_logistic(
     if np.linalg.matrix_rank(np.column_stack([np.ones(y.size), (x - centre) / scale])) < p:
         return LogisticFit(gap, gap, gap, gap, gap, np.nan, "covariates are collinear")
     everything = np.ones(p, dtype=bool)
-    beta, top, fine = _fit(z, y, np.zeros(p), everything, penalised=penalised)
+    z, penalty = np.ascontiguousarray(z), 0.5 if penalised else 0.0
+    beta, top, fine = _fit(z, y, np.zeros(p), everything, penalty)
     if not fine:
         return LogisticFit(gap, gap, gap, gap, gap, np.nan, "the likelihood has no maximum: the outcomes are separated")
     se = np.sqrt(np.diag(np.linalg.inv(_information(z, beta))))
@@ -73,46 +75,57 @@ def firth_logistic(
     low, high, p_value = gap.copy(), gap.copy(), gap.copy()
     for k in range(p) if which is None else which:
         if limits:
-            low[k], high[k] = (_limit(z, y, beta, top - fall, k, side * se[k], penalised=penalised) for side in (-1, 1))
-        p_value[k] = stats.chi2.sf(max(2 * (top - _profile(z, y, beta, k, 0.0, penalised=penalised)), 0.0), 1)
+            low[k], high[k] = (_limit(z, y, beta, top - fall, k, side * se[k], penalty) for side in (-1, 1))
+        p_value[k] = stats.chi2.sf(max(2 * (top - _profile(z, y, beta, k, 0.0, penalty)), 0.0), 1)
     return LogisticFit(beta / unit, se / unit, low / unit, high / unit, p_value, top, "")
 
 
+@njit(cache=True, nogil=True)
 def _information(z: np.ndarray, beta: np.ndarray) -> np.ndarray:
-    chance = 1 / (1 + np.exp(-np.clip(z @ beta, -700, 700)))
-    return np.asarray((z * (chance * (1 - chance))[:, None]).T @ z)
+    chance = 1 / (1 + np.exp(-np.minimum(np.maximum(z @ beta, -700.0), 700.0)))
+    return np.ascontiguousarray((z * (chance * (1 - chance)).reshape(-1, 1)).T) @ z
 
 
-def _value(z: np.ndarray, y: np.ndarray, beta: np.ndarray, *, penalised: bool) -> float:
+@njit(cache=True, nogil=True)
+def _value(z: np.ndarray, y: np.ndarray, beta: np.ndarray, penalty: float) -> float:
     linear = z @ beta
-    value = float(np.sum(y * linear - np.logaddexp(0, linear)))
-    if not penalised:
+    value = np.sum(y * linear - np.logaddexp(0.0, linear))
+    if penalty == 0.0:
         return value
     sign, log_det = np.linalg.slogdet(_information(z, beta))
-    return value + 0.5 * float(log_det) if sign > 0 else -np.inf
+    return value + penalty * log_det if sign > 0 else -np.inf
 
 
+@njit(cache=True, nogil=True)
 def _fit(
-    z: np.ndarray, y: np.ndarray, beta: np.ndarray, free: np.ndarray, *, penalised: bool
+    z: np.ndarray, y: np.ndarray, beta: np.ndarray, free: np.ndarray, penalty: float
 ) -> tuple[np.ndarray, float, bool]:
     """Newton's steps over the free coefficients, halved while the likelihood falls."""
     beta = beta.copy()
-    now = _value(z, y, beta, penalised=penalised)
+    places = np.flatnonzero(free)
+    now = _value(z, y, beta, penalty)
     for _ in range(_ITERATIONS):
-        chance = 1 / (1 + np.exp(-np.clip(z @ beta, -700, 700)))
+        chance = 1 / (1 + np.exp(-np.minimum(np.maximum(z @ beta, -700.0), 700.0)))
         weight = chance * (1 - chance)
-        information = (z * weight[:, None]).T @ z
-        if np.linalg.slogdet(information)[1] < -60 * z.shape[1]:
+        information = np.ascontiguousarray((z * weight.reshape(-1, 1)).T) @ z
+        if np.linalg.slogdet(information)[1] < -60.0 * z.shape[1]:
             return beta, now, False
         pull = y - chance
-        if penalised:
-            leverage = weight * np.einsum("ij,jk,ik->i", z, np.linalg.inv(information), z)
-            pull = pull + leverage * (0.5 - chance)
+        if penalty > 0.0:
+            leverage = weight * np.sum((z @ np.linalg.inv(information)) * z, axis=1)
+            pull = pull + 2 * penalty * leverage * (0.5 - chance)
+        slope = np.ascontiguousarray(z.T) @ pull
+        part = np.empty((places.size, places.size))
+        for a in range(places.size):
+            for b in range(places.size):
+                part[a, b] = information[places[a], places[b]]
         step = np.zeros(beta.size)
-        step[free] = np.linalg.solve(information[np.ix_(free, free)], (z.T @ pull)[free])
-        step *= min(1.0, 5 / max(float(np.abs(step).max()), 1e-300))
+        if places.size:
+            step[places] = np.linalg.solve(part, slope[places])
+        step *= min(1.0, 5.0 / max(np.abs(step).max(), 1e-300))
+        new = now
         for _half in range(40):
-            new = _value(z, y, beta + step, penalised=penalised)
+            new = _value(z, y, beta + step, penalty)
             if new >= now - 1e-12 * (1 + abs(now)):
                 break
             step = step / 2
@@ -122,24 +135,24 @@ def _fit(
     return beta, now, False
 
 
-def _profile(z: np.ndarray, y: np.ndarray, beta: np.ndarray, k: int, at: float, *, penalised: bool) -> float:
+def _profile(z: np.ndarray, y: np.ndarray, beta: np.ndarray, k: int, at: float, penalty: float) -> float:
     """The largest likelihood with coefficient k held."""
     start, free = beta.copy(), np.ones(beta.size, bool)
     start[k], free[k] = at, False
-    if not np.isfinite(_value(z, y, start, penalised=penalised)):
+    if not np.isfinite(_value(z, y, start, penalty)):
         start = np.zeros(beta.size)
         start[k] = at
-    return _fit(z, y, start, free, penalised=penalised)[1]
+    return float(_fit(z, y, start, free, penalty)[1])
 
 
 def _limit(
-    z: np.ndarray, y: np.ndarray, beta: np.ndarray, target: float, k: int, reach: float, *, penalised: bool
+    z: np.ndarray, y: np.ndarray, beta: np.ndarray, target: float, k: int, reach: float, penalty: float
 ) -> float:
     outer = beta[k] + 2 * reach
     for _ in range(60):
-        if _profile(z, y, beta, k, outer, penalised=penalised) < target:
+        if _profile(z, y, beta, k, outer, penalty) < target:
             return float(optimize.brentq(
-                lambda b: _profile(z, y, beta, k, b, penalised=penalised) - target, *sorted((beta[k], outer)),
+                lambda b: _profile(z, y, beta, k, b, penalty) - target, *sorted((beta[k], outer)),
                 xtol=1e-9, rtol=1e-11,
             ))  # fmt: skip
         outer += reach

@@ -140,7 +140,7 @@ def decision_curve(table: pd.DataFrame, ax: "Axes") -> None:
     ax.fill_between(table["threshold"], table["ci_low"], table["ci_high"], color=_COLOURS[0], alpha=0.15, linewidth=0)
     ax.plot(table["threshold"], table["benefit_all"], color=_COLOURS[1], linestyle="--", label="treat all")
     ax.axhline(0, color="#888888", linewidth=0.8, label="treat none")
-    top = max(float(table["ci_high"].max()), float(table["benefit_all"].max()), 0.05)
+    top = max(float(table["ci_high"].max()), float(table["benefit_all"].max()), 1 / 20)
     ax.set_ylim(-0.25 * top, 1.05 * top)
     ax.set_xlabel("risk from which a patient would be treated")
     ax.set_ylabel("net benefit per patient")

@@ -51,7 +51,7 @@ def _agreement(folder: Folder) -> list[dict[str, Any]]:
     return [
         heading("Does protein, and function, agree with the RNA?"), bullets(sentences),
         table(found, "validation_agreement", ["gene", "evidence", "statistic", "value", "ci_low", "ci_high", "n",
-                                              "p_value", "expected_sign", "met", "reason"]),
+                                              "expected_sign", "met", "reason"]),
     ]  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def _others(folder: Folder) -> list[dict[str, Any]]:
         shown = rates[rates["chosen"].astype(bool) | (rates["reference"].fillna("") != "")]
         blocks += [heading("Linker cleavage and payload release"), table(shown, "validation_kinetics", [
             "experiment", "condition", "reference", "model", "parameter", "value", "ci_low", "ci_high", "unit",
-            "p_value", "n_replicates", "weak", "reason"])]  # fmt: skip
+            "n_replicates", "weak", "reason"])]  # fmt: skip
     for name, title, columns in (
         ("validation_readouts", "Growth, colonies, apoptosis, internalisation",
          ["line", "readout", "test", "reference", "effect", "ci_low", "ci_high", "scale", "p_value", "q_value",
@@ -170,10 +170,10 @@ def _others(folder: Folder) -> list[dict[str, Any]]:
          ["assay", "line", "target", "test", "reference", "fold", "ci_low", "ci_high", "p_value", "q_value", "n_test",
           "n_reference", "weak", "reason"]),
         ("validation_combinations", "Combinations",
-         ["line", "condition", "drug_a", "drug_b", "model", "synergy", "ci_low", "ci_high", "p_value", "q_value",
+         ["line", "condition", "drug_a", "drug_b", "model", "synergy", "ci_low", "ci_high",
           "n_replicates", "weak", "reason"]),
     ):  # fmt: skip
-        found = folder.table(name)
+        found = folder.table(name) if name == "validation_combinations" else folder.claimed(name)
         if name == "validation_combinations" and len(found):
             found = found[found["dose_a_um"].isna()]
         if len(found):

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from scresist.contrasts.verdict import ALPHA
 from scresist.plots.style import arm_colours
 from scresist.report.blocks import Section, embedded_json
 from scresist.report.folder import Folder
 
 STEP = 1 / 16  # of log2 counts per million; values are kept in one byte, 0 to 15.9
-SHOWN_P = 0.05  # changes in other populations are kept below it
+SHOWN_P = ALPHA  # changes in other populations are kept below it
 
 
 def genes(folder: Folder) -> Section | None:

@@ -75,6 +75,7 @@ class SurvivalSection(_Section):
     scan_interval: float | None = Field(default=None, gt=0)
     last_scan: str | None = None  # a column: time of the last scan without the event
     cut: Literal["median", "best"] | float = "median"
+    permutations: int = Field(default=499, ge=19)
 
     @property
     def label(self) -> str:

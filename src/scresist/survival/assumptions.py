@@ -14,7 +14,7 @@ from scresist.results import Result
 from scresist.survival.endpoint import Endpoint
 
 KNOTS = (0.1, 0.5, 0.9)
-CURVE = np.linspace(0.05, 0.95, 19)
+CURVE = np.linspace(5, 95, 19) / 100
 CURVE_EVENTS = 30  # fewer give no curve: its pointwise limits are too narrow
 IMPUTED, DRAWS = 20, 200
 LIMIT = float(stats.norm.ppf(0.975))

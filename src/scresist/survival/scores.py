@@ -15,7 +15,7 @@ from scresist.survival.endpoint import Endpoint
 
 SIZES = (1, 3, 5, 10, 20)
 MIN_EVENTS = 15
-THRESHOLDS = np.round(np.arange(0.1, 0.95, 0.05), 2)
+THRESHOLDS = np.arange(10, 95, 5) / 100
 GROUPS = 3
 DRAWS = 500
 

@@ -146,6 +146,8 @@ def counted_sentences(state: State) -> list[tuple[str, str, str]]:
         )
         rows.append(("calibration", sentence, "shuffle"))
     rows += _about_second(state)
+    rows += [("agreement", str(r["sentence"]), "patient" if str(r["evidence"]).startswith("protein") else "replicate")
+             for r in state.table("validation_agreement").to_dict("records")]  # fmt: skip
     rows += [("refusal", f"{r['step']}, {r['what']}: {r['reason']}", "study") for r in state.refusals]
     return rows
 

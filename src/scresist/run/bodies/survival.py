@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from scresist.survival.endpoint import Endpoint
 
 SHOWN = 6  # features with the smallest p whose groups are compared and drawn, beside `keep_genes`
-PERMUTATIONS = 499
 IN_COHORTS = 25  # genes with the smallest p that are looked for in external cohorts, beside modules and `keep_genes`
 
 
@@ -64,7 +63,7 @@ def _one_endpoint(
     try:
         fitted = models.cox(
             values, people, covariates=endpoint.covariates, strata=endpoint.strata, name=endpoint.label,
-            rng=context.rng, permutations=PERMUTATIONS, **how,
+            rng=context.rng, permutations=endpoint.permutations, **how,
         )  # fmt: skip
         more = [*endpoint.covariates, *([endpoint.strata] if endpoint.strata else [])]
         found = ends.gather(values, people, covariates=more, **how)
