@@ -29,7 +29,7 @@ bootstraps = 0
 def study(tmp_path_factory):
     path = write_cohort(simulate(PLAN), tmp_path_factory.mktemp("cohort") / "study")
     text = "\n".join(x for x in path.read_text().splitlines() if not x.startswith(("bootstraps", "[networks]")))
-    path.write_text(text + SETTINGS)
+    path.write_text(text.replace('event = "pfs_event"', 'event = "pfs_event"\npermutations = 19') + SETTINGS)
     return read_study(path)
 
 

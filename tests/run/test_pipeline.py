@@ -39,6 +39,7 @@ def cohort(tmp_path_factory):
     path = write_cohort(laid, folder / "study")
     write_bench(laid, path.parent)
     text = path.read_text().replace("bootstraps = 8", "bootstraps = 4")
+    text = text.replace('event = "pfs_event"', 'event = "pfs_event"\npermutations = 19')
     path.write_text(text.replace("[validation]", "[validation]\nmif_shuffles = 19"))
     return path
 
@@ -148,7 +149,7 @@ def test_a_second_run_does_nothing_again_and_changes_nothing(results, cohort):
     assert contents(results) == before
 
 
-@pytest.mark.parametrize("stopped_in", ["quality", "contrasts"])
+@pytest.mark.parametrize("stopped_in", [pytest.param("quality", marks=pytest.mark.slow), "contrasts"])
 def test_a_run_that_dies_in_a_step_goes_on_there_and_ends_the_same(results, cohort, tmp_path, monkeypatch, stopped_in):
     out = tmp_path / "results"
     whole = {step.name: step.body for step in pipeline.STEPS}

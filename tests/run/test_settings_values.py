@@ -43,6 +43,7 @@ def cohort(tmp_path_factory):
     """A small cohort with a whole run beside it, whose steps are taken over where a setting does not touch them."""
     path = write_cohort(simulate(PLAN), tmp_path_factory.mktemp("values") / "study")
     text = re.sub(r"\[networks\]\n(bootstraps.*\n)?", "", path.read_text())
+    text = text.replace('event = "pfs_event"', 'event = "pfs_event"\npermutations = 19')
     path.write_text(text.rstrip() + "\n" + BASE)
     sheet = pd.read_csv(path.parent / "patients.csv")
     days = 30.4 * sheet["pfs_months"]

@@ -32,8 +32,8 @@ def test_the_correlation_is_that_of_scipy_and_a_patient_counts_once():
 
 
 def test_unrelated_rna_and_protein_are_called_at_the_stated_rate():
-    p = [agreement(*measured(10, 0.0, s), rng=s).table["p_value"].iloc[0] for s in range(200)]
-    assert np.mean(np.array(p) <= 0.05) <= 0.09  # SE 0.015
+    p = [agreement(*measured(10, 0.0, s), rng=s).table["p_value"].iloc[0] for s in range(80)]
+    assert np.mean(np.array(p) <= 0.05) <= 0.12  # SE 0.024
 
 
 def test_what_cannot_be_correlated_has_a_reason():
