@@ -34,7 +34,7 @@ def test_rate_of_false_positives(layout, method, alike):
         assert (p < 0.05).mean() > 0.03
 
 
-@pytest.mark.parametrize("layout", [(4, 4, 0), (8, 6, 0), (0, 0, 7), (2, 3, 4)])
+@pytest.mark.parametrize("layout", [(4, 4, 0), pytest.param((8, 6, 0), marks=pytest.mark.slow), (0, 0, 7), (2, 3, 4)])
 def test_permutation_p_values_are_never_too_small(layout):
     design = two_arms(*layout)
     p = contrast_arms(null(design, 0.5, seed=1), design, method="permutation", influence=False).table["p_value"]
@@ -46,12 +46,12 @@ def test_features_that_move_together_do_not_lend_each_other_certainty():
     design = two_arms(3, 3)
     rng = np.random.default_rng(0)
     rates = []
-    for _ in range(300):
+    for _ in range(120):
         common = rng.normal(size=(6, 1))
         values = np.sqrt(0.9) * common + np.sqrt(0.1) * rng.normal(size=(6, 20))
         table = contrast_arms(pd.DataFrame(values, index=design.samples.index), design, influence=False).table
         rates.append((table["p_value"] < 0.05).mean())
-    assert np.mean(rates) < 0.07
+    assert np.mean(rates) < 0.085  # the rates of a table go together: SE 0.012
 
 
 def test_the_difference_of_two_effects_keeps_its_level():
