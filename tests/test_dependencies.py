@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 IMPORTED_AS = {"scikit-learn": "sklearn", "scikit-image": "skimage", "umap-learn": "umap",
-               "pillow": "PIL", "openslide-python": "openslide"}  # fmt: skip
+               "fonttools": "fontTools", "pillow": "PIL", "openslide-python": "openslide"}  # fmt: skip
 # Used through another package: pandas writes parquet by pyarrow, and umap-learn sets
 # no upper bound to pynndescent.
 NOT_IMPORTED = {"pyarrow", "pynndescent"}

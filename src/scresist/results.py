@@ -106,9 +106,14 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def write_text(text: str, path: Path) -> None:
     """Write a text file whole, or not at all."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file whole, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
+    part.write_bytes(content)
     part.replace(path)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from scresist.checks import require_columns
 from scresist.contrasts.verdict import ALPHA
-from scresist.plots.style import arm_colours, tidy
+from scresist.plots.style import arm_colours, short, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,9 @@ def forest(table: pd.DataFrame, axes: "Axes", *, label: str, effect: str = "effe
     return axes
 
 
-def by_arm(table: pd.DataFrame, axes: "Axes", *, arms: Sequence[str], unit: str) -> "Axes":
+def by_arm(
+    table: pd.DataFrame, axes: "Axes", *, arms: Sequence[str], unit: str, palette: Sequence[str] | None = None
+) -> "Axes":
     """One point per patient and arm, a bar at the mean of each arm, lines between samples of one patient.
 
     Parameters
@@ -54,9 +56,11 @@ def by_arm(table: pd.DataFrame, axes: "Axes", *, arms: Sequence[str], unit: str)
         In the order of the study.
     unit
         The words beside the axis.
+    palette
+        All arms of the study where `arms` are some of them, so that each keeps its colour; None: `arms`.
     """
     require_columns(table, ["patient", "arm", "value"], "the table of values")
-    colour = arm_colours(arms)
+    colour = arm_colours(arms if palette is None else palette)
     place = {arm: i for i, arm in enumerate(arms)}
     shown = table[table["arm"].isin(arms) & table["value"].notna()].sort_values(["arm", "patient"])
     at: dict[tuple[str, str], tuple[float, float]] = {}
@@ -70,10 +74,11 @@ def by_arm(table: pd.DataFrame, axes: "Axes", *, arms: Sequence[str], unit: str)
             (str(p), str(arm)): (float(a), float(v)) for p, a, v in zip(own["patient"], x, own["value"], strict=True)
         }
     _join_pairs(at, arms, axes)
-    long = sum(len(arm) for arm in arms) > 30
-    axes.set_xticks(
-        range(len(arms)), list(arms), fontsize=8, rotation=25 if long else 0, ha="right" if long else "center"
-    )
+    size = axes.figure.get_figure(root=True).get_size_inches()[0]
+    long = sum(len(arm) + 2 for arm in arms) > 15 * (size - 0.5)  # characters of 8 points in the width
+    sizes = shown.groupby(shown["arm"].astype(str))["patient"].nunique()
+    axes.set_xticks(range(len(arms)), [f"{short(arm)}\nn = {sizes.get(arm, 0)}" for arm in arms], fontsize=8,
+                    rotation=25 if long else 0, ha="right" if long else "center")  # fmt: skip
     axes.set_xlim(-0.6, len(arms) - 0.4)
     axes.set_ylabel(unit, fontsize=8)
     tidy(axes)

@@ -1,11 +1,29 @@
 """One look for every figure: colours of arms and categories, and SVG that is the same bytes every time."""
 
+import atexit
 import io
+import re
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 import matplotlib as mpl
+import numpy as np
+from fontTools.subset import Options, Subsetter
+from fontTools.ttLib import TTFont
 from matplotlib.axes import Axes
+from matplotlib.collections import Collection, PathCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+
+PRINTED = 0.78  # of the size on the page
+# Latin, Greek, punctuation, arrows, signs of mathematics: what a figure nearly always has. Others take the whole font.
+_LETTERS = {*range(0x20, 0x250), *range(0x370, 0x400), *range(0x2010, 0x2070), *range(0x2190, 0x2200),
+            *range(0x2200, 0x2270), 0x0A}  # fmt: skip
+COLUMN, FULL_WIDTH = 89 / 25.4, 183 / 25.4  # inches of one and of two columns of a journal
 
 # Okabe & Ito (2008), readable with colour blindness; arms take them in the order of the study.
 ARMS = ("#4a5568", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
@@ -36,6 +54,20 @@ def arm_colours(arms: Iterable[str]) -> dict[str, str]:
     return {arm: ARMS[i % len(ARMS)] for i, arm in enumerate(arms)}
 
 
+def short(words: object, *, at_most: int = 22) -> str:
+    """A name that fits beside an axis; an ellipsis where it is longer.
+
+    Parameters
+    ----------
+    words
+        The name.
+    at_most
+        Letters that are shown.
+    """
+    text = str(words)
+    return text if len(text) <= at_most else f"{text[: at_most - 1]}…"
+
+
 def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of one panel in inches, outside pyplot's global state."""
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -49,6 +81,89 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#9aa3af")
     axes.tick_params(colors="#374151", labelsize=8)
+
+
+def for_print(figure: Figure) -> None:
+    """Bring a figure to the size of a journal: at most 183 mm wide (or 89 mm, where it is near), text of 5 to 7 points.
+
+    Parameters
+    ----------
+    figure
+        Drawn at the size of the page; its inches, text, lines and marks shrink alike.
+    """
+    width, height = figure.get_size_inches()
+    factor = min(PRINTED, FULL_WIDTH / width)
+    if COLUMN < width * factor < 1.1 * COLUMN:
+        factor = COLUMN / width
+    figure.set_size_inches(width * factor, height * factor)
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            ticks = axis.get_major_ticks()
+            if ticks:
+                size, length = float(ticks[0].label1.get_fontsize()), ticks[0].tick1line.get_markersize()
+                axis.set_tick_params(labelsize=_points(size, factor), width=0.5, length=length * factor)
+        for spine in axes.spines.values():
+            spine.set_linewidth(0.5)
+    for words in figure.findobj(Text):
+        words.set_fontsize(_points(float(words.get_fontsize()), factor))
+    for line in figure.findobj(Line2D):
+        line.set_linewidth(line.get_linewidth() * factor)
+        line.set_markersize(line.get_markersize() * factor)
+    for marks in figure.findobj(Collection):
+        marks.set_linewidth([width * factor for width in np.atleast_1d(marks.get_linewidth())])
+        if isinstance(marks, PathCollection):
+            marks.set_sizes(np.asarray(marks.get_sizes()) * factor**2)
+
+
+def _points(size: float, factor: float) -> float:
+    return float(np.clip(size * factor, 5, 7))
+
+
+def enlarged(svg: str) -> str:
+    """A printed figure as the page shows it: the same picture, larger.
+
+    Parameters
+    ----------
+    svg
+        As `to_svg` gives it.
+    """
+    head, _, rest = svg.partition(">")
+    grown = re.sub(r'(width|height)="([0-9.]+)pt"', lambda m: f'{m[1]}="{float(m[2]) / PRINTED:.1f}pt"', head)
+    return f"{grown}>{rest}"
+
+
+def to_pdf(figure: Figure) -> bytes:
+    """The figure as PDF without dates, with text that can be edited; its layout must be settled (`to_svg` does it).
+
+    Parameters
+    ----------
+    figure
+        Any figure.
+    """
+    figure.set_layout_engine("none")  # it was laid out for the SVG
+    for words in figure.findobj(Text):
+        plain = words.get_fontproperties().get_weight() in ("normal", 400)
+        if plain and _LETTERS.issuperset(map(ord, words.get_text())):
+            words.get_fontproperties().set_file(_small_font())
+    buffer = io.BytesIO()
+    with mpl.rc_context({"pdf.fonttype": 42, "font.family": "sans-serif"}):
+        figure.savefig(buffer, format="pdf", dpi=200, metadata={"CreationDate": None, "Creator": None})
+    return buffer.getvalue()
+
+
+@cache
+def _small_font() -> str:
+    """Matplotlib's font with the letters of Europe and some signs: a part of it is embedded ten times as fast."""
+    font = TTFont(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+    options = Options(layout_features=[], glyph_names=True, notdef_outline=True, name_IDs=["*"])
+    options.drop_tables += ["FFTM", "GDEF", "GPOS", "GSUB", "kern"]
+    part = Subsetter(options)
+    part.populate(unicodes=sorted(_LETTERS))
+    part.subset(font)
+    path = Path(mkdtemp(prefix="scresist-")) / "DejaVuSans.ttf"
+    atexit.register(rmtree, path.parent, ignore_errors=True)
+    font.save(path)
+    return str(path)
 
 
 def to_svg(figure: Figure) -> str:

@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 _COLOURS = ("#2166ac", "#b2182b", "#1b7837", "#762a83", "#bf812d", "#01665e")
 
 
-def kaplan_meier(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") -> None:
-    """The curves of one feature (rows of `survival.kaplan_meier`), with their intervals, n and events."""
+def kaplan_meier(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months", at_risk: bool = True) -> None:
+    """The curves of one feature (rows of `survival.kaplan_meier`), with their intervals, n and events.
+
+    Without `at_risk` the numbers at risk are left out, for a small panel.
+    """
     require_columns(table, ["group", "time", "survival", "ci_low", "ci_high", "p_value"], "the table of curves")
     for colour, (group, rows) in zip(_COLOURS, table.groupby("group", sort=True), strict=False):
         time = np.r_[0, rows["time"]]
         label = f"{group} ({rows['n'].iloc[0]} patients, {rows['events'].iloc[0]} events)"
+        if not at_risk:
+            label = f"{group} (n = {rows['n'].iloc[0]})"
         ax.step(time, np.r_[1, rows["survival"]], where="post", color=colour, label=label)
         low, high = (np.r_[1, rows[c]] for c in ("ci_low", "ci_high"))
         ax.fill_between(time, low, high, step="post", color=colour, alpha=0.15, linewidth=0)
@@ -27,6 +32,11 @@ def kaplan_meier(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months")
     ax.set_ylim(0, 1.02)
     ax.set_xlim(left=0)
     ax.set_xlabel(time_label)
+    if not at_risk:
+        ax.set_ylabel("share free")
+        ax.legend(fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.45, 0.96), ncols=2,
+                  handlelength=1.2, columnspacing=0.8)  # fmt: skip
+        return
     ax.set_ylabel("share free of the event")
     ax.set_title(f"p = {table['p_value'].iloc[0]:.2g}", fontsize=9)
     ax.legend(fontsize=7, frameon=False)

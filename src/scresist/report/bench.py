@@ -7,7 +7,7 @@ import pandas as pd
 
 from scresist.checks import counted
 from scresist.plots import bench as draw
-from scresist.plots.style import new_axes, to_svg
+from scresist.plots.style import new_axes
 from scresist.plots.tissue import gate
 from scresist.report.blocks import Section, bullets, figures, heading, table
 from scresist.report.comparisons import TEST, strip
@@ -62,7 +62,8 @@ def _ihc(folder: Folder) -> list[dict[str, Any]]:
     if len(scores):
         first = list(dict.fromkeys([*tested.get("marker", []), *scores["marker"]]))
         drawn = [(strip(_by_arm(folder, scores[scores["marker"] == m], "h_score"), folder.arms, "H-score"),
-                  f"{m} protein, {_patients(scores[scores['marker'] == m])}") for m in first[:DRAWN]]  # fmt: skip
+                  f"{m} protein, {_patients(scores[scores['marker'] == m])}", f"ihc_{m}")
+                 for m in first[:DRAWN]]  # fmt: skip
         blocks += [heading("Immunohistochemistry"), figures(drawn)]
         if len(tested):
             blocks.append(table(tested, "validation_ihc_contrasts", [
@@ -95,7 +96,7 @@ def _mif(folder: Folder) -> list[dict[str, Any]]:
         own = values[(values["compartment"] == place) & (values["phenotype"] == name)]
         where = "the whole region" if place == "all" else place
         drawn.append((strip(_by_arm(folder, own, "value"), folder.arms, "log2 cells per mm2"),
-                      f"{name} cells in {where}, {_patients(_owned(folder, own))}"))  # fmt: skip
+                      f"{name} cells in {where}, {_patients(_owned(folder, own))}", f"mif_{name}_{place}"))  # fmt: skip
     near = folder.claimed("validation_mif_spatial_contrasts")
     if len(near):
         spatial = spatial_values(folder.table("validation_mif_spatial"))
@@ -103,7 +104,7 @@ def _mif(folder: Folder) -> list[dict[str, Any]]:
         for a, b, what in list(dict.fromkeys(near[keys].itertuples(index=False, name=None)))[:DRAWN]:
             own = spatial[(spatial["from"] == a) & (spatial["to"] == b) & (spatial["statistic"] == what)]
             drawn.append((strip(_by_arm(folder, own, "value"), folder.arms, "log2 observed / expected"),
-                          f"{what}: {a} to {b}, {_patients(_owned(folder, own))}"))  # fmt: skip
+                          f"{what}: {a} to {b}, {_patients(_owned(folder, own))}", f"mif_{what}_{a}_{b}"))  # fmt: skip
     blocks.append(figures(drawn))
     if len(tested):
         blocks.append(table(tested, "validation_mif_contrasts", [
@@ -129,7 +130,8 @@ def _gates(folder: Folder, gates: pd.DataFrame) -> list[tuple[str, str]]:
         gate(shown, gates, axes, marker=str(row["marker"]))
         share = row["positive_share"]
         words = f"{share:.0%} positive" if np.isfinite(share) else "no gate: one population"
-        drawn.append((to_svg(picture), f"{row['marker']}, {words}; the band is the 95 % interval of the gate"))
+        drawn.append((picture, f"{row['marker']}, {words}; the band is the 95 % interval of the gate",
+                      f"gate_{row['marker']}_{words}"))  # fmt: skip
     return drawn
 
 
@@ -141,7 +143,9 @@ def _doses(folder: Folder) -> list[dict[str, Any]]:
     for (line, compound), own in list(curves.groupby(["line", "compound"], sort=False))[:DRAWN]:
         figure, axes = new_axes(4.0, 3.0)
         draw.dose_curves(own, points[(points["line"] == line) & (points["compound"] == compound)], axes)
-        drawn.append((to_svg(figure), f"{compound} in {line}; {_replicates(own['n_replicates'])} a condition"))
+        drawn.append(
+            (figure, f"{compound} in {line}; {_replicates(own['n_replicates'])} a condition", f"dose_{compound}_{line}")
+        )
     ratios = folder.claimed("validation_dose_ratios")
     blocks = [heading("Dose-response"), figures(drawn)]
     if len(ratios):

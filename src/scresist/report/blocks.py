@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from scresist import tables
 from scresist.checks import counted
 from scresist.contrasts.verdict import SMALLEST_P
-from scresist.plots.style import arm_colours, colours
+from scresist.plots.style import arm_colours, colours, enlarged, for_print, to_svg
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Column:
     pill: bool = False
 
 
+def fold(title: str, blocks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Blocks that are closed until the reader opens them."""
+    return [{"kind": "fold", "text": title}, *blocks, {"kind": "unfold"}]
+
+
 def heading(text: str) -> dict[str, Any]:
     """A heading within a section."""
     return {"kind": "heading", "text": text}
@@ -53,9 +59,19 @@ def bullets(items: Sequence[str | tuple[str, str]]) -> dict[str, Any]:
     return {"kind": "list", "entries": shown}
 
 
-def figures(items: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Figures side by side: (svg, caption)."""
-    return {"kind": "figures", "entries": [{"svg": Markup(svg), "caption": caption} for svg, caption in items]}
+Drawn = tuple[Figure, str, str]  # a figure, its caption, and what it shows, which names its files
+
+
+def figures(items: Sequence[Drawn]) -> dict[str, Any]:
+    """Figures side by side."""
+    return {"kind": "figures", "entries": [figure_entry(*item) for item in items]}
+
+
+def figure_entry(figure: Figure, caption: str, name: str) -> dict[str, Any]:
+    """A figure at its printed size, and as the page shows it."""
+    for_print(figure)
+    svg = to_svg(figure)
+    return {"svg": Markup(enlarged(svg)), "caption": caption, "name": name, "printed": svg, "figure": figure}
 
 
 def table(frame: pd.DataFrame, name: str, columns: Sequence[str], *, at_most: int = 200) -> dict[str, Any]:

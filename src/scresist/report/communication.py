@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 
 from scresist.plots import communication as draw
-from scresist.plots.style import new_axes, to_svg
-from scresist.report.blocks import Section, bullets, figures, heading, table, text
+from scresist.plots.style import new_axes
+from scresist.report.blocks import Drawn, Section, bullets, figures, heading, table, text
 from scresist.report.comparisons import TEST
 from scresist.report.folder import Folder
 
@@ -56,7 +56,9 @@ def _arms(folder: Folder) -> list[dict[str, Any]]:
         if len(own) > 1 and own.shape[1] == len(ends):
             figure, axes = new_axes(4.6, 3.6)
             draw.roles(own.rename_axis("group").reset_index(), axes, unit="probability, mean over partners")
-            drawn.append((to_svg(figure), f"{arm}: what each population sends and receives, mean over patients."))
+            drawn.append(
+                (figure, f"{arm}: what each population sends and receives, mean over patients.", f"roles_{arm}")
+            )
     links = _per_arm(values[values["level"] == "pathway"], ["source", "target"])
     for name, contrast in folder.facts["settings"]["design"]["contrasts"].items():
         if {contrast["test"], contrast["reference"]} <= set(links.columns):
@@ -65,8 +67,9 @@ def _arms(folder: Folder) -> list[dict[str, Any]]:
             if change.notna().any(axis=None):
                 figure, axes = new_axes(5.4, 4.6)
                 draw.matrix(change, axes, label="difference of total probability")
-                drawn.append((to_svg(figure), f"{name}: {contrast['test']} less {contrast['reference']}; total over "
-                              "pathways, mean over patients; white where a population is missing."))  # fmt: skip
+                drawn.append((figure, f"{name}: {contrast['test']} less {contrast['reference']}; total over "
+                              "pathways, mean over patients; white where a population is missing.",
+                              f"difference_{name}"))  # fmt: skip
     return [heading("Means over patients, by arm"), figures(drawn)] if drawn else []
 
 
@@ -113,7 +116,7 @@ def _doubted(tested: pd.DataFrame) -> list[dict[str, Any]]:
     return [text(lead), bullets(named)]
 
 
-def _strips(tested: pd.DataFrame, values: pd.DataFrame, sheet: pd.DataFrame, arms: list[str]) -> list[tuple[str, str]]:
+def _strips(tested: pd.DataFrame, values: pd.DataFrame, sheet: pd.DataFrame, arms: list[str]) -> list[Drawn]:
     """One point per patient for the links that differ most."""
     drawn = []
     ends = ["source", "target", "pathway"]
@@ -121,7 +124,13 @@ def _strips(tested: pd.DataFrame, values: pd.DataFrame, sheet: pd.DataFrame, arm
         here = (values["level"] == "pathway") & (values[ends] == [row[e] for e in ends]).all(axis=1)
         figure, axes = new_axes(max(2.9, 0.8 * len(arms)), 2.5)
         draw.by_patient(values[here].dropna(subset="value"), sheet, axes, arms=arms, unit="probability")
-        drawn.append((to_svg(figure), f"{row['pathway']} from {row['source']} to {row['target']}"))
+        drawn.append(
+            (
+                figure,
+                f"{row['pathway']} from {row['source']} to {row['target']}",
+                f"{row['pathway']}_{row['source']}_to_{row['target']}",
+            )
+        )
     return drawn
 
 

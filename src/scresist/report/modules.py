@@ -6,7 +6,7 @@ import pandas as pd
 
 from scresist.contrasts.verdict import ALPHA
 from scresist.plots import networks as draw
-from scresist.plots.style import new_axes, to_svg
+from scresist.plots.style import new_axes
 from scresist.report.blocks import Section, bullets, figures, heading, table
 from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
@@ -42,7 +42,7 @@ def _differences(folder: Folder, tested: pd.DataFrame) -> list[dict[str, Any]]:
     for name in list(dict.fromkeys(tested["module"]))[:6]:
         own = scores[scores["module"] == name].join(sheet, on="sample").rename(columns={"score": "value"})
         means = own.groupby(["patient", "arm"], as_index=False)["value"].mean()
-        drawn.append((strip(means, folder.arms, "module score"), str(name)))
+        drawn.append((strip(means, folder.arms, "module score"), str(name), f"{name}_scores"))
     columns = ["contrast", "module", "verdict", "effect", *TEST, "why"]
     return [figures(drawn), table(tested, "module_contrasts", columns)]
 
@@ -103,19 +103,19 @@ def _network(folder: Folder, net: "Network", best: list[str]) -> list[dict[str, 
 
     figure, axes = new_axes(10.6, 3.0)
     draw.dendrogram(net.linkage, net.modules["module"], axes)
-    drawn = [(to_svg(figure), "Tree of the genes by topological overlap, with their modules.")]
+    drawn = [(figure, "Tree of the genes by topological overlap, with their modules.", "tree")]
     figure, axes = new_axes(4.4, 2.9)
     draw.fit_table(net.power_table, axes, power=net.power)
-    drawn.append((to_svg(figure), f"Fit to a scale-free network by power; {net.power:g} was taken."))
+    drawn.append((figure, f"Fit to a scale-free network by power; {net.power:g} was taken.", "power"))
     hubs = folder.table("hub_genes")
     for name in best[:DRAWN]:
         own = net.members(name).head(GENES_DRAWN)
         among = edges(net, modules=[name])
         figure, axes = new_axes(3.4, 2.9)
         draw.hub_network(among, own, axes)
-        drawn.append((to_svg(figure), f"{name}: its {len(own)} genes of highest kME, joined by overlap."))
+        drawn.append((figure, f"{name}: its {len(own)} genes of highest kME, joined by overlap.", f"{name}_hubs"))
         if len(hubs):
             figure, axes = new_axes(3.6, 2.9)
             draw.kme_ranks(hubs[hubs["module"] == name], axes)
-            drawn.append((to_svg(figure), f"{name}: kME of its hubs with 95 % intervals over patients."))
+            drawn.append((figure, f"{name}: kME of its hubs with 95 % intervals over patients.", f"{name}_kme"))
     return [heading("The network"), figures(drawn)]

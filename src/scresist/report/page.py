@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from scresist.plots.style import to_pdf
 from scresist.report import sections
 from scresist.report.blocks import Section
 from scresist.report.folder import Folder
-from scresist.results import write_text
+from scresist.results import write_bytes, write_text
 
+STYLES = ("page.css", "first.css")
 SCRIPTS = ("tables.js", "map.js", "genes.js")
 
 
@@ -70,7 +73,8 @@ def render(
     )
     scripts = [_asset(name) for name in SCRIPTS]
     return template.render(
-        title=title, subtitle=subtitle, facts=facts, sections=shown, footer=footer, style=Markup(_asset("page.css")),
+        title=title, subtitle=subtitle, facts=facts, sections=shown, footer=footer,
+        style=Markup("\n".join(_asset(name) for name in STYLES)),
         scripts=[Markup(s) for s in scripts], policy=_policy(scripts),
     )  # fmt: skip
 
@@ -106,16 +110,27 @@ def _facts(folder: Folder) -> list[tuple[str, str]]:
 
 
 def _write_figures(folder: Path, shown: list[Section]) -> None:
-    """Each figure of the page as a file of its own."""
+    """Each figure of the page as SVG and PDF, named by its section and by what it shows."""
     folder.mkdir(exist_ok=True)
-    earlier = set(folder.glob("*.svg"))
+    earlier = {path for kind in ("*.svg", "*.pdf") for path in folder.glob(kind)}
+    used: set[str] = set()
     for section in shown:
-        number = 0
         for block in section.blocks:
-            for figure in block["entries"] if block["kind"] == "figures" else []:
-                number += 1
-                path = folder / f"{section.id}_{number:02d}.svg"
-                write_text(str(figure["svg"]), path)
-                earlier.discard(path)
+            for entry in block["entries"] if block["kind"] in ("figures", "first") else []:
+                name = _file_name(f"{section.id}_{entry['name']}", used)
+                write_text(entry["printed"], folder / f"{name}.svg")
+                write_bytes(to_pdf(entry["figure"]), folder / f"{name}.pdf")
+                earlier -= {folder / f"{name}.svg", folder / f"{name}.pdf"}
     for path in earlier:
         path.unlink()
+
+
+def _file_name(words: str, used: set[str]) -> str:
+    """Letters, digits and a few marks; a number where two figures would have one name, whatever the case."""
+    name = re.sub(r"[^A-Za-z0-9.+-]+", "_", words).strip("_.")[:80]
+    taken, number = name, 1
+    while taken.lower() in used:
+        number += 1
+        taken = f"{name}_{number}"
+    used.add(taken.lower())
+    return taken

@@ -9,8 +9,7 @@ import pandas as pd
 from scresist.plots.composition import shares
 from scresist.plots.effects import forest
 from scresist.plots.levels import levels
-from scresist.plots.power import power_figure
-from scresist.plots.style import colours, new_axes, to_svg
+from scresist.plots.style import colours, new_axes
 from scresist.report.bench import bench
 from scresist.report.blocks import (
     Column,
@@ -27,62 +26,14 @@ from scresist.report.blocks import (
 )
 from scresist.report.communication import communication
 from scresist.report.comparisons import TEST, strip
+from scresist.report.design import design
+from scresist.report.first_screen import first_screen
 from scresist.report.folder import Folder
 from scresist.report.genes import genes
 from scresist.report.modules import modules
 from scresist.report.survival import survival
 from scresist.report.validation import validation
 from scresist.tables import TABLES
-
-FIRST = 3  # claims of each kind and contrast that the summary names
-
-
-def summary(folder: Folder) -> Section:
-    """What the study found and what it cannot show."""
-    blocks = []
-    failed = folder.facts.get("failed", [])
-    if failed:
-        blocks += [heading("Steps that are missing"),
-                   text("This page is not whole: these steps failed, or need the result of one that did."),
-                   bullets([f"{f['step']}: {f['reason']}" for f in failed])]  # fmt: skip
-    design = folder.table("design")
-    if len(design):
-        blocks += [heading("What the design can answer"),
-                   bullets([(str(r["verdict"]), str(r["sentence"])) for r in design.to_dict("records")])]  # fmt: skip
-    curves = folder.table("power")
-    if len(curves):
-        drawn = to_svg(power_figure(curves))
-        blocks.append(figures([(drawn, "Chance to find an effect of each size with this design: full lines after "
-                                "correction for all tests, thin ones before.")]))  # fmt: skip
-    claims = folder.claims
-    if len(claims):
-        claims = claims[claims["p_value"].notna()]
-        called = claims[claims["verdict"] == "supported"]
-        blocks.append(heading(f"Claims supported: {len(called)} of {len(claims)} tested"))
-        if len(called):
-            shown = called.groupby(["kind", "contrast"], sort=False, dropna=False).head(FIRST)
-            blocks.append(bullets([("supported", _claim(r)) for r in shown.to_dict("records")]))
-            if len(shown) < len(called):
-                blocks.append(text(f"The first {FIRST} of each kind and contrast; all are in the register below."))
-        else:
-            blocks.append(text("No claim passes: nothing below is more than a lead."))
-    if not len(design):
-        steps = [entry["step"] for entry in folder.facts["steps"]]
-        reason = "the study names no contrast" if "contrasts" in steps else (
-            f"the last step of this run is {steps[-1] if steps else 'none'}")  # fmt: skip
-        blocks.append(text(f"No comparison of arms was made: {reason}. The page only describes the cells."))
-    refusals = folder.facts["refusals"]
-    if refusals:
-        listed_text = [f"{r['step']}, {r['what']}: {r['reason']}" for r in refusals]
-        blocks += [heading("What was refused, and why"), bullets(list(dict.fromkeys(listed_text)))]
-    return Section("summary", "What the study found", "", blocks)
-
-
-def _claim(row: dict[str, Any]) -> str:
-    floor = f"p floor {written(row['p_floor'], 'p')}, " if np.isfinite(row["p_floor"]) else ""
-    numbers = f"p {written(row['p_value'], 'p')}, {floor}q {written(row['q_value'], 'p')}, n = {row['n']}"
-    rests_on = str(row["why"]).partition("; ")[2]  # after q: relabelled patients, or the model and what it assumes
-    return f"{row['statement']} ({numbers}; {rests_on})" if rests_on else f"{row['statement']} ({numbers})"
 
 
 def planted(folder: Folder) -> Section | None:
@@ -109,7 +60,7 @@ def who(folder: Folder) -> Section:
         figure, axes = new_axes(max(7.0, 0.34 * len(counts) + 3.6), 4.4)
         shares(counts, axes, arm=arm, colours=colours(counts.columns))
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False)
-        blocks.append(figures([(to_svg(figure), "Cells of each population in each sample, by arm.")]))
+        blocks.append(figures([(figure, "Cells of each population in each sample, by arm.", "composition")]))
     evidence = folder.table("annotation")
     if len(evidence):
         blocks += [heading("Evidence per cluster"), table(evidence, "annotation", [
@@ -149,7 +100,7 @@ def candidates(folder: Folder) -> Section | None:
         for gene in own.head(6)["gene"]:
             points = values[values["gene"] == gene] if len(values) else values
             if len(points):
-                drawn.append((strip(points, folder.arms, "log2 CPM"), _caption(own, str(gene))))
+                drawn.append((strip(points, folder.arms, "log2 CPM"), _caption(own, str(gene)), f"{contrast}_{gene}"))
         if drawn:
             blocks.append(figures(drawn))
         blocks.append(table(own[own["rank"] <= 40], "candidates", columns))
@@ -194,7 +145,13 @@ def microenvironment(folder: Folder) -> Section | None:
             best = own.sort_values("p_value", kind="stable").head(14)
             figure, axes = new_axes(6.2, 0.5 + 0.24 * len(best) + 0.5)
             forest(best, axes, label=label, unit=unit)
-            drawn.append((to_svg(figure), f"{contrast}: the {len(best)} smallest p-values; filled where q < 0.05."))
+            drawn.append(
+                (
+                    figure,
+                    f"{contrast}: the {len(best)} smallest p-values; filled where q < 0.05.",
+                    f"{title}_{contrast}",
+                )
+            )
         blocks.append(figures(drawn))
         first = [own_name] if own_name is not None else []
         beside = ["reference", "share_effect", "share_p_value"] if name == "composition_contrasts" else []
@@ -221,7 +178,9 @@ def _antibodies(folder: Folder) -> list[dict[str, Any]]:
     ):  # fmt: skip
         figure, axes = new_axes(width, height)
         levels(scores, axes, column=column, label=label)
-        drawn.append((to_svg(figure), f"{what}. Empty: not measured, or fewer than 10 cells in every sample."))
+        drawn.append(
+            (figure, f"{what}. Empty: not measured, or fewer than 10 cells in every sample.", f"antibodies_{column}")
+        )
     blocks = [heading("Antibodies beside the RNA of their gene"), figures(drawn)]
     agreement = folder.table("protein_against_rna")
     known = agreement[agreement["correlation"].notna()].sort_values("correlation", ascending=False)
@@ -374,6 +333,6 @@ def claims(folder: Folder) -> Section | None:
 
 
 ORDER: tuple[Callable[[Folder], Section | None], ...] = (
-    summary, planted, genes, candidates, modules, validation, resistance, microenvironment, communication, survival,
-    bench, over_cells, who, quality, claims, methods,
+    first_screen, planted, genes, candidates, modules, validation, resistance, microenvironment, communication,
+    survival, bench, over_cells, who, quality, design, claims, methods,
 )  # fmt: skip

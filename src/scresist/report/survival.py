@@ -3,8 +3,8 @@
 from typing import Any
 
 from scresist.plots import survival as draw
-from scresist.plots.style import new_axes, to_svg
-from scresist.report.blocks import Section, bullets, figures, heading, table, text, written
+from scresist.plots.style import new_axes
+from scresist.report.blocks import Drawn, Section, bullets, figures, heading, table, text, written
 from scresist.report.folder import Folder
 
 DRAWN = 6  # curves of an endpoint
@@ -108,7 +108,7 @@ def _cohorts(folder: Folder) -> list[dict[str, Any]]:
             "Hazard ratios per SD in the external cohorts (circles) and over all (diamonds: random effects, then the "
             "fixed effect). The direction found here is in the table; an arrow marks an interval that goes on."
         )
-        blocks.append(figures([(to_svg(figure), caption)]))
+        blocks.append(figures([(figure, caption, "external_cohorts")]))
     return [*blocks, table(cohorts, "validation_bulk", [
         "cohort", "feature", "hr", "ci_low", "ci_high", "p_value", "p_one_sided", "q_value", "n", "events",
         "genes_found", "discovery_hr", "same_direction", "cut_share", "cut_hr", "heterogeneity", "cochran_q",
@@ -116,7 +116,7 @@ def _cohorts(folder: Folder) -> list[dict[str, Any]]:
     ])]  # fmt: skip
 
 
-def _drawn(folder: Folder, name: str) -> list[tuple[str, str]]:
+def _drawn(folder: Folder, name: str) -> list[Drawn]:
     """Drawings and captions that stand above a table."""
     made = []
     units = folder.table("survival_endpoints").set_index("endpoint")["unit"].to_dict()
@@ -125,20 +125,38 @@ def _drawn(folder: Folder, name: str) -> list[tuple[str, str]]:
         for (feature, endpoint), rows in lines.groupby(["feature", "endpoint"], sort=False) if len(lines) else ():
             figure, axes = new_axes(3.4, 2.8)
             draw.form_curve(rows, axes)
-            made.append((to_svg(figure), f"{feature}, {endpoint}: natural spline with pointwise 95 % limits."))
+            made.append(
+                (
+                    figure,
+                    f"{feature}, {endpoint}: natural spline with pointwise 95 % limits.",
+                    f"{feature}_{endpoint}_form",
+                )
+            )
     elif name == "survival_competing":
         lines = folder.table("survival_incidence")
         lines = lines[lines["group"] != "all"] if len(lines) else lines
         for (feature, endpoint), rows in lines.groupby(["feature", "endpoint"], sort=False) if len(lines) else ():
             figure, axes = new_axes(4.2, 3.2)
             draw.incidence(rows, axes, time_label=str(units.get(endpoint, "time")))
-            made.append((to_svg(figure), f"{feature}, {endpoint}: Aalen-Johansen, high against low values."))
+            made.append(
+                (
+                    figure,
+                    f"{feature}, {endpoint}: Aalen-Johansen, high against low values.",
+                    f"{feature}_{endpoint}_incidence",
+                )
+            )
     elif name == "survival_groups":
         lines = folder.table("survival_adjusted")
         for (feature, endpoint), rows in lines.groupby(["feature", "endpoint"], sort=False) if len(lines) else ():
             figure, axes = new_axes(4.2, 3.2)
             draw.adjusted(rows, axes, time_label=str(units.get(endpoint, "time")))
-            made.append((to_svg(figure), f"{feature}, {endpoint}: adjusted for the covariates, bootstrap limits."))
+            made.append(
+                (
+                    figure,
+                    f"{feature}, {endpoint}: adjusted for the covariates, bootstrap limits.",
+                    f"{feature}_{endpoint}_adjusted",
+                )
+            )
     elif name in ("survival_scores", "survival_calibration"):
         plot, source = (
             (draw.decision_curve, "survival_decision") if name == "survival_scores" else
@@ -149,11 +167,11 @@ def _drawn(folder: Folder, name: str) -> list[tuple[str, str]]:
             figure, axes = new_axes(3.6, 3.0)
             plot(rows, axes)
             horizon = f"risk of {endpoint} by {rows['horizon'].iloc[0]:.3g} {units.get(endpoint, '')}"
-            made.append((to_svg(figure), f"Cross-validated {horizon}."))
+            made.append((figure, f"Cross-validated {horizon}.", f"{endpoint}_{source.partition('_')[2]}"))
     return made[: DRAWN * 2]
 
 
-def _curves(folder: Folder) -> list[tuple[str, str]]:
+def _curves(folder: Folder) -> list[Drawn]:
     """Drawing and caption of the curves of every endpoint."""
     lines, compared = folder.table("survival_curves"), folder.table("survival_groups")
     tested = folder.table("survival")
@@ -174,5 +192,5 @@ def _curves(folder: Folder) -> list[tuple[str, str]]:
             q = by_feature.get((str(feature), str(endpoint)))
             if q is not None:
                 caption += f" The p above the curves is of this feature alone; among all that were tested q is {q}."
-            made.append((to_svg(figure), caption))
+            made.append((figure, caption, f"{feature}_{endpoint}"))
     return made

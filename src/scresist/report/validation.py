@@ -3,8 +3,8 @@
 import pandas as pd
 
 from scresist.plots import validation as draw
-from scresist.plots.style import new_axes, to_svg
-from scresist.report.blocks import Section, bullets, figures, heading, table
+from scresist.plots.style import new_axes
+from scresist.report.blocks import Drawn, Section, bullets, figures, heading, table
 from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
 
@@ -47,22 +47,23 @@ def validation(folder: Folder) -> Section | None:
     return Section("validation", "The second cohort", lead, blocks)
 
 
-def _overview(folder: Folder, found: pd.DataFrame, tested: pd.DataFrame) -> list[tuple[str, str]]:
+def _overview(folder: Folder, found: pd.DataFrame, tested: pd.DataFrame) -> list[Drawn]:
     """Preservation of all modules, and their effects in both cohorts."""
     figure, axes = new_axes(5.2, 0.8 + 0.22 * len(found))
     draw.preserved_modules(found, axes)
-    drawn = [(to_svg(figure), "Zsummary, filled where a module is preserved; the bars are the 95 % quantile of "
-              "permuted genes of like expression, the lines some (2) and strong (10) evidence.")]  # fmt: skip
+    drawn = [(figure, "Zsummary, filled where a module is preserved; the bars are the 95 % quantile of "
+              "permuted genes of like expression, the lines some (2) and strong (10) evidence.",
+              "preservation")]  # fmt: skip
     if len(tested) and tested["first_effect"].notna().any():
         figure, axes = new_axes(4.4, 3.4)
         order = {name: k for k, name in enumerate(folder.contrasts)}
         draw.effects_of_both(tested.sort_values("contrast", key=lambda c: c.map(order), kind="stable"), axes)
-        drawn.append((to_svg(figure), "Effects in both cohorts, with 95 % intervals in the second; named where the "
-                      "interval excludes 0."))  # fmt: skip
+        drawn.append((figure, "Effects in both cohorts, with 95 % intervals in the second; named where the "
+                      "interval excludes 0.", "effects_of_both"))  # fmt: skip
     return drawn
 
 
-def _strips(folder: Folder, tested: pd.DataFrame) -> list[tuple[str, str]]:
+def _strips(folder: Folder, tested: pd.DataFrame) -> list[Drawn]:
     """One point per patient and arm of the second cohort."""
     scores = folder.table("validation_scores").rename(columns={"score": "value"})
     used = list(dict.fromkeys([*tested["arm_reference"], *tested["arm_test"]]))
@@ -71,7 +72,7 @@ def _strips(folder: Folder, tested: pd.DataFrame) -> list[tuple[str, str]]:
     for name in list(dict.fromkeys(tested["module"]))[:DRAWN]:
         own = scores[(scores["module"] == name) & scores["arm"].isin(arms)]
         means = own.groupby(["patient", "arm"], as_index=False)["value"].mean()
-        drawn.append((strip(means, arms, "module score"), f"{name}, second cohort"))
+        drawn.append((strip(means, arms, "module score"), f"{name}, second cohort", f"{name}_scores"))
     return drawn
 
 

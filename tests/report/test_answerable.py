@@ -1,4 +1,4 @@
-"""The summary of the page: what a claim rests on, and why nothing was compared."""
+"""What the design can answer: what a claim rests on, and why nothing was compared."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scresist.report.sections import summary
+from scresist.report.design import design
 
 
 def folder(*, claims=None, steps=("ingest",)):
@@ -28,10 +28,10 @@ def test_a_claim_says_what_it_rests_on():
         "p_floor": 0.0625, "q_value": 0.002, "n": "5 against 5 patients",
         "why": "q = 0.002; supported by the model, which assumes that values of patients are normal",
     }  # fmt: skip
-    shown = words(summary(folder(claims=pd.DataFrame([claim]))))
+    shown = words(design(folder(claims=pd.DataFrame([claim]))))
     assert "MT1X is higher." in shown
     assert "supported by the model, which assumes" in shown
-    plain = words(summary(folder(claims=pd.DataFrame([claim | {"why": "q = 0.002", "p_floor": np.nan}]))))
+    plain = words(design(folder(claims=pd.DataFrame([claim | {"why": "q = 0.002", "p_floor": np.nan}]))))
     assert "by the model" not in plain
 
 
@@ -40,4 +40,4 @@ def test_a_claim_says_what_it_rests_on():
     [(("ingest", "contrasts", "report"), "the study names no contrast"), (("ingest", "annotate"), "is annotate")],
 )
 def test_why_nothing_was_compared(steps, reason):
-    assert reason in words(summary(folder(steps=steps)))
+    assert reason in words(design(folder(steps=steps)))
