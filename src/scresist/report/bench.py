@@ -9,7 +9,7 @@ from scresist.checks import counted
 from scresist.plots import bench as draw
 from scresist.plots.style import new_axes
 from scresist.plots.tissue import gate
-from scresist.report.blocks import Section, bullets, figures, heading, table
+from scresist.report.blocks import Drawn, Section, bullets, figures, heading, table
 from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
 
@@ -122,7 +122,7 @@ def _mif(folder: Folder) -> list[dict[str, Any]]:
     return blocks
 
 
-def _gates(folder: Folder, gates: pd.DataFrame) -> list[tuple[str, str]]:
+def _gates(folder: Folder, gates: pd.DataFrame) -> list[Drawn]:
     shown = folder.table("validation_mif_intensities")
     drawn = []
     for row in gates.to_dict("records") if len(shown) else []:
@@ -131,7 +131,7 @@ def _gates(folder: Folder, gates: pd.DataFrame) -> list[tuple[str, str]]:
         share = row["positive_share"]
         words = f"{share:.0%} positive" if np.isfinite(share) else "no gate: one population"
         drawn.append((picture, f"{row['marker']}, {words}; the band is the 95 % interval of the gate",
-                      f"gate_{row['marker']}_{words}"))  # fmt: skip
+                      f"gate_{row['marker']}"))  # fmt: skip
     return drawn
 
 

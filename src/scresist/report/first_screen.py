@@ -1,4 +1,4 @@
-"""The first screen: the question, the cohort, three or four answers with how sure they are, and what the design cannot answer."""
+"""The first screen: the question, the cohort, the answers with how sure they are, what the design cannot answer."""
 
 from typing import Any
 
