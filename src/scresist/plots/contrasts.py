@@ -7,6 +7,7 @@ import pandas as pd
 
 from scresist.checks import require_columns
 from scresist.contrasts.verdict import ALPHA
+from scresist.plots.labels import label_points
 from scresist.study.design import Contrast, Design
 
 if TYPE_CHECKING:
@@ -50,9 +51,8 @@ def volcano(table: pd.DataFrame, ax: "Axes", *, effect: str = "log2fc", label: s
     found = (tested["q_value"] < ALPHA).to_numpy()
     ax.scatter(tested[effect][~found], level[~found], s=5, color="#bbbbbb", rasterized=True)
     ax.scatter(tested[effect][found], level[found], s=9, color=COLOURS["supported"], rasterized=True)
-    for k in np.argsort(-level, kind="stable")[:top]:
-        row = tested.iloc[int(k)]
-        ax.annotate(str(row[label]), (row[effect], level[k]), fontsize=7, xytext=(2, 2), textcoords="offset points")
+    named = np.argsort(-level, kind="stable")[:top]
+    label_points([str(n) for n in tested[label].iloc[named]], tested[effect].to_numpy(float)[named], level[named], ax)
     if "p_floor" in tested and tested["p_floor"].notna().any():
         floor = float(tested["p_floor"].min())
         ax.axhline(-np.log10(floor), color="#444444", linestyle=":", linewidth=0.8)
@@ -95,9 +95,8 @@ def primary_against_acquired(table: pd.DataFrame, ax: "Axes", *, label: str = "f
         own = table[table["class"] == kind]
         ax.scatter(own["primary_effect"], own["acquired_effect"], s=16, color=colour, label=kind)
     called = table[~plain].sort_values("p_value", kind="stable").head(top)
-    for row in called.to_dict("records"):
-        place = (row["primary_effect"], row["acquired_effect"])
-        ax.annotate(str(row[label]), place, fontsize=7, xytext=(2, 2), textcoords="offset points")
+    effects = called[["primary_effect", "acquired_effect"]].to_numpy(float)
+    label_points([str(name) for name in called[label]], effects[:, 0], effects[:, 1], ax)
     ax.set_xlabel("effect in primary resistance")
     ax.set_ylabel("effect in acquired resistance")
     ax.legend(fontsize=7, frameon=False)

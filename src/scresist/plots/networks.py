@@ -12,7 +12,8 @@ from scresist.checks import InputError, require_columns
 from scresist.kernels.linkage import average_linkage, leaf_order
 from scresist.networks.power import TARGET_R2
 from scresist.plots.effects import by_arm
-from scresist.plots.style import FAINT, colours, tidy
+from scresist.plots.labels import label_points
+from scresist.plots.style import FAINT, module_colours, tidy
 
 INK = "#374151"
 _VECTOR_BRANCHES = 1000  # a tree with more is drawn as pixels
@@ -90,7 +91,7 @@ def dendrogram(linkage: np.ndarray, modules: pd.Series, axes: Axes, *, top: floa
     # Thousands of branches as vectors would make the page large; as pixels they look the same.
     axes.add_collection(LineCollection(list(lines), colors=INK, linewidths=0.4, rasterized=n > _VECTOR_BRANCHES))
     band = low - drop - 0.14 * (linkage[-1, 2] - low), low - drop - 0.03 * (linkage[-1, 2] - low)
-    colour = colours(_in_order(modules))
+    colour = module_colours(_in_order(modules))
     _band(axes, modules.to_numpy()[order], colour, band)
     axes.set_xlim(-1, n)
     axes.set_ylim(band[0], top if top is not None else linkage[-1, 2] + drop / 2)
@@ -99,7 +100,7 @@ def dendrogram(linkage: np.ndarray, modules: pd.Series, axes: Axes, *, top: floa
     axes.set_xlabel(f"{n:,} genes; the band shows their module", fontsize=8)
     tidy(axes)
     axes.spines["bottom"].set_visible(False)
-    _legend(axes, colour)
+    _legend(axes, colour, per_column=10)
     return axes
 
 
@@ -117,10 +118,10 @@ def _band(axes: Axes, labels: np.ndarray, colour: Mapping[str, str], limits: tup
              color=[colour[str(labels[start])] for start in starts], linewidth=0)  # fmt: skip
 
 
-def _legend(axes: Axes, colour: Mapping[str, str]) -> None:
+def _legend(axes: Axes, colour: Mapping[str, str], *, per_column: int = 20) -> None:
     handles = [Patch(color=value, label=name) for name, value in colour.items()]
     axes.legend(handles=handles, fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0),
-                ncols=1 + len(handles) // 20)  # fmt: skip
+                ncols=1 + len(handles) // per_column)  # fmt: skip
 
 
 def kme_ranks(hubs: pd.DataFrame, axes: Axes) -> Axes:
@@ -136,7 +137,8 @@ def kme_ranks(hubs: pd.DataFrame, axes: Axes) -> Axes:
     require_columns(hubs, ["gene", "kme", "kme_low", "kme_high", "rank_low", "rank_high"], "the table of hubs")
     rows = np.arange(len(hubs))[::-1]
     axes.hlines(rows, hubs["kme_low"], hubs["kme_high"], color="#9aa3af", linewidth=2)
-    axes.scatter(hubs["kme"], rows, color="#0072b2", s=30, zorder=3)
+    own = str(hubs["module"].iloc[0]) if "module" in hubs and len(hubs) else ""
+    axes.scatter(hubs["kme"], rows, color=module_colours([own])[own] if own else "#0072b2", s=30, zorder=3)
     right = float(np.nanmax([hubs["kme_high"].max(), hubs["kme"].max()]))
     for row, hub in zip(rows, hubs.itertuples(), strict=True):
         if np.isfinite(hub.rank_low):
@@ -168,7 +170,7 @@ def hub_network(edges: pd.DataFrame, modules: pd.DataFrame, axes: Axes, *, label
     require_columns(modules, ["gene", "module", "kme", "rank"], "the table of genes")
     names = _in_order(modules["module"])
     label_top = (6 if len(names) == 1 else 1) if label_top is None else label_top
-    colour = colours(names)
+    colour = module_colours(names)
     centres = _centres(len(names))
     place: dict[str, tuple[float, float]] = {}
     for centre, name in zip(centres, names, strict=True):
@@ -196,12 +198,11 @@ def hub_network(edges: pd.DataFrame, modules: pd.DataFrame, axes: Axes, *, label
         edgecolors="white",
         linewidths=0.5,
     )
-    for row in modules[modules["rank"] <= label_top].itertuples():
-        axes.annotate(
-            str(row.gene), place[str(row.gene)], xytext=(4, 4), textcoords="offset points", fontsize=7, zorder=4
-        )
     axes.set_aspect("equal")
     axes.autoscale_view()
+    hubs = modules[modules["rank"] <= label_top].sort_values("rank")
+    at = np.array([place[str(gene)] for gene in hubs["gene"]]).reshape(-1, 2)
+    label_points([str(gene) for gene in hubs["gene"]], at[:, 0], at[:, 1], axes)
     axes.set_axis_off()
     _legend(axes, colour)
     return axes
@@ -294,11 +295,11 @@ def module_umap(table: pd.DataFrame, axes: Axes, *, label_top: int = 1) -> Axes:
         How many hubs of each module are labelled.
     """
     require_columns(table, ["gene", "module", "kme", "rank", "x", "y"], "the table of genes")
-    colour = colours(_in_order(table["module"]))
+    colour = module_colours(_in_order(table["module"]))
     size = 3 + 25 * np.clip(table["kme"].fillna(0), 0, 1) ** 3
     axes.scatter(table["x"], table["y"], s=size, c=[colour[m] for m in table["module"]], linewidths=0)
-    for row in table[table["rank"] <= label_top].itertuples():
-        axes.annotate(str(row.gene), (row.x, row.y), fontsize=7, xytext=(3, 3), textcoords="offset points")
+    hubs = table[table["rank"] <= label_top]
+    label_points([str(g) for g in hubs["gene"]], hubs["x"].to_numpy(float), hubs["y"].to_numpy(float), axes)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel("genes by correlation with hubs (UMAP)", fontsize=8)
@@ -380,11 +381,11 @@ def preservation(table: pd.DataFrame, axes: Axes) -> Axes:
     proper = table["module"].str.match(r"M\d").to_numpy()
     axes.scatter(table["size"], table["z_summary"], s=36, zorder=3, edgecolors=INK,
                  c=np.where(proper, "#0072b2", "white").tolist())  # fmt: skip
-    for row in table.itertuples():
-        axes.annotate(str(row.module), (row.size, row.z_summary), xytext=(5, 4), textcoords="offset points", fontsize=7)
     axes.set_xscale("log")
     axes.set_xlabel("genes in the module", fontsize=8)
     axes.set_ylabel("preservation, Zsummary", fontsize=8)
     axes.margins(x=0.2)
+    label_points([str(m) for m in table["module"]], table["size"].to_numpy(float), table["z_summary"].to_numpy(float),
+                 axes)  # fmt: skip
     tidy(axes)
     return axes

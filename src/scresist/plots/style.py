@@ -68,6 +68,21 @@ def short(words: object, *, at_most: int = 22) -> str:
     return text if len(text) <= at_most else f"{text[: at_most - 1]}…"
 
 
+def module_colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour per module by the number in its name (M6 SBDS), so that it is the same in every figure.
+
+    Parameters
+    ----------
+    names
+        Of modules; one without a number has a colour by its place.
+    """
+    out = {}
+    for place, name in enumerate(names):
+        number = re.match(r"M([0-9]+)\b", name)
+        out[name] = NAMED.get(name, CATEGORIES[(int(number[1]) - 1 if number else place) % len(CATEGORIES)])
+    return out
+
+
 def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of one panel in inches, outside pyplot's global state."""
     figure = Figure(figsize=(width, height), layout="constrained")

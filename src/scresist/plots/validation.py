@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from scresist.checks import require_columns
+from scresist.plots.labels import label_points
 from scresist.plots.style import FAINT, arm_colours, tidy
 
 INK = "#374151"
@@ -58,10 +59,9 @@ def effects_of_both(table: pd.DataFrame, axes: Axes) -> Axes:
             own["first_effect"], own["ci_low"], own["ci_high"], color=colour[contrast], linewidth=0.8, alpha=0.5
         )
         axes.scatter(own["first_effect"], own["effect"], s=30, color=colour[contrast], zorder=3, label=contrast)
-    for row in known.itertuples():
-        if not row.ci_low <= 0 <= row.ci_high:
-            axes.annotate(str(row.module), (row.first_effect, row.effect), xytext=(5, 3), textcoords="offset points",
-                          fontsize=7)  # fmt: skip
+    sure = known[~((known["ci_low"] <= 0) & (known["ci_high"] >= 0))]
+    label_points([str(m) for m in sure["module"]], sure["first_effect"].to_numpy(float), sure["effect"].to_numpy(float),
+                 axes)  # fmt: skip
     axes.set_xlabel("effect in the first cohort", fontsize=8)
     axes.set_ylabel("effect in the second cohort", fontsize=8)
     if contrasts:

@@ -101,7 +101,7 @@ def _network(folder: Folder, net: "Network", best: list[str]) -> list[dict[str, 
     """The tree, the fit, and the hubs of the modules that differ most."""
     from scresist.networks import edges
 
-    figure, axes = new_axes(10.6, 3.0)
+    figure, axes = new_axes(9.2, 3.0)
     draw.dendrogram(net.linkage, net.modules["module"], axes)
     drawn = [(figure, "Tree of the genes by topological overlap, with their modules.", "tree")]
     figure, axes = new_axes(4.4, 2.9)
