@@ -252,3 +252,16 @@ def test_biopsies_without_an_endpoint_are_marks_by_patient_and_arm():
     assert [t.get_text() for t in axes.texts] == ["2"]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["before\nn = 3", "stays\nn = 2", "returns\nn = 2"]
     figure.clear()
+
+
+@pytest.mark.parametrize("n", [1, 30, 120])
+def test_a_cohort_of_any_size_fits_the_screen(n):
+    sheet = pd.DataFrame({
+        "sample": [f"s{i}" for i in range(n)], "patient": [f"P{i:03d}" for i in range(n)],
+        "arm": np.resize(ARMS, n), "taken": "before", "pfs_months": np.arange(n) + 1.0, "pfs_event": 1,
+        "best_response": np.nan,
+    })  # fmt: skip
+    cohort = first_screen(folder(sheet=sheet)).blocks[0]["cohort"]
+    assert cohort["figure"].get_size_inches()[1] <= 6
+    assert f"{n} patient" in cohort["caption"]
+    assert "nan" not in cohort["printed"]

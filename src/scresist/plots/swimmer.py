@@ -58,6 +58,7 @@ def swimmer(
         patient=patients["patient"].astype(str), place=patients["arm"].map(rank).fillna(len(arms))
     ).sort_values(["place", "time", "patient"], ascending=[True, False, True], kind="stable", na_position="last")
     row = {patient: len(shown) - 1 - i for i, patient in enumerate(shown["patient"])}
+    scale = _scale(axes, len(row))
     longest = float(np.nanmax(np.r_[shown["time"].to_numpy(float), 1e-9]))
     y = shown["patient"].map(row).to_numpy(float)
     fills = [colour.get(str(a), "#c8ccd2") for a in shown["arm"]]
@@ -65,19 +66,25 @@ def swimmer(
     ended = (shown["event"].fillna(0) == 1).to_numpy() & shown["time"].notna().to_numpy()
     going = (shown["event"] == 0).to_numpy() & shown["time"].notna().to_numpy()
     times = shown["time"].to_numpy(float)
-    axes.plot(times[ended] + 0.018 * longest, y[ended], "|", color=INK, markersize=9, markeredgewidth=1.8)
-    axes.plot(times[going] + 0.025 * longest, y[going], ">", color=INK, markersize=5)
+    axes.plot(
+        times[ended] + 0.018 * longest, y[ended], "|", color=INK, markersize=9 * scale, markeredgewidth=1.8 * scale
+    )
+    axes.plot(times[going] + 0.025 * longest, y[going], ">", color=INK, markersize=5 * scale)
     for at, height, words in zip(shown["time"].fillna(0), y, shown["response"].fillna("").astype(str), strict=True):
-        axes.text(at + 0.055 * longest, height, short(words, at_most=6), va="center", fontsize=8, color=INK)
+        axes.text(at + 0.055 * longest, height, short(words, at_most=6), va="center", fontsize=8 * scale, color=INK)
     for arm in arms:
         own = biopsies[(biopsies["arm"] == arm) & biopsies["patient"].astype(str).isin(row)]
         where = own["patient"].astype(str).map(row).to_numpy(float)
         when = own["time"].to_numpy(float)
         timed = np.isfinite(when)
-        axes.scatter(when[timed], where[timed], s=42, color=colour[arm], edgecolors="white", linewidths=0.8, zorder=4)
+        axes.scatter(
+            when[timed], where[timed], s=42 * scale**2, color=colour[arm], edgecolors="white", linewidths=0.8, zorder=4
+        )
         left = np.full((~timed).sum(), -0.035 * longest)
-        axes.scatter(left, where[~timed], s=36, facecolors="white", edgecolors=colour[arm], linewidths=1.4, zorder=4)
-    _names(axes, row)
+        axes.scatter(
+            left, where[~timed], s=36 * scale**2, facecolors="white", edgecolors=colour[arm], linewidths=1.4, zorder=4
+        )
+    _names(axes, row, scale)
     axes.set_xlim(-0.06 * longest, 1.17 * longest)
     axes.set_xlabel(unit, fontsize=8)
     handles = [Line2D([], [], color=colour[a], marker="o", markersize=6, linewidth=6, alpha=0.75, label=f"{short(a)}, "
@@ -110,18 +117,19 @@ def biopsy_grid(samples: pd.DataFrame, axes: "Axes", *, arms: Sequence[str]) -> 
     names = sorted(own["patient"].unique())
     row = {patient: len(names) - 1 - i for i, patient in enumerate(names)}
     counts = own.groupby(["patient", "arm"]).size()
+    scale = _scale(axes, len(row))
     for column, arm in enumerate(arms):
         here = counts[counts.index.get_level_values("arm") == arm]
         y = [row[patient] for patient, _ in here.index]
-        axes.scatter(np.full(len(y), column), y, s=80, color=colour[arm], zorder=3)
+        axes.scatter(np.full(len(y), column), y, s=80 * scale**2, color=colour[arm], zorder=3)
         for height, n in zip(y, here, strict=True):
             if n > 1:
-                axes.text(column, height, str(n), color="white", ha="center", va="center", fontsize=7, zorder=4)
+                axes.text(column, height, str(n), color="white", ha="center", va="center", fontsize=7 * scale, zorder=4)
     totals = own.groupby("arm")["patient"].nunique()
     axes.set_xticks(range(len(arms)), [f"{short(arm)}\nn = {totals.get(arm, 0)}" for arm in arms], fontsize=8)
     axes.xaxis.tick_top()
     axes.set_xlim(-0.6, len(arms) - 0.4)
-    _names(axes, row)
+    _names(axes, row, scale)
     tidy(axes)
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(length=0)
@@ -129,10 +137,16 @@ def biopsy_grid(samples: pd.DataFrame, axes: "Axes", *, arms: Sequence[str]) -> 
     return axes
 
 
-def _names(axes: "Axes", row: dict[str, int]) -> None:
+def _scale(axes: "Axes", rows: int) -> float:
+    """How far marks and letters shrink so that as many rows fit; 1 where each has a quarter of an inch."""
+    height = float(axes.figure.get_figure(root=True).get_size_inches()[1]) - 1.0
+    return float(np.clip(height / max(rows, 1) / 0.25, 0.3, 1))
+
+
+def _names(axes: "Axes", row: dict[str, int], scale: float) -> None:
     """The patients beside their rows; only how many, where there are too many to read."""
     if len(row) <= NAMES_UP_TO:
-        axes.set_yticks(list(row.values()), [short(name, at_most=12) for name in row], fontsize=8)
+        axes.set_yticks(list(row.values()), [short(name, at_most=12) for name in row], fontsize=8 * scale)
     else:
         axes.set_yticks([])
         axes.set_ylabel(f"{len(row)} patients, one a row", fontsize=8)

@@ -27,12 +27,13 @@ MICROENVIRONMENT = {  # kind of claim: the section that has it
     "proteins": "microenvironment", "mif spatial": "bench", "communication": "communication",
     "responses": "communication", "expression": "microenvironment",
 }  # fmt: skip
-BENCH = ("ihc", "dose ratios", "readouts", "expression assays", "kinetics", "combinations")
+BENCH = ("ihc", "dose ratios", "readouts", "bench expression")
 TITLES = {
     "candidates": "Candidates", "modules": "Modules", "microenvironment": "Microenvironment", "bench": "The bench",
     "communication": "Communication", "survival": "Survival",
 }  # fmt: skip
 ENDPOINTS = {"pfs_months": "progression-free survival", "os_months": "overall survival"}
+RATIOS = ("dose ratios", "bench expression")  # kinds whose effects are ratios
 SIZE = (2.05, 1.35)  # inches on the page
 SHOWN = 4  # rows of a small forest
 
@@ -332,14 +333,12 @@ def _small_forest(claims: pd.DataFrame, *, log: bool = False) -> Figure:
     rows = claims.head(SHOWN).copy()
     labels = [str(_label(r)) for _, r in rows.iterrows()]
     rows["shown"] = [short(words) for words in labels]
-    if log:
+    ratio = rows["kind"].iloc[0] in RATIOS
+    if log or ratio:
         for column in ("effect", "ci_low", "ci_high"):
-            rows[column] = np.log2(rows[column].astype(float))
+            values = rows[column].astype(float)
+            rows[column] = np.log2(values.where(values > 0))
     figure, axes = new_axes(*SIZE)
-    ratio = rows["kind"].iloc[0] in ("dose ratios",)
-    if ratio and not log:
-        for column in ("effect", "ci_low", "ci_high"):
-            rows[column] = np.log2(rows[column].astype(float))
     unit = "log2 hazard ratio per SD" if log else "log2 ratio" if ratio else "effect"
     forest(rows, axes, label="shown", unit=unit)
     return figure

@@ -27,6 +27,7 @@ from scresist.report.folder import Folder
 CONTRASTS = 3  # cards about contrasts, those of primary and acquired resistance first
 ROLES = ("primary", "acquired", "")
 LIMITS = 6  # sentences on what the design cannot tell
+TALLEST = 6.0  # inches of the cohort on the page
 NAMED = 4  # analyses that were refused
 SECONDS = 86400  # of a day
 MONTH = 30.4375  # days
@@ -157,7 +158,7 @@ def _cohort(folder: Folder) -> tuple[Any, str]:
     lines = min(patients, NAMES_UP_TO)
     end = _endpoint(folder, samples)
     if end is None:
-        figure, axes = new_axes(3.7, max(2.2, 0.24 * lines + 0.8))
+        figure, axes = new_axes(3.7, float(np.clip(0.27 * lines + 0.8, 2.2, TALLEST)))
         biopsy_grid(samples, axes, arms=folder.arms)
         return figure, f"{words}. The sheets name no endpoint."
     time, event, unit = end
@@ -165,9 +166,10 @@ def _cohort(folder: Folder) -> tuple[Any, str]:
     table = pd.DataFrame({
         "time": pd.to_numeric(first[time], errors="coerce"), "event": pd.to_numeric(first[event], errors="coerce"),
         "arm": bar_arm(samples, folder.arms).reindex(first.index),
-        "response": first["best_response"].fillna("") if "best_response" in first else "",
+        "response": first["best_response"].astype(object).where(first["best_response"].notna(), "")
+        if "best_response" in first else "",
     }).reset_index()  # fmt: skip
-    figure, axes = new_axes(3.7, max(2.6, 0.27 * lines + 1.2))
+    figure, axes = new_axes(3.7, float(np.clip(0.27 * lines + 1.2, 2.6, TALLEST)))
     swimmer(table, _biopsies(samples, table, unit), axes, arms=folder.arms, unit=f"{endpoint_words(time)}, {unit}")
     events = int((table["event"] == 1).sum())
     return figure, (
