@@ -14,6 +14,7 @@ import numpy as np
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.collections import Collection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -162,7 +163,9 @@ def to_pdf(figure: Figure) -> bytes:
             words.get_fontproperties().set_file(_small_font())
     buffer = io.BytesIO()
     with mpl.rc_context({"pdf.fonttype": 42, "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="pdf", dpi=200, metadata={"CreationDate": None, "Creator": None})
+        figure.set_dpi(200)  # of what is drawn as pixels
+        # Not savefig, which draws twice: once for a layout.
+        FigureCanvasPdf(figure).print_pdf(buffer, metadata={"CreationDate": None, "Creator": None})
     return buffer.getvalue()
 
 

@@ -134,8 +134,11 @@ def about_microenvironment(folder: Folder) -> Answer | None:
     claims = claims.sort_values(["order", "own", "q_value"], kind="stable", na_position="last")
     best = claims.iloc[0]
     found = int((claims["verdict"] == "supported").sum())
-    sentences = _in_words(best, "No change of the microenvironment is supported.")
-    sentences.append(f"Of {len(claims):,} claims about the microenvironment {found} {_is(found)} supported.")
+    sentences = _in_words(best, f"None of {counted(len(claims), 'claim')} about the microenvironment is supported.")
+    if found:
+        sentences.append(
+            f"Of {counted(len(claims), 'claim')} about the microenvironment {found} {_is(found)} supported."
+        )
     section = MICROENVIRONMENT[best["kind"]]
     near = claims[claims["kind"] == best["kind"]]
     return Answer("microenvironment", "What did the microenvironment do?", tuple(sentences),
