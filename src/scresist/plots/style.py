@@ -15,6 +15,7 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import Collection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -164,7 +165,6 @@ def to_pdf(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     with mpl.rc_context({"pdf.fonttype": 42, "font.family": "sans-serif"}):
         figure.set_dpi(200)  # of what is drawn as pixels
-        # Not savefig, which draws twice: once for a layout.
         FigureCanvasPdf(figure).print_pdf(buffer, metadata={"CreationDate": None, "Creator": None})
     return buffer.getvalue()
 
@@ -188,6 +188,8 @@ def to_svg(figure: Figure) -> str:
     """The figure as SVG text without dates or random ids; text stays text."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scresist", "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
+        figure.set_dpi(200)  # of what is drawn as pixels
+        # Not savefig, which draws everything twice: here the layout comes with the first time.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
