@@ -121,15 +121,16 @@ def for_print(figure: Figure) -> None:
                 axis.set_tick_params(labelsize=_points(size, factor), width=0.5, length=length * factor)
         for spine in axes.spines.values():
             spine.set_linewidth(0.5)
-    for words in figure.findobj(Text):
-        words.set_fontsize(_points(float(words.get_fontsize()), factor))
-    for line in figure.findobj(Line2D):
-        line.set_linewidth(line.get_linewidth() * factor)
-        line.set_markersize(line.get_markersize() * factor)
-    for marks in figure.findobj(Collection):
-        marks.set_linewidth([width * factor for width in np.atleast_1d(marks.get_linewidth())])
-        if isinstance(marks, PathCollection):
-            marks.set_sizes(np.asarray(marks.get_sizes()) * factor**2)
+    for part in figure.findobj():
+        if isinstance(part, Text):
+            part.set_fontsize(_points(float(part.get_fontsize()), factor))
+        elif isinstance(part, Line2D):
+            part.set_linewidth(part.get_linewidth() * factor)
+            part.set_markersize(part.get_markersize() * factor)
+        elif isinstance(part, Collection):
+            part.set_linewidth([width * factor for width in np.atleast_1d(part.get_linewidth())])
+            if isinstance(part, PathCollection):
+                part.set_sizes(np.asarray(part.get_sizes()) * factor**2)
 
 
 def _points(size: float, factor: float) -> float:
