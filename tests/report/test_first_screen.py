@@ -196,8 +196,8 @@ def test_contrasts_of_any_name_and_role_have_their_cards_those_of_resistance_fir
     register = pd.concat([one.assign(contrast=c) for c in contrasts], ignore_index=True)
     made = cards(first_screen(folder(register=register, contrasts=contrasts)))
     assert [m["question"] for m in made.values()] == [
-        "What marks acquired resistance?", "What marks stays against before?",
-        "What marks the course over before, stays, returns?",
+        "What marks acquired resistance?", "What sets stays apart from before?",
+        "What changes over before, stays, returns?",
     ]  # fmt: skip
 
 

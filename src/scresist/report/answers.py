@@ -84,7 +84,7 @@ def about_contrast(folder: Folder, name: str) -> Answer | None:
     section = {"candidates": "candidates", "modules": "modules"}[best["kind"]]
     arms = list(dict.fromkeys(a for a in (asked.get("order") or [asked["reference"], asked["test"]]) if a))
     return Answer(
-        f"contrast_{name}", f"What marks {meaning(name, asked)}?", tuple(sentences), str(best["verdict"]),
+        f"contrast_{name}", clipped(asks(name, asked)), tuple(sentences), str(best["verdict"]),
         _numbers(best), _figure(folder, best, own, arms), str(best["feature"]), section, TITLES[section],
     )  # fmt: skip
 
@@ -103,8 +103,8 @@ def resistance(name: str, asked: Mapping[str, Any]) -> str:
     return role if role in ("primary", "acquired") else ""
 
 
-def meaning(name: str, asked: Mapping[str, Any]) -> str:
-    """A contrast in words: the resistance that it measures, or its arms.
+def asks(name: str, asked: Mapping[str, Any]) -> str:
+    """What a contrast asks, by the resistance that it measures, else by its arms.
 
     Parameters
     ----------
@@ -114,10 +114,10 @@ def meaning(name: str, asked: Mapping[str, Any]) -> str:
         Its settings: test, reference, role, order.
     """
     if role := resistance(name, asked):
-        return f"{role} resistance"
+        return f"What marks {role} resistance?"
     if asked.get("order"):
-        return f"the course over {', '.join(asked['order'])}"
-    return f"{asked['test']} against {asked['reference']}"
+        return f"What changes over {', '.join(asked['order'])}?"
+    return f"What sets {asked['test']} apart from {asked['reference']}?"
 
 
 def about_microenvironment(folder: Folder) -> Answer | None:

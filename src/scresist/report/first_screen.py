@@ -15,9 +15,9 @@ from scresist.report.answers import (
     about_contrast,
     about_microenvironment,
     about_progression,
+    asks,
     clipped,
     endpoint_words,
-    meaning,
     resistance,
 )
 from scresist.report.blocks import Section, figure_entry, written
@@ -86,12 +86,9 @@ def question(folder: Folder) -> str:
         to = f" to {drug}" if drug else ""
         each = ", each against" if len(roles) > 1 else ", against"
         return clipped(f"What marks {words} resistance{to}{each} {' and '.join(references)}?")
-    named = [meaning(name, asked[name]) for name in _contrasts(folder)]
-    shown = named[:CONTRASTS]
-    if len(named) > CONTRASTS:
-        shown.append(counted(len(named) - CONTRASTS, "further contrast"))
-    listed = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-    return clipped(f"What marks {listed}{f' ({drug})' if drug else ''}?")
+    every = [asks(name, asked[name]) for name in _contrasts(folder)]
+    more = len(every) - CONTRASTS
+    return clipped(" ".join([*every[:CONTRASTS], *([f"And {counted(more, 'further contrast')}."] if more > 0 else [])]))
 
 
 def _missing(folder: Folder) -> str:
