@@ -1,0 +1,45 @@
+"""The files of the figures: named by content, at the size of a journal, with text that stays text."""
+
+import re
+
+import pandas as pd
+from matplotlib.text import Text
+
+from scresist.plots.effects import by_arm
+from scresist.plots.style import module_colours, new_axes
+from scresist.report.blocks import Section, figures
+from scresist.report.page import _write_figures
+
+
+def drawn(width):
+    figure, axes = new_axes(width, 3)
+    points = pd.DataFrame({"patient": list("ABC"), "arm": ["x", "x", "y"], "value": [1.0, 2, 3]})
+    by_arm(points, axes, arms=["x", "y"], unit="µ ≥ Ж")
+    return figure
+
+
+def test_each_figure_is_an_svg_and_a_pdf_with_a_name_of_its_own(tmp_path):
+    (tmp_path / "summary_01.svg").write_text("of an earlier run")
+    items = [(drawn(3), "", "M1 JUND/tree"), (drawn(3), "", "m1 jund tree"), (drawn(12), "", "../x")]
+    _write_figures(tmp_path, [Section("modules", "", "", [figures(items)])])
+    names = {"modules_M1_JUND_tree", "modules_m1_jund_tree_2", "modules_.._x"}
+    assert {path.name for path in tmp_path.iterdir()} == {f"{n}.{kind}" for n in names for kind in ("svg", "pdf")}
+    pdf = (tmp_path / "modules_M1_JUND_tree.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert b"/Subtype /CIDFontType2" in pdf, "letters are kept as a TrueType font"
+    assert ">n = 2<" in (tmp_path / "modules_M1_JUND_tree.svg").read_text(encoding="utf-8")
+    svg = (tmp_path / "modules_.._x.svg").read_text(encoding="utf-8")
+    assert float(re.search(r'width="([0-9.]+)pt"', svg)[1]) <= 183 / 25.4 * 72 + 0.01
+
+
+def test_text_has_five_to_seven_points():
+    figure = drawn(12)
+    figures([(figure, "", "x")])
+    sizes = [float(t.get_fontsize()) for t in figure.findobj(Text) if t.get_text()]
+    assert 5 <= min(sizes) <= max(sizes) <= 7
+
+
+def test_a_module_has_the_same_colour_alone_and_among_others():
+    among = module_colours(["M1 A", "M2 B", "M10 C", "unassigned"])
+    assert len(set(among.values())) == 4
+    assert module_colours(["M10 C"])["M10 C"] == among["M10 C"]
