@@ -3,6 +3,7 @@
 
 const FOLDED = ["not supported", "refused"];
 const MISSING = ["", "–"];
+const PRINTED = 8; // rows of a table on paper; all are on the screen and in the file
 
 /** The number of a cell as it is written ("< 1e-16", "12.5 %", "1,200"), or NaN. */
 function numberOf(text) {
@@ -165,6 +166,7 @@ class Table {
       const visible = found && !folded.has(row);
       row.classList.toggle("folded", !visible);
       shown += visible;
+      row.classList.toggle("unprinted", shown > PRINTED);
     });
     if (this.fold) {
       this.fold.textContent = this.folding ? `Show ${this.against.length} not supported` : "Fold what is not supported";
