@@ -1,6 +1,7 @@
 """Functional assays: parts of `bench.py` (dose, kinetics, synergy, simulated, type1, power)."""
 
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from scresist.validation.two_conditions import difference
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ORACLE = SHARED / "oracle" / "inference" / "agreement_dose_kinetics"
 NOT_IDENTIFIED = (5, 11, 16, 17, 23)  # curves that R's README names
-SYNERGY_PYTHON = Path("/tmp/env_synergy/bin/python")  # python -m venv /tmp/env_synergy; pip install synergy
+SYNERGY_PYTHON = Path(os.environ.get("SYNERGY_PYTHON", "none"))  # of an environment that has the package synergy
 REPLICATES = (3, 4, 5, 6, 8)
 
 
@@ -231,9 +232,7 @@ print(json.dumps({k: [None if v != v else float(v) for v in m.fit(a, b, z)] for 
 def synergy() -> None:
     """The models of two drugs against the package `synergy` (PyPI), with the same curves of the drugs alone."""
     if not SYNERGY_PYTHON.exists():
-        print(
-            f"skipped: no {SYNERGY_PYTHON}; python -m venv /tmp/env_synergy && /tmp/env_synergy/bin/pip install synergy"
-        )
+        print("skipped: set SYNERGY_PYTHON to the Python of an environment with `pip install synergy`")
         return
     rng = np.random.default_rng(1)
     grid = 10.0 ** np.linspace(-1.5, 1.5, 7)
