@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from scresist.checks import InputError
+from scresist.contrasts.sentences import about_assay
 from scresist.validation.concordance import agreement, functional_agreement
 
 
@@ -64,6 +65,26 @@ def test_signs_are_those_that_the_rna_predicts(change, text, ratio, p, met):
     assert found["value"] == pytest.approx(np.log2(ratio))
 
 
+def test_an_ic50_that_is_not_reached_is_judged_by_the_area_above_the_curve():
+    """The case of a line that resists outright: no ratio of IC50, and the area tells."""
+    beyond = dose(np.nan, 1e-5).assign(statistic="aac", aac_difference=-0.45, aac_low=-0.5, aac_high=-0.4,
+                                       reason="IC50 not reached in 4 of 4")  # fmt: skip
+    found = functional_agreement({"validation_dose_ratios": beyond}, pd.Series({"CST3": 1.0}), {"CST3 OE": "CST3+"})
+    row = found.table.iloc[0]
+    assert (row["met"], row["expected_sign"], row["value"]) == ("yes", -1, -0.45)
+    assert row["reason"] == ""
+    claim = about_assay("dose ratios", beyond.iloc[0].to_dict())
+    assert claim.startswith("T-DXd acts less in NCI-N87 in CST3 OE than in control (difference of the area")
+    assert "-0.50 to -0.40" in claim
+
+
+def test_two_perturbations_of_a_gene_keep_a_row_each():
+    tests = {"validation_dose_ratios": pd.concat([dose(0.4, 0.001, "si 1"), dose(0.5, 0.02, "si 2")])}
+    found = functional_agreement(tests, pd.Series({"CST3": 1.0}), {"si 1": "CST3-", "si 2": "CST3-"}).table
+    assert found["evidence"].nunique() == 2
+    assert (found["met"] == "yes").all()
+
+
 def test_release_and_apoptosis_count_the_other_way():
     kinetics = pd.DataFrame({"experiment": ["lysate"], "condition": ["CST3 OE"], "reference": ["control"],
                              "parameter": ["k ratio"], "value": [0.4], "ci_low": [0.3], "ci_high": [0.6],
@@ -74,7 +95,7 @@ def test_release_and_apoptosis_count_the_other_way():
                              "p_value": [0.01], "n_test": [3], "n_reference": [3], "reason": [""]})  # fmt: skip
     tests = {"validation_kinetics": kinetics, "validation_readouts": readouts}
     found = functional_agreement(tests, pd.Series({"CST3": 1.0}), {"CST3 OE": "CST3+"}).table.set_index("evidence")
-    assert found.loc["release of the payload, lysate", "met"] == "yes"
-    assert found.loc["annexin V in N87", "met"] == "no"
+    assert found.loc["release of the payload, lysate, CST3 OE", "met"] == "yes"
+    assert found.loc["annexin V in N87, CST3 OE", "met"] == "no"
     with pytest.raises(InputError, match="must be a gene and"):
         functional_agreement({}, pd.Series(dtype=float), {"x": "CST3"})

@@ -17,6 +17,7 @@ from scresist.contrasts.sentences import (
     about_odds,
     about_replication,
     about_resistance,
+    assay_effect,
     feature_of,
     sizes,
 )
@@ -220,8 +221,10 @@ def _claim(kind: str, row: Row, design: Design, judge: Judge) -> dict[str, objec
                   "test": "one model of all arms", "contrast": "acquired less primary"}  # fmt: skip
     elif kind in ASSAYS:
         n = f"{row['n_test']:.0f} against {row['n_reference']:.0f} biological replicates"
-        claim |= {"statement": about_assay(kind, row), "effect": number(row[ASSAYS[kind]]), "n": n,
+        claim |= {"statement": about_assay(kind, row), "effect": assay_effect(kind, row), "n": n,
                   "unit": "biological replicate"}  # fmt: skip
+        if row.get("statistic") == "aac":
+            claim |= {"ci_low": number(row.get("aac_low")), "ci_high": number(row.get("aac_high"))}
     elif "arm_test" in row:
         claim |= {"statement": about_replication(row), "effect": number(row["effect"]), "n": sizes(row)}
     else:

@@ -164,15 +164,24 @@ def about_odds(row: Row) -> str:
 ASSAYS = {"dose ratios": "ratio", "readouts": "effect", "bench expression": "fold"}
 
 
+def assay_effect(kind: str, row: Row) -> float:
+    """The effect that the p-value of a row is of: the difference of areas where an IC50 is not reached."""
+    return number(row.get("aac_difference" if row.get("statistic") == "aac" else ASSAYS[kind]))
+
+
 def about_assay(kind: str, row: Row) -> str:
     """A difference between two conditions of cells, over biological replicates."""
-    effect = number(row.get(ASSAYS[kind]))
+    effect = assay_effect(kind, row)
     what = str(row.get("compound") or row.get("readout") or row.get("target"))
     name = f"IC50 of {what}" if kind == "dose ratios" else what
     line = f" in {row.get('line')}" if _given(row.get("line")) else ""
     sides = f"{row.get('test')} than in {row.get('reference')}"
     if np.isnan(effect) or np.isnan(number(row.get("p_value"))):
         return f"{name}{line} could not be compared between {row.get('test')} and {row.get('reference')}."
+    if row.get("statistic") == "aac":
+        less = "less" if effect < 0 else "more"
+        areas = {"ci_low": row.get("aac_low"), "ci_high": row.get("aac_high")}
+        return f"{what} acts {less}{line} in {sides} (difference of the area above the curve {size(effect, areas)})."
     ratio = row.get("scale", "ratio") == "ratio"
     more = effect > (1 if ratio else 0)
     by = f"{'ratio' if ratio else 'difference'} {size(effect, row)}"

@@ -99,7 +99,7 @@ def functional_agreement(
     tests
         Tables by name: validation_dose_ratios, validation_readouts, validation_kinetics.
     directions
-        By gene, the log2 fold change of its RNA between resistant and other tumours.
+        By gene, the log2 fold change of its RNA between resistant and other tumours; of genes whose RNA differs.
     perturbations
         What each condition does: `{"CST3 OE": "CST3+", "siMUC3A": "MUC3A-"}`.
     alpha
@@ -121,9 +121,12 @@ def functional_agreement(
             known = np.isfinite(change) and change != 0
             expected = int(np.sign(change)) * way if known else 0
             value, p = float(record["value"]), float(record["p_value"])
-            seen = int(np.sign(value)) if np.isfinite(p) and p < alpha else 0
+            seen = int(np.sign(value)) if np.isfinite(p) and p < alpha and np.isfinite(value) else 0
+            record["evidence"] = f"{record['evidence']}, {condition}"
+            if np.isfinite(value):
+                record["reason"] = ""  # what was not reached is in the table of the assay
             met = "open" if not known or not seen else "yes" if seen == expected else "no"
-            reason = "" if known else "its RNA was not tested between resistant and other tumours"
+            reason = "" if known else "its RNA does not differ between the arms, so it predicts no sign"
             rows.append({"gene": gene, "expected_sign": expected, "met": met, **record,
                          "reason": record.get("reason") or reason})  # fmt: skip
     return Result(_with_sentences(rows), "sign of the effect against that of the RNA", {"alpha": alpha})
@@ -133,8 +136,13 @@ def _effects(tests: Mapping[str, pd.DataFrame], condition: str) -> list[dict[str
     """Effects of a condition over its reference, as log2 ratios or differences."""
     found: list[dict[str, Any]] = []
     for row in _of(tests, "validation_dose_ratios", condition):
+        place = f"{row['compound']} in {row['line']}"
+        if row.get("statistic") == "aac":  # an IC50 is not reached: the test is of the area above the curve
+            areas = [float(row[c]) for c in ("aac_difference", "aac_low", "aac_high")]
+            found.append(_record(f"area above the curve of {place}", "difference of areas", areas, row, -1))
+            continue
         logs = [float(np.log2(row[c])) if row[c] > 0 else np.nan for c in ("ratio", "ci_low", "ci_high")]
-        found.append(_record(f"IC50 of {row['compound']} in {row['line']}", "log2 ratio of IC50", logs, row, 1))
+        found.append(_record(f"IC50 of {place}", "log2 ratio of IC50", logs, row, 1))
     for row in _of(tests, "validation_readouts", condition):
         values = [float(row[c]) for c in ("effect", "ci_low", "ci_high")]
         if row["scale"] == "ratio":

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import RefusedError
+from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.counts import tmm_factors
 from scresist.kernels.normalise import log2_counts_per_million
 from scresist.results import Result
@@ -74,7 +75,7 @@ def _agreement(state: State, study: Study, context: Context) -> None:
         parts.append(stage.functional_agreement(tests, _directions(state, study), given))
     if not parts:
         return
-    table = pd.concat([p.table for p in parts], ignore_index=True).drop_duplicates(["gene", "evidence"])
+    table = pd.concat([p.table for p in parts], ignore_index=True)
     state.publish("validation_agreement", Result(table, "; ".join(p.method for p in parts)))
 
 
@@ -103,11 +104,11 @@ def _rna(state: State, study: Study) -> pd.DataFrame | None:
 
 
 def _directions(state: State, study: Study) -> pd.Series:
-    """By gene, its log2 fold change in the focus, in the contrast where it is surest."""
+    """By gene whose RNA differs, its log2 fold change in the focus, in the contrast where it is surest."""
     tested = state.table("expression_contrasts")
     if not len(tested):
         return pd.Series(dtype=float)
-    own = tested[(tested["cell_type"] == focus_population(state, study)) & tested["p_value"].notna()]
+    own = tested[(tested["cell_type"] == focus_population(state, study)) & (tested["p_value"] < ALPHA)]
     effect = "log2fc" if "log2fc" in own else "effect"
     first = own.sort_values("p_value", kind="stable").drop_duplicates("gene").set_index("gene")[effect]
     return first[np.isfinite(first)]
