@@ -225,4 +225,4 @@ _scan_serial = njit(cache=True, nogil=True)(_scan.py_func)
 @njit(cache=True, nogil=True)
 def derivatives_(x, beta, stratum, time, died, entry, truncated, efron, third, score, matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The likelihood without the penalty."""
-    return derivatives(x, beta, stratum, time, died, entry, truncated, efron, third, score, matrix, False)  # noqa: FBT003
+    return derivatives(x, beta, stratum, time, died, entry, truncated, efron, third, score, matrix, penalised=False)
