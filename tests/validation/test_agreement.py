@@ -7,6 +7,7 @@ from scipy import stats
 
 from scresist.checks import InputError
 from scresist.contrasts.sentences import about_assay
+from scresist.microenvironment.proteins import protein_against_rna
 from scresist.validation.concordance import agreement, functional_agreement
 
 
@@ -99,3 +100,15 @@ def test_release_and_apoptosis_count_the_other_way():
     assert found.loc["annexin V in N87, CST3 OE", "met"] == "no"
     with pytest.raises(InputError, match="must be a gene and"):
         functional_agreement({}, pd.Series(dtype=float), {"x": "CST3"})
+
+
+def test_antibodies_against_rna_have_the_same_correlation():
+    """One kernel for antibodies of CITE-seq and for stains."""
+    rna, proteins, patients = measured(12, 1.5, 4)
+    table = pd.DataFrame({"protein": "MUC3A", "gene": "MUC3A", "cell_type": "malignant", "control": False,
+                          "value": proteins["value"], "rna": rna["MUC3A"].to_numpy()})  # fmt: skip
+    antibody = protein_against_rna(table).table.iloc[0]
+    stain = agreement(rna, proteins, patients).table.iloc[0]
+    np.testing.assert_allclose(antibody[["correlation", "ci_low", "ci_high"]].astype(float),
+                               stain[["value", "ci_low", "ci_high"]].astype(float), rtol=1e-12)  # fmt: skip
+    assert antibody["correlation"] == pytest.approx(stats.spearmanr(table["value"], table["rna"]).statistic)

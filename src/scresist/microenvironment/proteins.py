@@ -8,6 +8,8 @@ import pandas as pd
 
 from scresist import resources
 from scresist.checks import RefusedError, require_columns
+from scresist.contrasts.verdict import ALPHA
+from scresist.kernels.rank_correlation import rank_correlation
 from scresist.keys import organism_of
 from scresist.results import Result
 
@@ -186,10 +188,9 @@ def protein_against_rna(table: pd.DataFrame) -> Result:
         n = len(own)
         low = high = r = np.nan
         if n >= 5 and np.ptp(own["value"]) > 0 and np.ptp(own["rna"]) > 0:
-            r = float(own["value"].corr(own["rna"], method="spearman"))
-            if abs(r) < 1:
-                half = 1.959963984540054 * np.sqrt((1 + r**2 / 2) / (n - 3))
-                low, high = np.tanh(np.arctanh(r) - half), np.tanh(np.arctanh(r) + half)
+            r, low, high = rank_correlation(own["value"].to_numpy(float), own["rna"].to_numpy(float), ALPHA)
+            if abs(r) >= 1:
+                low = high = np.nan
         rows.append({"protein": protein, "gene": gene, "cell_type": kind, "n": n, "correlation": r, "ci_low": low,
                      "ci_high": high})  # fmt: skip
     columns = ["protein", "gene", "cell_type", "n", "correlation", "ci_low", "ci_high"]

@@ -9,6 +9,7 @@ from scipy import stats
 
 from scresist.checks import InputError
 from scresist.contrasts.verdict import ALPHA
+from scresist.kernels.rank_correlation import rank_correlation
 from scresist.results import Result
 
 COLUMNS = (
@@ -72,16 +73,12 @@ def _correlation(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, alpha: 
         return {"n": n, "reason": f"{n} patients have both; at least {FEW} are needed"}
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return {"n": n, "reason": "every patient has the same value"}
+    r, low, high = rank_correlation(x, y, alpha)
     a, b = stats.rankdata(x), stats.rankdata(y)
     a, b = a - a.mean(), b - b.mean()
     scale = float(np.sqrt((a @ a) * (b @ b)))
-    r = float(a @ b) / scale
     drawn = np.array([abs(float(a @ rng.permutation(b))) for _ in range(PERMUTATIONS)]) / scale
     p = (1 + int(np.sum(drawn >= abs(r) - 1e-12))) / (PERMUTATIONS + 1)
-    low = high = r
-    if abs(r) < 1:
-        half = stats.norm.ppf(1 - alpha / 2) * np.sqrt((1 + r**2 / 2) / (n - 3))
-        low, high = (float(np.tanh(np.arctanh(r) + s * half)) for s in (-1, 1))
     return {"n": n, "value": r, "ci_low": low, "ci_high": high, "p_value": p,
             "met": "yes" if low > 0 else "no" if high < 0 else "open"}  # fmt: skip
 
