@@ -80,7 +80,7 @@ def cells_of_unequal_depth(rng: np.random.Generator, studies: int) -> pd.DataFra
             cells = _cells(rng, names, np.where(design.samples["arm"] == "test", *depths), design.samples.index)
             sets = {f"set {k}": list(rng.choice(names[700:], 12, replace=False)) for k in range(20)}
             score(cells, sets=sets)
-            tidy = by_sample(cells).table
+            tidy = by_sample(cells, groupby="cell_type").table
             ours = tidy[tidy["cell_type"] == "A"].pivot_table(index="sample", columns="signature", values="value")
             type_a = (cells.obs["cell_type"] == "A").to_numpy()
             plain = cells.obsm["signatures"][type_a].groupby(cells.obs["sample"].to_numpy()[type_a]).mean()

@@ -263,7 +263,7 @@ def test_signature_scores_are_the_mean_of_scaled_genes():
 def test_signature_means_are_missing_not_zero_where_cells_are_few():
     cohort = embedded()[0].copy()
     score(cohort)
-    table = by_sample(cohort, min_cells=10).table
+    table = by_sample(cohort, groupby="cell_type", min_cells=10).table
     assert table.loc[table["n_cells"] < 10, "value"].isna().all()
     assert table.loc[table["n_cells"] >= 10, "value"].notna().all()
     row = table[(table["cell_type"] == "all cells") & (table["signature"] == "proliferation")].iloc[0]
@@ -291,7 +291,7 @@ def test_signatures_do_not_differ_where_only_the_depth_of_cells_does():
     cohort = AnnData(None, obs, pd.DataFrame(index=[f"G{g}" for g in range(n_genes)]))
     cohort.layers["counts"], cohort.uns["samples"] = sparse.csr_matrix(np.vstack(counts)), np.array(sorted(set(of)))
     score(cohort, sets=sets)
-    wide = by_sample(cohort).table.query("cell_type == 'T'")
+    wide = by_sample(cohort, groupby="cell_type").table.query("cell_type == 'T'")
     wide = wide.pivot_table(index="sample", columns="signature", values="value")
     cells = cohort.obsm["signatures"].groupby(cohort.obs["sample"].to_numpy()).mean()
     p, p_cells = (stats.ttest_ind(values.iloc[:6], values.iloc[6:]).pvalue for values in (wide, cells))

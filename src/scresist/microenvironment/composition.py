@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def count_cells(cohort: "AnnData", *, groupby: str = "cell_type", without: str | None = None) -> pd.DataFrame:
+def count_cells(cohort: "AnnData", *, groupby: str, without: str | None = None) -> pd.DataFrame:
     """Cells of each type in each sample; a type absent from a sample is a true 0 there.
 
     Parameters

@@ -62,7 +62,7 @@ def gene_of(antibody: str) -> str:
     return ""
 
 
-def protein_by_sample(cohort: "AnnData", *, groupby: str = "cell_type", min_cells: int = 10) -> Result:
+def protein_by_sample(cohort: "AnnData", *, groupby: str, min_cells: int = 10) -> Result:
     """Level of every antibody in each population of each sample: centred log ratio of summed counts.
 
     Counts are summed over the cells of a sample and population; the value is their natural logarithm (with half a count

@@ -86,7 +86,7 @@ def score(cohort: "AnnData", *, sets: Mapping[str, Sequence[str]] | None = None)
     keys.put(cohort, "signature_notes", np.array(notes, dtype=object))
 
 
-def by_sample(cohort: "AnnData", *, groupby: str = "cell_type", min_cells: int = 10) -> Result:
+def by_sample(cohort: "AnnData", *, groupby: str, min_cells: int = 10) -> Result:
     """Signature score of each cell type (and of all cells) in each sample, from summed counts; NaN below `min_cells`.
 
     The logarithm of a cell's few counts is too low on average, the more so the shallower the cell: a mean of cells'
