@@ -7,7 +7,7 @@ from scresist.report.communication import _doubted
 
 def test_links_that_are_no_findings_are_counted_with_their_cells():
     one, two = "T: cells of late have 2 times as many counts as those of early (p = 0.01)", "B: cells of late have 3"
-    lead, listed = _doubted(pd.DataFrame({"doubts": [one, f"{one}; {two}", "", None]}))
+    _, lead, listed = _doubted(pd.DataFrame({"doubts": [one, f"{one}; {two}", "", None]}))
     assert "2 of 4 comparisons are no finding" in str(lead)
     assert str(listed).index("B: cells") < str(listed).index("T: cells")
     assert str(listed).count("T: cells") == 1

@@ -386,9 +386,8 @@ def test_every_test_that_the_page_shows_is_a_claim_with_the_same_numbers(results
     folder = Folder(results)
     stated = set(claims["statement"])
     tests = claims["p_value"].map(lambda p: written(p, "p"))
-    for build in sections.ORDER:
-        section = build(folder)
-        for block in section.blocks if section else []:
+    for section in sections.built(folder):
+        for block in section.blocks:
             if block["kind"] == "table" and "p" in [c.name for c in block["columns"]]:
                 at = [c.name for c in block["columns"]].index("p")
                 shown = [row[at]["text"] for row in block["rows"]]

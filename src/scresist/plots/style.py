@@ -93,6 +93,25 @@ def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def new_grid(panels: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of several panels, in rows from the left.
+
+    Parameters
+    ----------
+    panels, columns
+        How many, and how many in a row.
+    width, height
+        Of one panel, in inches.
+    """
+    columns = min(columns, max(panels, 1))
+    rows = -(-max(panels, 1) // columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    made = [figure.add_subplot(rows, columns, i + 1) for i in range(panels)]
+    for axes in made:
+        tidy(axes)
+    return figure, made
+
+
 def tidy(axes: Axes) -> None:
     """Only the axes that carry numbers, in quiet colours."""
     axes.spines[["top", "right"]].set_visible(False)

@@ -64,7 +64,7 @@ def about_contrast(folder: Folder, name: str) -> Answer | None:
         The contrast.
     """
     asked = folder.facts["settings"]["design"]["contrasts"][name]
-    claims = _tested(folder, MARKS)
+    claims = tested_claims(folder, MARKS)
     own = claims[claims["contrast"] == name] if len(claims) else claims
     if not len(own):
         return None
@@ -85,7 +85,7 @@ def about_contrast(folder: Folder, name: str) -> Answer | None:
     arms = list(dict.fromkeys(a for a in (asked.get("order") or [asked["reference"], asked["test"]]) if a))
     return Answer(
         f"contrast_{name}", clipped(asks(name, asked)), tuple(sentences), str(best["verdict"]),
-        _numbers(best), _figure(folder, best, own, arms), str(best["feature"]), section, TITLES[section],
+        numbers_of(best), _figure(folder, best, own, arms), str(best["feature"]), section, TITLES[section],
     )  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def asks(name: str, asked: Mapping[str, Any]) -> str:
 
 def about_microenvironment(folder: Folder) -> Answer | None:
     """The strongest change around the tumour cells: composition, signatures, mIF, communication."""
-    claims = _tested(folder, MICROENVIRONMENT)
+    claims = tested_claims(folder, MICROENVIRONMENT)
     if not len(claims):
         return None
     focus = folder.facts["settings"].get("focus", {}).get("compartment", "")
@@ -142,13 +142,13 @@ def about_microenvironment(folder: Folder) -> Answer | None:
     section = MICROENVIRONMENT[best["kind"]]
     near = claims[claims["kind"] == best["kind"]]
     return Answer("microenvironment", "What did the microenvironment do?", tuple(sentences),
-                  str(best["verdict"]), _numbers(best), _figure(folder, best, near, folder.arms),
+                  str(best["verdict"]), numbers_of(best), _figure(folder, best, near, folder.arms),
                   _label(best), section, TITLES[section])  # fmt: skip
 
 
 def about_progression(folder: Folder) -> Answer | None:
     """What predicts progression: the best claim on survival, and whether it is evidence of its own."""
-    claims = _tested(folder, ("survival",))
+    claims = tested_claims(folder, ("survival",))
     if not len(claims):
         return None
     best = claims.iloc[0]
@@ -168,13 +168,13 @@ def about_progression(folder: Folder) -> Answer | None:
         caption = f"{best['feature']}, high against low"
     else:
         figure, caption = _small_forest(claims, log=True), "The strongest of those tested"
-    return Answer("progression", "What predicts progression?", tuple(sentences), str(best["verdict"]), _numbers(best),
+    return Answer("progression", "What predicts progression?", tuple(sentences), str(best["verdict"]), numbers_of(best),
                   figure, caption, "survival", TITLES["survival"])  # fmt: skip
 
 
 def about_bench(folder: Folder) -> Answer | None:
     """Whether protein and function agree with the RNA, and the strongest result of the bench."""
-    claims, agreed = _tested(folder, BENCH), folder.table("validation_agreement")
+    claims, agreed = tested_claims(folder, BENCH), folder.table("validation_agreement")
     if not len(agreed) and not len(claims):
         return None
     sentences = []
@@ -193,7 +193,7 @@ def about_bench(folder: Folder) -> Answer | None:
                       figure, "As the RNA predicts?", "bench", TITLES["bench"])  # fmt: skip
     best = claims.iloc[0]
     sentences += _in_words(best, "No result of the bench is supported.")
-    return Answer("bench", "What does the bench show?", tuple(sentences), str(best["verdict"]), _numbers(best),
+    return Answer("bench", "What does the bench show?", tuple(sentences), str(best["verdict"]), numbers_of(best),
                   _figure(folder, best, claims[claims["kind"] == best["kind"]], folder.arms), _label(best), "bench",
                   TITLES["bench"])  # fmt: skip
 
@@ -235,8 +235,16 @@ def clipped(sentence: str) -> str:
     return sentence if len(words) <= LONGEST else f"{' '.join(words[: LONGEST - 1])} …"
 
 
-def _tested(folder: Folder, kinds: Mapping[str, str] | Sequence[str]) -> pd.DataFrame:
-    """Claims of some kinds that have a p-value, the best verdict first, then in the order of the kinds and register."""
+def tested_claims(folder: Folder, kinds: Mapping[str, str] | Sequence[str]) -> pd.DataFrame:
+    """Claims of some kinds that have a p-value, the best verdict first, then in the order of the kinds and register.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    kinds
+        Of claims, in order.
+    """
     claims = folder.claims
     if not len(claims):
         return claims
@@ -263,8 +271,14 @@ def _is(n: int) -> str:
     return "is" if n == 1 else "are"
 
 
-def _numbers(best: pd.Series) -> tuple[str, ...]:
-    """n, the effect with its interval, q."""
+def numbers_of(best: pd.Series) -> tuple[str, ...]:
+    """The effect with its interval; n and q.
+
+    Parameters
+    ----------
+    best
+        A claim.
+    """
     inside = re.search(r"\(([^()]*95 % interval[^()]*)\)", str(best["statement"]))
     effect = inside[1] if inside else f"effect {written(best['effect'], '+.2f')}"
     if not inside and np.isfinite(best["ci_low"]):

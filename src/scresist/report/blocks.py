@@ -19,12 +19,17 @@ from scresist.plots.style import arm_colours, colours, enlarged, for_print, to_s
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One part of the page."""
+    """One part of the page.
+
+    `answers` are (verdict, sentence) and stand under the question.
+    """
 
     id: str
     title: str
     lead: str = ""
     blocks: list[dict[str, Any]] = field(default_factory=list)
+    question: str = ""
+    answers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,26 @@ class Column:
 def fold(title: str, blocks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Blocks that are closed until the reader opens them."""
     return [{"kind": "fold", "text": title}, *blocks, {"kind": "unfold"}]
+
+
+def folded(blocks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The blocks with every heading as a fold that has what stands under it; what comes before the first stays open.
+
+    Parameters
+    ----------
+    blocks
+        Of a section, with headings.
+    """
+    out: list[dict[str, Any]] = []
+    inside = False
+    for block in blocks:
+        if block["kind"] == "heading":
+            out += [{"kind": "unfold"}] if inside else []
+            out.append({"kind": "fold", "text": block["text"]})
+            inside = True
+        else:
+            out.append(block)
+    return [*out, {"kind": "unfold"}] if inside else out
 
 
 def heading(text: str) -> dict[str, Any]:
@@ -65,6 +90,32 @@ Drawn = tuple[Figure, str, str]  # a figure, its caption, and what it shows, whi
 def figures(items: Sequence[Drawn]) -> dict[str, Any]:
     """Figures side by side."""
     return {"kind": "figures", "entries": [figure_entry(*item) for item in items]}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One module or gene: its verdict, what is known of it as pairs of words, and its figures."""
+
+    title: str
+    verdict: str
+    lines: Sequence[tuple[str, str]]
+    drawn: Sequence[Drawn] = ()
+
+
+def cards(items: Sequence[Card]) -> dict[str, Any]:
+    """Cards side by side.
+
+    Parameters
+    ----------
+    items
+        In the order of reading.
+    """
+    made = [
+        {"title": c.title, "verdict": c.verdict, "lines": [line for line in c.lines if line[1]],
+         "figures": [figure_entry(*d) for d in c.drawn]}
+        for c in items
+    ]  # fmt: skip
+    return {"kind": "cards", "cards": made, "entries": [entry for card in made for entry in card["figures"]]}
 
 
 def figure_entry(figure: Figure, caption: str, name: str) -> dict[str, Any]:
@@ -131,9 +182,28 @@ def interval(row: Mapping[str, Any], effect: str = "effect") -> str:
     return f"{written(row[effect], '+.2f')} [{written(row['ci_low'], '+.2f')}, {written(row['ci_high'], '+.2f')}]"
 
 
-def cell_map(cells: pd.DataFrame, arms: Sequence[str], *, at_most: int = 300_000) -> dict[str, Any]:
-    """The layout of the cells, coloured by what the reader picks; a regular sample of them above `at_most`."""
+def cell_map(
+    cells: pd.DataFrame, arms: Sequence[str], *, palette: Mapping[str, str] | None = None,
+    genes: Mapping[str, Any] | None = None, at_most: int = 200_000,
+) -> dict[str, Any]:  # fmt: skip
+    """The layout of the cells, coloured by what the reader picks; a regular sample of them above `at_most`.
+
+    Parameters
+    ----------
+    cells
+        One row a cell, with umap_1 and umap_2.
+    arms
+        In the order of the study.
+    palette
+        Colours of names; others have a colour by their place.
+    genes
+        As `packed_genes` gives them: levels of genes in every `genes["step"]`-th cell.
+    at_most
+        Cells that are drawn.
+    """
     step = max(1, -(-len(cells) // at_most))
+    if genes is not None and genes["step"] % step:
+        step = genes["step"]  # the cells with genes are some of those that are drawn
     shown = cells.iloc[::step]
     xy = shown[["umap_1", "umap_2"]].to_numpy(dtype=float)
     low, high = xy.min(axis=0), xy.max(axis=0)
@@ -148,15 +218,19 @@ def cell_map(cells: pd.DataFrame, arms: Sequence[str], *, at_most: int = 300_000
         if column == "cluster":
             names = sorted(names, key=int)
         codes = pd.Categorical(values.astype(str), categories=names).codes.astype("<u2")
-        palette = arm_colours(arms) if column == "arm" else colours(names)
+        tints = arm_colours(arms) if column == "arm" else colours(names) | dict(palette or {})
         by[column.replace("_", " ")] = {
             "names": names,
-            "colours": [palette[n] for n in names],
+            "colours": [tints[n] for n in names],
             "sizes": np.bincount(codes, minlength=len(names)).tolist(),
             "codes": base64.b64encode(codes.tobytes()).decode(),
         }
-    data = {"xy": base64.b64encode(scaled.tobytes()).decode(), "by": by}
-    return {"kind": "map", "names": list(by), "data": Markup(embedded_json(data))}
+    data: dict[str, Any] = {"xy": base64.b64encode(scaled.tobytes()).decode(), "by": by}
+    if genes is not None:
+        data["genes"] = {**genes, "step": genes["step"] // step}
+    left = f"{len(shown):,} of {len(cells):,} cells, every {step}th" if step > 1 else f"all {len(cells):,} cells"
+    return {"kind": "map", "names": list(by), "genes": list(genes["names"]) if genes else [], "shown": left,
+            "data": Markup(embedded_json(data))}  # fmt: skip
 
 
 def embedded_json(data: Any) -> str:

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from scresist.contrasts.verdict import ALPHA
 from scresist.plots import communication as draw
-from scresist.plots.style import new_axes
+from scresist.plots.effects import forest
+from scresist.plots.style import new_axes, short
 from scresist.report.blocks import Drawn, Section, bullets, figures, heading, table, text
 from scresist.report.comparisons import TEST
 from scresist.report.folder import Folder
@@ -17,12 +20,16 @@ LEVELS = (
 ENDS = ("source", "target", "ligand", "receptor", "pathway")
 STRIPS = 6
 STRONGEST = 25
+CHANGES = 12  # pathways in a forest
 
 
 def communication(folder: Folder) -> Section | None:
     """Links of each arm, their differences, the chain from signal to response, and the strongest links."""
-    blocks = [
-        *_arms(folder),
+    main, each = _arms(folder)
+    blocks: list[dict[str, Any]] = [
+        *([figures(main)] if main else []),
+        *_changes(folder),
+        *([heading("Every arm by itself"), figures(each)] if each else []),
         *_doubted(folder.table("communication_contrasts")),
         *_differences(folder),
         *_responses(folder),
@@ -38,39 +45,77 @@ def communication(folder: Folder) -> Section | None:
     return Section("communication", "Communication", lead, blocks)
 
 
-def _arms(folder: Folder) -> list[dict[str, Any]]:
-    """Means over the patients of each arm: what populations send and receive, and the difference of every contrast."""
+def _arms(folder: Folder) -> tuple[list[Drawn], list[Drawn]]:
+    """Means over the patients of each arm: first the differences on one scale, then every arm by itself."""
     values = folder.table("communication_samples")
     if not len(values):
-        return []
-    sheet = folder.sheet
-    values = values.join(sheet, on="sample")
-    drawn = []
+        return [], []
+    values = values.join(folder.sheet, on="sample")
+    links = _per_arm(values[values["level"] == "pathway"], ["source", "target"])
+    present = sorted({str(g) for pair in links.index for g in pair})
+    by_arm = {arm: links[arm].unstack("target").reindex(index=present, columns=present)  # noqa: PD010
+              for arm in folder.arms if arm in links}  # fmt: skip
+    patients = values.groupby("arm")["patient"].nunique()
+    asked = {name: c for name, c in folder.facts["settings"]["design"]["contrasts"].items()
+             if {c["test"], c["reference"]} <= set(by_arm)}  # fmt: skip
+    changes = {name: by_arm[c["test"]] - by_arm[c["reference"]] for name, c in asked.items()}
+    changes = {
+        name: change.rename_axis(columns=None) for name, change in changes.items() if change.notna().any(axis=None)
+    }
+    limit = max((float(np.nanmax(np.abs(change.to_numpy(float)))) for change in changes.values()), default=0.0)
+    main: list[Drawn] = []
+    for name, change in changes.items():
+        test, reference = asked[name]["test"], asked[name]["reference"]
+        figure, axes = new_axes(5.4, 4.6)
+        draw.matrix(change, axes, label="difference of total probability", limit=limit or None)
+        main.append((figure, f"{name}: {test} ({patients.get(test, 0)} patients) less {reference} "
+                     f"({patients.get(reference, 0)}); total over pathways, mean over patients, one scale and order in "
+                     "every figure; white where a population is missing.", f"difference_{name}"))  # fmt: skip
     ends = {"outgoing": "source", "incoming": "target"}
     totals = {
         level: _per_arm(values[values["level"] == level].rename(columns={end: "group"}), ["group"])
         for level, end in ends.items()
     }
-    for arm in folder.arms:
-        own = pd.DataFrame({level: t[arm] for level, t in totals.items() if arm in t}).dropna()
-        if len(own) > 1 and own.shape[1] == len(ends):
-            figure, axes = new_axes(4.6, 3.6)
-            draw.roles(own.rename_axis("group").reset_index(), axes, unit="probability, mean over partners")
-            drawn.append(
-                (figure, f"{arm}: what each population sends and receives, mean over patients.", f"roles_{arm}")
-            )
-    links = _per_arm(values[values["level"] == "pathway"], ["source", "target"])
-    for name, contrast in folder.facts["settings"]["design"]["contrasts"].items():
-        if {contrast["test"], contrast["reference"]} <= set(links.columns):
-            change = (links[contrast["test"]] - links[contrast["reference"]]).unstack("target")  # noqa: PD010
-            change = change.rename_axis(columns=None)
-            if change.notna().any(axis=None):
-                figure, axes = new_axes(5.4, 4.6)
-                draw.matrix(change, axes, label="difference of total probability")
-                drawn.append((figure, f"{name}: {contrast['test']} less {contrast['reference']}; total over "
-                              "pathways, mean over patients; white where a population is missing.",
-                              f"difference_{name}"))  # fmt: skip
-    return [heading("Means over patients, by arm"), figures(drawn)] if drawn else []
+    for name, contrast in asked.items():
+        own = pd.DataFrame({f"{level}_{side}": t[contrast[side]] for level, t in totals.items()
+                            for side in ("reference", "test") if contrast[side] in t}).dropna()  # fmt: skip
+        if len(own) > 1 and own.shape[1] == len(ends) * 2:
+            figure, axes = new_axes(4.8, 3.8)
+            draw.role_changes(own.rename_axis("group").reset_index(), axes, unit="probability, mean over partners",
+                              palette=folder.palette)  # fmt: skip
+            main.append((figure, f"{name}: what each population sends and receives, from {contrast['reference']} "
+                                 "(open) "
+                         f"to {contrast['test']} (arrow); mean over patients.", f"roles_{name}"))  # fmt: skip
+    each: list[Drawn] = []
+    total = max((float(np.nansum(m.to_numpy(float))) for m in by_arm.values()), default=0.0)
+    for arm, amounts in by_arm.items():
+        whole = amounts.fillna(0.0).clip(lower=0)
+        if not total or not whole.to_numpy().sum():
+            continue
+        figure, axes = new_axes(4.6, 4.6)
+        draw.chord(whole.rename_axis(columns=None), axes, palette=folder.palette, total=total)
+        each.append((figure, f"{arm}, mean over {patients.get(arm, 0)} patients: arcs are what a population sends and "
+                     "receives, ribbons have the colour of the sender; one scale in every arm.", f"chord_{arm}"
+                     ))  # fmt: skip
+    return main, each
+
+
+def _changes(folder: Folder) -> list[dict[str, Any]]:
+    """The pathways that change most, with their intervals."""
+    tested = folder.claimed("communication_contrasts")
+    own = tested[(tested["level"] == "pathway") & tested["p_value"].notna()] if len(tested) else tested
+    drawn = []
+    for contrast, rows in own.groupby("contrast", sort=False) if len(own) else ():
+        best = rows.sort_values("p_value", kind="stable").head(CHANGES)
+        best = best.assign(shown=best["pathway"].astype(str) + ", " + best["source"].map(short) + " → "
+                           + best["target"].map(short))  # fmt: skip
+        figure, axes = new_axes(6.4, 1.0 + 0.24 * len(best))
+        forest(best, axes, label="shown", unit="difference of probability")
+        drawn.append((figure, f"{contrast}: the {len(best)} pathways with the smallest p-values, "
+                              f"{rows['n_test'].max():.0f} "
+                      f"patients against {rows['n_reference'].max():.0f}; filled where q < {ALPHA:g}.",
+                      f"changes_{contrast}"))  # fmt: skip
+    return [figures(drawn)] if drawn else []
 
 
 def _per_arm(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -113,7 +158,7 @@ def _doubted(tested: pd.DataFrame) -> list[dict[str, Any]]:
         f"{len(doubted):,} of {len(tested):,} comparisons are no finding, because their cells differ in depth between "
         "the arms, and a link follows the depth of its cells; the figures above contain this too:"
     )
-    return [text(lead), bullets(named)]
+    return [heading("Comparisons that depth may explain"), text(lead), bullets(named)]
 
 
 def _strips(tested: pd.DataFrame, values: pd.DataFrame, sheet: pd.DataFrame, arms: list[str]) -> list[Drawn]:

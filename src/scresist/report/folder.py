@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from scresist.checks import InputError
+from scresist.plots.style import colours
 from scresist.report.anonymous import Pseudonyms
 from scresist.results import read_table
 from scresist.tables import TABLES, row_keys
@@ -95,6 +96,14 @@ class Folder:
     def arms(self) -> list[str]:
         """Arms in the order of the study."""
         return list(self.facts["settings"]["design"]["arms"])
+
+    @cached_property
+    def palette(self) -> dict[str, str]:
+        """A colour per population and lineage, the same in every figure of the study."""
+        types = set(self.cells["cell_type"].astype(str).unique()) if "cell_type" in self.cells else set()
+        types |= {str(name) for name in self.table("composition").columns} - {"sample"}
+        lineages = sorted(self.cells["lineage"].astype(str).unique()) if "lineage" in self.cells else []
+        return colours(lineages) | colours(sorted(types))
 
     @property
     def contrasts(self) -> list[str]:

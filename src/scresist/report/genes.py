@@ -23,7 +23,7 @@ def genes(folder: Folder) -> Section | None:
         return None
     tested = folder.table("expression_contrasts")
     focus = str(folder.facts["settings"]["focus"]["compartment"])
-    names = _names(folder, sums, tested)
+    names = tested_genes(folder)
     if not names:
         return None
     data = {
@@ -51,7 +51,17 @@ def _first(folder: Folder, names: list[str]) -> str:
     return next((g for g in best if g in set(names)), names[0])
 
 
-def _names(folder: Folder, sums: pd.DataFrame, tested: pd.DataFrame) -> list[str]:
+def tested_genes(folder: Folder) -> list[str]:
+    """Every gene that was tested between arms, and those that the study asks about; empty without summed counts.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    """
+    sums, tested = folder.table("pseudobulk"), folder.table("expression_contrasts")
+    if not len(sums):
+        return []
     if len(tested):
         found = set(tested.loc[tested["p_value"].notna(), "gene"].astype(str))
     else:

@@ -7,14 +7,16 @@ import pandas as pd
 from scresist.contrasts.verdict import ALPHA
 from scresist.plots import networks as draw
 from scresist.plots.style import new_axes
-from scresist.report.blocks import Section, bullets, figures, heading, table
+from scresist.report.blocks import Card, Drawn, Section, bullets, cards, figures, heading, interval, table, written
 from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
 
 if TYPE_CHECKING:
     from scresist.networks import Network
 
-DRAWN = 3  # modules whose hubs are drawn: those that differ most between arms
+DRAWN = 4  # modules whose hubs are drawn: those that differ most between arms
+CARDS = 12  # modules with a card
+SETS = 3  # gene sets of a card
 GENES_DRAWN = 30
 
 
@@ -24,27 +26,25 @@ def modules(folder: Folder) -> Section | None:
     if not len(members):
         return None
     tested = folder.claimed("module_contrasts")
-    best = list(dict.fromkeys(tested["module"])) if len(tested) else list(dict.fromkeys(members["module"]))
-    blocks = [*_differences(folder, tested), *_members(folder, members), *_meaning(folder), *_asked(folder)]
+    differ = list(dict.fromkeys(tested["module"])) if len(tested) else []
+    order = [*differ, *(m for m in dict.fromkeys(members["module"]) if m not in differ)]
     net = folder.network
-    if net is not None:
-        blocks += _network(folder, net, best)
+    blocks: list[dict[str, Any]] = [figures([_tree(net)])] if net is not None else []
+    blocks.append(cards(_cards(folder, net, tested, order[:DRAWN])))
+    rest = order[DRAWN:CARDS]
+    if rest:
+        blocks += [heading(f"Cards of {len(rest)} further modules"), cards(_cards(folder, None, tested, rest))]
+    blocks += _fit(folder, net, order[:DRAWN]) if net is not None else []
+    blocks += [*_differences(tested), *_members(folder, members), *_meaning(folder), *_asked(folder)]
     lead = "Genes that move together across cells of the compartment; each module's score is tested between patients."
     return Section("modules", "Modules", lead, blocks)
 
 
-def _differences(folder: Folder, tested: pd.DataFrame) -> list[dict[str, Any]]:
+def _differences(tested: pd.DataFrame) -> list[dict[str, Any]]:
     if not len(tested):
         return []
-    scores = folder.table("module_scores")
-    sheet = folder.sheet
-    drawn = []
-    for name in list(dict.fromkeys(tested["module"]))[:6]:
-        own = scores[scores["module"] == name].join(sheet, on="sample").rename(columns={"score": "value"})
-        means = own.groupby(["patient", "arm"], as_index=False)["value"].mean()
-        drawn.append((strip(means, folder.arms, "module score"), str(name), f"{name}_scores"))
     columns = ["contrast", "module", "verdict", "effect", *TEST, "why"]
-    return [figures(drawn), table(tested, "module_contrasts", columns)]
+    return [heading("Differences between arms"), table(tested, "module_contrasts", columns)]
 
 
 def _members(folder: Folder, members: pd.DataFrame) -> list[dict[str, Any]]:
@@ -97,25 +97,89 @@ def _asked(folder: Folder) -> list[dict[str, Any]]:
     ])]  # fmt: skip
 
 
-def _network(folder: Folder, net: "Network", best: list[str]) -> list[dict[str, Any]]:
-    """The tree, the fit, and the hubs of the modules that differ most."""
-    from scresist.networks import edges
-
+def _tree(net: "Network") -> Drawn:
+    """The tree with its modules."""
     figure, axes = new_axes(9.2, 3.0)
     draw.dendrogram(net.linkage, net.modules["module"], axes)
-    drawn = [(figure, "Tree of the genes by topological overlap, with their modules.", "tree")]
+    return figure, f"Tree of {len(net.modules):,} genes by topological overlap, with their modules.", "tree"
+
+
+def _fit(folder: Folder, net: "Network", names: list[str]) -> list[dict[str, Any]]:
+    """The fit by power, and the kME of the hubs of the modules that differ most."""
     figure, axes = new_axes(4.4, 2.9)
     draw.fit_table(net.power_table, axes, power=net.power)
-    drawn.append((figure, f"Fit to a scale-free network by power; {net.power:g} was taken.", "power"))
+    drawn: list[Drawn] = [(figure, f"Fit to a scale-free network by power; {net.power:g} was taken.", "power")]
     hubs = folder.table("hub_genes")
-    for name in best[:DRAWN]:
-        own = net.members(name).head(GENES_DRAWN)
-        among = edges(net, modules=[name])
-        figure, axes = new_axes(3.4, 2.9)
-        draw.hub_network(among, own, axes)
-        drawn.append((figure, f"{name}: its {len(own)} genes of highest kME, joined by overlap.", f"{name}_hubs"))
-        if len(hubs):
+    for name in names if len(hubs) else []:
+        own = hubs[hubs["module"] == name]
+        if len(own):
             figure, axes = new_axes(3.6, 2.9)
-            draw.kme_ranks(hubs[hubs["module"] == name], axes)
+            draw.kme_ranks(own, axes)
             drawn.append((figure, f"{name}: kME of its hubs with 95 % intervals over patients.", f"{name}_kme"))
-    return [heading("The network"), figures(drawn)]
+    return [heading("Fit of the network, and how sure its hubs are"), figures(drawn)]
+
+
+def _cards(folder: Folder, net: "Network | None", tested: pd.DataFrame, names: list[str]) -> list[Card]:
+    """A card per module: its hubs in its colour, its scores by arm, what it is about, how sure it is."""
+    from scresist.networks import edges
+
+    scores, sheet = folder.table("module_scores"), folder.sheet
+    catalogue, meaning = folder.table("module_catalogue"), folder.table("module_meaning")
+    members = folder.table("modules")
+    out = []
+    for name in names:
+        drawn: list[Drawn] = []
+        if net is not None:
+            own = net.members(name).head(GENES_DRAWN)
+            figure, axes = new_axes(3.4, 2.9)
+            draw.hub_network(edges(net, modules=[name]), own, axes)
+            if (legend := axes.get_legend()) is not None:
+                legend.remove()  # the card has its name
+            drawn.append((figure, f"Its {len(own)} genes of highest kME, joined by overlap", f"{name}_hubs"))
+        if len(scores):
+            points = scores[scores["module"] == name].join(sheet, on="sample").rename(columns={"score": "value"})
+            means = points.groupby(["patient", "arm"], as_index=False)["value"].mean()
+            drawn.append((strip(means, folder.arms, "module score"), "Score, one point per patient", f"{name}_scores"))
+        first = members[members["module"] == name].sort_values("rank", kind="stable")["gene"].astype(str)
+        rows = tested[tested["module"] == name] if len(tested) else tested
+        lines = [("genes", f"{len(first)}: {', '.join(first.head(8))}{', …' if len(first) > 8 else ''}")]
+        lines += [(str(r["contrast"]), f"difference {interval(r)}, q {written(r['q_value'], 'p')}, {r['n_test']:.0f} "
+                   f"against {r['n_reference']:.0f}: {r['verdict']}") for r in rows.to_dict("records")]  # fmt: skip
+        out.append(Card(name, _best(rows), [*lines, ("about", _about(meaning, name)), *_sure(catalogue, name)], drawn))
+    return out
+
+
+def _best(rows: pd.DataFrame) -> str:
+    verdicts = set(rows["verdict"]) if len(rows) else set()
+    return next((v for v in ("supported", "suggestive", "not supported") if v in verdicts), "")
+
+
+def _about(meaning: pd.DataFrame, name: str) -> str:
+    """The gene sets that are over-represented, the best first."""
+    if not len(meaning):
+        return ""
+    own = meaning[(meaning["module"] == name) & (meaning["q_value"] < ALPHA)].sort_values("p_value", kind="stable")
+    words = [f"{r['gene_set']} ({r['n_overlap']} of {r['set_size']}, q {written(r['q_value'], 'p')})"
+             for r in own.head(SETS).to_dict("records")]  # fmt: skip
+    return "; ".join(words) or "no gene set is over-represented"
+
+
+def _sure(catalogue: pd.DataFrame, name: str) -> list[tuple[str, str]]:
+    """Coherence in patients that did not form it, recurrence, and what it may rest on."""
+    own = catalogue[catalogue["module"] == name] if len(catalogue) else catalogue
+    if not len(own):
+        return []
+    row = own.iloc[0]
+    known = row.to_dict()
+    lines = []
+    if pd.notna(known.get("q_coherence")):
+        lines.append(("coherence", f"{written(known['coherence'])} in patients that did not form it, "
+                      f"{written(known['coherence_chance'])} by chance, q {written(known['q_coherence'], 'p')}"
+                      ))  # fmt: skip
+    if pd.notna(known.get("recurrence")):
+        lines.append(("recurs", f"in {written(known['recurrence'], '%')} of the networks of some patients "
+                      f"[{written(known['recurrence_low'], '%')}, {written(known['recurrence_high'], '%')}]"
+                      ))  # fmt: skip
+    flags = known.get("flags")
+    lines.append(("may rest on", str(flags) if isinstance(flags, str) and flags else "nothing that was looked for"))
+    return lines

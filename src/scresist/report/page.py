@@ -36,8 +36,7 @@ def write(results: Path, *, anonymise: bool = False) -> Path:
         Where the folder has no run, or a name cannot be replaced with certainty.
     """
     folder = Folder(results, anonymise=anonymise)
-    parts = [build(folder) for build in sections.ORDER]
-    shown = [s for s in parts if s is not None]
+    shown = sections.built(folder)
     if not anonymise:
         _write_figures(results / "figures", shown)
     study = folder.facts["settings"]["study"]
@@ -116,7 +115,7 @@ def _write_figures(folder: Path, shown: list[Section]) -> None:
     used: set[str] = set()
     for section in shown:
         for block in section.blocks:
-            for entry in block["entries"] if block["kind"] in ("figures", "first") else []:
+            for entry in block["entries"] if block["kind"] in ("figures", "first", "cards") else []:
                 name = _file_name(f"{section.id}_{entry['name']}", used)
                 write_text(entry["printed"], folder / f"{name}.svg")
                 write_bytes(to_pdf(entry["figure"]), folder / f"{name}.pdf")

@@ -4,8 +4,8 @@ from scresist.plots.communication.flows import by_patient, flows, flows_by_patie
 from scresist.plots.communication.links import bubbles
 from scresist.plots.communication.networks import chord, circle, matrix
 from scresist.plots.communication.river import river
-from scresist.plots.communication.roles import roles
+from scresist.plots.communication.roles import role_changes, roles
 
 __all__ = [
-    "bubbles", "by_patient", "chord", "circle", "flows", "flows_by_patient", "matrix", "river", "roles",
+    "bubbles", "by_patient", "chord", "circle", "flows", "flows_by_patient", "matrix", "river", "role_changes", "roles",
 ]  # fmt: skip

@@ -1,5 +1,7 @@
 """Who signals to whom: a circle of arrows, chords, and a matrix."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -54,7 +56,9 @@ def circle(matrix: pd.DataFrame, axes: Axes, *, links: int = 60) -> Axes:
     return _bare(axes, 1.9)
 
 
-def chord(matrix: pd.DataFrame, axes: Axes) -> Axes:
+def chord(
+    matrix: pd.DataFrame, axes: Axes, *, palette: Mapping[str, str] | None = None, total: float | None = None
+) -> Axes:
     """Groups as arcs whose length is all that they send and receive, with ribbons in the colour of the source.
 
     Parameters
@@ -63,6 +67,10 @@ def chord(matrix: pd.DataFrame, axes: Axes) -> Axes:
         Source x target, not negative.
     axes
         Where to draw.
+    palette
+        Colours of groups; None: by their place.
+    total
+        Total that fills the circle, so that several circles have one scale; None takes that of the matrix.
 
     Raises
     ------
@@ -72,10 +80,10 @@ def chord(matrix: pd.DataFrame, axes: Axes) -> Axes:
     names, A = _square(matrix)
     if (A < 0).any():
         raise InputError("a chord plot shows amounts; draw a difference with `circle` or `matrix`")
-    n, colour = len(names), colours(names)
+    n, colour = len(names), colours(names) | dict(palette or {})
     size = A.sum(axis=0) + A.sum(axis=1)
-    gap = 2 * np.pi * 0.2 / n
-    unit = (2 * np.pi - n * gap) / (size.sum() or 1.0)
+    unit = 2 * np.pi * 0.8 / (2 * total if total else size.sum() or 1.0)
+    gap = (2 * np.pi - unit * size.sum()) / n  # a circle with less has wider gaps
     start = np.pi / 2 - np.concatenate([[0], np.cumsum(size * unit + gap)[:-1]])
     cursor = start.copy()
     ends: dict[tuple[int, int, int], tuple[float, float]] = {}
@@ -106,7 +114,7 @@ def chord(matrix: pd.DataFrame, axes: Axes) -> Axes:
     return _bare(axes, 1.75)
 
 
-def matrix(table: pd.DataFrame, axes: Axes, *, label: str) -> Axes:
+def matrix(table: pd.DataFrame, axes: Axes, *, label: str, limit: float | None = None) -> Axes:
     """Source (rows) x target (columns) in colour: white to red, or blue to red around 0 for a difference.
 
     Parameters
@@ -117,10 +125,12 @@ def matrix(table: pd.DataFrame, axes: Axes, *, label: str) -> Axes:
         Where to draw.
     label
         Label of the colour bar.
+    limit
+        Value of the full colour, so that several matrices have one scale; None takes the largest.
     """
     values = table.to_numpy(dtype=float)
     signed = bool(np.nanmin(values) < 0)
-    top = float(np.nanmax(np.abs(values))) or 1.0
+    top = limit or float(np.nanmax(np.abs(values))) or 1.0
     image = axes.imshow(
         values, cmap="RdBu_r" if signed else "Reds", vmin=-top if signed else 0, vmax=top, aspect="auto"
     )

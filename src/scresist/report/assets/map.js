@@ -1,7 +1,24 @@
-// The map of cells: colour by a column, hide a name, zoom, move.
+// The map of cells: colour by a column or by a gene, hide a name, zoom, move.
 "use strict";
 
-(function cellMap() {
+// Levels of a gene, two cells to a byte, the first in the high half.
+function unpacked(bytes, n) {
+  const out = new Uint8Array(n);
+  for (let i = 0; i < n; i += 1) out[i] = i % 2 ? bytes[i >> 1] & 15 : bytes[i >> 1] >> 4;
+  return out;
+}
+
+// Light grey for no count, then from yellow to dark red.
+function shade(level) {
+  if (!level) return "#dfe3e8";
+  const [t, mix] = [(level - 1) / 14, (a, b, s) => Math.round(a + (b - a) * s)];
+  const [from, to, s] = t < 0.5 ? [[254, 217, 118], [240, 59, 32], t * 2] : [[240, 59, 32], [103, 0, 13], t * 2 - 1];
+  return `rgb(${from.map((v, k) => mix(v, to[k], s)).join(",")})`;
+}
+
+if (typeof module !== "undefined") module.exports = { unpacked, shade };
+
+if (typeof document !== "undefined") (function cellMap() {
   const source = document.getElementById("mapdata");
   if (!source) return;
   const data = JSON.parse(source.textContent);
@@ -22,19 +39,28 @@
   let [by, zoom, left, top] = [pick.value, 1, 0, 0];
   const base = n > 60000 ? 1.2 : n > 15000 ? 1.8 : n > 3000 ? 2.6 : 3.6;
   let asked = false;
+  const shades = Array.from({ length: 16 }, (_, level) => shade(level));
+  let gene = null; // the name, the level of every step-th cell, and that of the darkest colour
+
+  function groupsOf() {
+    if (!gene) return { colours: data.by[by].colours, of: codes[by], off: hidden[by] || {}, step: 1 };
+    return { colours: shades, of: gene.levels, off: {}, step: data.genes.step };
+  }
 
   function draw() {
     asked = false;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const [code, colours, off, size] = [codes[by], data.by[by].colours, hidden[by] || {}, base * Math.sqrt(zoom)];
+    const { colours, of, off, step } = groupsOf();
+    const size = base * Math.sqrt(zoom);
     const groups = colours.map(() => []);
-    for (let i = 0; i < n; i += 1) {
-      if (off[code[i]]) continue;
+    for (let i = 0; i < n; i += step) {
+      const group = of[i / step];
+      if (off[group]) continue;
       const x = (xy[2 * i] / 65535 * (width - 20) + 10) * zoom + left;
       const y = (xy[2 * i + 1] / 65535 * (height - 20) + 10) * zoom + top;
       if (x < -4 || y < -4 || x > width + 4 || y > height + 4) continue;
-      groups[code[i]].push(x, y);
+      groups[group].push(x, y);
     }
     groups.forEach((points, k) => {
       context.fillStyle = colours[k];
@@ -51,6 +77,18 @@
     const box = document.getElementById("legend");
     const [names, off] = [data.by[by], hidden[by] = hidden[by] || {}];
     box.textContent = "";
+    if (gene) {
+      const [title, note] = [document.createElement("b"), document.createElement("p")];
+      title.textContent = gene.name;
+      const some = data.genes.step > 1 ? ` Every ${data.genes.step}th of the cells shown.` : "";
+      const found = gene.levels.reduce((sum, level) => sum + (level > 0), 0);
+      note.textContent = `${found} of ${gene.levels.length} cells have a count; the darkest have ln(1 + counts per 10,000) ` +
+        `of ${gene.top} or more.${some}`;
+      const bar = document.createElement("div");
+      shades.forEach((colour) => { const part = document.createElement("i"); part.style.background = colour; bar.append(part); });
+      box.append(title, bar, note);
+      return;
+    }
     names.names.forEach((name, j) => {
       const [entry, mark] = [document.createElement("button"), document.createElement("i")];
       mark.style.background = names.colours[j];
@@ -62,7 +100,34 @@
     });
   }
 
-  pick.onchange = () => { by = pick.value; legend(); later(); };
+  pick.onchange = () => { by = pick.value; gene = null; if (typed) typed.value = ""; legend(); later(); };
+
+  async function colourBy(name) {
+    const at = data.genes.names.indexOf(name);
+    if (at < 0) return;
+    const packed = new Blob([bytes(data.genes.packed[at])]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const raw = new Uint8Array(await new Response(packed).arrayBuffer());
+    gene = { name, levels: unpacked(raw, data.genes.n), top: data.genes.top[at] };
+    legend();
+    later();
+  }
+
+  const typed = document.getElementById("mapgene");
+  if (typed) {
+    const upper = new Map(data.genes.names.map((name) => [name.toUpperCase(), name]));
+    typed.oninput = () => {
+      const start = typed.value.trim().toUpperCase();
+      const list = document.getElementById("mapgenes");
+      list.textContent = "";
+      for (const name of data.genes.names.filter((g) => start && g.toUpperCase().startsWith(start)).slice(0, 20)) {
+        const option = document.createElement("option");
+        option.value = name;
+        list.append(option);
+      }
+      if (!start) { gene = null; legend(); later(); }
+      if (upper.has(start)) colourBy(upper.get(start));
+    };
+  }
   const scale = () => width / canvas.getBoundingClientRect().width;
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();

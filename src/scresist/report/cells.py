@@ -1,0 +1,96 @@
+"""The section on the cells: the map, the markers of every population, the evidence for every name."""
+
+from typing import Any
+
+import pandas as pd
+from scipy import sparse
+
+from scresist.plots.cells import dots, layout
+from scresist.plots.style import arm_colours, new_axes
+from scresist.report.blocks import Drawn, Section, cell_map, figures, heading, table
+from scresist.report.expression import detected, packed_genes, sampled_levels
+from scresist.report.folder import Folder
+from scresist.report.genes import tested_genes
+
+PER_TYPE = 3  # markers of each population in the picture
+
+
+def cells(folder: Folder) -> Section:
+    """Map, markers, evidence per cluster."""
+    found = folder.cells
+    genes = tested_genes(folder)
+    sampled = sampled_levels(folder, len(genes))
+    blocks: list[dict[str, Any]] = []
+    if "umap_1" in found:
+        packed = packed_genes(*sampled, genes) if sampled is not None and genes else None
+        blocks.append(cell_map(found, folder.arms, palette=folder.palette, genes=packed))
+        blocks += [heading("The map as figures"), figures(_layouts(folder, found))]
+    if sampled is not None and "cell_type" in found:
+        blocks += _markers(folder, *sampled)
+    evidence = folder.table("annotation")
+    if len(evidence):
+        blocks += [heading("Evidence per cluster"), table(evidence, "annotation", [
+            "cluster", "n_cells", "n_samples",
+            "cell_type", "cell_type_share",
+            "confidence",
+            "markers_for", "markers_against",
+        ])]  # fmt: skip
+    lead = ("Cells were integrated over samples for naming and looking only; every test goes back to raw counts. The "
+            "distances on the map have no unit.")  # fmt: skip
+    return Section("cells", "Who the cells are", lead, blocks)
+
+
+def named(folder: Folder) -> list[tuple[str, str]]:
+    """How many cells have a name, and the commonest populations."""
+    found = folder.cells
+    if "cell_type" not in found:
+        return []
+    sizes = found["cell_type"].astype(str).value_counts()
+    without = int(sizes.get("unassigned", 0))
+    sizes = sizes.drop("unassigned", errors="ignore")
+    first = ", ".join(f"{name} ({n:,})" for name, n in sizes.head(4).items())
+    out = [("", f"{len(sizes)} populations in {found['cluster'].nunique() if 'cluster' in found else 0} clusters; the "
+            f"commonest: {first}.")]  # fmt: skip
+    if without:
+        out.append(("", f"{without:,} cells ({100 * without / len(found):.1f} %) have no name."))
+    return out
+
+
+def _layouts(folder: Folder, found: pd.DataFrame) -> list[Drawn]:
+    drawn = []
+    for column, words in (("cell_type", "population"), ("arm", "arm"), ("patient", "patient")):
+        if column not in found or found[column].isna().all():
+            continue
+        figure, axes = new_axes(6.2 if column == "cell_type" else 4.6, 3.4)
+        own = found
+        if column == "arm":
+            own = found.assign(arm=pd.Categorical(found["arm"].astype(str), categories=folder.arms))
+        layout(own, axes, by=column, palette=arm_colours(folder.arms) if column == "arm" else folder.palette)
+        drawn.append((figure, f"All cells by {words}; in brackets the number of cells.", f"umap_{column}"))
+    return drawn
+
+
+def _markers(folder: Folder, levels: sparse.csc_array, names: pd.Index, step: int) -> list[dict[str, Any]]:
+    """Dots of the markers that gave the populations their names, from the evidence per cluster."""
+    evidence = folder.table("annotation")
+    if not len(evidence) or "markers_for" not in evidence:
+        return []
+    largest = evidence.sort_values("n_cells", ascending=False, kind="stable").drop_duplicates("cell_type")
+    lineage = largest.set_index("cell_type")["lineage"] if "lineage" in largest else pd.Series(dtype=object)
+    groups = sorted(largest["cell_type"].astype(str), key=lambda t: (str(lineage.get(t, "")), t))
+    genes: list[str] = []
+    for group in groups:
+        words = str(largest.loc[largest["cell_type"].astype(str) == group, "markers_for"].iloc[0])
+        own = [w.strip().rsplit(" ", 1)[0] for w in words.split(",") if " " in w.strip()]
+        genes += [g for g in own if g in names and g not in genes][:PER_TYPE]
+    present = set(folder.cells["cell_type"].astype(str))
+    groups = [g for g in groups if g in present]
+    if not genes or not groups:
+        return []
+    shown = detected(levels, names, folder.cells["cell_type"].astype(str).iloc[::step], genes)
+    figure, axes = new_axes(2.9 + 0.2 * len(genes), 1.3 + 0.22 * len(groups))
+    dots(shown, axes, genes=genes, groups=groups)
+    share = "" if step == 1 else f" From every {step}th cell."
+    return [heading("Markers of every population"), figures([(
+        figure, f"The markers with most weight for each name; in brackets the number of cells.{share}", "markers"
+        )])]  # fmt: skip
