@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from importlib.resources import files
 
@@ -11,12 +10,10 @@ import pandas as pd
 import pytest
 from markupsafe import Markup
 
+from browser import NODE, at_width, axe, needs_browser, opened, reported
 from scresist.report import blocks
 from scresist.report.page import SCRIPTS, render
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-NODE = shutil.which("node")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title="caught"</script>'
 
 
@@ -45,20 +42,6 @@ def page():
         blocks.Section("map", "Map", "", [blocks.cell_map(cells, ["a", "b"])]),
     ]
     return render(shown, title=HOSTILE, facts=[("3", HOSTILE)])
-
-
-def opened(path, width=1440, probe=""):
-    """The page after its scripts ran, with what a probe wrote into its title; and the messages of the console."""
-    text = path.read_text(encoding="utf-8")
-    if probe:  # a script of the test is not in the page's policy
-        text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
-        text = text.replace("</body>", f"<script>{probe}</script></body>")
-        path = path.with_name(f"probe{width}.html")
-        path.write_text(text, encoding="utf-8")
-    call = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900", "--dump-dom",
-            "--enable-logging=stderr", "--virtual-time-budget=3000", path.as_uri()]  # fmt: skip
-    found = subprocess.run(call, capture_output=True, text=True, timeout=120, check=True)
-    return found.stdout, [line for line in found.stderr.splitlines() if "CONSOLE" in line]
 
 
 def test_what_comes_from_sheets_is_escaped_and_nothing_is_loaded():
@@ -103,7 +86,7 @@ def test_no_column_is_cut_and_nothing_is_wider_than_the_screen(tmp_path, width):
       });
     }, 500);"""
     dom, _ = opened(path, width, probe)
-    found = json.loads(re.search(r"<title>(.*?)</title>", dom)[1].replace("&quot;", '"'))
+    found = reported(dom)
     assert found["page"][0] <= found["page"][1]
     assert found["box"][0] <= found["box"][1] + 1
     assert found["rows"] == found["gone"] > 0
@@ -122,3 +105,19 @@ def test_numbers_are_read_and_sorted_as_they_are_written():
     found = json.loads(subprocess.run([NODE, "-e", script], capture_output=True, text=True, check=True).stdout)
     assert found == [["< 1e-16", "1.2e-5", "9", "10", "12.5 %", "1,200", "–"], '"a ""b"", c"', ["BA", "B", "AB", "CAB"],
                      "0.012", "1.0e-5", "–"]  # fmt: skip
+
+
+@needs_browser
+def test_a_phone_shows_the_whole_width(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(page(), encoding="utf-8")
+    content, frame, wide = at_width(path, 390)
+    assert wide == []
+    assert content <= frame
+
+
+@needs_browser
+def test_axe_has_no_serious_finding(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(page(), encoding="utf-8")
+    assert [v for v in axe(path) if v[1] in ("serious", "critical")] == []

@@ -8,7 +8,7 @@ from matplotlib.text import Text
 from scresist.plots.effects import by_arm
 from scresist.plots.style import module_colours, new_axes
 from scresist.report.blocks import Section, figures
-from scresist.report.page import _write_figures
+from scresist.report.figure_files import FigureFiles
 
 
 def drawn(width):
@@ -21,8 +21,9 @@ def drawn(width):
 def test_each_figure_is_an_svg_and_a_pdf_with_a_name_of_its_own(tmp_path):
     (tmp_path / "summary_01.svg").write_text("of an earlier run")
     items = [(drawn(3), "", "M1 JUND/tree"), (drawn(3), "", "m1 jund tree"), (drawn(12), "", "../x")]
-    _write_figures(tmp_path, [Section("modules", "", "", [figures(items)])])
-    names = {"modules_M1_JUND_tree", "modules_m1_jund_tree_2", "modules_.._x"}
+    with FigureFiles(tmp_path) as files:
+        files.add(Section("modules", "", "", [figures(items)]))
+    names = {"modules_M1_JUND_tree", "modules_m1_jund_tree_2", "modules_.._x", "sheet_modules"}
     assert {path.name for path in tmp_path.iterdir()} == {f"{n}.{kind}" for n in names for kind in ("svg", "pdf")}
     pdf = (tmp_path / "modules_M1_JUND_tree.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")

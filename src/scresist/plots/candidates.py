@@ -33,7 +33,7 @@ def evidence_matrix(table: pd.DataFrame, axes: Axes, *, genes: Sequence[str], li
     row, column = {g: i for i, g in enumerate(genes)}, {name: i for i, name in enumerate(lines)}
     own = table[table["gene"].isin(row) & table["line"].isin(column)]
     x, y = own["line"].map(column).to_numpy(float), own["gene"].map(row).to_numpy(float)
-    size = 12 + 130 * np.clip(own["strength"].fillna(0).to_numpy(float), 0, 1)
+    size = 12 + 90 * np.clip(own["strength"].fillna(0).to_numpy(float), 0, 1)
     state = own["state"].to_numpy(object)
     for name, face, edge in (("for", FOR, FOR), ("against", AGAINST, AGAINST), ("open", "white", GREY)):
         at = state == name
@@ -47,10 +47,10 @@ def evidence_matrix(table: pd.DataFrame, axes: Axes, *, genes: Sequence[str], li
     for gene, i in row.items():
         word = str(verdict.get(gene, ""))
         axes.text(len(lines) - 0.3, i, word, fontsize=7.5, va="center", color=VERDICTS.get(word, INK))
-    axes.set_xticks(range(len(lines)), list(lines), rotation=40, ha="left", fontsize=8)
+    axes.set_xticks(range(len(lines)), list(lines), rotation=55, ha="left", fontsize=8)
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(genes)), list(genes), fontsize=8)
-    axes.set_xlim(-0.6, len(lines) + 1.3)
+    axes.set_xlim(-0.6, len(lines) + 1.9)
     axes.set_ylim(len(genes) - 0.4, -0.6)
     for name, face, edge in (
         ("for", FOR, FOR),
@@ -59,7 +59,15 @@ def evidence_matrix(table: pd.DataFrame, axes: Axes, *, genes: Sequence[str], li
     ):
         axes.scatter([], [], s=50, facecolor=face, edgecolor=edge, label=name)
     axes.scatter([], [], s=22, marker="_", color=GREY, label="not measured")
-    axes.legend(fontsize=7, frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(0, 0), handletextpad=0.2)
+    axes.legend(
+        fontsize=7,
+        frameon=False,
+        ncols=4,
+        loc="upper left",
+        bbox_to_anchor=(-0.15, 0),
+        handletextpad=0.1,
+        columnspacing=0.8,
+    )
     tidy(axes)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)

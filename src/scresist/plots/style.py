@@ -27,6 +27,7 @@ _LETTERS = {*range(0x20, 0x250), *range(0x370, 0x400), *range(0x2010, 0x2070), *
             *range(0x2200, 0x2270), 0x0A}  # fmt: skip
 COLUMN, FULL_WIDTH = 89 / 25.4, 183 / 25.4  # inches of one and of two columns of a journal
 
+_NEVER_REFERRED_TO = re.compile(r' id="[A-Za-z0-9.]+_[0-9]+"')
 # Okabe & Ito (2008), readable with colour blindness; arms take them in the order of the study.
 ARMS = ("#4a5568", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
 # Twenty categories that stay apart on a screen, after Kelly (1965) and Glasbey (2007).
@@ -157,7 +158,7 @@ def _points(size: float, factor: float) -> float:
 
 
 def enlarged(svg: str) -> str:
-    """A printed figure as the page shows it: the same picture, larger.
+    """A printed figure as the page shows it: the same picture, larger, without the ids that nothing refers to.
 
     Parameters
     ----------
@@ -165,6 +166,7 @@ def enlarged(svg: str) -> str:
         As `to_svg` gives it.
     """
     head, _, rest = svg.partition(">")
+    rest = _NEVER_REFERRED_TO.sub("", rest)  # a page has many figures, and each would bring the same ids
     grown = re.sub(r'(width|height)="([0-9.]+)pt"', lambda m: f'{m[1]}="{float(m[2]) / PRINTED:.1f}pt"', head)
     return f"{grown}>{rest}"
 

@@ -77,7 +77,7 @@ def _matrix(contrast: str, own: pd.DataFrame, known: Context, kept: list[str]) -
     found = matrix(rows, known)
     lines = [name for name in LINES if (found.loc[found["line"] == name, "state"] != "not measured").any()]
     genes = [str(g) for g in rows["gene"]]
-    figure, axes = new_axes(3.0 + 0.5 * len(lines), 1.5 + 0.24 * len(genes))
+    figure, axes = new_axes(4.8, 1.5 + 0.24 * len(genes))
     evidence_matrix(found, axes, genes=genes, lines=lines)
     first = rows.iloc[0]
     caption = (f"{contrast}: the first {min(SHOWN, len(rows))} genes"

@@ -66,7 +66,7 @@ def _arms(folder: Folder) -> tuple[list[Drawn], list[Drawn]]:
     main: list[Drawn] = []
     for name, change in changes.items():
         test, reference = asked[name]["test"], asked[name]["reference"]
-        figure, axes = new_axes(5.4, 4.6)
+        figure, axes = new_axes(4.8, 4.4)
         draw.matrix(change, axes, label="difference of total probability", limit=limit or None)
         main.append((figure, f"{name}: {test} ({patients.get(test, 0)} patients) less {reference} "
                      f"({patients.get(reference, 0)}); total over pathways, mean over patients, one scale and order in "

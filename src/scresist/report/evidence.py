@@ -186,8 +186,9 @@ def _route(row: Row, _: Context) -> Found:
 
 LINES: Mapping[str, Callable[[Row, Context], Found]] = {
     "RNA differs": _change, "module differs": _module, "the cells' own": _own, "not one patient": _patients,
-    "not technical": _technical, "not in all cells": _other_populations, "survival": _survival, "second cohort": _second,
-    "protein agrees": _protein, "function agrees": _function, "known route": _route,
+    "not technical": _technical, "not in all cells": _other_populations, "survival": _survival,
+    "second cohort": _second, "protein agrees": _protein, "function agrees": _function,
+    "known route": _route,
 }  # fmt: skip
 
 

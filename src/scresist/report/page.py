@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -10,11 +9,11 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from scresist.plots.style import to_pdf
 from scresist.report import sections
 from scresist.report.blocks import Section
+from scresist.report.figure_files import FigureFiles
 from scresist.report.folder import Folder
-from scresist.results import write_bytes, write_text
+from scresist.results import write_text
 
 STYLES = ("page.css", "first.css")
 SCRIPTS = ("tables.js", "map.js", "genes.js")
@@ -36,9 +35,14 @@ def write(results: Path, *, anonymise: bool = False) -> Path:
         Where the folder has no run, or a name cannot be replaced with certainty.
     """
     folder = Folder(results, anonymise=anonymise)
-    shown = sections.built(folder)
-    if not anonymise:
-        _write_figures(results / "figures", shown)
+    if anonymise:
+        shown = list(sections.built(folder))
+    else:
+        shown = []
+        with FigureFiles(results / "figures") as files_of_figures:
+            for section in sections.built(folder):
+                files_of_figures.add(section)
+                shown.append(section)
     study = folder.facts["settings"]["study"]
     page = render(
         shown, title=study["name"],
@@ -106,30 +110,3 @@ def _facts(folder: Folder) -> list[tuple[str, str]]:
         made = claims[claims["p_value"].notna()]
         out.append((str(int((made["verdict"] == "supported").sum())), "claims supported"))
     return out
-
-
-def _write_figures(folder: Path, shown: list[Section]) -> None:
-    """Each figure of the page as SVG and PDF, named by its section and by what it shows."""
-    folder.mkdir(exist_ok=True)
-    earlier = {path for kind in ("*.svg", "*.pdf") for path in folder.glob(kind)}
-    used: set[str] = set()
-    for section in shown:
-        for block in section.blocks:
-            for entry in block["entries"] if block["kind"] in ("figures", "first", "cards") else []:
-                name = _file_name(f"{section.id}_{entry['name']}", used)
-                write_text(entry["printed"], folder / f"{name}.svg")
-                write_bytes(to_pdf(entry["figure"]), folder / f"{name}.pdf")
-                earlier -= {folder / f"{name}.svg", folder / f"{name}.pdf"}
-    for path in earlier:
-        path.unlink()
-
-
-def _file_name(words: str, used: set[str]) -> str:
-    """Letters, digits and a few marks; a number where two figures would have one name, whatever the case."""
-    name = re.sub(r"[^A-Za-z0-9.+-]+", "_", words).strip("_.")[:80]
-    taken, number = name, 1
-    while taken.lower() in used:
-        number += 1
-        taken = f"{name}_{number}"
-    used.add(taken.lower())
-    return taken

@@ -3,7 +3,7 @@
 A new section is one more line of `PARTS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from scresist.report import cells, cohort, malignancy
@@ -63,7 +63,7 @@ PARTS: tuple[Part, ...] = (
 )  # fmt: skip
 
 
-def built(folder: Folder) -> list[Section]:
+def built(folder: Folder) -> Iterator[Section]:
     """Every section that the results folder can fill, with its question, its answer, and its details folded.
 
     Parameters
@@ -71,12 +71,10 @@ def built(folder: Folder) -> list[Section]:
     folder
         The results folder.
     """
-    out = []
     for part in PARTS:
         section = part.build(folder)
         if section is None:
             continue
         answers = tuple(part.answer(folder)) if part.answer is not None else ()
         blocks = section.blocks if part.whole else folded(section.blocks)
-        out.append(replace(section, question=part.question, answers=answers, blocks=blocks))
-    return out
+        yield replace(section, question=part.question, answers=answers, blocks=blocks)
