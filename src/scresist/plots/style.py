@@ -194,7 +194,7 @@ def to_pdf(figure: Figure) -> bytes:
 @cache
 def _small_font() -> str:
     """Matplotlib's font with the letters of Europe and some signs: a part of it is embedded ten times as fast."""
-    font = TTFont(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+    font = TTFont(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", recalcTimestamp=False)
     options = Options(layout_features=[], glyph_names=True, notdef_outline=True, name_IDs=["*"])
     options.drop_tables += ["FFTM", "GDEF", "GPOS", "GSUB", "kern"]
     part = Subsetter(options)

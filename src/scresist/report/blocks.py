@@ -84,12 +84,21 @@ def bullets(items: Sequence[str | tuple[str, str]]) -> dict[str, Any]:
     return {"kind": "list", "entries": shown}
 
 
+WIDE, SMALL = 5.2, 2.6  # inches at the size of print, above and below which a figure has a row, or a third of one
 Drawn = tuple[Figure, str, str]  # a figure, its caption, and what it shows, which names its files
 
 
-def figures(items: Sequence[Drawn]) -> dict[str, Any]:
-    """Figures side by side."""
-    return {"kind": "figures", "entries": [figure_entry(*item) for item in items]}
+def figures(items: Sequence[Drawn], *, on_paper: bool = False) -> dict[str, Any]:
+    """Figures side by side.
+
+    Parameters
+    ----------
+    items
+        Figures with their captions and names.
+    on_paper
+        Only where the page is printed, in place of what needs a screen.
+    """
+    return {"kind": "figures", "entries": [figure_entry(*item) for item in items], "on_paper": on_paper}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,16 @@ def figure_entry(figure: Figure, caption: str, name: str) -> dict[str, Any]:
     """A figure at its printed size, and as the page shows it."""
     for_print(figure)
     svg = to_svg(figure)
-    return {"svg": Markup(enlarged(svg)), "caption": caption, "name": name, "printed": svg, "figure": figure}
+    width = float(figure.get_size_inches()[0])
+    size = "wide" if width > WIDE else "small" if width < SMALL else ""
+    return {
+        "size": size,
+        "svg": Markup(enlarged(svg)),
+        "caption": caption,
+        "name": name,
+        "printed": svg,
+        "figure": figure,
+    }
 
 
 def table(frame: pd.DataFrame, name: str, columns: Sequence[str], *, at_most: int = 200) -> dict[str, Any]:

@@ -24,7 +24,9 @@ def cells(folder: Folder) -> Section:
     if "umap_1" in found:
         packed = packed_genes(*sampled, genes) if sampled is not None and genes else None
         blocks.append(cell_map(found, folder.arms, palette=folder.palette, genes=packed))
-        blocks += [heading("The map as figures"), figures(_layouts(folder, found))]
+        drawn = _layouts(folder, found)
+        blocks += [figures(drawn[:1], on_paper=True)]
+        blocks += [heading("The map by arm and patient, as figures"), figures(drawn[1:])] if drawn[1:] else []
     if sampled is not None and "cell_type" in found:
         blocks += _markers(folder, *sampled)
     evidence = folder.table("annotation")

@@ -12,8 +12,8 @@ from scipy import sparse
 from scresist.cells.saved import saved_levels
 from scresist.report.folder import Folder
 
-BUDGET = 40_000_000  # levels on the map, cells x genes, before they are packed
-LEVELS = 15  # steps of a level; 0 is a cell without a count
+BUDGET = 30_000_000  # levels on the map, cells x genes, before they are packed
+LEVELS = 10  # at most 15: steps of a level; 0 is a cell without a count
 
 
 def sampled_levels(folder: Folder, n_genes: int) -> tuple[sparse.csc_array, pd.Index, int] | None:
@@ -40,7 +40,7 @@ def sampled_levels(folder: Folder, n_genes: int) -> tuple[sparse.csc_array, pd.I
 def packed_genes(levels: sparse.csc_array, names: pd.Index, step: int, wanted: Sequence[str]) -> dict[str, Any]:
     """Levels of genes in cells, four bits each, every gene compressed by itself so that one can be read alone.
 
-    A level is a fifteenth of the gene's 99.5 % quantile over the cells with counts, at least 1 where there is a count.
+    A level is a tenth of the gene's 99.5 % quantile over the cells with counts, at least 1 where there is a count.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def packed_genes(levels: sparse.csc_array, names: pd.Index, step: int, wanted: S
 
     Returns
     -------
-    step, n, names, top (the level of 15) and packed, as the map's script reads them.
+    step, n, names, levels (steps), top (the value of the highest step) and packed, as the map's script reads them.
     """
     place = names.get_indexer(list(wanted))
     kept = [(g, p) for g, p in zip(wanted, place, strict=True) if p >= 0]
@@ -69,7 +69,7 @@ def packed_genes(levels: sparse.csc_array, names: pd.Index, step: int, wanted: S
         dense[levels.indices[part]] = np.clip(np.rint(LEVELS * values / top), 1, LEVELS)
         packed.append(base64.b64encode(zlib.compress(((dense[::2] << 4) | dense[1::2]).tobytes(), 9)).decode())
         tops.append(round(top, 2))
-    return {"step": step, "n": n, "names": [g for g, _ in kept], "top": tops, "packed": packed}
+    return {"step": step, "n": n, "levels": LEVELS, "names": [g for g, _ in kept], "top": tops, "packed": packed}
 
 
 def detected(levels: sparse.csc_array, names: pd.Index, groups: pd.Series, genes: Sequence[str]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 from matplotlib.figure import Figure
 from pypdf import PdfReader, PdfWriter, Transformation
 
@@ -48,6 +49,7 @@ class FigureFiles:
         self._used: set[str] = set()
         self._written: set[Path] = set()
         self._waiting: list[tuple[Path, Figure | Future[bytes]]] = []
+        self._captions: list[tuple[str, str]] = []
         self._sheets: list[tuple[str, list[_Panel]]] = []
         self._maker: PdfMaker | None = None
         self._open = ExitStack()
@@ -73,6 +75,7 @@ class FigureFiles:
         for entry in _entries(section.blocks):
             name = file_name(f"{section.id}_{entry['name']}", self._used)
             names[id(entry)] = name
+            self._captions.append((name, entry["caption"]))
             self._write(self._folder / f"{name}.svg", entry["printed"])
             self._waiting.append((self._folder / f"{name}.pdf", self._started(entry["figure"])))
         shown = [(names[id(e)], e["printed"]) for e in _shown(section.blocks)]
@@ -97,6 +100,9 @@ class FigureFiles:
             self._write(self._folder / f"{name}.svg", sheet_svg(panels))
             write_bytes(sheet_pdf(panels, made), self._folder / f"{name}.pdf")
             self._written.add(self._folder / f"{name}.pdf")
+        captions = pd.DataFrame([*self._captions, *_legends(self._sheets, dict(self._captions))],
+                                columns=["figure", "caption"])  # fmt: skip
+        self._write(self._folder / "captions.csv", captions.to_csv(index=False, lineterminator="\n"))
         for path in [p for kind in ("*.svg", "*.pdf") for p in self._folder.glob(kind)]:
             if path not in self._written:
                 path.unlink()
@@ -104,6 +110,12 @@ class FigureFiles:
     def _write(self, path: Path, words: str) -> None:
         write_text(words, path)
         self._written.add(path)
+
+
+def _legends(sheets: Iterable[tuple[str, list[_Panel]]], captions: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The legend of every sheet, from the captions of its panels."""
+    return [(name, " ".join(f"{letter}, {captions[p.name].rstrip('.')}." for letter, p in _lettered(panels)))
+            for name, panels in sheets]  # fmt: skip
 
 
 def _entries(blocks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

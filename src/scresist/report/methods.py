@@ -144,12 +144,14 @@ def _networks(folder: Folder, ref: Ref) -> str:
     members = folder.table("modules")
     if not len(members):
         return ""
-    n = members["module"].nunique()
+    found = members["module"].nunique()
+    many = counted(found, "module")
+    were = "was" if found == 1 else "were"
     if folder.facts["mode"] == "parity":
-        return (f"{n} modules of co-expressed genes were found over metacells with the recipe of hdWGCNA"
+        return (f"{many} of co-expressed genes {were} found over metacells with the recipe of hdWGCNA"
                 f"{ref('wgcna', 'hdwgcna')}.")  # fmt: skip
     return (
-        f"{n} modules of co-expressed genes were found from local correlation over neighbouring cells{ref('hotspot')}, "
+        f"{many} of co-expressed genes {were} found from local correlation over neighbouring cells{ref('hotspot')}, "
         f"topological overlap and average linkage{ref('wgcna')}; a module was kept where it is coherent in "
         "patients that "
         "did not form it. Its score per sample is from summed counts."

@@ -9,14 +9,21 @@ function unpacked(bytes, n) {
 }
 
 // Light grey for no count, then from yellow to dark red.
-function shade(level) {
+function shade(level, top) {
   if (!level) return "#dfe3e8";
-  const [t, mix] = [(level - 1) / 14, (a, b, s) => Math.round(a + (b - a) * s)];
+  const [t, mix] = [(level - 1) / (top - 1), (a, b, s) => Math.round(a + (b - a) * s)];
   const [from, to, s] = t < 0.5 ? [[254, 217, 118], [240, 59, 32], t * 2] : [[240, 59, 32], [103, 0, 13], t * 2 - 1];
   return `rgb(${from.map((v, k) => mix(v, to[k], s)).join(",")})`;
 }
 
-if (typeof module !== "undefined") module.exports = { unpacked, shade };
+// A colour as the number of a pixel: alpha, blue, green, red.
+function pixelOf(colour) {
+  const hex = colour.match(/^#(..)(..)(..)$/);
+  const [red, green, blue] = hex ? hex.slice(1).map((part) => parseInt(part, 16)) : colour.match(/[0-9]+/g).map(Number);
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
+if (typeof module !== "undefined") module.exports = { unpacked, shade, pixelOf };
 
 if (typeof document !== "undefined") (function cellMap() {
   const source = document.getElementById("mapdata");
@@ -39,7 +46,9 @@ if (typeof document !== "undefined") (function cellMap() {
   let [by, zoom, left, top] = [pick.value, 1, 0, 0];
   const base = n > 60000 ? 1.2 : n > 15000 ? 1.8 : n > 3000 ? 2.6 : 3.6;
   let asked = false;
-  const shades = Array.from({ length: 16 }, (_, level) => shade(level));
+  let [image, pixels] = [null, null];
+  const highest = data.genes ? data.genes.levels : 15;
+  const shades = Array.from({ length: highest + 1 }, (_, level) => shade(level, highest));
   let gene = null; // the name, the level of every step-th cell, and that of the darkest colour
 
   function groupsOf() {
@@ -47,25 +56,32 @@ if (typeof document !== "undefined") (function cellMap() {
     return { colours: shades, of: gene.levels, off: {}, step: data.genes.step };
   }
 
+  // Points are written into the pixels themselves: ten times as fast as a rectangle each.
   function draw() {
     asked = false;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
     const { colours, of, off, step } = groupsOf();
-    const size = base * Math.sqrt(zoom);
-    const groups = colours.map(() => []);
+    const [across, down] = [canvas.width, canvas.height];
+    if (!image || image.width !== across) {
+      image = context.createImageData(across, down);
+      pixels = new Uint32Array(image.data.buffer);
+    }
+    pixels.fill(0xffffffff);
+    const tints = colours.map(pixelOf);
+    const side = Math.max(1, Math.round(base * Math.sqrt(zoom) * ratio));
+    const [sx, sy] = [(width - 20) / 65535 * zoom * ratio, (height - 20) / 65535 * zoom * ratio];
+    const [ox, oy] = [(10 * zoom + left) * ratio - side / 2, (10 * zoom + top) * ratio - side / 2];
     for (let i = 0; i < n; i += step) {
       const group = of[i / step];
       if (off[group]) continue;
-      const x = (xy[2 * i] / 65535 * (width - 20) + 10) * zoom + left;
-      const y = (xy[2 * i + 1] / 65535 * (height - 20) + 10) * zoom + top;
-      if (x < -4 || y < -4 || x > width + 4 || y > height + 4) continue;
-      groups[group].push(x, y);
+      const x = Math.round(xy[2 * i] * sx + ox);
+      const y = Math.round(xy[2 * i + 1] * sy + oy);
+      if (x < 0 || y < 0 || x + side > across || y + side > down) continue;
+      const tint = tints[group];
+      for (let row = y * across + x, k = 0; k < side; k += 1, row += across) {
+        for (let at = row; at < row + side; at += 1) pixels[at] = tint;
+      }
     }
-    groups.forEach((points, k) => {
-      context.fillStyle = colours[k];
-      for (let i = 0; i < points.length; i += 2) context.fillRect(points[i] - size / 2, points[i + 1] - size / 2, size, size);
-    });
+    context.putImageData(image, 0, 0);
   }
 
   function later() {
@@ -131,19 +147,32 @@ if (typeof document !== "undefined") (function cellMap() {
   const scale = () => width / canvas.getBoundingClientRect().width;
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
-    const wanted = Math.min(40, Math.max(1, zoom * Math.exp(-event.deltaY / 400)));
-    const [q, x, y] = [wanted / zoom, event.offsetX * scale(), event.offsetY * scale()];
-    left = x - q * (x - left);
-    top = y - q * (y - top);
-    zoom = wanted;
-    if (zoom === 1) left = top = 0;
-    later();
+    zoomed(Math.exp(-event.deltaY / 400), event.offsetX * scale(), event.offsetY * scale());
   }, { passive: false });
   let drag = null;
   canvas.onpointerdown = (e) => { drag = [e.clientX * scale() - left, e.clientY * scale() - top]; canvas.setPointerCapture(e.pointerId); };
   canvas.onpointermove = (e) => { if (drag) { left = e.clientX * scale() - drag[0]; top = e.clientY * scale() - drag[1]; later(); } };
   canvas.onpointerup = () => { drag = null; };
   canvas.ondblclick = () => { zoom = 1; left = top = 0; later(); };
+
+  function zoomed(factor, x, y) {
+    const wanted = Math.min(40, Math.max(1, zoom * factor));
+    left = x - wanted / zoom * (x - left);
+    top = y - wanted / zoom * (y - top);
+    zoom = wanted;
+    if (zoom === 1) left = top = 0;
+    later();
+  }
+
+  canvas.onkeydown = (event) => {
+    const moves = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] };
+    if (event.key === "+" || event.key === "=") zoomed(1.25, width / 2, height / 2);
+    else if (event.key === "-") zoomed(0.8, width / 2, height / 2);
+    else if (event.key === "0") canvas.ondblclick();
+    else if (moves[event.key]) { left += moves[event.key][0]; top += moves[event.key][1]; later(); }
+    else return;
+    event.preventDefault();
+  };
   legend();
   draw();
 })();
