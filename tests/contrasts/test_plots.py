@@ -7,6 +7,7 @@ import pytest
 
 from scresist import contrasts, survival
 from scresist.plots import contrasts as draw
+from scresist.plots import effects
 from scresist.plots import survival as draw_survival
 from studies import noise, three_arms, two_arms
 
@@ -25,10 +26,12 @@ def test_forest_and_patients(ax):
     values = noise(design)
     values["m1"] = 0.0
     table = contrasts.modules(values, design).table
-    draw.forest(table, ax, label="module")
+    effects.forest(table, ax, label="module")
     assert len(ax.get_yticks()) == 5
-    draw.patients(values["m0"], design, design.contrasts[0], ax)
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["naive", "resistant"]
+    sheet = design.samples
+    points = pd.DataFrame({"patient": sheet["patient"], "arm": sheet["arm"], "value": values["m0"]})
+    effects.by_arm(points, ax, arms=["naive", "resistant"], unit="score")
+    assert [t.get_text().split("\n")[0] for t in ax.get_xticklabels()] == ["naive", "resistant"]
 
 
 def test_volcano_and_both_effects(ax):

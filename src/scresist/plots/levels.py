@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 
-def levels(scores: pd.DataFrame, axes: Any, *, column: str = "value", label: str = "log counts, panel = 0") -> None:
+def levels(scores: pd.DataFrame, axes: Any, *, column: str = "value", label: str = "log counts, panel = 0") -> Any:
     """Draw the mean level over samples, populations x antibodies, controls last.
 
     Parameters
@@ -31,3 +31,4 @@ def levels(scores: pd.DataFrame, axes: Any, *, column: str = "value", label: str
     axes.set_xticks(range(len(order)), order, rotation=90)
     axes.set_yticks(range(len(mean)), list(mean.index))
     axes.figure.colorbar(shown, ax=axes, label=label, shrink=0.8)
+    return axes

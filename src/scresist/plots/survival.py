@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _COLOURS = ("#2166ac", "#b2182b", "#1b7837", "#762a83", "#bf812d", "#01665e")
 
 
-def kaplan_meier(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months", at_risk: bool = True) -> None:
+def kaplan_meier(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months", at_risk: bool = True) -> "Axes":
     """The curves of one feature (rows of `survival.kaplan_meier`), with their intervals, n and events.
 
     Without `at_risk` the numbers at risk are left out, for a small panel.
@@ -36,11 +36,12 @@ def kaplan_meier(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months",
         ax.set_ylabel("share free")
         ax.legend(fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.45, 0.96), ncols=2,
                   handlelength=1.2, columnspacing=0.8)  # fmt: skip
-        return
+        return ax
     ax.set_ylabel("share free of the event")
     ax.set_title(f"p = {table['p_value'].iloc[0]:.2g}", fontsize=9)
     ax.legend(fontsize=7, frameon=False)
     _numbers_at_risk(table, ax)
+    return ax
 
 
 def _numbers_at_risk(table: pd.DataFrame, ax: "Axes") -> None:
@@ -58,7 +59,7 @@ def _numbers_at_risk(table: pd.DataFrame, ax: "Axes") -> None:
     ax.text(-0.1, -0.19, "at risk", transform=ax.transAxes, ha="right", fontsize=7)
 
 
-def hazard_ratios(table: pd.DataFrame, ax: "Axes", *, label: str = "feature", sizes: str = "") -> None:
+def hazard_ratios(table: pd.DataFrame, ax: "Axes", *, label: str = "feature", sizes: str = "") -> "Axes":
     """Hazard ratios with their intervals on a log scale, one line a row.
 
     Rows whose `cohort` begins with "all cohorts" are diamonds. `sizes` names a column of text to the right of each row.
@@ -97,9 +98,10 @@ def hazard_ratios(table: pd.DataFrame, ax: "Axes", *, label: str = "feature", si
     ax.set_xlabel("hazard ratio per SD, 95 % interval")
     for y, words in zip(place, table[sizes], strict=True) if sizes else ():
         ax.text(1.02, y, str(words), transform=ax.get_yaxis_transform(), va="center", fontsize=7)
+    return ax
 
 
-def adjusted(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") -> None:
+def adjusted(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") -> "Axes":
     """Curves of both groups of one feature, had both the covariates of all patients (rows of `survival_adjusted`)."""
     require_columns(table, ["group", "time", "survival", "ci_low", "ci_high"], "the table of adjusted curves")
     for colour, (group, rows) in zip(_COLOURS, table.groupby("group", sort=True), strict=False):
@@ -113,9 +115,10 @@ def adjusted(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") -> 
     ax.set_xlabel(time_label)
     ax.set_ylabel("share free, adjusted")
     ax.legend(fontsize=7, frameon=False)
+    return ax
 
 
-def incidence(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") -> None:
+def incidence(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") -> "Axes":
     """Cumulative incidence of both causes in the groups of one feature (rows of `survival_incidence`)."""
     require_columns(table, ["group", "cause", "time", "incidence", "p_value"], "the table of incidences")
     for colour, (group, own) in zip(_COLOURS, table.groupby("group", sort=True), strict=False):
@@ -130,9 +133,10 @@ def incidence(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") ->
     p = table.loc[table["cause"] == "event", "p_value"].iloc[0]
     ax.set_title(f"p = {p:.2g} (Gray, event, by permutation)", fontsize=9)
     ax.legend(fontsize=7, frameon=False)
+    return ax
 
 
-def form_curve(table: pd.DataFrame, ax: "Axes") -> None:
+def form_curve(table: pd.DataFrame, ax: "Axes") -> "Axes":
     """The hazard ratio against the median of one feature along its values (rows of `survival_form_curves`)."""
     require_columns(table, ["value", "hr", "ci_low", "ci_high", "feature"], "the table of spline curves")
     ax.axhline(1, color="#888888", linewidth=0.8)
@@ -141,9 +145,10 @@ def form_curve(table: pd.DataFrame, ax: "Axes") -> None:
     ax.set_yscale("log")
     ax.set_xlabel(str(table["feature"].iloc[0]))
     ax.set_ylabel("hazard ratio against the median")
+    return ax
 
 
-def decision_curve(table: pd.DataFrame, ax: "Axes") -> None:
+def decision_curve(table: pd.DataFrame, ax: "Axes") -> "Axes":
     """Net benefit of the score by threshold of risk, beside treating all and none (rows of `survival_decision`)."""
     require_columns(table, ["threshold", "net_benefit", "ci_low", "ci_high", "benefit_all"], "the table of net benefit")
     ax.plot(table["threshold"], table["net_benefit"], color=_COLOURS[0], label="score")
@@ -155,9 +160,10 @@ def decision_curve(table: pd.DataFrame, ax: "Axes") -> None:
     ax.set_xlabel("risk from which a patient would be treated")
     ax.set_ylabel("net benefit per patient")
     ax.legend(fontsize=7, frameon=False)
+    return ax
 
 
-def calibration(table: pd.DataFrame, ax: "Axes") -> None:
+def calibration(table: pd.DataFrame, ax: "Axes") -> "Axes":
     """Predicted beside observed risk in thirds of the patients (rows of `survival_calibration`)."""
     require_columns(table, ["predicted", "observed", "ci_low", "ci_high"], "the table of calibration")
     ax.plot([0, 1], [0, 1], color="#888888", linewidth=0.8)
@@ -167,3 +173,4 @@ def calibration(table: pd.DataFrame, ax: "Axes") -> None:
     ax.set_ylim(0, 1)
     ax.set_xlabel("predicted risk")
     ax.set_ylabel("observed risk")
+    return ax
