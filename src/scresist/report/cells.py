@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 from scipy import sparse
 
+from scresist.checks import counted
 from scresist.plots.cells import dots, layout
 from scresist.plots.style import arm_colours, new_axes
 from scresist.report.blocks import Drawn, Section, cell_map, figures, heading, table
@@ -12,6 +13,7 @@ from scresist.report.expression import detected, packed_genes, sampled_levels
 from scresist.report.folder import Folder
 from scresist.report.genes import tested_genes
 
+FIRST = 4  # populations that are named in the answer
 PER_TYPE = 3  # markers of each population in the picture
 
 
@@ -50,9 +52,10 @@ def named(folder: Folder) -> list[tuple[str, str]]:
     sizes = found["cell_type"].astype(str).value_counts()
     without = int(sizes.get("unassigned", 0))
     sizes = sizes.drop("unassigned", errors="ignore")
-    first = ", ".join(f"{name} ({n:,})" for name, n in sizes.head(4).items())
-    out = [("", f"{len(sizes)} populations in {found['cluster'].nunique() if 'cluster' in found else 0} clusters; the "
-            f"commonest: {first}.")]  # fmt: skip
+    clusters = found["cluster"].nunique() if "cluster" in found else 0
+    more = ", …" if len(sizes) > FIRST else ""
+    first = ", ".join(f"{name} ({n:,})" for name, n in sizes.head(FIRST).items())
+    out = [("", f"{counted(len(sizes), 'population')} in {counted(clusters, 'cluster')}: {first}{more}.")]  # fmt: skip
     if without:
         out.append(("", f"{without:,} cells ({100 * without / len(found):.1f} %) have no name."))
     return out
@@ -90,7 +93,7 @@ def _markers(folder: Folder, levels: sparse.csc_array, names: pd.Index, step: in
     if not genes or not groups:
         return []
     shown = detected(levels, names, folder.cells["cell_type"].astype(str).iloc[::step], genes)
-    figure, axes = new_axes(2.9 + 0.2 * len(genes), 1.3 + 0.22 * len(groups))
+    figure, axes = new_axes(max(5.0, 2.9 + 0.2 * len(genes)), 1.6 + 0.22 * len(groups))
     dots(shown, axes, genes=genes, groups=groups)
     share = "" if step == 1 else f" From every {step}th cell."
     return [heading("Markers of every population"), figures([(

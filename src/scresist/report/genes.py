@@ -45,9 +45,11 @@ def genes(folder: Folder) -> Section | None:
 
 
 def _first(folder: Folder, names: list[str]) -> str:
-    """The gene that is shown before one is typed: the first candidate."""
-    ranked = folder.table("candidates")
+    """The gene shown before one is typed: the first candidate, else one the study asks about, else the commonest."""
+    ranked, sums = folder.table("candidates"), folder.table("pseudobulk")
     best = [str(g) for g in ranked.sort_values("rank")["gene"]] if len(ranked) else []
+    best += [str(g) for g in folder.facts["settings"]["focus"].get("keep_genes", [])]
+    best += [str(sums.groupby("gene", observed=True)["count"].sum().idxmax())]
     return next((g for g in best if g in set(names)), names[0])
 
 

@@ -99,6 +99,8 @@ def _composition(folder: Folder) -> list[Drawn]:
     counts = counted.set_index("sample")
     counts.index = counts.index.astype(str)
     counts = counts.loc[:, counts.sum() > 0]
+    if counts.shape[1] < 2:
+        return []
     sheet = folder.sheet["arm"]
     arm = pd.Series(pd.Categorical(sheet, categories=folder.arms), index=sheet.index.astype(str))
     figure, axes = new_axes(max(7.0, 0.34 * len(counts) + 3.6), 4.4)
