@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from browser import at_width, axe, needs_browser, opened, reported
 from scresist.checks import InputError
 from scresist.keys import KEYS, NAMES
 from scresist.report import sections
@@ -372,6 +374,36 @@ def test_progress_is_timed(results):
     facts = json.loads((results / "run.json").read_text())
     assert sum(s["seconds"] for s in facts["steps"]) < time.time()
     assert isinstance(pd.DataFrame(facts["steps"])["seconds"].sum(), float)
+
+
+@pytest.mark.slow
+@needs_browser
+def test_the_page_works_in_a_browser(results, tmp_path):
+    page = tmp_path / "report.html"
+    page.write_bytes((results / "report.html").read_bytes())
+    dom, console = opened(page)
+    assert console == []
+    assert "http" not in {part.split(":")[0] for part in re.findall(r'(?:src|href)="([^"#]+)', dom)}
+    for width in (390, 900, 1440):
+        content, frame, wide = at_width(page, width)
+        assert (wide, content <= frame) == ([], True)
+    assert [v for v in axe(page) if v[1] in ("serious", "critical")] == []
+    probe = """document.querySelectorAll("details").forEach((d) => { d.open = true; });
+      const typed = document.getElementById("mapgene");
+      typed.value = "CST3";
+      typed.dispatchEvent(new Event("input"));
+      setTimeout(() => { document.title = JSON.stringify([
+        [...document.querySelectorAll("main > section")].map((s) => [s.id, s.innerText.length]),
+        [...document.querySelectorAll("#answers p, #answers li")].map((e) => e.innerText),
+        document.getElementById("legend").innerText]); }, 1500);"""
+    sections_found, words, legend = reported(opened(page, 1440, probe, budget=20000)[0])
+    assert {name for name, _ in sections_found} >= {"answers", "genes", "quality", "cells", "malignancy", "modules",
+                                                    "microenvironment", "candidates", "survival", "bench", "methods"
+                                                    }  # fmt: skip
+    assert [name for name, length in sections_found if length < 60] == []
+    long = [s for text in words for s in re.split(r"(?<=[.!?]) ", text) if len(s.split()) > 30]
+    assert long == [], "plain English: at most 30 words in a sentence of the first screen"
+    assert "CST3" in legend
 
 
 def test_every_test_that_the_page_shows_is_a_claim_with_the_same_numbers(results):
