@@ -72,6 +72,13 @@ KEYS = (
     Key("confidence", "obs", "float64", "annotate", "share of marker resamplings that give the same lineage and type"),
     Key("malignant_probability", "obs", "float64", "malignancy", "probability from copy number; NaN where refused"),
     Key("malignancy", "obs", "category", "malignancy", "malignant, normal or uncertain"),
+    Key(
+        "subclone",
+        "obs",
+        "category",
+        "malignancy",
+        "group of a patient's malignant cells by whole arms, A the largest; empty elsewhere",
+    ),
     Key("copy_number", "obsm", "float32", "malignancy", "copy-number signal per chromosome arm, log scale"),
     Key(
         "module_eigengenes", "obsm", "DataFrame", "networks", "eigengene of every module per cell; never a test's input"

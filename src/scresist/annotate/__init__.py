@@ -4,6 +4,7 @@ from scresist.annotate.cell_types import cell_types, evidence
 from scresist.annotate.malignancy import malignancy, malignancy_summary
 from scresist.annotate.marker_table import MarkerTable, read_markers, shipped_markers
 from scresist.annotate.own_labels import declared_malignancy, labels
+from scresist.annotate.subclones import subclones
 
 __all__ = [
     "MarkerTable",
@@ -15,4 +16,5 @@ __all__ = [
     "malignancy_summary",
     "read_markers",
     "shipped_markers",
+    "subclones",
 ]

@@ -53,9 +53,9 @@ def named(folder: Folder) -> list[tuple[str, str]]:
     without = int(sizes.get("unassigned", 0))
     sizes = sizes.drop("unassigned", errors="ignore")
     clusters = found["cluster"].nunique() if "cluster" in found else 0
-    more = ", …" if len(sizes) > FIRST else ""
+    more = ", …" if len(sizes) > FIRST else "."
     first = ", ".join(f"{name} ({n:,})" for name, n in sizes.head(FIRST).items())
-    out = [("", f"{counted(len(sizes), 'population')} in {counted(clusters, 'cluster')}: {first}{more}.")]  # fmt: skip
+    out = [("", f"{counted(len(sizes), 'population')} in {counted(clusters, 'cluster')}: {first}{more}")]  # fmt: skip
     if without:
         out.append(("", f"{without:,} cells ({100 * without / len(found):.1f} %) have no name."))
     return out

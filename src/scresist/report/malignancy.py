@@ -23,6 +23,10 @@ def malignancy(folder: Folder) -> Section | None:
         return None
     drawn = _genome(folder)
     blocks: list[dict[str, Any]] = [figures(drawn)] if drawn else []
+    divided = folder.table("subclones")
+    if len(divided):
+        blocks += [heading("Arms that divide a tumour"), table(divided, "subclones", [
+            "patient", "arm", "share", "shift", "apart", "gain", "n_cells", "n_subclones"])]  # fmt: skip
     blocks += [heading("Malignant cells by patient"), table(calls, "malignancy", [
         "patient", "epithelial", "reference",
         "signal",
@@ -34,9 +38,9 @@ def malignancy(folder: Folder) -> Section | None:
         blocks += [heading("Patients without a call"), bullets(notes)]
     lead = (
         "Copy number is inferred from expression over neighbouring genes: gains and losses of whole arms are seen, "
-        "focal ones are not, and a pattern that all patients share may be the identity of the cells. Cells of one "
-        "patient are ordered by likeness, so that a subclone is a block of rows; "
-        "subclones are shown, not called."
+        "focal ones are not, and a pattern that all patients share may be the identity of the cells. Subclones (A the "
+        "largest) are groups of cells that differ by whole arms, beyond what normal cells of the patient differ; "
+        "within them cells are ordered by likeness."
     )
     return Section("malignancy", "Malignant cells", lead, blocks)
 
@@ -58,7 +62,21 @@ def called(folder: Folder) -> list[tuple[str, str]]:
     if refused.any():
         names = ", ".join(calls.loc[refused, "patient"].astype(str))
         out.append(("refused", f"No call from copy number in {names}; the table gives the reason."))
-    return out
+    return [*out, *_divided(folder)]
+
+
+def _divided(folder: Folder) -> list[tuple[str, str]]:
+    """In how many patients subclones are seen."""
+    if "subclone" not in folder.cells:
+        return []
+    who = folder.cells[["patient", "subclone"]].astype(str)
+    counts = who[who["subclone"] != ""].groupby("patient")["subclone"].nunique()
+    if not len(counts):
+        return []
+    several = counts[counts > 1]
+    listed = ", ".join(f"{patient} ({n})" for patient, n in several.items())
+    return [("", f"Subclones by whole chromosome arms in {len(several)} of {len(counts)} patients with enough cells"
+             f"{f': {listed}' if listed else ''}.")]  # fmt: skip
 
 
 def _genome(folder: Folder) -> list[Drawn]:
@@ -70,6 +88,7 @@ def _genome(folder: Folder) -> list[Drawn]:
         return []
     kind = cells["malignancy"].astype(str).to_numpy()
     patient = cells["patient"].astype(str).to_numpy()
+    clone = cells["subclone"].astype(str).to_numpy() if "subclone" in cells else None
     rows, names = [], []
     normal = np.flatnonzero((kind == "normal") & signal.notna().all(axis=1).to_numpy())
     normal = normal[:: max(1, len(normal) // NORMAL)][:NORMAL]
@@ -80,8 +99,12 @@ def _genome(folder: Folder) -> list[Drawn]:
         if len(own) < 2:
             continue
         own = own[:: max(1, len(own) // PER_PATIENT)][:PER_PATIENT]
-        rows += list(own[_alike(signal.to_numpy(float)[own])])
-        names += [who] * len(own)
+        own = own[_alike(signal.to_numpy(float)[own])]
+        if clone is not None:
+            own = own[np.argsort(clone[own], kind="stable")]
+        rows += list(own)
+        several = clone is not None and len(set(clone[own])) > 1
+        names += [f"{who} {clone[i]}" if several and clone is not None else who for i in own]
     if len(set(names)) < 2:
         return []
     figure, axes = new_axes(8.6, float(np.clip(0.9 + 0.22 * len(set(names)), 3.0, 8.0)))

@@ -34,6 +34,10 @@ def malignancy(state: State, study: Study, context: Context) -> None:
             state.publish("malignancy", summary)
             for note in summary.notes:
                 state.refuse("copy number", note)
+            divided = stage.subclones(cells)
+            state.publish("subclones", divided)
+            for note in divided.notes:
+                state.refuse("subclones", note)
             return
     label = "malignant" if declared == "all" else "uncertain"
     keys.put(cells, "malignant_probability", np.nan)

@@ -37,6 +37,8 @@ def _cells(state: State) -> pd.DataFrame:
     """One row per cell, with the columns that the steps so far have made."""
     cells = state.cells
     table = cells.obs.reindex(columns=[c for c in TABLES["cells"].columns if c != "cell"]).reset_index(names="cell")
+    if "subclone" in cells.obs:
+        table["subclone"] = cells.obs["subclone"].astype(str).to_numpy()
     if "population" in cells.obs:
         table["population"] = cells.obs["population"].to_numpy()
     if "X_umap" in cells.obsm:
