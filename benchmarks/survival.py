@@ -1,6 +1,6 @@
 """Survival: error rates and coverage, arms that are a function of the endpoint, cuts, speed, real cohorts.
 
-    python benchmarks/survival.py [--quick] [--only nulls circular runs cuts tests intervals separation speed real]
+    python benchmarks/survival.py [--quick] [--only nulls circular runs cuts tests intervals ...]
 
 Real cohorts are read from ../shared/data, where it is there.
 """
@@ -19,6 +19,7 @@ from scipy import stats
 
 from scresist.contrasts.verdict import SUPPORTED, evidence_of, verdict
 from scresist.kernels.competing_risks import fine_gray, fine_gray_permutation
+from scresist.kernels.cox_added import added_term
 from scresist.kernels.cox_forms import changing_effect, natural_spline
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.cut_points import best_cut
@@ -27,7 +28,7 @@ from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_
 from scresist.kernels.logistic import bootstrap_roc, firth_logistic, roc_area
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.ordinal import ordinal_logistic, ordinal_permutation
-from scresist.kernels.restricted_mean import median_limits, permuted_mean_difference
+from scresist.kernels.restricted_mean import adjusted_mean_difference, median_limits, permuted_mean_difference
 from scresist.kernels.searched_cut import searched_cut
 from scresist.kernels.survival_curves import log_rank
 from scresist.simulate import Plan, simulate, write_cohort
@@ -59,7 +60,8 @@ def nulls(rng: np.random.Generator, studies: int, cohorts: int, features: int = 
     """Type I error, and coverage of a hazard ratio of 2 per SD, of `survival.cox` as it chooses its model.
 
     Studies of ten features without an effect give the error rate, cohorts with one true feature the coverage. Markers
-    that separate the events, which are frequent with 15 patients, are among them. `error` are the standard errors
+    that separate the events, which are frequent with 15 patients, are among them. Every second study has its times
+    rounded up to scans, a fifth of the median time apart (`coverage, scans`). `error` are the standard errors
     of both, from the number of tests and cohorts.
     """
     rows = []
@@ -67,7 +69,7 @@ def nulls(rng: np.random.Generator, studies: int, cohorts: int, features: int = 
         for share in (0.3, 0.6, 0.9):
             for skewed in (False, True):
                 for q in sizes:
-                    p, covered, none = [], [], 0
+                    p, none, covered = [], 0, ([], [])
                     for i in range(studies + cohorts):
                         truth = 0.0 if i < studies else np.log(2)
                         z = rng.normal(size=(n, q))
@@ -81,24 +83,26 @@ def nulls(rng: np.random.Generator, studies: int, cohorts: int, features: int = 
                         got = cox(values, people, time="t", event="e", covariates=names, permutations=199, rng=rng)
                         own = got.table[got.table["p_value"].notna()]
                         if truth:
-                            covered += list((own["ci_low"] <= 2) & (own["ci_high"] >= 2))
+                            covered[i % 2].extend((own["ci_low"] <= 2) & (own["ci_high"] >= 2))
                             none += not len(own)
                         else:
                             p += list(own["p_value"])
-                    level, inside = np.mean(np.array(p) <= 0.05), np.mean(covered)
                     rows.append({
                         "n": n, "events": share, "marker": "log-normal" if skewed else "normal", "covariates": q,
-                        "tests": len(p), "p <= .05": level, "error": np.sqrt(0.0475 / len(p)), "cohorts": len(covered),
-                        "coverage of 2": inside, "error ": np.sqrt(0.0475 / len(covered)), "no test": none / cohorts,
+                        "tests": len(p), "p <= .05": np.mean(np.array(p) <= 0.05), "error": np.sqrt(0.0475 / len(p)),
+                        "cohorts": len(covered[0]), "coverage of 2": np.mean(covered[0]),
+                        "error ": np.sqrt(0.0475 / max(len(covered[0]), 1)), "coverage, scans": np.mean(covered[1]),
+                        "no test": none / cohorts,
                     })  # fmt: skip
                     print({k: round(v, 4) if isinstance(v, float) else v for k, v in rows[-1].items()}, flush=True)
     table = pd.DataFrame(rows)
-    for by in (["n", "events"], ["marker", "covariates"]):
+    for by in (["n", "events"], ["marker", "covariates"], ["n", "marker"]):
         parts = table.groupby(by)
-        level = parts.apply(lambda g: np.average(g["p <= .05"], weights=g["tests"]), include_groups=False)
-        inside = parts.apply(lambda g: np.average(g["coverage of 2"], weights=g["cohorts"]), include_groups=False)
-        sums = parts[["tests", "cohorts"]].sum()
-        print(pd.DataFrame({"p <= .05": level, "coverage of 2": inside}).join(sums).round(4).to_string(), flush=True)
+        means = {}
+        for name, weight in (("p <= .05", "tests"), ("coverage of 2", "cohorts"), ("coverage, scans", "cohorts")):
+            sums = (table[name] * table[weight]).groupby([table[b] for b in by]).sum()
+            means[name] = sums / parts[weight].sum()
+        print(pd.DataFrame(means).join(parts[["tests", "cohorts"]].sum()).round(4).to_string(), flush=True)
     return table
 
 
@@ -230,13 +234,16 @@ def tests(rng: np.random.Generator, draws: int) -> pd.DataFrame:
                 p["Gray, asymptotic"].append(gray_test(t, status, g, 1).p_value)
                 p["Fine-Gray, Wald"].append(fine_gray(t, status, x, 1).p_value[0])
                 p["Fine-Gray, permutation"].append(fine_gray_permutation(t, status, x, 1, rng, 199))
-            if i % 2 == 1 and e.sum() >= MIN_EVENTS:
-                late = e.sum() >= CHANGE_EVENTS
-                p["changing effect"].append(changing_effect(t, e, x).p_value if late else np.nan)
-                bend = natural_spline(x, np.quantile(x, KNOTS))
-                p["curved effect"].append(scan_cox(
-                    t, e, bend, adjust=x[:, None], firth=True, permutations=199, limits=False, rng=rng
-                ).p_value[0])  # fmt: skip
+            if e.sum() >= MIN_EVENTS:
+                # Under a straight, constant effect in every second study.
+                hazard = np.exp(0.8 * (x - x.mean()) / x.std()) if i % 4 in (1, 2) else np.ones(n)
+                late, died = censored(hazard, share, rng, ties=i % 2 == 1)
+                if died.sum() >= CHANGE_EVENTS:
+                    change = added_term(late, died, x[:, None], x, rng, over_time=True)
+                    p["changing effect"].append(change.p_value)
+                if died.sum() >= MIN_EVENTS:
+                    bend = natural_spline(x, np.quantile(x, KNOTS))[:, 0]
+                    p["curved effect"].append(added_term(late, died, x[:, None], bend, rng).p_value)
         print(f"n {n}, {share:.0%} events: " + ", ".join(
             f"{k} {np.mean(np.array(v)[np.isfinite(v)] <= 0.05):.3f}" for k, v in p.items()), flush=True)  # fmt: skip
     return _tables(found, level=True)
@@ -285,6 +292,73 @@ def intervals(rng: np.random.Generator, draws: int) -> pd.DataFrame:
         print(f"n {n}, {share:.0%} events: " + ", ".join(
             f"{k} {np.nanmean(v):.3f}" for k, v in c.items()), flush=True)  # fmt: skip
     return _tables(found, level=False)
+
+
+def adjusted(rng: np.random.Generator, draws: int) -> pd.DataFrame:
+    """Tests and intervals beside a covariate that drives the hazard and goes with the group, and within strata.
+
+    Type I error, and for the difference of restricted means its coverage where the group has an effect (`gained` by
+    400,000 patients). The covariate raises the hazard by 2 per SD and is half an SD higher in the second group. `plain`
+    is the same test without the covariate.
+    """
+    found: dict[tuple[int, float], dict[str, list[float]]] = {}
+    covered: dict[tuple[int, float], dict[str, list[float]]] = {}
+    z = rng.normal(size=200_000)
+    gained = float(np.mean([
+        np.mean((1 - np.exp(-b * HORIZON)) / b * sign) for sign, b in ((1, 2 * np.exp(0.7 * z)), (-1, np.exp(0.7 * z)))
+    ]) * 2)  # fmt: skip
+    for n, share in CELLS:
+        p, c = found.setdefault((n, share), defaultdict(list)), covered.setdefault((n, share), defaultdict(list))
+        for i in range(draws):
+            z = rng.normal(size=n)
+            g = rng.permutation(np.argsort(np.argsort(0.6 * z + rng.normal(size=n))) >= n // 2) if i % 8 == 0 else (
+                np.argsort(np.argsort(0.6 * z + rng.normal(size=n))) >= n // 2)  # fmt: skip
+            t, e = censored(np.exp(0.7 * z), share, rng, ties=i % 2 == 1)
+            beside, layer = z[:, None], (z > 0).astype(int)
+            if e.sum() < 5:
+                continue
+            p["log-rank beside a covariate"].append(added_term(t, e, beside, g.astype(float), rng).p_value)
+            exact = permutation_log_rank(survival_scores(t, e), g, draws=199, rng=rng)
+            p["log-rank, plain"].append(exact.p_exact)
+            within, e2 = censored(np.where(layer == 1, 3.0, 1.0), share, rng, ties=i % 2 == 1)
+            test = permutation_log_rank(survival_scores(within, e2, strata=layer), g, draws=199, rng=rng, strata=layer)
+            p["log-rank by strata"].append(test.p_exact)
+            combo = max_combo(within, e2, g, draws=199, rng=rng, asymptotic=False, strata=layer)
+            p["MaxCombo by strata"].append(combo.p_permutation)
+            until = float(min(t[g].max(), t[~g].max(), np.quantile(t, 0.6)))
+            p["restricted means beside a covariate"].append(
+                adjusted_mean_difference(t, e, g, beside, until, rng, draws=199).p_value
+            )
+            x, status = g + rng.normal(size=n) if i % 4 > 1 else np.exp(0.5 * z + rng.normal(size=n)), 0
+            late, status = subdistribution(z, 0.7, 0.6, share, rng)
+            p["Fine-Gray beside a covariate"].append(
+                fine_gray_permutation(late, status, x, 1, rng, 199, adjust=beside)
+                if (status == 1).sum() > 4
+                else np.nan
+            )
+            y = rng.random(n) < 1 / (1 + np.exp(-0.7 * z))
+            p["logistic beside a covariate, Firth"].append(
+                firth_logistic(y, np.column_stack([x, z]), which=(1,), limits=False).p_value[1]
+            )
+            rank = np.digitize(0.7 * z + rng.logistic(size=n), [-1, 0, 1.5])
+            p["order beside a covariate"].append(ordinal_permutation(rank, x, rng, draws=199, adjust=beside))
+            own, seen = censored(np.where(g, 2.0, 1.0) * np.exp(0.7 * z), share, rng)
+            mean = adjusted_mean_difference(own, seen, g, beside, HORIZON, rng, draws=199)
+            c["coverage, restricted means beside a covariate"].append(
+                mean.low <= gained <= mean.high if np.isfinite(mean.low) else np.nan
+            )
+            if i % 2 == 0:
+                u = rng.normal(size=n)
+                late, status = subdistribution(0.7 * z + 0.7 * u, 1.0, 0.6, share, rng)
+                sub = fine_gray(late, status, np.column_stack([u, z]), 1)
+                width = fine_gray_width(int((status == 1).sum())) * sub.se[0]
+                c["coverage, Fine-Gray beside a covariate"].append(
+                    abs(sub.coef[0] - 0.7) <= width if np.isfinite(width) else np.nan
+                )
+        print(f"n {n}, {share:.0%} events: " + ", ".join(
+            f"{k} {np.mean(np.array(v)[np.isfinite(v)] <= 0.05):.3f}" for k, v in p.items()) + ", " + ", ".join(
+            f"{k} {np.nanmean(v):.3f}" for k, v in c.items()), flush=True)  # fmt: skip
+    return pd.concat([_tables(found, level=True), _tables(covered, level=False)])
 
 
 def subdistribution(
@@ -405,6 +479,7 @@ def main() -> None:
         "separation": lambda r: separation(r, 500 if small else 3000), "speed": speed,
         "cuts": lambda r: cuts(r, 200 if small else 1000), "tests": lambda r: tests(r, 200 if small else 500),
         "intervals": lambda r: intervals(r, 200 if small else 800),
+        "adjusted": lambda r: adjusted(r, 100 if small else 500),
         "circular": lambda r: circular(r, 60 if small else 400, 100 if small else 200),
         "runs": lambda _: circular_runs(1 if small else 6),
         "real": lambda _: real() if SHARED.exists() else pd.DataFrame(),

@@ -266,7 +266,7 @@ def test_bad_input_has_an_answer_or_a_reason_everywhere(kind, cohort):
     assert compared["p_permutation"].notna().all() or compared["reason"].ne("").all() or kind == "no events"
     other = (found.event == 0) & (np.arange(50) % 3 == 0)
     parts = [
-        *assumptions.forms(found, ["a"], endpoint="t", adjust=NONE, permutations=19),
+        *assumptions.forms(found, ["a"], endpoint="t", adjust=NONE),
         assumptions.scan_times(found, ["a"], found.time - 1, endpoint="t", adjust=NONE),
         competing.incidence(found, other, compared, endpoint="t"),
         competing.incidence_models(found, other, ["a"], endpoint="t"),

@@ -176,11 +176,15 @@ def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ef
         both[:, 1:] = z
         beta, null = np.zeros(1 + extra), np.zeros(1 + extra)
         penalised = mode == 1 or (mode == -1 and ordered(x[k], stratum, time, died, entry) != 0)
-        ratio, top, info, fine = _ratio(both, stratum, time, died, entry, truncated, efron, penalised, null, beta, _FINE)
+        ratio, top, info, fine = _ratio(
+            both, stratum, time, died, entry, truncated, efron, penalised, null, beta, _FINE
+        )
         if not penalised and mode == -1 and (not fine or np.abs(beta).max() > 40):
             penalised = True
             null[:] = 0.0
-            ratio, top, info, fine = _ratio(both, stratum, time, died, entry, truncated, efron, penalised, null, beta, _FINE)
+            ratio, top, info, fine = _ratio(
+                both, stratum, time, died, entry, truncated, efron, penalised, null, beta, _FINE
+            )
         if not fine:
             continue
         scale, above, how = 1.0, np.nan, 1.0 if penalised else 0.0

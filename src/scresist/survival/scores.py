@@ -70,8 +70,10 @@ def nested_score(
     values = found.values.loc[:, found.values.notna().all(axis=0)].to_numpy(float)
     n, events = found.time.size, int(found.event.sum())
     base = {"endpoint": endpoint, "n": n, "events": events, "folds": folds, "repeats": repeats, "reason": ""}
-    if events < MIN_EVENTS or values.shape[1] < 2:
+    late = found.entry is not None
+    if events < MIN_EVENTS or values.shape[1] < 2 or late:
         reason = f"{events} events, fewer than {MIN_EVENTS}" if events < MIN_EVENTS else "fewer than two features"
+        reason = "patients come under observation late: not computed" if late else reason
         alone = Result(pd.DataFrame([base | {"reason": reason}], columns=columns), "nested cross-validation")
         return NestedScore(alone, _decision([], endpoint), _calibration([], endpoint))
     until = _horizon(found) if horizon is None else horizon
