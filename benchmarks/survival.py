@@ -19,8 +19,9 @@ from scipy import stats
 
 from scresist.contrasts.verdict import SUPPORTED, evidence_of, verdict
 from scresist.kernels.competing_risks import fine_gray, fine_gray_permutation
+from scresist.kernels.cox import concordance_index
 from scresist.kernels.cox_added import added_term
-from scresist.kernels.cox_forms import changing_effect, natural_spline
+from scresist.kernels.cox_forms import changing_effect, natural_spline, net_benefit, predicted_risk
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.cut_points import best_cut
 from scresist.kernels.gray_test import gray_test
@@ -34,10 +35,13 @@ from scresist.kernels.survival_curves import log_rank
 from scresist.simulate import Plan, simulate, write_cohort
 from scresist.study.design import Contrast, Design
 from scresist.survival import cox
-from scresist.survival.assumptions import CHANGE_EVENTS, KNOTS, MIN_EVENTS
+from scresist.survival.assumptions import CHANGE_EVENTS, KNOTS, MIN_EVENTS, adjusted_curves
 from scresist.survival.competing import fine_gray_width
+from scresist.survival.endpoint import gather
 from scresist.survival.external import external_cohorts
 from scresist.survival.response import best_response
+from scresist.survival.scores import THRESHOLDS, nested_score
+from scresist.survival.scores import _score as score_of
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -383,6 +387,92 @@ def _area() -> float:
 AUC = _area()
 
 
+PREDICTED = [(40, 0.6), (40, 0.9), (100, 0.3), (100, 0.6), (100, 0.9)]
+
+
+def predictions(rng: np.random.Generator, studies: int) -> pd.DataFrame:
+    """Coverage of the intervals of the cross-validated score: concordance, net benefit, slope, observed risk.
+
+    Twenty features, three of which have an effect of 0.5 per SD. The truth of each study is that of its own score: the
+    concordance, and the share by the horizon at each threshold, in 4,000 new patients, of the score and the risks as
+    they would be made from four fifths of its patients (mean of five such models). `on average` asks for the mean of
+    these truths over the studies instead.
+    """
+    rows, effect = [], np.r_[[0.5, 0.5, -0.5], np.zeros(17)]
+    for n, share in PREDICTED:
+        low, high, true, bends, inside, benefit = [], [], [], [], [], defaultdict(list)
+        for _ in range(studies):
+            x = rng.normal(size=(n, 20))
+            t, e = censored(np.exp(x @ effect), share, rng)
+            if e.sum() < MIN_EVENTS:
+                continue
+            values = frame(x)
+            found = gather(values, pd.DataFrame({"t": t, "e": e.astype(int)}, values.index), time="t", event="e")
+            horizon = float(np.quantile(t, 0.5))
+            made = nested_score(found, endpoint="t", repeats=2, horizon=horizon, rng=rng)
+            one = made.score.table.iloc[0]
+            new = rng.normal(size=(4000, 20))
+            when = rng.exponential(1 / np.exp(new @ effect))
+            size = (int(one["n_genes"]),)
+            order, truths, gains = rng.permutation(n) % 5, [], []
+            for f in range(5):
+                train = order != f
+                own, other = (score_of(x[train], t[train], e[train], v, size)[0] for v in (x[train], new))
+                truths.append(concordance_index(other[:1000], when[:1000], np.ones(1000)))
+                risk = predicted_risk(t[train], e[train], own, other, horizon)
+                gains.append(net_benefit(when, np.ones(4000), risk, horizon, THRESHOLDS))
+            low.append(one["ci_low"])
+            high.append(one["ci_high"])
+            true.append(np.mean(truths))
+            bends.append(one["slope"])
+            decided = made.decision.table
+            for k, threshold in enumerate(THRESHOLDS):
+                if 0.25 < threshold < 0.75 and len(decided):
+                    benefit[k].append(
+                        (decided["ci_low"].iloc[k], decided["ci_high"].iloc[k], np.mean(gains, axis=0)[k])
+                    )
+        a, b, c = np.array(low), np.array(high), np.array(true)
+        for ends in benefit.values():
+            lo, hi, own = np.array(ends).T
+            inside.append([np.mean((lo <= own) & (own <= hi)), np.mean((lo <= own.mean()) & (own.mean() <= hi))])
+        rows.append({
+            "n": n, "events": share, "studies": c.size, "true concordance": c.mean(), "concordance": np.mean(
+                (a <= c) & (c <= b)), "on average": np.mean((a <= c.mean()) & (c.mean() <= b)),
+            "median width": np.median(b - a), "slope, median": np.median(bends), "net benefit, .3 to .7": np.mean(
+                inside, axis=0)[0], "on average ": np.mean(inside, axis=0)[1],
+        })  # fmt: skip
+        print(rows[-1], flush=True)
+    return pd.DataFrame(rows)
+
+
+def curves(rng: np.random.Generator, studies: int) -> pd.DataFrame:
+    """Coverage of the limits of the adjusted curves at three times: true curves are means over all covariates."""
+    rows, covariate = [], rng.normal(size=100_000)
+    for n, share in [(25, 0.6), *PREDICTED]:
+        inside = []
+        for _ in range(studies):
+            z = rng.normal(size=n)
+            g = 0.6 * z + rng.normal(size=n)
+            high = g > np.median(g)
+            hazard = np.exp(0.7 * z + 0.7 * high)
+            t, e = censored(hazard, share, rng)
+            values = frame(g[:, None])
+            found = gather(values, pd.DataFrame({"t": t, "e": e.astype(int)}, values.index), time="t", event="e")
+            compared = pd.DataFrame([{"feature": "g0", "cut": float(np.median(g)), "reason": ""}])
+            made = adjusted_curves(found, compared, endpoint="t", adjust=z[:, None], rng=rng).table
+            for label, own in made.groupby("group"):
+                for share_then in (0.25, 0.5, 0.75):
+                    at = own.iloc[int(share_then * (len(own) - 1))]
+                    if np.isfinite(at["ci_low"]):
+                        truth = np.exp(-at["time"] * np.exp(0.7 * covariate[:20_000] + 0.7 * (label == "high"))).mean()
+                        inside.append((share_then, at["ci_low"] <= truth <= at["ci_high"]))
+        table = pd.DataFrame(inside, columns=["then", "in"]).groupby("then")["in"].mean()
+        rows.append({"n": n, "events": share, "limits": len(inside), **{f"at {k:g} of the events": v for k, v in
+                                                                       table.items()}})  # fmt: skip
+        print(rows[-1], flush=True)
+    return pd.DataFrame(rows)
+
+
 def separation(rng: np.random.Generator, draws: int) -> pd.DataFrame:
     """Strong skewed markers: fits with a finite maximum that are refused, and answers under true separation."""
     plain = refused = separated = answered = 0
@@ -480,6 +570,8 @@ def main() -> None:
         "cuts": lambda r: cuts(r, 200 if small else 1000), "tests": lambda r: tests(r, 200 if small else 500),
         "intervals": lambda r: intervals(r, 200 if small else 800),
         "adjusted": lambda r: adjusted(r, 100 if small else 500),
+        "predictions": lambda r: predictions(r, 40 if small else 300),
+        "curves": lambda r: curves(r, 40 if small else 300),
         "circular": lambda r: circular(r, 60 if small else 400, 100 if small else 200),
         "runs": lambda _: circular_runs(1 if small else 6),
         "real": lambda _: real() if SHARED.exists() else pd.DataFrame(),

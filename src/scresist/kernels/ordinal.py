@@ -85,14 +85,23 @@ def ordinal_logistic(
     cuts = special.logit(share)
     start = np.r_[cuts[0], np.log(np.maximum(np.diff(cuts), 1e-3)), np.zeros(z.shape[1] - 1)]
 
+    starts = [start]
+
     def profile(coef: float) -> float:
-        nonlocal start
-        found = optimize.minimize(lambda p: -_value(p, coef, code, z), start, method="BFGS", options={"gtol": 1e-5})
-        start = found.x
-        return float(-found.fun)
+        # From the estimate, else from the shares of the categories: the height depends on nothing tried before.
+        heights = []
+        for begin in starts:
+            found = optimize.minimize(lambda p: -_value(p, coef, code, z), begin, method="BFGS", options={"gtol": 1e-5})
+            heights.append(-float(found.fun))
+            if found.success:
+                break
+        return max(heights)
 
     best = optimize.minimize_scalar(lambda b: -profile(b), bracket=(-0.5, 0.5), tol=1e-6)
-    coef, top = float(best.x), float(-best.fun)
+    coef = float(best.x)
+    near = optimize.minimize(lambda p: -_value(p, coef, code, z), start, method="BFGS", options={"gtol": 1e-5})
+    starts.insert(0, near.x)
+    top = profile(coef)
     target = top - stats.chi2.ppf(level, 1) / 2
     ends = []
     for side in (-1, 1):
