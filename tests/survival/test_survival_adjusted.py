@@ -13,9 +13,10 @@ from scresist.kernels.logistic import firth_logistic
 from scresist.kernels.ordinal import ordinal_logistic, ordinal_permutation
 from scresist.kernels.restricted_mean import adjusted_mean_difference
 from scresist.kernels.survival_curves import kaplan_meier, log_rank
-from scresist.survival import competing, groups, response, scores
+from scresist.survival import competing, cox, groups, response, scores
 from scresist.survival.competing import incidence, incidence_models
 from scresist.survival.endpoint import Endpoint
+from scresist.survival.external import external_cohorts
 from scresist.survival.groups import compare_groups, curves, overview
 from scresist.survival.response import best_response
 from scresist.survival.scores import nested_score
@@ -155,3 +156,48 @@ def test_what_cannot_allow_for_late_entry_is_not_given():
     assert np.isnan(models["hr"])
     assert not len(incidence(found, rival, pd.DataFrame([row]), endpoint="t").table)
     assert nested_score(found, endpoint="t").score.table["reason"].iloc[0].startswith("patients come under observation")
+
+
+def test_times_too_coarse_for_a_strong_skewed_marker_are_named():
+    rng = np.random.default_rng(2)
+    x = np.exp(1.2 * rng.normal(size=100))
+    time = rng.exponential(np.exp(-0.7 * (x - x.mean()) / x.std()))
+    people = pd.DataFrame({"t": time, "e": 1}, [f"p{i}" for i in range(100)])
+    values = pd.DataFrame({"marker": x, "noise": rng.normal(size=100)}, people.index)
+    words = "marker: events are tied at times too coarse"
+    exact = cox(values, people, time="t", event="e", permutations=0)
+    assert not any(words in note for note in exact.notes)
+    scans = people.assign(t=np.ceil(5 * time / np.median(time)))
+    coarse = cox(values, scans, time="t", event="e", permutations=0)
+    assert any(words in note for note in coarse.notes)
+
+
+def test_a_set_of_which_a_cohort_has_few_genes_is_not_tested_there():
+    rng = np.random.default_rng(3)
+    samples = [f"s{i}" for i in range(60)]
+    values = pd.DataFrame(rng.normal(size=(2, 60)), ["A", "B"], samples)
+    people = pd.DataFrame({"time": rng.exponential(size=60), "event": 1}, samples)
+    sets = {"wide": [*"ABCDEFGHIJKLM"], "narrow": ["A", "B", "C"]}
+    made = external_cohorts(
+        {"other": (values, people)}, sets, pd.DataFrame({"hr": [2.0]}, ["wide"]), time="t", event="e"
+    )
+    table = made.table.set_index("feature")
+    assert table.loc["wide", "reason"] == "the cohort has 2 of its 13 genes, less than 20%"
+    assert np.isnan(table.loc["wide", "p_value"])
+    assert table.loc["narrow", "p_value"] > 0
+
+
+def test_late_entry_without_its_date_is_biased_and_with_it_is_not():
+    """Patients whose sample came late are those who lived till then: a marker that rises with that time is spurious."""
+    without, late = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        time = rng.exponential(size=400)
+        entry = rng.exponential(0.7, size=400)
+        x = entry + 0.5 * rng.normal(size=400)  # the value changes on treatment; it has no effect
+        seen = time > entry
+        t, e, start, value = time[seen], np.ones(seen.sum()), entry[seen], x[seen, None]
+        without.append(scan_cox(t, e, value, limits=False).coef[0] * value.std())
+        late.append(scan_cox(t, e, value, entry=start, limits=False).coef[0] * value.std())
+    assert np.mean(without) < -0.15
+    assert abs(np.mean(late)) < 3 * np.std(late) / np.sqrt(40)

@@ -16,7 +16,7 @@ from scresist.kernels.searched_cut import searched_cut
 from scresist.results import Result
 from scresist.study.design import Design
 from scresist.survival.assumptions import bend_p
-from scresist.survival.doubts import same_evidence
+from scresist.survival.doubts import coarse_times, same_evidence
 from scresist.survival.endpoint import Endpoint, gather
 
 _MIN_EVENTS = 5
@@ -128,7 +128,7 @@ def cox(
     table["method"] = table["method"] + more
     table["family"], table["weak"] = table["endpoint"], ""
     table = pd.concat([table, _checks(found, table, adjust, layers, ties=ties, alpha=alpha)], axis=1)
-    notes = [*found.notes, *_refusals(table)]
+    notes = [*found.notes, *_refusals(table), *coarse_times(found, table, layers)]
     if design is not None:
         words = same_evidence(found, design)
         table["weak"] = words
