@@ -214,7 +214,7 @@ def _tables(found: dict[tuple[int, float], dict[str, list[float]]], *, level: bo
 
 
 def tests(rng: np.random.Generator, draws: int) -> pd.DataFrame:
-    """Tests of groups, of logistic models and of assumptions under the null, n 15 to 100, 30 to 90 % events."""
+    """Tests of groups and of logistic models under the null, n 15 to 100, 30 to 90 % events."""
     found: dict[tuple[int, float], dict[str, list[float]]] = {}
     for n, share in CELLS:
         p = found.setdefault((n, share), defaultdict(list))
@@ -238,16 +238,24 @@ def tests(rng: np.random.Generator, draws: int) -> pd.DataFrame:
                 p["Gray, asymptotic"].append(gray_test(t, status, g, 1).p_value)
                 p["Fine-Gray, Wald"].append(fine_gray(t, status, x, 1).p_value[0])
                 p["Fine-Gray, permutation"].append(fine_gray_permutation(t, status, x, 1, rng, 199))
-            if e.sum() >= MIN_EVENTS:
-                # Under a straight, constant effect in every second study.
-                hazard = np.exp(0.8 * (x - x.mean()) / x.std()) if i % 4 in (1, 2) else np.ones(n)
-                late, died = censored(hazard, share, rng, ties=i % 2 == 1)
-                if died.sum() >= CHANGE_EVENTS:
-                    change = added_term(late, died, x[:, None], x, rng, over_time=True)
-                    p["changing effect"].append(change.p_value)
-                if died.sum() >= MIN_EVENTS:
-                    bend = natural_spline(x, np.quantile(x, KNOTS))[:, 0]
-                    p["curved effect"].append(added_term(late, died, x[:, None], bend, rng).p_value)
+        print(f"n {n}, {share:.0%} events: " + ", ".join(
+            f"{k} {np.mean(np.array(v)[np.isfinite(v)] <= 0.05):.3f}" for k, v in p.items()), flush=True)  # fmt: skip
+    return _tables(found, level=True)
+
+
+def forms(rng: np.random.Generator, draws: int) -> pd.DataFrame:
+    """The tests of a curved and of a changing effect where there is none; every second study has a straight effect."""
+    found: dict[tuple[int, float], dict[str, list[float]]] = {}
+    for n, share in CELLS:
+        p = found.setdefault((n, share), defaultdict(list))
+        for i in range(draws):
+            x = np.exp(rng.normal(size=n)) if i % 4 > 1 else rng.normal(size=n)
+            hazard = np.exp(0.8 * (x - x.mean()) / x.std()) if i % 4 in (1, 2) else np.ones(n)
+            t, e = censored(hazard, share, rng, ties=i % 8 > 3)
+            bend, line = natural_spline(x, np.quantile(x, KNOTS))[:, 0], x[:, None]
+            late, early = e.sum() >= CHANGE_EVENTS, e.sum() >= MIN_EVENTS
+            p["changing effect"].append(added_term(t, e, line, x, rng, over_time=True).p_value if late else np.nan)
+            p["curved effect"].append(added_term(t, e, line, bend, rng).p_value if early else np.nan)
         print(f"n {n}, {share:.0%} events: " + ", ".join(
             f"{k} {np.mean(np.array(v)[np.isfinite(v)] <= 0.05):.3f}" for k, v in p.items()), flush=True)  # fmt: skip
     return _tables(found, level=True)
@@ -569,6 +577,7 @@ def main() -> None:
         "separation": lambda r: separation(r, 500 if small else 3000), "speed": speed,
         "cuts": lambda r: cuts(r, 200 if small else 1000), "tests": lambda r: tests(r, 200 if small else 500),
         "intervals": lambda r: intervals(r, 200 if small else 800),
+        "forms": lambda r: forms(r, 100 if small else 500),
         "adjusted": lambda r: adjusted(r, 100 if small else 500),
         "predictions": lambda r: predictions(r, 15 if small else 60),
         "curves": lambda r: curves(r, 30 if small else 150),

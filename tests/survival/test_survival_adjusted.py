@@ -14,8 +14,9 @@ from scresist.kernels.ordinal import ordinal_logistic, ordinal_permutation
 from scresist.kernels.restricted_mean import adjusted_mean_difference
 from scresist.kernels.survival_curves import kaplan_meier, log_rank
 from scresist.survival import competing, cox, groups, response, scores
+from scresist.survival.assumptions import scan_times
 from scresist.survival.competing import incidence, incidence_models
-from scresist.survival.endpoint import Endpoint
+from scresist.survival.endpoint import Endpoint, gather
 from scresist.survival.external import external_cohorts
 from scresist.survival.groups import compare_groups, curves, overview
 from scresist.survival.response import best_response
@@ -201,3 +202,35 @@ def test_late_entry_without_its_date_is_biased_and_with_it_is_not():
         late.append(scan_cox(t, e, value, entry=start, limits=False).coef[0] * value.std())
     assert np.mean(without) < -0.15
     assert abs(np.mean(late)) < 3 * np.std(late) / np.sqrt(40)
+
+
+def turnbull(left, right, at):
+    """Share without the event after each time of `at` by self-consistency (Turnbull 1976); censored: right is inf."""
+    cells = [(a, b) for a, b in zip([0.0, *at], [*at, np.inf], strict=True)]
+    inside = np.array([[lo <= a and b <= hi for a, b in cells] for lo, hi in zip(left, right, strict=True)], float)
+    mass = np.full(len(cells), 1 / len(cells))
+    for _ in range(5000):
+        mass = (inside * mass / (inside @ mass)[:, None]).mean(axis=0)
+    return 1 - np.cumsum(mass)[:-1]
+
+
+def test_curves_of_events_seen_at_scans_are_turnbulls_at_the_scans():
+    """With scans for all at the same times, the Kaplan-Meier curve at the scans needs no correction."""
+    rng = np.random.default_rng(4)
+    true, lost = rng.exponential(4.0, size=80), rng.integers(1, 8, size=80)
+    scan = np.ceil(true)
+    event = scan <= lost
+    time = np.where(event, scan, lost).astype(float)
+    at = np.arange(1.0, 8.0)
+    expected = turnbull(np.where(event, time - 1, time), np.where(event, time, np.inf), at)
+    curve = kaplan_meier(time, event)
+    got = curve.survival[np.searchsorted(curve.time, at, side="right") - 1]
+    reached = at <= time.max()
+    np.testing.assert_allclose(got[reached], expected[reached], atol=2e-3)
+    # Between scans the event is counted late: by half an interval on average.
+    values = pd.DataFrame({"a": rng.normal(size=80)}, [f"p{i}" for i in range(80)])
+    people = pd.DataFrame({"t": time, "e": event.astype(int)}, values.index)
+    found = gather(values, people, time="t", event="e")
+    made = scan_times(found, ["a"], time - 1, endpoint="t", adjust=np.zeros((80, 0))).table.iloc[0]
+    assert made["width"] == pytest.approx(1.0, abs=1e-5)
+    assert min(made["hr"], made["hr_left"]) * 0.98 <= made["hr_imputed"] <= max(made["hr"], made["hr_left"]) * 1.02
