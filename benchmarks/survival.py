@@ -35,7 +35,8 @@ from scresist.kernels.survival_curves import log_rank
 from scresist.simulate import Plan, simulate, write_cohort
 from scresist.study.design import Contrast, Design
 from scresist.survival import cox
-from scresist.survival.assumptions import CHANGE_EVENTS, KNOTS, MIN_EVENTS, adjusted_curves
+from scresist.survival.adjusted import adjusted_curves
+from scresist.survival.assumptions import CHANGE_EVENTS, KNOTS, MIN_EVENTS
 from scresist.survival.competing import fine_gray_width
 from scresist.survival.endpoint import gather
 from scresist.survival.external import external_cohorts

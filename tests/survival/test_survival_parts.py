@@ -9,7 +9,7 @@ import pytest
 from scresist.contrasts.claims import register_claims
 from scresist.kernels.cox_scan import scan_cox
 from scresist.study.design import Contrast, Design
-from scresist.survival import assumptions, competing, cox, external, groups, response, scores
+from scresist.survival import adjusted, assumptions, competing, cox, external, groups, response, scores
 from scresist.survival.endpoint import gather
 from scresist.survival.remark import remark
 from scresist.survival.response import best_response, same_response
@@ -21,7 +21,7 @@ NONE = np.zeros((50, 0))
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
     """Fewer permutations and resamples: what is checked here does not depend on them."""
-    for module in (assumptions, competing, groups, scores, response):
+    for module in (adjusted, competing, groups, scores, response):
         monkeypatch.setattr(module, "DRAWS", 99)
 
 
@@ -147,9 +147,9 @@ def test_incidences_add_up_and_groups_are_tested(cohort):
 
 def test_adjusted_curves_need_covariates_and_lie_in_their_limits(cohort):
     compared = groups.compare_groups(cohort, ["true"], endpoint="t").table
-    assert assumptions.adjusted_curves(cohort, compared, endpoint="t", adjust=NONE).table.empty
+    assert adjusted.adjusted_curves(cohort, compared, endpoint="t", adjust=NONE).table.empty
     age = cohort.patients[["age"]].to_numpy()
-    table = assumptions.adjusted_curves(cohort, compared, endpoint="t", adjust=age).table
+    table = adjusted.adjusted_curves(cohort, compared, endpoint="t", adjust=age).table
     known = table.dropna()
     assert len(known) > 20
     assert ((known["ci_low"] <= known["survival"] + 1e-9) & (known["survival"] <= known["ci_high"] + 1e-9)).mean() > 0.9

@@ -9,7 +9,7 @@ from scipy import stats
 
 from scresist.kernels.cox import cox_regression
 from scresist.kernels.cox_added import added_term
-from scresist.kernels.cox_forms import Changing, changing_effect, natural_spline, standardised_curves
+from scresist.kernels.cox_forms import Changing, changing_effect, natural_spline
 from scresist.kernels.cox_scan import scan_cox
 from scresist.results import Result
 from scresist.survival.endpoint import Endpoint
@@ -17,7 +17,7 @@ from scresist.survival.endpoint import Endpoint
 KNOTS = (0.1, 0.5, 0.9)
 CURVE = np.linspace(5, 95, 19) / 100
 CURVE_EVENTS = 30  # fewer give no curve: its pointwise limits are too narrow
-IMPUTED, DRAWS = 20, 200
+IMPUTED = 20
 LIMIT = float(stats.norm.ppf(0.975))
 MIN_EVENTS = 15
 CHANGE_EVENTS = 20  # fewer do not tell an early from a late effect
@@ -256,62 +256,3 @@ def scan_times(
     columns = ["feature", "endpoint", "n", "events", "width", "hr", "p_value", "hr_middle", "p_middle", "hr_left",
                "p_left", "hr_imputed", "ci_low", "ci_high", "p_imputed", "interval_hr", "reason"]  # fmt: skip
     return Result(pd.DataFrame(rows, columns=columns), "event times within their interval; Firth's likelihood")
-
-
-def adjusted_curves(
-    found: Endpoint, compared: pd.DataFrame, *, endpoint: str, adjust: np.ndarray, rng: int | np.random.Generator = 1
-) -> Result:
-    """Curves of high and low values of features, had both groups the covariates of all patients.
-
-    Parameters
-    ----------
-    found, endpoint, adjust
-        As in `forms`.
-    compared
-        Table of `groups.compare_groups`, whose cuts are used.
-    rng
-        Source of chance, or its seed.
-
-    Returns
-    -------
-    Result whose table has per feature, group and time `survival` with 95 % limits over 200 resamples of the patients.
-    Empty without covariates.
-
-    References
-    ----------
-    See `kernels.cox_forms.standardised_curves`.
-    """
-    chance = np.random.default_rng(rng)
-    columns = ["feature", "endpoint", "group", "time", "survival", "ci_low", "ci_high", "n", "events"]
-    parts = []
-    for row in compared[compared["reason"] == ""].to_dict("records") if adjust.shape[1] else ():
-        values = found.values[row["feature"]].to_numpy(float)
-        here = np.flatnonzero(~np.isnan(values))
-        time, event, fixed = found.time[here], found.event[here], adjust[here]
-        entry = None if found.entry is None else found.entry[here]
-        fixed = fixed[:, fixed.std(axis=0) > 0]
-        high = values[here] > row["cut"]
-        at = np.unique(np.quantile(time[event > 0], np.linspace(0, 1, 25)))
-        curve = standardised_curves(time, event, high, fixed, at, entry=entry)
-        if np.isnan(curve).all():
-            continue
-        drawn = []
-        for _ in range(DRAWS):
-            rows = chance.integers(0, here.size, here.size)
-            if high[rows].all() or not high[rows].any():
-                continue
-            drawn.append(standardised_curves(
-                time[rows], event[rows], high[rows], fixed[rows], at, entry=None if entry is None else entry[rows]
-            ))  # fmt: skip
-        stack = np.stack(drawn)
-        known = np.isfinite(stack).sum(axis=0) >= DRAWS / 2
-        low, top = np.full(curve.shape, np.nan), np.full(curve.shape, np.nan)
-        low[known], top[known] = np.nanquantile(stack[:, known], [0.025, 0.975], axis=0)
-        for side, label in enumerate(("low", "high")):
-            own = high == bool(side)
-            parts.append(pd.DataFrame({
-                "feature": row["feature"], "endpoint": endpoint, "group": label, "time": at, "survival": curve[side],
-                "ci_low": low[side], "ci_high": top[side], "n": int(own.sum()), "events": int(event[own].sum()),
-            }))  # fmt: skip
-    table = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
-    return Result(table, "direct standardisation over the covariates, Cox stratified by group")

@@ -140,10 +140,8 @@ def _benefits(found: Endpoint, risk: np.ndarray, until: float, rng: np.random.Ge
     times, events = np.r_[time, 0.0, late, 0.0, late], np.r_[event, 1, 0, 1, 0]
     risks = np.r_[risk, 1.0, 1.0, 0.0, 0.0]
     middle = net_benefit(times, events, risks, until, THRESHOLDS)
-    drawn = []
-    for _ in range(DRAWS):
-        rows = rng.integers(0, n, n)
-        drawn.append(net_benefit(times[rows], events[rows], risks[rows], until, THRESHOLDS))
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)
+    drawn = net_benefit(times, events, risks, until, THRESHOLDS, counts=counts)
     above = (risk[None, :] >= THRESHOLDS[:, None]).sum(axis=1)
     freedom = np.maximum(np.minimum(above, risk.size - above) - 1, 2)
     width = stats.t.ppf(0.975, freedom) * np.std(drawn, axis=0, ddof=1)

@@ -53,7 +53,7 @@ def _one_endpoint(
     state: State, study: Study, context: Context, endpoint: SurvivalSection, values: pd.DataFrame,
     kinds: pd.Series, parts: dict[str, list[Result]],
 ) -> None:  # fmt: skip
-    from scresist.survival import assumptions, groups, models, scores
+    from scresist.survival import adjusted, assumptions, groups, models, scores
     from scresist.survival import competing as rivals
     from scresist.survival import endpoint as ends
 
@@ -106,7 +106,7 @@ def _one_endpoint(
     fixed: dict[str, Any] = {"endpoint": label, "adjust": adjust, "rng": context.rng}
     add("survival_forms", straight)
     add("survival_form_curves", drawn)
-    add("survival_adjusted", assumptions.adjusted_curves(found, compared.table, **fixed))
+    add("survival_adjusted", adjusted.adjusted_curves(found, compared.table, **fixed))
     before = _last_scan(found, endpoint)
     if before is not None:
         add("survival_scans", assumptions.scan_times(found, shown, before, strata=layers, **fixed))
