@@ -9,6 +9,7 @@ from scresist.results import Result
 from scresist.survival.endpoint import Endpoint
 
 DRAWS = 200
+FEWEST = 3  # events of a group by a time, and patients still at risk, without which its curve has no limits there
 
 
 def adjusted_curves(
@@ -28,8 +29,8 @@ def adjusted_curves(
     Returns
     -------
     Result whose table has per feature, group and time `survival` with 95 % limits, from the error of log(-log survival)
-    over 200 resamples of the patients and the t distribution: percentiles are too narrow with few patients. Empty
-    without covariates.
+    over 200 resamples of the patients and the t distribution: percentiles are too narrow with few patients. Limits
+    begin at the third event of a group and end with its last three patients. Empty without covariates.
 
     References
     ----------
@@ -57,7 +58,7 @@ def adjusted_curves(
             drawn.append(standardised_curves(
                 time[rows], event[rows], high[rows], fixed[rows], at, entry=None if entry is None else entry[rows]
             ))  # fmt: skip
-        low, top = _limits(curve, np.stack(drawn), high, event > 0)
+        low, top = _limits(curve, np.stack(drawn), high, _enough(time, event > 0, high, at), event > 0)
         for side, label in enumerate(("low", "high")):
             own = high == bool(side)
             parts.append(pd.DataFrame({
@@ -68,14 +69,28 @@ def adjusted_curves(
     return Result(table, "direct standardisation over the covariates, Cox stratified by group")
 
 
-def _limits(curve: np.ndarray, drawn: np.ndarray, high: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _enough(time: np.ndarray, event: np.ndarray, high: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Whether each group has had enough events by each time and has enough patients left, shape (2, times)."""
+    out = []
+    for side in (False, True):
+        own = high == side
+        by_then = (event[own] & (time[own] <= at[:, None])).sum(axis=1)
+        left = (time[own] >= at[:, None]).sum(axis=1)
+        out.append((by_then >= FEWEST) & (left >= FEWEST))
+    return np.array(out)
+
+
+def _limits(
+    curve: np.ndarray, drawn: np.ndarray, high: np.ndarray, enough: np.ndarray, event: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Log-log limits of both curves; degrees of freedom are the events of the group less one."""
     low, top = np.full(curve.shape, np.nan), np.full(curve.shape, np.nan)
     for side in (0, 1):
         own = high == bool(side)
         # A resample without an event by then has a share of 1, whose logarithm has none: half a patient.
         edge = 0.5 / own.sum()
-        known = (np.isfinite(drawn[:, side]).sum(axis=0) >= DRAWS / 2) & np.isfinite(curve[side])
+        known = (np.isfinite(drawn[:, side]).sum(axis=0) >= DRAWS / 2) & enough[side]
+        known &= np.isfinite(curve[side])
         scale = np.log(-np.log(np.clip(drawn[:, side][:, known], edge, 1 - edge)))
         middle = np.log(-np.log(np.clip(curve[side, known], edge, 1 - edge)))
         width = stats.t.ppf(0.975, max(event[own].sum() - 1, 1)) * np.nanstd(scale, axis=0, ddof=1)
