@@ -140,12 +140,17 @@ def circular(rng: np.random.Generator, studies: int, genes: int) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def circular_runs(studies: int) -> pd.DataFrame:
+def circular_runs(studies: int, sizes: tuple[int, ...] = (16, 24, 40)) -> pd.DataFrame:
     """The same through `scresist run`: simulated cells without any effect, arms that are the halves of PFS."""
     rows = []
-    for seed in range(studies):
+    for seed, size in [(s, n) for n in sizes for s in range(studies)]:
         plan = Plan(
-            patients={"baseline": 12, "primary": 12}, pairs=0, cells=80, n_genes=2500, decoys=False, seed=100 + seed
+            patients={"baseline": size // 2, "primary": size // 2},
+            pairs=0,
+            cells=80,
+            n_genes=2500,
+            decoys=False,
+            seed=100 + seed + size,
         )
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "cohort"
@@ -165,7 +170,7 @@ def circular_runs(studies: int) -> pd.DataFrame:
             first = pd.read_csv(out / "tables" / "expression_contrasts.csv").nsmallest(50, "p_value")["gene"]
             p = table.set_index("feature")["p_value"].reindex(first).dropna().to_numpy()
             rows.append({
-                "seed": plan.seed, "patients": 24, "features": len(table), "supported": int(
+                "seed": plan.seed, "patients": size, "features": len(table), "supported": int(
                     (own["verdict"] == SUPPORTED).sum()), "q < .05": int((table["q_value"] < 0.05).sum()),
                 "old way, genes": int((benjamini_hochberg(p) < 0.05).sum()),
             })  # fmt: skip
@@ -255,7 +260,8 @@ def forms(rng: np.random.Generator, draws: int) -> pd.DataFrame:
             t, e = censored(hazard, share, rng, ties=i % 8 > 3)
             bend, line = natural_spline(x, np.quantile(x, KNOTS))[:, 0], x[:, None]
             late, early = e.sum() >= CHANGE_EVENTS, e.sum() >= MIN_EVENTS
-            p["changing effect"].append(added_term(t, e, line, x, rng, over_time=True).p_value if late else np.nan)
+            change = added_term(t, e, line, x, rng, over_time=True).p_value if late else np.nan
+            p["changing effect"].append(change)
             p["curved effect"].append(added_term(t, e, line, bend, rng).p_value if early else np.nan)
         print(f"n {n}, {share:.0%} events: " + ", ".join(
             f"{k} {np.mean(np.array(v)[np.isfinite(v)] <= 0.05):.3f}" for k, v in p.items()), flush=True)  # fmt: skip
