@@ -1,6 +1,6 @@
 """Survival: error rates and coverage, arms that are a function of the endpoint, cuts, speed, real cohorts.
 
-    python benchmarks/survival.py [--quick] [--only nulls circular runs cuts tests intervals separation speed real]
+    python benchmarks/survival.py [--quick] [--only nulls circular runs cuts tests intervals ...]
 
 Real cohorts are read from ../shared/data, where it is there.
 """
@@ -19,7 +19,9 @@ from scipy import stats
 
 from scresist.contrasts.verdict import SUPPORTED, evidence_of, verdict
 from scresist.kernels.competing_risks import fine_gray, fine_gray_permutation
-from scresist.kernels.cox_forms import changing_effect, natural_spline
+from scresist.kernels.cox import concordance_index
+from scresist.kernels.cox_added import added_term
+from scresist.kernels.cox_forms import changing_effect, natural_spline, net_benefit, predicted_risk
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.cut_points import best_cut
 from scresist.kernels.gray_test import gray_test
@@ -27,16 +29,20 @@ from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_
 from scresist.kernels.logistic import bootstrap_roc, firth_logistic, roc_area
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.ordinal import ordinal_logistic, ordinal_permutation
-from scresist.kernels.restricted_mean import median_limits, permuted_mean_difference
+from scresist.kernels.restricted_mean import adjusted_mean_difference, median_limits, permuted_mean_difference
 from scresist.kernels.searched_cut import searched_cut
 from scresist.kernels.survival_curves import log_rank
 from scresist.simulate import Plan, simulate, write_cohort
 from scresist.study.design import Contrast, Design
 from scresist.survival import cox
+from scresist.survival.adjusted import adjusted_curves
 from scresist.survival.assumptions import CHANGE_EVENTS, KNOTS, MIN_EVENTS
 from scresist.survival.competing import fine_gray_width
+from scresist.survival.endpoint import gather
 from scresist.survival.external import external_cohorts
 from scresist.survival.response import best_response
+from scresist.survival.scores import THRESHOLDS, nested_score
+from scresist.survival.scores import _score as score_of
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -55,42 +61,54 @@ def frame(values: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(values, [f"p{i}" for i in range(len(values))], [f"g{k}" for k in range(values.shape[1])])
 
 
-def nulls(rng: np.random.Generator, cohorts: int, features: int) -> pd.DataFrame:
-    """Type I error, and coverage of a hazard ratio of 2 per SD, of `survival.cox` as it chooses its model."""
+def nulls(rng: np.random.Generator, studies: int, cohorts: int, features: int = 10) -> pd.DataFrame:
+    """Type I error, and coverage of a hazard ratio of 2 per SD, of `survival.cox` as it chooses its model.
+
+    Studies of ten features without an effect give the error rate, cohorts with one true feature the coverage. Markers
+    that separate the events, which are frequent with 15 patients, are among them. Every second study has its times
+    rounded up to scans, a fifth of the median time apart (`coverage, scans`). `error` are the standard errors
+    of both, from the number of tests and cohorts.
+    """
     rows = []
     for n, sizes in ((15, (0, 1, 3)), (25, (0, 1, 3)), (40, (0, 3)), (100, (0, 2))):
         for share in (0.3, 0.6, 0.9):
             for skewed in (False, True):
                 for q in sizes:
-                    p, covered = [], []
-                    for i in range(cohorts):
+                    p, none, covered = [], 0, ([], [])
+                    for i in range(studies + cohorts):
+                        truth = 0.0 if i < studies else np.log(2)
                         z = rng.normal(size=(n, q))
-                        x = rng.normal(size=(n, features)) + (0.4 * z[:, :1] if q else 0)
+                        x = rng.normal(size=(n, 1 if truth else features)) + (0.4 * z[:, :1] if q else 0)
                         x = np.exp(1.2 * x) if skewed else x
-                        names = [f"z{j}" for j in range(q)]
-                        for truth, columns in ((0.0, features), (np.log(2), 1)):
-                            b = truth / x[:, 0].std(ddof=1)
-                            t, e = censored(
-                                np.exp(0.3 * z.sum(axis=1) + b * (x[:, 0] - x[:, 0].mean())),
-                                share,
-                                rng,
-                                ties=i % 2 == 1,
-                            )
-                            people = pd.DataFrame(z, columns=names).assign(t=t, e=e.astype(int))
-                            values = frame(x[:, :columns])
-                            people.index = values.index
-                            got = cox(values, people, time="t", event="e", covariates=names, permutations=299, rng=rng)
-                            own = got.table[got.table["p_value"].notna()]
-                            if truth:
-                                covered += list((own["ci_low"] <= 2) & (own["ci_high"] >= 2))
-                            else:
-                                p += list(own["p_value"])
+                        b = truth / x[:, 0].std(ddof=1)
+                        hazard = np.exp(0.3 * z.sum(axis=1) + b * (x[:, 0] - x[:, 0].mean()))
+                        t, e = censored(hazard, share, rng, ties=i % 2 == 1)
+                        names, values = [f"z{j}" for j in range(q)], frame(x)
+                        people = pd.DataFrame(z, values.index, names).assign(t=t, e=e.astype(int))
+                        got = cox(values, people, time="t", event="e", covariates=names, permutations=199, rng=rng)
+                        own = got.table[got.table["p_value"].notna()]
+                        if truth:
+                            covered[i % 2].extend((own["ci_low"] <= 2) & (own["ci_high"] >= 2))
+                            none += not len(own)
+                        else:
+                            p += list(own["p_value"])
                     rows.append({
                         "n": n, "events": share, "marker": "log-normal" if skewed else "normal", "covariates": q,
-                        "tests": len(p), "p < .05": np.mean(np.array(p) < 0.05), "coverage of 2": np.mean(covered),
+                        "tests": len(p), "p <= .05": np.mean(np.array(p) <= 0.05), "error": np.sqrt(0.0475 / len(p)),
+                        "cohorts": len(covered[0]), "coverage of 2": np.mean(covered[0]),
+                        "error ": np.sqrt(0.0475 / max(len(covered[0]), 1)), "coverage, scans": np.mean(covered[1]),
+                        "no test": none / cohorts,
                     })  # fmt: skip
-                    print(rows[-1], flush=True)
-    return pd.DataFrame(rows)
+                    print({k: round(v, 4) if isinstance(v, float) else v for k, v in rows[-1].items()}, flush=True)
+    table = pd.DataFrame(rows)
+    for by in (["n", "events"], ["marker", "covariates"], ["n", "marker"]):
+        parts = table.groupby(by)
+        means = {}
+        for name, weight in (("p <= .05", "tests"), ("coverage of 2", "cohorts"), ("coverage, scans", "cohorts")):
+            sums = (table[name] * table[weight]).groupby([table[b] for b in by]).sum()
+            means[name] = sums / parts[weight].sum()
+        print(pd.DataFrame(means).join(parts[["tests", "cohorts"]].sum()).round(4).to_string(), flush=True)
+    return table
 
 
 def circular(rng: np.random.Generator, studies: int, genes: int) -> pd.DataFrame:
@@ -122,12 +140,17 @@ def circular(rng: np.random.Generator, studies: int, genes: int) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def circular_runs(studies: int) -> pd.DataFrame:
+def circular_runs(studies: int, sizes: tuple[int, ...] = (16, 24, 40)) -> pd.DataFrame:
     """The same through `scresist run`: simulated cells without any effect, arms that are the halves of PFS."""
     rows = []
-    for seed in range(studies):
+    for seed, size in [(s, n) for n in sizes for s in range(studies)]:
         plan = Plan(
-            patients={"baseline": 12, "primary": 12}, pairs=0, cells=80, n_genes=2500, decoys=False, seed=100 + seed
+            patients={"baseline": size // 2, "primary": size // 2},
+            pairs=0,
+            cells=80,
+            n_genes=2500,
+            decoys=False,
+            seed=100 + seed + size,
         )
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "cohort"
@@ -147,7 +170,7 @@ def circular_runs(studies: int) -> pd.DataFrame:
             first = pd.read_csv(out / "tables" / "expression_contrasts.csv").nsmallest(50, "p_value")["gene"]
             p = table.set_index("feature")["p_value"].reindex(first).dropna().to_numpy()
             rows.append({
-                "seed": plan.seed, "patients": 24, "features": len(table), "supported": int(
+                "seed": plan.seed, "patients": size, "features": len(table), "supported": int(
                     (own["verdict"] == SUPPORTED).sum()), "q < .05": int((table["q_value"] < 0.05).sum()),
                 "old way, genes": int((benjamini_hochberg(p) < 0.05).sum()),
             })  # fmt: skip
@@ -197,7 +220,7 @@ def _tables(found: dict[tuple[int, float], dict[str, list[float]]], *, level: bo
 
 
 def tests(rng: np.random.Generator, draws: int) -> pd.DataFrame:
-    """Tests of groups, of logistic models and of assumptions under the null, n 15 to 100, 30 to 90 % events."""
+    """Tests of groups and of logistic models under the null, n 15 to 100, 30 to 90 % events."""
     found: dict[tuple[int, float], dict[str, list[float]]] = {}
     for n, share in CELLS:
         p = found.setdefault((n, share), defaultdict(list))
@@ -221,13 +244,25 @@ def tests(rng: np.random.Generator, draws: int) -> pd.DataFrame:
                 p["Gray, asymptotic"].append(gray_test(t, status, g, 1).p_value)
                 p["Fine-Gray, Wald"].append(fine_gray(t, status, x, 1).p_value[0])
                 p["Fine-Gray, permutation"].append(fine_gray_permutation(t, status, x, 1, rng, 199))
-            if i % 2 == 1 and e.sum() >= MIN_EVENTS:
-                late = e.sum() >= CHANGE_EVENTS
-                p["changing effect"].append(changing_effect(t, e, x).p_value if late else np.nan)
-                bend = natural_spline(x, np.quantile(x, KNOTS))
-                p["curved effect"].append(scan_cox(
-                    t, e, bend, adjust=x[:, None], firth=True, permutations=199, limits=False, rng=rng
-                ).p_value[0])  # fmt: skip
+        print(f"n {n}, {share:.0%} events: " + ", ".join(
+            f"{k} {np.mean(np.array(v)[np.isfinite(v)] <= 0.05):.3f}" for k, v in p.items()), flush=True)  # fmt: skip
+    return _tables(found, level=True)
+
+
+def forms(rng: np.random.Generator, draws: int) -> pd.DataFrame:
+    """The tests of a curved and of a changing effect where there is none; every second study has a straight effect."""
+    found: dict[tuple[int, float], dict[str, list[float]]] = {}
+    for n, share in CELLS:
+        p = found.setdefault((n, share), defaultdict(list))
+        for i in range(draws):
+            x = np.exp(rng.normal(size=n)) if i % 4 > 1 else rng.normal(size=n)
+            hazard = np.exp(0.8 * (x - x.mean()) / x.std()) if i % 4 in (1, 2) else np.ones(n)
+            t, e = censored(hazard, share, rng, ties=i % 8 > 3)
+            bend, line = natural_spline(x, np.quantile(x, KNOTS))[:, 0], x[:, None]
+            late, early = e.sum() >= CHANGE_EVENTS, e.sum() >= MIN_EVENTS
+            change = added_term(t, e, line, x, rng, over_time=True).p_value if late else np.nan
+            p["changing effect"].append(change)
+            p["curved effect"].append(added_term(t, e, line, bend, rng).p_value if early else np.nan)
         print(f"n {n}, {share:.0%} events: " + ", ".join(
             f"{k} {np.mean(np.array(v)[np.isfinite(v)] <= 0.05):.3f}" for k, v in p.items()), flush=True)  # fmt: skip
     return _tables(found, level=True)
@@ -278,6 +313,73 @@ def intervals(rng: np.random.Generator, draws: int) -> pd.DataFrame:
     return _tables(found, level=False)
 
 
+def adjusted(rng: np.random.Generator, draws: int) -> pd.DataFrame:
+    """Tests and intervals beside a covariate that drives the hazard and goes with the group, and within strata.
+
+    Type I error, and for the difference of restricted means its coverage where the group has an effect (`gained` by
+    400,000 patients). The covariate raises the hazard by 2 per SD and is half an SD higher in the second group. `plain`
+    is the same test without the covariate.
+    """
+    found: dict[tuple[int, float], dict[str, list[float]]] = {}
+    covered: dict[tuple[int, float], dict[str, list[float]]] = {}
+    z = rng.normal(size=200_000)
+    gained = float(np.mean([
+        np.mean((1 - np.exp(-b * HORIZON)) / b * sign) for sign, b in ((1, 2 * np.exp(0.7 * z)), (-1, np.exp(0.7 * z)))
+    ]) * 2)  # fmt: skip
+    for n, share in CELLS:
+        p, c = found.setdefault((n, share), defaultdict(list)), covered.setdefault((n, share), defaultdict(list))
+        for i in range(draws):
+            z = rng.normal(size=n)
+            g = rng.permutation(np.argsort(np.argsort(0.6 * z + rng.normal(size=n))) >= n // 2) if i % 8 == 0 else (
+                np.argsort(np.argsort(0.6 * z + rng.normal(size=n))) >= n // 2)  # fmt: skip
+            t, e = censored(np.exp(0.7 * z), share, rng, ties=i % 2 == 1)
+            beside, layer = z[:, None], (z > 0).astype(int)
+            if e.sum() < 5:
+                continue
+            p["log-rank beside a covariate"].append(added_term(t, e, beside, g.astype(float), rng).p_value)
+            exact = permutation_log_rank(survival_scores(t, e), g, draws=199, rng=rng)
+            p["log-rank, plain"].append(exact.p_exact)
+            within, e2 = censored(np.where(layer == 1, 3.0, 1.0), share, rng, ties=i % 2 == 1)
+            test = permutation_log_rank(survival_scores(within, e2, strata=layer), g, draws=199, rng=rng, strata=layer)
+            p["log-rank by strata"].append(test.p_exact)
+            combo = max_combo(within, e2, g, draws=199, rng=rng, asymptotic=False, strata=layer)
+            p["MaxCombo by strata"].append(combo.p_permutation)
+            until = float(min(t[g].max(), t[~g].max(), np.quantile(t, 0.6)))
+            p["restricted means beside a covariate"].append(
+                adjusted_mean_difference(t, e, g, beside, until, rng, draws=199).p_value
+            )
+            x, status = g + rng.normal(size=n) if i % 4 > 1 else np.exp(0.5 * z + rng.normal(size=n)), 0
+            late, status = subdistribution(z, 0.7, 0.6, share, rng)
+            p["Fine-Gray beside a covariate"].append(
+                fine_gray_permutation(late, status, x, 1, rng, 199, adjust=beside)
+                if (status == 1).sum() > 4
+                else np.nan
+            )
+            y = rng.random(n) < 1 / (1 + np.exp(-0.7 * z))
+            p["logistic beside a covariate, Firth"].append(
+                firth_logistic(y, np.column_stack([x, z]), which=(1,), limits=False).p_value[1]
+            )
+            rank = np.digitize(0.7 * z + rng.logistic(size=n), [-1, 0, 1.5])
+            p["order beside a covariate"].append(ordinal_permutation(rank, x, rng, draws=199, adjust=beside))
+            own, seen = censored(np.where(g, 2.0, 1.0) * np.exp(0.7 * z), share, rng)
+            mean = adjusted_mean_difference(own, seen, g, beside, HORIZON, rng, draws=199)
+            c["coverage, restricted means beside a covariate"].append(
+                mean.low <= gained <= mean.high if np.isfinite(mean.low) else np.nan
+            )
+            if i % 2 == 0:
+                u = rng.normal(size=n)
+                late, status = subdistribution(0.7 * z + 0.7 * u, 1.0, 0.6, share, rng)
+                sub = fine_gray(late, status, np.column_stack([u, z]), 1)
+                width = fine_gray_width(int((status == 1).sum())) * sub.se[0]
+                c["coverage, Fine-Gray beside a covariate"].append(
+                    abs(sub.coef[0] - 0.7) <= width if np.isfinite(width) else np.nan
+                )
+        print(f"n {n}, {share:.0%} events: " + ", ".join(
+            f"{k} {np.mean(np.array(v)[np.isfinite(v)] <= 0.05):.3f}" for k, v in p.items()) + ", " + ", ".join(
+            f"{k} {np.nanmean(v):.3f}" for k, v in c.items()), flush=True)  # fmt: skip
+    return pd.concat([_tables(found, level=True), _tables(covered, level=False)])
+
+
 def subdistribution(
     z: np.ndarray, coef: float, p: float, share: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -298,6 +400,92 @@ def _area() -> float:
 
 
 AUC = _area()
+
+
+PREDICTED = [(40, 0.6), (40, 0.9), (100, 0.3), (100, 0.6), (100, 0.9)]
+
+
+def predictions(rng: np.random.Generator, studies: int) -> pd.DataFrame:
+    """Coverage of the intervals of the cross-validated score: concordance, net benefit, slope, observed risk.
+
+    Twenty features, three of which have an effect of 0.5 per SD. The truth of each study is that of its own score: the
+    concordance, and the share by the horizon at each threshold, in 4,000 new patients, of the score and the risks as
+    they would be made from four fifths of its patients (mean of five such models). `on average` asks for the mean of
+    these truths over the studies instead.
+    """
+    rows, effect = [], np.r_[[0.5, 0.5, -0.5], np.zeros(17)]
+    for n, share in PREDICTED:
+        low, high, true, bends, inside, benefit = [], [], [], [], [], defaultdict(list)
+        for _ in range(studies):
+            x = rng.normal(size=(n, 20))
+            t, e = censored(np.exp(x @ effect), share, rng)
+            if e.sum() < MIN_EVENTS:
+                continue
+            values = frame(x)
+            found = gather(values, pd.DataFrame({"t": t, "e": e.astype(int)}, values.index), time="t", event="e")
+            horizon = float(np.quantile(t, 0.5))
+            made = nested_score(found, endpoint="t", repeats=2, horizon=horizon, rng=rng)
+            one = made.score.table.iloc[0]
+            new = rng.normal(size=(4000, 20))
+            when = rng.exponential(1 / np.exp(new @ effect))
+            size = (int(one["n_genes"]),)
+            order, truths, gains = rng.permutation(n) % 5, [], []
+            for f in range(5):
+                train = order != f
+                own, other = (score_of(x[train], t[train], e[train], v, size)[0] for v in (x[train], new))
+                truths.append(concordance_index(other[:1000], when[:1000], np.ones(1000)))
+                risk = predicted_risk(t[train], e[train], own, other, horizon)
+                gains.append(net_benefit(when, np.ones(4000), risk, horizon, THRESHOLDS))
+            low.append(one["ci_low"])
+            high.append(one["ci_high"])
+            true.append(np.mean(truths))
+            bends.append(one["slope"])
+            decided = made.decision.table
+            for k, threshold in enumerate(THRESHOLDS):
+                if 0.25 < threshold < 0.75 and len(decided):
+                    benefit[k].append(
+                        (decided["ci_low"].iloc[k], decided["ci_high"].iloc[k], np.mean(gains, axis=0)[k])
+                    )
+        a, b, c = np.array(low), np.array(high), np.array(true)
+        for ends in benefit.values():
+            lo, hi, own = np.array(ends).T
+            inside.append([np.mean((lo <= own) & (own <= hi)), np.mean((lo <= own.mean()) & (own.mean() <= hi))])
+        rows.append({
+            "n": n, "events": share, "studies": c.size, "true concordance": c.mean(), "concordance": np.mean(
+                (a <= c) & (c <= b)), "on average": np.mean((a <= c.mean()) & (c.mean() <= b)),
+            "median width": np.median(b - a), "slope, median": np.median(bends), "net benefit, .3 to .7": np.mean(
+                inside, axis=0)[0], "on average ": np.mean(inside, axis=0)[1],
+        })  # fmt: skip
+        print(rows[-1], flush=True)
+    return pd.DataFrame(rows)
+
+
+def curves(rng: np.random.Generator, studies: int) -> pd.DataFrame:
+    """Coverage of the limits of the adjusted curves at three times: true curves are means over all covariates."""
+    rows, covariate = [], rng.normal(size=100_000)
+    for n, share in [(25, 0.6), *PREDICTED]:
+        inside = []
+        for _ in range(studies):
+            z = rng.normal(size=n)
+            g = 0.6 * z + rng.normal(size=n)
+            high = g > np.median(g)
+            hazard = np.exp(0.7 * z + 0.7 * high)
+            t, e = censored(hazard, share, rng)
+            values = frame(g[:, None])
+            found = gather(values, pd.DataFrame({"t": t, "e": e.astype(int)}, values.index), time="t", event="e")
+            compared = pd.DataFrame([{"feature": "g0", "cut": float(np.median(g)), "reason": ""}])
+            made = adjusted_curves(found, compared, endpoint="t", adjust=z[:, None], rng=rng).table
+            for label, own in made.groupby("group"):
+                for share_then in (0.25, 0.5, 0.75):
+                    at = own.iloc[int(share_then * (len(own) - 1))]
+                    if np.isfinite(at["ci_low"]):
+                        truth = np.exp(-at["time"] * np.exp(0.7 * covariate[:20_000] + 0.7 * (label == "high"))).mean()
+                        inside.append((share_then, at["ci_low"] <= truth <= at["ci_high"]))
+        table = pd.DataFrame(inside, columns=["then", "in"]).groupby("then")["in"].mean()
+        rows.append({"n": n, "events": share, "limits": len(inside), **{f"at {k:g} of the events": v for k, v in
+                                                                       table.items()}})  # fmt: skip
+        print(rows[-1], flush=True)
+    return pd.DataFrame(rows)
 
 
 def separation(rng: np.random.Generator, draws: int) -> pd.DataFrame:
@@ -396,10 +584,14 @@ def main() -> None:
         "separation": lambda r: separation(r, 500 if small else 3000), "speed": speed,
         "cuts": lambda r: cuts(r, 200 if small else 1000), "tests": lambda r: tests(r, 200 if small else 500),
         "intervals": lambda r: intervals(r, 200 if small else 800),
+        "forms": lambda r: forms(r, 100 if small else 500),
+        "adjusted": lambda r: adjusted(r, 100 if small else 500),
+        "predictions": lambda r: predictions(r, 15 if small else 60),
+        "curves": lambda r: curves(r, 30 if small else 150),
         "circular": lambda r: circular(r, 60 if small else 400, 100 if small else 200),
         "runs": lambda _: circular_runs(1 if small else 6),
         "real": lambda _: real() if SHARED.exists() else pd.DataFrame(),
-        "nulls": lambda r: nulls(r, 30 if small else 100, 10),
+        "nulls": lambda r: nulls(r, 5 if small else 60, 20 if small else 300),
     }  # fmt: skip
     for name, job in jobs.items():
         if given.only and name not in given.only:

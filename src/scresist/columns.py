@@ -270,6 +270,7 @@ COLUMNS = {
     "median_high": Column("median, high", "median time of the patients above the cut", ".1f"),
     "horizon": Column("horizon", "up to which mean times are compared", ".1f"),
     "mean_difference": Column("time gained", "mean time to the horizon, high less low", "+.2f"),
+    "adjusted": Column("adjusted", "which figures allow for covariates and strata, and which do not"),
     "mean_p": Column("p time", "p-value of that difference", "p"),
     "apparent": Column("apparent", "concordance in the patients that made the score", ".2f"),
     "optimism": Column("optimism", "apparent less cross-validated concordance", ".2f"),

@@ -186,7 +186,7 @@ _ALL = (
     Table("survival_groups", "survival", "high against low values: log-rank, MaxCombo, restricted means",
           ("feature", "endpoint", "cut", "cut_how", "n_low", "n_high", "events", "hr", "p_value", "p_permutation",
            "p_combo", "cut_low", "cut_high", "median_low", "median_high", "horizon", "mean_difference", "ci_low",
-           "ci_high", "mean_p", "reason"), ("feature", "endpoint")),
+           "ci_high", "mean_p", "adjusted", "reason"), ("feature", "endpoint")),
     Table("survival_curves", "survival", "Kaplan-Meier curves of these groups, with numbers at risk",
           ("feature", "endpoint", "group", "time", "n_risk", "n_event", "survival", "ci_low", "ci_high", "p_value",
            "n", "events"), ("feature", "endpoint", "group", "time")),

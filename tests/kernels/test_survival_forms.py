@@ -147,6 +147,23 @@ def test_net_benefit_by_hand_and_of_treating_all():
     np.testing.assert_array_equal(net_benefit(time, event, risk, 2.5, np.array([0.95])), 0)
 
 
+def test_net_benefit_of_resamples_is_that_of_the_patients_drawn():
+    rng = np.random.default_rng(8)
+    time, event, risk = rng.exponential(size=30), rng.random(30) < 0.7, rng.random(30)
+    rows, levels = rng.integers(0, 30, (5, 30)), np.array([0.2, 0.5, 0.9])
+    counts = np.stack([np.bincount(r, minlength=30) for r in rows])
+    got = net_benefit(time, event, risk, 0.8, levels, counts=counts)
+    for k, r in enumerate(rows):
+        for j, level in enumerate(levels):
+            own = r[risk[r] >= level]
+            left = 1.0
+            for t in np.unique(time[own]):
+                if t <= 0.8:
+                    left *= 1 - (event[own] & (time[own] == t)).sum() / (time[own] >= t).sum()
+            expected = own.size / 30 * ((1 - left) - left * level / (1 - level))
+            assert got[k, j] == pytest.approx(expected, abs=1e-12)
+
+
 def test_predicted_risk_without_a_score_is_the_share_with_the_event():
     rng = np.random.default_rng(5)
     time = rng.exponential(size=300)

@@ -9,7 +9,7 @@ import pytest
 from scresist.contrasts.claims import register_claims
 from scresist.kernels.cox_scan import scan_cox
 from scresist.study.design import Contrast, Design
-from scresist.survival import assumptions, competing, cox, external, groups, response, scores
+from scresist.survival import adjusted, assumptions, competing, cox, external, groups, response, scores
 from scresist.survival.endpoint import gather
 from scresist.survival.remark import remark
 from scresist.survival.response import best_response, same_response
@@ -21,7 +21,7 @@ NONE = np.zeros((50, 0))
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
     """Fewer permutations and resamples: what is checked here does not depend on them."""
-    for module in (assumptions, competing, groups, scores, response):
+    for module in (adjusted, competing, groups, scores, response):
         monkeypatch.setattr(module, "DRAWS", 99)
 
 
@@ -147,9 +147,9 @@ def test_incidences_add_up_and_groups_are_tested(cohort):
 
 def test_adjusted_curves_need_covariates_and_lie_in_their_limits(cohort):
     compared = groups.compare_groups(cohort, ["true"], endpoint="t").table
-    assert assumptions.adjusted_curves(cohort, compared, endpoint="t", adjust=NONE).table.empty
+    assert adjusted.adjusted_curves(cohort, compared, endpoint="t", adjust=NONE).table.empty
     age = cohort.patients[["age"]].to_numpy()
-    table = assumptions.adjusted_curves(cohort, compared, endpoint="t", adjust=age).table
+    table = adjusted.adjusted_curves(cohort, compared, endpoint="t", adjust=age).table
     known = table.dropna()
     assert len(known) > 20
     assert ((known["ci_low"] <= known["survival"] + 1e-9) & (known["survival"] <= known["ci_high"] + 1e-9)).mean() > 0.9
@@ -266,7 +266,7 @@ def test_bad_input_has_an_answer_or_a_reason_everywhere(kind, cohort):
     assert compared["p_permutation"].notna().all() or compared["reason"].ne("").all() or kind == "no events"
     other = (found.event == 0) & (np.arange(50) % 3 == 0)
     parts = [
-        *assumptions.forms(found, ["a"], endpoint="t", adjust=NONE, permutations=19),
+        *assumptions.forms(found, ["a"], endpoint="t", adjust=NONE),
         assumptions.scan_times(found, ["a"], found.time - 1, endpoint="t", adjust=NONE),
         competing.incidence(found, other, compared, endpoint="t"),
         competing.incidence_models(found, other, ["a"], endpoint="t"),

@@ -6,7 +6,6 @@ import numpy as np
 
 from scresist.kernels.cox import cox_regression
 from scresist.kernels.cox_scan import scan_cox
-from scresist.kernels.survival_curves import kaplan_meier
 
 
 def natural_spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
@@ -224,8 +223,9 @@ def predicted_risk(
 
 
 def net_benefit(
-    time: np.ndarray, event: np.ndarray, risk: np.ndarray, horizon: float, thresholds: np.ndarray
-) -> np.ndarray:
+    time: np.ndarray, event: np.ndarray, risk: np.ndarray, horizon: float, thresholds: np.ndarray, *,
+    counts: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
     """Net benefit of treating those whose risk by a horizon is at least a threshold; shape (thresholds,).
 
     True positives less false positives times the odds of the threshold, per patient; the share with the event by the
@@ -241,19 +241,24 @@ def net_benefit(
         In the unit of the times.
     thresholds
         In (0, 1).
+    counts
+        How often each patient is in each resample, shape (resamples, patients): then the shape is (resamples,
+        thresholds).
 
     References
     ----------
     Vickers & Elkin (2006) Med Decis Making 26:565; Vickers et al. (2008) BMC Med Inform Decis Mak 8:53 (censoring).
     """
     time, event, risk = (np.asarray(v, dtype=float) for v in (time, event, risk))
-    out = np.zeros(len(thresholds))
+    weight = np.ones((1, time.size)) if counts is None else np.asarray(counts, dtype=float)
+    at = np.unique(time[(event > 0) & (time <= horizon)])
+    present = (time[:, None] >= at).astype(float)
+    dead = ((time[:, None] == at) & (event[:, None] > 0)).astype(float)
+    out = np.zeros((len(weight), len(thresholds)))
     for k, threshold in enumerate(thresholds):
-        above = risk >= threshold
-        if not above.any():
-            continue
-        curve = kaplan_meier(time[above], event[above])
-        left = np.r_[1.0, curve.survival][np.searchsorted(curve.time, horizon, side="right")]
-        share = float(above.mean())
-        out[k] = share * (1 - left) - share * left * threshold / (1 - threshold)
-    return out
+        own = weight * (risk >= threshold)
+        n, d = own @ present, own @ dead
+        left = np.prod(1 - np.divide(d, n, out=np.zeros_like(n), where=n > 0), axis=1)
+        share = own.sum(axis=1) / weight.sum(axis=1)
+        out[:, k] = share * (1 - left) - share * left * threshold / (1 - threshold)
+    return out[0] if counts is None else out

@@ -51,6 +51,51 @@ def cox_data(
 
 
 @njit(cache=True, nogil=True)
+def _add(w, x, first, second, third, penalised):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Adds a weighted patient to the sums of products of the covariates, those with a >= b >= c."""
+    for a in range(x.size):
+        wa = w * x[a]
+        first[a] += wa
+        for b in range(a + 1):
+            wab = wa * x[b]
+            second[a, b] += wab
+            if penalised:
+                for c in range(b + 1):
+                    third[a, b, c] += wab * x[c]
+
+
+@njit(cache=True, nogil=True)
+def _factor(matrix, begin, lower):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Cholesky's factor of the block from `begin` on, into `lower`; False where it is not positive definite."""
+    size = matrix.shape[0] - begin
+    for a in range(size):
+        for b in range(a + 1):
+            total = matrix[begin + a, begin + b]
+            for c in range(b):
+                total -= lower[a, c] * lower[b, c]
+            if a == b:
+                if not total > 1e-13 * matrix[begin + a, begin + a]:
+                    return False
+                lower[a, a] = np.sqrt(total)
+            else:
+                lower[a, b] = total / lower[b, b]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _solve(lower, size, right):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Solves in place by Cholesky's factor."""
+    for a in range(size):
+        for c in range(a):
+            right[a] -= lower[a, c] * right[c]
+        right[a] /= lower[a, a]
+    for a in range(size - 1, -1, -1):
+        for c in range(a + 1, size):
+            right[a] -= lower[c, a] * right[c]
+        right[a] /= lower[a, a]
+
+
+@njit(cache=True, nogil=True)
 def derivatives(  # pragma: no cover
     x: np.ndarray,
     beta: np.ndarray,
@@ -74,7 +119,7 @@ def derivatives(  # pragma: no cover
     s1, d1 = np.zeros(p), np.zeros(p)
     s2, d2 = np.zeros((p, p)), np.zeros((p, p))
     s3, d3 = np.zeros((p, p, p)), np.zeros((p, p, p))
-    mean = np.zeros(p)
+    mean, moment = np.zeros(p), np.zeros((p, p))
     eta = np.zeros(n)
     for i in range(n):
         for a in range(p):
@@ -107,25 +152,14 @@ def derivatives(  # pragma: no cover
             if eta[j] > shift:
                 down = np.exp(shift - eta[j]) if shift > -np.inf else 0.0
                 s0 *= down
-                for a in range(p):
-                    s1[a] *= down
-                    for b in range(p):
-                        s2[a, b] *= down
-                        if penalised:
-                            for c in range(p):
-                                s3[a, b, c] *= down
+                s1 *= down
+                s2 *= down
+                if penalised:
+                    s3 *= down
                 shift = eta[j]
             w = np.exp(eta[j] - shift)
             s0 += w
-            for a in range(p):
-                wa = w * x[j, a]
-                s1[a] += wa
-                for b in range(p):
-                    wab = wa * x[j, b]
-                    s2[a, b] += wab
-                    if penalised:
-                        for c in range(p):
-                            s3[a, b, c] += wab * x[j, c]
+            _add(w, x[j], s1, s2, s3, penalised)
         if deaths > 0:
             d0 = 0.0
             d1[:] = 0.0
@@ -139,14 +173,8 @@ def derivatives(  # pragma: no cover
                 d0 += w
                 for a in range(p):
                     score[a] += x[j, a]
-                    wa = w * x[j, a]
-                    d1[a] += wa
-                    for b in range(p):
-                        wab = wa * x[j, b]
-                        d2[a, b] += wab
-                        if penalised:
-                            for c in range(p):
-                                d3[a, b, c] += wab * x[j, c]
+                if deaths > 1:
+                    _add(w, x[j], d1, d2, d3, penalised)
             for k in range(deaths):
                 share = k / deaths if efron else 0.0
                 total = s0 - share * d0
@@ -154,23 +182,32 @@ def derivatives(  # pragma: no cover
                 for a in range(p):
                     mean[a] = (s1[a] - share * d1[a]) / total
                     score[a] -= mean[a]
+                # Moments are symmetric: only those with a >= b >= c are summed.
                 for a in range(p):
-                    for b in range(p):
-                        second = (s2[a, b] - share * d2[a, b]) / total
-                        information[a, b] += second - mean[a] * mean[b]
+                    for b in range(a + 1):
+                        moment[a, b] = (s2[a, b] - share * d2[a, b]) / total
+                        information[a, b] += moment[a, b] - mean[a] * mean[b]
                 if penalised:
                     for a in range(p):
-                        for b in range(p):
-                            ab = (s2[a, b] - share * d2[a, b]) / total
-                            for c in range(p):
-                                ac = (s2[a, c] - share * d2[a, c]) / total
-                                bc = (s2[b, c] - share * d2[b, c]) / total
-                                abc = (s3[a, b, c] - share * d3[a, b, c]) / total
+                        for b in range(a + 1):
+                            for c in range(b + 1):
                                 third[a, b, c] += (
-                                    abc - mean[a] * bc - mean[b] * ac - mean[c] * ab
+                                    (s3[a, b, c] - share * d3[a, b, c]) / total - mean[a] * moment[b, c]
+                                    - mean[b] * moment[a, c] - mean[c] * moment[a, b]
                                     + 2 * mean[a] * mean[b] * mean[c]
                                 )  # fmt: skip
         i = stop
+    for a in range(p):
+        for b in range(a + 1):
+            information[b, a] = information[a, b]
+            if penalised:
+                for c in range(b + 1):
+                    cell = third[a, b, c]
+                    third[a, c, b] = cell
+                    third[b, a, c] = cell
+                    third[b, c, a] = cell
+                    third[c, a, b] = cell
+                    third[c, b, a] = cell
     return value
 
 
@@ -188,15 +225,19 @@ def _evaluate(x, beta, stratum, time, died, entry, truncated, efron, penalised, 
             return -np.inf
         score[0] += 0.5 * third[0, 0, 0] / information[0, 0]
         return value + 0.5 * np.log(information[0, 0])
-    determinant = np.linalg.det(information)
-    if not determinant > 0:
+    lower = np.zeros((p, p))
+    if not _factor(information, 0, lower):
         return -np.inf
-    inverse = np.linalg.inv(information)
-    for a in range(p):
-        for b in range(p):
-            for c in range(p):
-                score[a] += 0.5 * inverse[b, c] * third[b, c, a]
-    return value + 0.5 * np.log(determinant)
+    column = np.zeros(p)
+    for c in range(p):
+        value += np.log(lower[c, c])
+        column[:] = 0.0
+        column[c] = 1.0
+        _solve(lower, p, column)
+        for a in range(p):
+            for b in range(p):
+                score[a] += 0.5 * column[b] * third[b, c, a]
+    return value
 
 
 @njit(cache=True, nogil=True)
@@ -211,7 +252,7 @@ def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, efron, 
     now = _evaluate(x, beta, stratum, time, died, entry, truncated, efron, penalised, third, score, information)
     free = p - free_from
     converged = free == 0
-    step, trial = np.zeros(free), beta.copy()
+    step, trial, lower = np.zeros(free), beta.copy(), np.zeros((p, p))
     for _ in range(iterations):
         if free == 0:
             break
@@ -220,10 +261,10 @@ def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, efron, 
                 break
             step[0] = score[free_from] / information[free_from, free_from]
         else:
-            block = information[free_from:, free_from:].copy()
-            if not np.linalg.det(block) > 0:
+            if not _factor(information, free_from, lower):
                 break
-            step[:] = np.linalg.solve(block, score[free_from:].copy())
+            step[:] = score[free_from:]
+            _solve(lower, free, step)
         largest = np.abs(step).max()
         if not np.isfinite(largest):
             break

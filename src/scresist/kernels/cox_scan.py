@@ -9,6 +9,9 @@ from scipy import stats
 from scresist.kernels.cox_likelihood import CoxData, _limit, _maximise, cox_data, derivatives, ordered
 
 PLAIN, FIRTH, CALIBRATED = 0, 1, 2
+# Of the coefficients, in SD: the statistic of a permutation is right to the square of it.
+_FINE, _COARSE = 1e-10, 1e-5
+FEWEST_DRAWS = 19  # fewer permutations have no 95 % point
 _THREADED = 32  # features from which they are fitted in threads
 CONSTANT, NOT_CONVERGED, NO_EVENT = (
     "the same value in every patient",
@@ -73,7 +76,7 @@ def scan_cox(
     firth
         True: Firth's likelihood throughout; False: never; None: where the likelihood has no maximum.
     permutations
-        Number of permutations; needs `rng`.
+        Number of permutations, 0 or at least 19; needs `rng`.
     permute_below
         Only features whose uncorrected p-value is below this are permuted; the others keep it.
     level
@@ -136,8 +139,8 @@ def _permutations(data: CoxData, n: int, rng: np.random.Generator | None) -> np.
     size = data.time.size
     if n == 0:
         return np.zeros((0, size), np.int64)
-    if rng is None:
-        raise ValueError("permutations need rng")
+    if rng is None or n < FEWEST_DRAWS:
+        raise ValueError(f"permutations need rng, and at least {FEWEST_DRAWS}; got {n}")
     out = np.empty((n, size), np.int64)
     for b in range(n):
         for layer in np.unique(data.stratum):
@@ -147,16 +150,17 @@ def _permutations(data: CoxData, n: int, rng: np.random.Generator | None) -> np.
 
 
 @njit(cache=True, nogil=True)
-def _ratio(x, stratum, time, died, entry, truncated, efron, penalised, beta):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Twice the rise of the (penalised) likelihood over its value without the first covariate; fills beta."""
-    p = x.shape[1]
-    null = np.zeros(p)
+def _ratio(x, stratum, time, died, entry, truncated, efron, penalised, null, beta, tolerance):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Twice the rise of the (penalised) likelihood over its value without the first covariate; fills null and beta.
+
+    Both searches start at `null`, whose first value is 0.
+    """
     bottom, _s, _i, fine = _maximise(
-        x, null, 1, stratum, time, died, entry, truncated, efron, penalised, 1e-9, 200
+        x, null, 1, stratum, time, died, entry, truncated, efron, penalised, tolerance, 200
     )  # fmt: skip
     beta[:] = null
     top, _s2, info, converged = _maximise(
-        x, beta, 0, stratum, time, died, entry, truncated, efron, penalised, 1e-10, 300
+        x, beta, 0, stratum, time, died, entry, truncated, efron, penalised, tolerance, 300
     )  # fmt: skip
     return 2 * (top - bottom), top, info, converged and fine
 
@@ -170,29 +174,35 @@ def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ef
         both = np.empty((n, 1 + extra))
         both[:, 0] = x[k]
         both[:, 1:] = z
-        beta = np.zeros(1 + extra)
+        beta, null = np.zeros(1 + extra), np.zeros(1 + extra)
         penalised = mode == 1 or (mode == -1 and ordered(x[k], stratum, time, died, entry) != 0)
-        ratio, top, info, fine = _ratio(both, stratum, time, died, entry, truncated, efron, penalised, beta)
+        ratio, top, info, fine = _ratio(
+            both, stratum, time, died, entry, truncated, efron, penalised, null, beta, _FINE
+        )
         if not penalised and mode == -1 and (not fine or np.abs(beta).max() > 40):
             penalised = True
-            ratio, top, info, fine = _ratio(both, stratum, time, died, entry, truncated, efron, penalised, beta)
+            null[:] = 0.0
+            ratio, top, info, fine = _ratio(
+                both, stratum, time, died, entry, truncated, efron, penalised, null, beta, _FINE
+            )
         if not fine:
             continue
         scale, above, how = 1.0, np.nan, 1.0 if penalised else 0.0
         if draws.shape[0] > 0 and ratio > reach:
             drawn = np.empty(draws.shape[0])
-            moved, spare = both.copy(), np.zeros(1 + extra)
+            moved, spare, start = both.copy(), np.zeros(1 + extra), null.copy()
             more = 1
             for b in range(draws.shape[0]):
                 for i in range(n):
                     j = draws[b, i]
                     moved[i, 0] = fitted[k, i] + x[k, j] - fitted[k, j]
+                start[:] = null
                 drawn[b], _t, _i, _f = _ratio(
-                    moved, stratum, time, died, entry, truncated, efron, penalised, spare
+                    moved, stratum, time, died, entry, truncated, efron, penalised, start, spare, _COARSE
                 )  # fmt: skip
                 if not np.isfinite(drawn[b]):
                     drawn[b] = np.inf
-                if drawn[b] >= ratio - 1e-9:
+                if drawn[b] >= ratio - 1e-7 * (1 + ratio):
                     more += 1
             above = more / (draws.shape[0] + 1)
             drawn.sort()

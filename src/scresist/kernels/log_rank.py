@@ -1,5 +1,6 @@
 """Tests that two groups differ in survival: exact, by permutation of scores, weighted, and the best of several."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -8,18 +9,31 @@ from scipy import stats
 EXACT_UP_TO = 36  # patients: all divisions are counted by halves, 2^18 sums each
 
 
-def survival_scores(time: np.ndarray, event: np.ndarray) -> np.ndarray:
+def survival_scores(time: np.ndarray, event: np.ndarray, *, strata: np.ndarray | None = None) -> np.ndarray:
     """Event minus Nelson-Aalen hazard of each patient; tied patients share one hazard. Shape (patients,).
+
+    With strata the hazard is that of the stratum of the patient.
 
     References
     ----------
     Hothorn & Lausen (2003) Comput Stat Data Anal 43:121; Nelson (1972) Technometrics 14:945.
     """
     time, event = np.asarray(time, dtype=float), np.asarray(event, dtype=float)
+    if strata is not None:
+        out = np.empty(time.size)
+        for here in _layers(time.size, strata):
+            out[here] = survival_scores(time[here], event[here])
+        return out
     at, code = np.unique(time, return_inverse=True)
     dead = np.bincount(code, weights=event, minlength=at.size)
     risk = np.bincount(code, minlength=at.size)[::-1].cumsum()[::-1]
     return np.asarray(event - np.cumsum(dead / risk)[code])
+
+
+def _layers(n: int, strata: np.ndarray | None) -> list[np.ndarray]:
+    """The patients of each stratum."""
+    code = np.zeros(n, int) if strata is None else np.unique(strata, return_inverse=True)[1].ravel()
+    return [np.flatnonzero(code == k) for k in range(code.max(initial=0) + 1)]
 
 
 class ScoreTest(NamedTuple):
@@ -32,8 +46,9 @@ class ScoreTest(NamedTuple):
 
 
 def permutation_log_rank(
-    scores: np.ndarray, group: np.ndarray, *, draws: int = 9999, rng: np.random.Generator | None = None
-) -> ScoreTest:
+    scores: np.ndarray, group: np.ndarray, *, draws: int = 9999, rng: np.random.Generator | None = None,
+    strata: np.ndarray | None = None,
+) -> ScoreTest:  # fmt: skip
     """Whether the sum of scores of a group is larger or smaller than relabelling the patients gives.
 
     Parameters
@@ -46,6 +61,8 @@ def permutation_log_rank(
         Random relabellings where there are too many to make all; the observed one counts too.
     rng
         Source of chance; needed only where relabellings are drawn.
+    strata
+        Patients are relabelled within these; then relabellings are always drawn.
 
     References
     ----------
@@ -54,20 +71,26 @@ def permutation_log_rank(
     """
     scores, group = np.asarray(scores, dtype=float), np.asarray(group).astype(bool)
     n, k = scores.size, int(group.sum())
-    spread = float(np.sum((scores - scores.mean()) ** 2))
-    variance = k * (n - k) / (n * (n - 1)) * spread if n > 1 else 0.0
+    layers, variance, centred = _layers(n, strata), 0.0, scores.copy()
+    for here in layers:
+        centred[here] -= scores[here].mean()
+        m, own = here.size, int(group[here].sum())
+        variance += own * (m - own) / (m * (m - 1)) * float(np.sum(centred[here] ** 2)) if m > 1 else 0.0
     if k in (0, n) or variance <= 1e-14:
         return ScoreTest(np.nan, np.nan, np.nan, enumerated=False)
-    gap = float(scores[group].sum() - k * scores.mean())
+    gap = float(centred[group].sum())
     z = gap / np.sqrt(variance)
     p = float(2 * stats.norm.sf(abs(z)))
-    centred = scores - scores.mean()
     bound = abs(gap) - 1e-9 * (1 + abs(gap))
-    if n <= EXACT_UP_TO:
+    if n <= EXACT_UP_TO and len(layers) == 1:
         return ScoreTest(z, p, _exact(centred, k, bound), enumerated=True)
     if rng is None:
         raise ValueError("there are too many relabellings to make all: give rng")
-    drawn = np.array([abs(centred[rng.permutation(n)[:k]].sum()) for _ in range(draws)])
+    total = np.zeros(draws)
+    for here in layers:
+        own = int(group[here].sum())
+        total += rng.permuted(np.broadcast_to(centred[here], (draws, here.size)), axis=1)[:, :own].sum(axis=1)
+    drawn = np.abs(total)
     return ScoreTest(z, p, float((1 + (drawn >= bound).sum()) / (draws + 1)), enumerated=False)
 
 
@@ -106,6 +129,7 @@ WEIGHTS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 def max_combo(
     time: np.ndarray, event: np.ndarray, group: np.ndarray, *, weights: tuple[tuple[float, float], ...] = WEIGHTS,
     draws: int = 0, rng: np.random.Generator | None = None, asymptotic: bool = True,
+    strata: np.ndarray | None = None,
 ) -> MaxCombo:  # fmt: skip
     """The largest of several weighted log-rank statistics, with the p-value of a search over them.
 
@@ -123,6 +147,8 @@ def max_combo(
         Permutations of the group, and their source of chance.
     asymptotic
         Whether the p-value by the joint normal distribution is computed, which is slow; it is NaN without.
+    strata
+        Groups are compared, and permuted, within these.
 
     References
     ----------
@@ -130,22 +156,15 @@ def max_combo(
     """
     time, event = np.asarray(time, dtype=float), np.asarray(event, dtype=float)
     group = np.asarray(group, dtype=float)
-    at = np.unique(time[event > 0])
     empty = np.full(len(weights), np.nan)
-    if at.size == 0 or group.min() == group.max():
+    if not (event > 0).any() or group.min() == group.max():
         return MaxCombo(empty, np.nan, np.nan, np.nan)
-    risk = (time[None, :] >= at[:, None]).astype(float)
-    dead = ((time[None, :] == at[:, None]) & (event[None, :] > 0)).astype(float)
-    n, d = risk.sum(axis=1), dead.sum(axis=1)
-    before = np.r_[1.0, np.cumprod(1 - d / n)[:-1]]
-    w = np.stack([before**rho * (1 - before) ** gamma for rho, gamma in weights])
-    spread = np.where(n > 1, d * (n - d) / np.maximum(n - 1, 1), 0.0)
+    layers = _layers(time.size, strata)
+    parts = [_weighted(time[here], event[here], weights) for here in layers]
 
     def of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        share = labels @ risk.T / n
-        score = (labels @ dead.T - d * share) @ w.T
-        covariance = np.einsum("at,bt,...t->...ab", w, w, spread * share * (1 - share))
-        return score, covariance
+        sums = [part(labels[..., here]) for part, here in zip(parts, layers, strict=True)]
+        return np.asarray(sum(s for s, _ in sums)), np.asarray(sum(c for _, c in sums))
 
     score, covariance = of(group)
     sd = np.sqrt(np.diag(covariance))
@@ -160,10 +179,33 @@ def max_combo(
         inside = box.cdf(np.full(len(z), largest), lower_limit=np.full(len(z), -largest))
     p_drawn = np.nan
     if draws and rng is not None:
-        moved = np.stack([rng.permutation(group) for _ in range(draws)])
+        moved = np.empty((draws, group.size))
+        for here in layers:
+            moved[:, here] = rng.permuted(np.broadcast_to(group[here], (draws, here.size)), axis=1)
         s, c = of(moved)
         with np.errstate(divide="ignore", invalid="ignore"):
             # A grouping without any variance has a score of 0: it is not extreme.
             drawn = np.nan_to_num(np.abs(s) / np.sqrt(np.einsum("baa->ba", c)), nan=0.0).max(axis=1)
         p_drawn = float((1 + (drawn >= largest - 1e-9).sum()) / (draws + 1))
     return MaxCombo(z, largest, float(np.clip(1 - inside, 0.0, 1.0)), p_drawn)
+
+
+def _weighted(
+    time: np.ndarray, event: np.ndarray, weights: tuple[tuple[float, float], ...]
+) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Of one stratum: the scores of all weights and their covariance, for labels of the patients (the last axis)."""
+    at = np.unique(time[event > 0])
+    risk = (time[None, :] >= at[:, None]).astype(float)
+    dead = ((time[None, :] == at[:, None]) & (event[None, :] > 0)).astype(float)
+    n, d = risk.sum(axis=1), dead.sum(axis=1)
+    before = np.r_[1.0, np.cumprod(1 - d / n)][:-1]
+    w = np.stack([before**rho * (1 - before) ** gamma for rho, gamma in weights])
+    spread = np.where(n > 1, d * (n - d) / np.maximum(n - 1, 1), 0.0)
+
+    def of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        share = labels @ risk.T / n
+        score = (labels @ dead.T - d * share) @ w.T
+        covariance = np.einsum("at,bt,...t->...ab", w, w, spread * share * (1 - share))
+        return score, covariance
+
+    return of

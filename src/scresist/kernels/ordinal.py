@@ -17,30 +17,37 @@ class OrdinalFit(NamedTuple):
 
 
 def _expected_information(chance: np.ndarray, slope: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Information of (cuts, coefficient): sum over patients and categories of gradient outer products over chances."""
+    """Information of (cuts, coefficients): gradient outer products over chances, summed over patients and categories.
+
+    x has the shape (patients, coefficients).
+    """
     n, cuts = slope.shape
-    gradient = np.zeros((n, cuts + 1, cuts + 1))  # patients, categories, parameters
+    gradient = np.zeros((n, cuts + 1, cuts + x.shape[1]))  # patients, categories, parameters
     for c in range(cuts):
         gradient[:, c, c] = slope[:, c]
         gradient[:, c + 1, c] = -slope[:, c]
     ends = np.column_stack([np.zeros(n), slope, np.zeros(n)])
-    gradient[:, :, cuts] = -x[:, None] * np.diff(ends, axis=1)
+    gradient[:, :, cuts:] = -x[:, None, :] * np.diff(ends, axis=1)[:, :, None]
     return np.einsum("ica,icb,ic->ab", gradient, gradient, 1 / np.maximum(chance, 1e-300))
 
 
 def _value(parameters: np.ndarray, coef: float, rank: np.ndarray, x: np.ndarray) -> float:
-    """Penalised log-likelihood; the cuts are a first one and the logarithms of their distances."""
-    cuts = np.cumsum(np.r_[parameters[0], np.exp(np.clip(parameters[1:], -30, 8))])
-    below = special.expit(cuts[None, :] - coef * x[:, None])
-    chance = np.diff(np.column_stack([np.zeros(x.size), below, np.ones(x.size)]), axis=1)
-    own = chance[np.arange(x.size), rank]
+    """Penalised log-likelihood: a first cut, the logarithms of the distances, coefficients of x from the second on."""
+    n, more = len(x), x.shape[1] - 1
+    spaces, beside = parameters[: parameters.size - more], parameters[parameters.size - more :]
+    cuts = np.cumsum(np.r_[spaces[0], np.exp(np.clip(spaces[1:], -30, 8))])
+    below = special.expit(cuts[None, :] - (coef * x[:, 0] + x[:, 1:] @ beside)[:, None])
+    chance = np.diff(np.column_stack([np.zeros(n), below, np.ones(n)]), axis=1)
+    own = chance[np.arange(n), rank]
     if not (own > 0).all():
         return -1e10
     sign, log_det = np.linalg.slogdet(_expected_information(chance, below * (1 - below), x))
     return float(np.log(own).sum() + 0.5 * log_det) if sign > 0 else -1e10
 
 
-def ordinal_logistic(rank: np.ndarray, x: np.ndarray, *, level: float = 0.95) -> OrdinalFit:
+def ordinal_logistic(
+    rank: np.ndarray, x: np.ndarray, *, adjust: np.ndarray | None = None, level: float = 0.95
+) -> OrdinalFit:
     """How the odds of a higher category change per unit of a value, the same for every cut between categories.
 
     The penalty is half the log determinant of the expected information (Jeffreys' prior), which keeps the estimate
@@ -52,6 +59,8 @@ def ordinal_logistic(rank: np.ndarray, x: np.ndarray, *, level: float = 0.95) ->
         Ordered categories, any integers; categories without a patient are left out. Shape (patients,).
     x
         Shape (patients,).
+    adjust
+        Covariates that vary, shape (patients, covariates).
     level
         Coverage of the profile limits.
 
@@ -69,19 +78,30 @@ def ordinal_logistic(rank: np.ndarray, x: np.ndarray, *, level: float = 0.95) ->
     sd = float(x.std())
     if not sd > 1e-12 * max(float(np.abs(x).max()), 1e-300):
         return OrdinalFit(gap, gap, gap, gap, "the same value in every patient")
-    z = (x - x.mean()) / sd
+    z = ((x - x.mean()) / sd)[:, None]
+    if adjust is not None and adjust.shape[1]:
+        z = np.column_stack([z, (adjust - adjust.mean(axis=0)) / adjust.std(axis=0)])
     share = np.clip(np.cumsum(np.bincount(code))[:-1] / code.size, 1e-3, 1 - 1e-3)
     cuts = special.logit(share)
-    start = np.r_[cuts[0], np.log(np.maximum(np.diff(cuts), 1e-3))]
+    start = np.r_[cuts[0], np.log(np.maximum(np.diff(cuts), 1e-3)), np.zeros(z.shape[1] - 1)]
+
+    starts = [start]
 
     def profile(coef: float) -> float:
-        nonlocal start
-        found = optimize.minimize(lambda p: -_value(p, coef, code, z), start, method="BFGS", options={"gtol": 1e-5})
-        start = found.x
-        return float(-found.fun)
+        # From the estimate, else from the shares of the categories: the height depends on nothing tried before.
+        heights = []
+        for begin in starts:
+            found = optimize.minimize(lambda p: -_value(p, coef, code, z), begin, method="BFGS", options={"gtol": 1e-5})
+            heights.append(-float(found.fun))
+            if found.success:
+                break
+        return max(heights)
 
     best = optimize.minimize_scalar(lambda b: -profile(b), bracket=(-0.5, 0.5), tol=1e-6)
-    coef, top = float(best.x), float(-best.fun)
+    coef = float(best.x)
+    near = optimize.minimize(lambda p: -_value(p, coef, code, z), start, method="BFGS", options={"gtol": 1e-5})
+    starts.insert(0, near.x)
+    top = profile(coef)
     target = top - stats.chi2.ppf(level, 1) / 2
     ends = []
     for side in (-1, 1):
@@ -97,10 +117,13 @@ def ordinal_logistic(rank: np.ndarray, x: np.ndarray, *, level: float = 0.95) ->
     return OrdinalFit(coef / sd, ends[0] / sd, ends[1] / sd, p, "")
 
 
-def ordinal_permutation(rank: np.ndarray, x: np.ndarray, rng: np.random.Generator, *, draws: int = 1999) -> float:
+def ordinal_permutation(
+    rank: np.ndarray, x: np.ndarray, rng: np.random.Generator, *, draws: int = 1999, adjust: np.ndarray | None = None
+) -> float:
     """Two-sided p of the score test of proportional odds, the values permuted over the patients.
 
-    The score at no effect is the covariance of the value with the ridits of the categories.
+    The score at no effect is the covariance of the value with the ridits of the categories. With covariates both are
+    their residuals on them, and those of the value are permuted.
 
     Parameters
     ----------
@@ -110,14 +133,17 @@ def ordinal_permutation(rank: np.ndarray, x: np.ndarray, rng: np.random.Generato
         Source of chance.
     draws
         Permutations; the observed order counts as one more.
+    adjust
+        Covariates, shape (patients, covariates).
 
     References
     ----------
-    McCullagh (1980) J R Stat Soc B 42:109, section 2.2.
+    McCullagh (1980) J R Stat Soc B 42:109, section 2.2; Freedman & Lane (1983) J Bus Econ Stat 1:292.
     """
-    ridit = stats.rankdata(rank)
-    ridit = ridit - ridit.mean()
-    x = np.asarray(x, dtype=float) - np.mean(x)
+    ridit, x = stats.rankdata(rank), np.asarray(x, dtype=float)
+    base = np.column_stack([np.ones(x.size), np.zeros((x.size, 0)) if adjust is None else adjust])
+    ridit = ridit - base @ np.linalg.lstsq(base, ridit, rcond=None)[0]
+    x = x - base @ np.linalg.lstsq(base, x, rcond=None)[0]
     bound = abs(float(ridit @ x)) * (1 - 1e-10)
     drawn = np.abs(rng.permuted(np.broadcast_to(x, (draws, x.size)), axis=1) @ ridit)
     return float((1 + (drawn >= bound).sum()) / (draws + 1))

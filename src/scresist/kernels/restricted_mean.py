@@ -121,30 +121,89 @@ def _differences(
     time: np.ndarray, event: np.ndarray, labels: np.ndarray, horizon: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Differences of restricted means and their standard errors for many groupings, shape (groupings, patients)."""
+    sides = [_areas(time, event, side, horizon) for side in (1 - labels, labels)]
+    return sides[1][0] - sides[0][0], np.sqrt(sides[0][1] + sides[1][1])
+
+
+def _areas(time: np.ndarray, event: np.ndarray, side: np.ndarray, horizon: float) -> tuple[np.ndarray, np.ndarray]:
+    """Restricted means and their variances of many sets of patients, shape (sets, patients)."""
     at = np.unique(time[(event > 0) & (time < horizon)])
     risk = (time[:, None] >= at[None, :]).astype(float)
     dead = ((time[:, None] == at[None, :]) & (event[:, None] > 0)).astype(float)
     lengths = np.diff(np.r_[0.0, at, horizon])
-    means, variances = [], []
-    for side in (1 - labels, labels):
-        n, d = side @ risk, side @ dead
-        hazard = np.divide(d, n, out=np.zeros_like(n), where=n > 0)
-        heights = np.column_stack([np.ones(len(side)), np.cumprod(1 - hazard, axis=1)])
-        areas = heights * lengths
-        remaining = areas.sum(axis=1, keepdims=True) - np.cumsum(areas, axis=1)[:, :-1]
-        spread = np.divide(d, n * (n - d), out=np.zeros_like(n), where=n > d)
-        means.append(areas.sum(axis=1))
-        variances.append((remaining**2 * spread).sum(axis=1))
-    return means[1] - means[0], np.sqrt(variances[0] + variances[1])
+    n, d = side @ risk, side @ dead
+    hazard = np.divide(d, n, out=np.zeros_like(n), where=n > 0)
+    heights = np.column_stack([np.ones(len(side)), np.cumprod(1 - hazard, axis=1)])
+    areas = heights * lengths
+    remaining = areas.sum(axis=1, keepdims=True) - np.cumsum(areas, axis=1)[:, :-1]
+    spread = np.divide(d, n * (n - d), out=np.zeros_like(n), where=n > d)
+    return areas.sum(axis=1), (remaining**2 * spread).sum(axis=1)
 
 
-def median_limits(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) -> tuple[float, float, float]:
+def adjusted_mean_difference(
+    time: np.ndarray, event: np.ndarray, group: np.ndarray, adjust: np.ndarray, horizon: float,
+    rng: np.random.Generator, *, draws: int = 999, level: float = 0.95,
+) -> MeanDifference:  # fmt: skip
+    """The difference of restricted means at equal covariates, with p-value and limits by permutation.
+
+    The pseudo-value of each patient is what it adds to the restricted mean of all; these are regressed on the
+    group and the covariates. The statistic is the difference over its robust error; the residuals without the group are
+    permuted. Censoring must not depend on group or covariates.
+
+    Parameters
+    ----------
+    time, event, group, horizon, rng, draws, level
+        As in `permuted_mean_difference`, with the same answers where there is none.
+    adjust
+        Covariates, shape (patients, covariates).
+
+    References
+    ----------
+    Andersen, Hansen & Klein (2004) Lifetime Data Anal 10:335 (pseudo-values); MacKinnon & White (1985) J Econom 29:305
+    (HC3); Freedman & Lane (1983) J Bus Econ Stat 1:292.
+    """
+    time, event, group = np.asarray(time, float), np.asarray(event, float), np.asarray(group).astype(bool)
+    own = restricted_mean_difference(time, event, group, horizon, level=level)
+    gap = float("nan")
+    nothing = own._replace(difference=gap, low=gap, high=gap, p_value=gap)
+    n = time.size
+    base = np.column_stack([np.ones(n), adjust])
+    x = np.column_stack([group.astype(float), base])
+    few = (event[time <= horizon] > 0).sum() < FEWEST or n < x.shape[1] + 3
+    if np.isnan(own.difference) or few or np.linalg.matrix_rank(x) < x.shape[1]:
+        return nothing
+    sets = np.vstack([np.ones(n), 1 - np.eye(n)])
+    means = _areas(time, event, sets, horizon)[0]
+    pseudo = n * means[0] - (n - 1) * means[1:]
+    inverse = np.linalg.pinv(x)
+    hat = x @ inverse
+    room = 1 - np.diag(hat)
+    if not (room > 1e-9).all():
+        return nothing
+    expected = base @ np.linalg.lstsq(base, pseudo, rcond=None)[0]
+    left = pseudo - expected
+    drawn = expected + rng.permuted(np.broadcast_to(left, (draws, n)), axis=1)
+    every = np.vstack([pseudo, drawn])
+    difference = every @ inverse[0]
+    error = np.sqrt((((every - every @ hat) / room) ** 2) @ inverse[0] ** 2)
+    statistic = np.abs(np.divide(difference, error, out=np.zeros_like(error), where=error > 0))
+    p = float((statistic >= statistic[0] * (1 - 1e-10)).mean())
+    width = float(np.sort(statistic)[max(int(np.ceil(level * (draws + 1))) - 1, 0)] * error[0])
+    middle = float(difference[0])
+    return own._replace(difference=middle, low=middle - width, high=middle + width, p_value=p)
+
+
+def median_limits(
+    time: np.ndarray, event: np.ndarray, *, entry: np.ndarray | None = None, level: float = 0.95
+) -> tuple[float, float, float]:
     """Median time with the limits of Brookmeyer and Crowley (log-log); NaN where a curve does not fall so far.
 
     Parameters
     ----------
     time, event
         Shape (patients,).
+    entry
+        From when each patient is under observation; None is from the start.
     level
         Coverage.
 
@@ -152,7 +211,7 @@ def median_limits(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) -
     ----------
     Brookmeyer & Crowley (1982) Biometrics 38:29.
     """
-    curve = kaplan_meier(time, event, level=level)
+    curve = kaplan_meier(time, event, entry=entry, level=level)
     survival = curve.survival
     low, high = np.where(survival <= 0, np.nan, curve.ci_low), np.where(survival <= 0, np.nan, curve.ci_high)
     return _crossing(curve.time, survival), _crossing(curve.time, low), _crossing(curve.time, high)
@@ -172,18 +231,20 @@ def _crossing(time: np.ndarray, height: np.ndarray) -> float:
     return float(time[first])
 
 
-def follow_up(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) -> tuple[float, float, float]:
+def follow_up(
+    time: np.ndarray, event: np.ndarray, *, entry: np.ndarray | None = None, level: float = 0.95
+) -> tuple[float, float, float]:
     """Median follow-up with limits by the reverse Kaplan-Meier: how long patients were seen, but for the event.
 
     At a time with an event and a censoring, the censoring is counted first (the roles are swapped).
 
     Parameters
     ----------
-    time, event, level
+    time, event, entry, level
         As in `median_limits`.
 
     References
     ----------
     Schemper & Smith (1996) Control Clin Trials 17:343.
     """
-    return median_limits(time, 1 - np.asarray(event, dtype=float), level=level)
+    return median_limits(time, 1 - np.asarray(event, dtype=float), entry=entry, level=level)

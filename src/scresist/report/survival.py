@@ -58,7 +58,7 @@ def _more(folder: Folder) -> list[dict[str, Any]]:
         ("survival_groups", "Groups in numbers", [
             "feature", "endpoint", "cut", "cut_how", "n_low", "n_high", "events", "hr", "p_permutation",
             "p_combo", "cut_low", "cut_high", "median_low", "median_high", "horizon", "mean_difference", "ci_low",
-            "ci_high", "mean_p", "reason"]),
+            "ci_high", "mean_p", "adjusted", "reason"]),
         ("survival_forms", "Curved effects, and effects that change with time", [
             "feature", "endpoint", "events", "form_p", "hr_low", "hr_high", "change_p", "early_time", "hr_early",
             "early_low", "early_high", "late_time", "hr_late", "late_low", "late_high", "reason"]),

@@ -8,7 +8,8 @@ import pandas as pd
 from scipy import stats
 
 from scresist.kernels.cox import cox_regression
-from scresist.kernels.cox_forms import Changing, changing_effect, natural_spline, standardised_curves
+from scresist.kernels.cox_added import added_term
+from scresist.kernels.cox_forms import Changing, changing_effect, natural_spline
 from scresist.kernels.cox_scan import scan_cox
 from scresist.results import Result
 from scresist.survival.endpoint import Endpoint
@@ -16,15 +17,16 @@ from scresist.survival.endpoint import Endpoint
 KNOTS = (0.1, 0.5, 0.9)
 CURVE = np.linspace(5, 95, 19) / 100
 CURVE_EVENTS = 30  # fewer give no curve: its pointwise limits are too narrow
-IMPUTED, DRAWS = 20, 200
+IMPUTED = 20
 LIMIT = float(stats.norm.ppf(0.975))
 MIN_EVENTS = 15
 CHANGE_EVENTS = 20  # fewer do not tell an early from a late effect
+STUDIES = 199  # drawn from the fitted model for the tests of form and of change
+_SEED = 1
 
 
 def forms(
     found: Endpoint, features: Sequence[object], *, endpoint: str, adjust: np.ndarray, strata: np.ndarray | None = None,
-    permutations: int = 199, rng: int | np.random.Generator = 1,
 ) -> tuple[Result, Result]:  # fmt: skip
     """Whether the effect of some features is curved or changes with time, and what it is then.
 
@@ -40,24 +42,20 @@ def forms(
         Covariates, shape (patients, covariates); without columns where there are none.
     strata
         Groups with a baseline hazard each.
-    permutations
-        Of the bend of the spline over the patients.
-    rng
-        Source of chance, or its seed.
 
     Returns
     -------
     Two results. The first has one row per feature: `form_p` tests a natural spline (knots at the 10th, 50th and 90th
-    percentile) against the line, by permutation of the bend given the line; `hr_low` and `hr_high` are the hazard
-    ratios of the 10th and the 90th percentile against the median on the spline; `change_p` tests value times log
-    time, and `hr_early` and `hr_late` are the hazard ratios per SD at the first and third quartile of the times of
-    events. The second has the curve of the spline, relative to the median, with pointwise 95 % limits (from 30 events).
+    percentile) against the line, its null distribution drawn from the model of the line; `hr_low` and `hr_high` are the
+    hazard ratios of the 10th and the 90th percentile against the median on the spline; `change_p` tests value times log
+    time in the same way, and `hr_early` and `hr_late` are the hazard ratios per SD at the first and third quartile of
+    the times of events. The second has the curve of the spline, relative to the median, with pointwise 95 % limits
+    (from 30 events).
 
     References
     ----------
-    See `kernels.cox_forms`.
+    See `kernels.cox_forms` and `kernels.cox_added`.
     """
-    chance = np.random.default_rng(rng)
     rows, curves = [], []
     for feature in features:
         values = found.values[feature].to_numpy(float)
@@ -82,13 +80,17 @@ def forms(
             "entry": None if found.entry is None else found.entry[here],
         }  # fmt: skip
         time, event = found.time[here], found.event[here]
-        bent, curve = _spline(x, time, event, fixed, how, permutations, chance)
+        bent, curve = _spline(x, time, event, fixed, how)
         enough = base["events"] >= CHANGE_EVENTS
         change = changing_effect(time, event, x, adjust=fixed, **how) if enough else _no_change(base["events"])
+        line = np.column_stack([x, fixed])
+        change_p = np.nan if change.reason else added_term(
+            time, event, line, x, np.random.default_rng(_SEED), over_time=True, draws=STUDIES, **how
+        ).p_value  # fmt: skip
         with np.errstate(over="ignore"):
             early, late = np.exp(change.early), np.exp(change.late)
         rows.append(base | bent | {
-            "change_p": change.p_value, "early_time": change.early_time, "late_time": change.late_time,
+            "change_p": change_p, "early_time": change.early_time, "late_time": change.late_time,
             "hr_early": early[0], "early_low": early[1], "early_high": early[2], "hr_late": late[0],
             "late_low": late[1], "late_high": late[2], "reason": change.reason,
         })  # fmt: skip
@@ -102,7 +104,10 @@ def forms(
     drawn = ["feature", "endpoint", "value", "hr", "ci_low", "ci_high"]
     curve_table = pd.concat(curves, ignore_index=True)[drawn] if curves else pd.DataFrame(columns=drawn)
     return (
-        Result(pd.DataFrame(rows, columns=columns), "natural spline; value times log time; Firth's likelihood"),
+        Result(
+            pd.DataFrame(rows, columns=columns),
+            "score tests of a natural spline and of value times log time, drawn from the fitted model",
+        ),
         Result(curve_table, "natural spline with three knots, Cox"),
     )
 
@@ -114,26 +119,42 @@ def _no_change(events: int) -> Changing:
     )
 
 
+def bend_p(x: np.ndarray, time: np.ndarray, event: np.ndarray, fixed: np.ndarray, how: dict[str, Any]) -> float:
+    """Test of a natural spline (knots at the 10th, 50th and 90th percentile) against the line: p, NaN below 15 events.
+
+    The draws have a seed of their own: the same patients give the same p in every table.
+
+    Parameters
+    ----------
+    x
+        Value of each patient, shape (patients,).
+    time, event
+        Shape (patients,).
+    fixed
+        Covariates that vary, shape (patients, covariates).
+    how
+        `entry`, `strata`, `ties` of `kernels.cox_added.added_term`.
+    """
+    knots = np.quantile(x, KNOTS)
+    if (event > 0).sum() < MIN_EVENTS or not (np.diff(knots) > 0).all():
+        return float("nan")
+    bend, line = natural_spline(x, knots)[:, 0], np.column_stack([x, fixed])
+    return added_term(time, event, line, bend, np.random.default_rng(_SEED), draws=STUDIES, **how).p_value
+
+
 def _spline(
-    x: np.ndarray, time: np.ndarray, event: np.ndarray, fixed: np.ndarray, how: dict[str, Any],
-    permutations: int, rng: np.random.Generator,
-) -> tuple[dict[str, float], pd.DataFrame | None]:  # fmt: skip
+    x: np.ndarray, time: np.ndarray, event: np.ndarray, fixed: np.ndarray, how: dict[str, Any]
+) -> tuple[dict[str, float], pd.DataFrame | None]:
     """The test of the bend, hazard ratios of the outer knots, and the curve."""
     knots = np.quantile(x, KNOTS)
-    gap = {"form_p": np.nan, "hr_low": np.nan, "hr_high": np.nan}
+    gap = {"form_p": bend_p(x, time, event, fixed, how), "hr_low": np.nan, "hr_high": np.nan}
     if not (np.diff(knots) > 0).all():
         return gap, None
     bend = natural_spline(x, knots)
-    test = scan_cox(
-        time, event, bend, adjust=np.column_stack([x, fixed]), firth=True, permutations=permutations, limits=False,
-        rng=rng, **how,
-    )  # fmt: skip
-    if test.reason[0]:
-        return gap, None
     both = np.column_stack([x, bend, fixed])
     fit = cox_regression(time, event, both, diagnose=False, **how)
     if fit.reason:
-        return gap | {"form_p": float(test.p_value[0])}, None
+        return gap, None
     at = np.quantile(x, CURVE)
     away = np.column_stack([at - knots[1], natural_spline(at, knots)[:, 0] - natural_spline(knots[1:2], knots)[0, 0]])
     log = away @ fit.coef[:2]
@@ -141,7 +162,7 @@ def _spline(
         [knots - knots[1], natural_spline(knots, knots)[:, 0] - natural_spline(knots[1:2], knots)[0, 0]]
     )
     outer = np.exp(ends @ fit.coef[:2])
-    out = {"form_p": float(test.p_value[0]), "hr_low": float(outer[0]), "hr_high": float(outer[2])}
+    out = gap | {"hr_low": float(outer[0]), "hr_high": float(outer[2])}
     if event.sum() < CURVE_EVENTS:
         return out, None
     # The standard error of each point: the coefficient of the model whose first covariate is that contrast.
@@ -235,62 +256,3 @@ def scan_times(
     columns = ["feature", "endpoint", "n", "events", "width", "hr", "p_value", "hr_middle", "p_middle", "hr_left",
                "p_left", "hr_imputed", "ci_low", "ci_high", "p_imputed", "interval_hr", "reason"]  # fmt: skip
     return Result(pd.DataFrame(rows, columns=columns), "event times within their interval; Firth's likelihood")
-
-
-def adjusted_curves(
-    found: Endpoint, compared: pd.DataFrame, *, endpoint: str, adjust: np.ndarray, rng: int | np.random.Generator = 1
-) -> Result:
-    """Curves of high and low values of features, had both groups the covariates of all patients.
-
-    Parameters
-    ----------
-    found, endpoint, adjust
-        As in `forms`.
-    compared
-        Table of `groups.compare_groups`, whose cuts are used.
-    rng
-        Source of chance, or its seed.
-
-    Returns
-    -------
-    Result whose table has per feature, group and time `survival` with 95 % limits over 200 resamples of the patients.
-    Empty without covariates.
-
-    References
-    ----------
-    See `kernels.cox_forms.standardised_curves`.
-    """
-    chance = np.random.default_rng(rng)
-    columns = ["feature", "endpoint", "group", "time", "survival", "ci_low", "ci_high", "n", "events"]
-    parts = []
-    for row in compared[compared["reason"] == ""].to_dict("records") if adjust.shape[1] else ():
-        values = found.values[row["feature"]].to_numpy(float)
-        here = np.flatnonzero(~np.isnan(values))
-        time, event, fixed = found.time[here], found.event[here], adjust[here]
-        entry = None if found.entry is None else found.entry[here]
-        fixed = fixed[:, fixed.std(axis=0) > 0]
-        high = values[here] > row["cut"]
-        at = np.unique(np.quantile(time[event > 0], np.linspace(0, 1, 25)))
-        curve = standardised_curves(time, event, high, fixed, at, entry=entry)
-        if np.isnan(curve).all():
-            continue
-        drawn = []
-        for _ in range(DRAWS):
-            rows = chance.integers(0, here.size, here.size)
-            if high[rows].all() or not high[rows].any():
-                continue
-            drawn.append(standardised_curves(
-                time[rows], event[rows], high[rows], fixed[rows], at, entry=None if entry is None else entry[rows]
-            ))  # fmt: skip
-        stack = np.stack(drawn)
-        known = np.isfinite(stack).sum(axis=0) >= DRAWS / 2
-        low, top = np.full(curve.shape, np.nan), np.full(curve.shape, np.nan)
-        low[known], top[known] = np.nanquantile(stack[:, known], [0.025, 0.975], axis=0)
-        for side, label in enumerate(("low", "high")):
-            own = high == bool(side)
-            parts.append(pd.DataFrame({
-                "feature": row["feature"], "endpoint": endpoint, "group": label, "time": at, "survival": curve[side],
-                "ci_low": low[side], "ci_high": top[side], "n": int(own.sum()), "events": int(event[own].sum()),
-            }))  # fmt: skip
-    table = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
-    return Result(table, "direct standardisation over the covariates, Cox stratified by group")

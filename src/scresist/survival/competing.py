@@ -15,6 +15,7 @@ EVENT, COMPETING = 1, 2
 CAUSES = {EVENT: "event", COMPETING: "competing event"}
 DRAWS = 499
 LIMIT = float(stats.norm.ppf(0.975))
+LATE = "patients come under observation late: not computed"
 
 
 def _status(found: Endpoint, competing: np.ndarray) -> np.ndarray:
@@ -23,22 +24,20 @@ def _status(found: Endpoint, competing: np.ndarray) -> np.ndarray:
 
 def incidence(
     found: Endpoint, competing: np.ndarray, compared: pd.DataFrame, *, endpoint: str,
-    rng: int | np.random.Generator = 1,
+    strata: np.ndarray | None = None, rng: int | np.random.Generator = 1,
 ) -> Result:  # fmt: skip
     """The share of patients with the event, and with the competing one, by each time: Aalen-Johansen.
 
     Parameters
     ----------
-    found
-        Patients with their times and values.
+    found, endpoint, rng
+        As in `incidence_models`.
     competing
         Whether each patient had the other event at that time, shape (patients,).
     compared
         Table of `groups.compare_groups`, whose cuts are used.
-    endpoint
-        Its name.
-    rng
-        Source of chance, or its seed.
+    strata
+        Gray's test compares, and permutes, groups within these. Covariates do not enter it.
 
     Returns
     -------
@@ -53,6 +52,10 @@ def incidence(
     """
     chance = np.random.default_rng(rng)
     status = _status(found, competing)
+    columns = ["feature", "endpoint", "group", "cause", "time", "n_risk", "incidence", "ci_low", "ci_high", "p_value",
+               "n", "events"]  # fmt: skip
+    if found.entry is not None:
+        return Result(pd.DataFrame(columns=columns), "Aalen-Johansen", notes=(f"cumulative incidence: {LATE}",))
     parts = [_curves(found.time, status, cause, "", endpoint, "all") for cause in CAUSES]
     for row in compared[compared["reason"] == ""].to_dict("records"):
         values = found.values[row["feature"]].to_numpy(float)
@@ -60,17 +63,34 @@ def incidence(
         time, own = found.time[here], status[here]
         high = values[here] > row["cut"]
         for cause in CAUSES:
-            test = gray_test(time, own, high.astype(int), cause)
-            drawn = [gray_test(time, own, chance.permutation(high).astype(int), cause).statistic for _ in range(DRAWS)]
-            p = np.nan if np.isnan(test.statistic) else (
-                1 + (np.nan_to_num(drawn, nan=np.inf) >= test.statistic - 1e-9).sum()) / (DRAWS + 1)  # fmt: skip
+            p = _gray(time, own, high, cause, None if strata is None else strata[here], chance)
             for label, side in (("low", ~high), ("high", high)):
                 part = _curves(time[side], own[side], cause, row["feature"], endpoint, label)
                 parts.append(part.assign(p_value=p))
-    columns = ["feature", "endpoint", "group", "cause", "time", "n_risk", "incidence", "ci_low", "ci_high", "p_value",
-               "n", "events"]  # fmt: skip
     table = pd.concat(parts, ignore_index=True).reindex(columns=columns)
     return Result(table, "Aalen-Johansen, log-log limits; Gray's test")
+
+
+def _gray(
+    time: np.ndarray, status: np.ndarray, high: np.ndarray, cause: int, strata: np.ndarray | None,
+    rng: np.random.Generator,
+) -> float:  # fmt: skip
+    """Gray's test with the groups permuted over the patients (of a stratum)."""
+    code = np.zeros(time.size, int) if strata is None else np.unique(strata, return_inverse=True)[1].ravel()
+    layers = [np.flatnonzero(code == k) for k in range(code.max() + 1)]
+
+    def statistic(group: np.ndarray) -> float:
+        return gray_test(time, status, group.astype(int), cause, strata=strata).statistic
+
+    own, drawn = statistic(high), []
+    if np.isnan(own):
+        return np.nan
+    for _ in range(DRAWS):
+        moved = high.copy()
+        for rows in layers:
+            moved[rows] = rng.permutation(high[rows])
+        drawn.append(statistic(moved))
+    return float((1 + (np.nan_to_num(drawn, nan=np.inf) >= own - 1e-9).sum()) / (DRAWS + 1))
 
 
 def _curves(
@@ -106,7 +126,7 @@ def fine_gray_width(events: int) -> float:
 
 def incidence_models(
     found: Endpoint, competing: np.ndarray, features: Sequence[object], *, endpoint: str,
-    rng: int | np.random.Generator = 1,
+    adjust: np.ndarray | None = None, rng: int | np.random.Generator = 1,
 ) -> Result:  # fmt: skip
     """Subdistribution hazard ratios per SD of some features, where another event makes this one impossible.
 
@@ -120,6 +140,8 @@ def incidence_models(
         Columns of the values.
     endpoint
         Its name.
+    adjust
+        Covariates, shape (patients, covariates); strata as columns of 0 and 1.
     rng
         Source of chance, or its seed.
 
@@ -140,12 +162,18 @@ def incidence_models(
         here = ~np.isnan(values)
         x, time, own = values[here], found.time[here], status[here]
         sd = float(x.std(ddof=1)) if x.size > 1 else np.nan
-        fit = fine_gray(time, own, x, EVENT)
+        fixed = np.zeros((x.size, 0)) if adjust is None else adjust[here]
+        fixed = fixed[:, fixed.std(axis=0) > 0]
+        fit = fine_gray(time, own, np.column_stack([x, fixed]), EVENT)
+        reason = LATE if found.entry is not None else fit.reason
         events = int((own == EVENT).sum())
-        log = np.array([0.0, -1.0, 1.0]) * fine_gray_width(events) * fit.se[0] + fit.coef[0]
-        p = np.nan if fit.reason else fine_gray_permutation(time, own, x, EVENT, chance, DRAWS)
+        p = np.nan
+        if not reason:
+            p = fine_gray_permutation(time, own, x, EVENT, chance, DRAWS, adjust=fixed)
+        middle = np.nan if reason else fit.coef[0]
+        log = middle + np.array([0.0, -1.0, 1.0]) * fine_gray_width(events) * fit.se[0]
         rows.append((feature, endpoint, *np.exp(log * sd), p, int(here.sum()), events,
-                     int((own == COMPETING).sum()), fit.reason))  # fmt: skip
+                     int((own == COMPETING).sum()), reason))  # fmt: skip
     columns = ["feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "n", "events",
                "competing_events", "reason"]  # fmt: skip
     return Result(pd.DataFrame(rows, columns=columns), "Fine-Gray, robust standard errors")

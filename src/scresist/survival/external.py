@@ -13,6 +13,7 @@ from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
 
 ALL, FIXED = "all cohorts", "all cohorts, fixed effect"
+ENOUGH = 0.2  # share of the genes of a set below which the cohort does not measure the set
 PER_PARAMETER, DRAWS = 40, 999  # events below which the statistic is calibrated by permutation, as in `models`
 _COLUMNS = (
     "cohort", "feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "q_value", "n", "events", "genes_found",
@@ -72,7 +73,8 @@ def external_cohorts(
     cohorts
         By name: genes x samples, and the clinical table indexed by sample.
     features
-        Genes of each feature; a set is scored by the mean of its standardised genes.
+        Genes of each feature; a set is scored by the mean of its standardised genes, where the cohort has at least a
+        fifth of them.
     discovery
         Indexed by feature: `hr` there, and `cut_share`, the share of patients at or below its cut.
     time, event
@@ -121,6 +123,11 @@ def external_cohorts(
                     "genes_found": len(there) / max(len(genes), 1), "n": int(usable.sum()),
                     "events": int(e[usable].sum()), "reason": ""}  # fmt: skip
             first = discovery.loc[feature] if feature in discovery.index else pd.Series(dtype=float)
+            if 0 < len(there) < ENOUGH * len(genes):
+                few = f"the cohort has {len(there)} of its {len(genes)} genes, less than {ENOUGH:.0%}"
+                hr, share = (float(first.get(c, np.nan)) for c in ("hr", "cut_share"))
+                rows.append(base | {"discovery_hr": hr, "cut_share": share, "reason": few})
+                continue
             rows.append(base | _one(z.loc[there].mean(axis=0).to_numpy(), t[usable], e[usable], first, logs[feature]))
     for feature in features:
         if len(logs[feature]) > 1:

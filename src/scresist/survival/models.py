@@ -15,7 +15,8 @@ from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.searched_cut import searched_cut
 from scresist.results import Result
 from scresist.study.design import Design
-from scresist.survival.doubts import same_evidence
+from scresist.survival.assumptions import bend_p
+from scresist.survival.doubts import coarse_times, same_evidence
 from scresist.survival.endpoint import Endpoint, gather
 
 _MIN_EVENTS = 5
@@ -96,9 +97,9 @@ def cox(
     Result whose table has one row per feature: `feature`, `endpoint`, `hr` (per SD of the patients used), `ci_low`,
     `ci_high`, `p_value` (of the same likelihood), `q_value` (over the features), `method`, `n`, `events`,
     `p_permutation`, `covariates`, `stratified_by`, `penalised`, and for p < alpha `concordance`, `zph_p` (proportional
-    hazards), `form_p` (a curved effect), `influence` (largest relative change of the log hazard ratio when one patient
-    is left out), `influence_patient`, `rests_on_one`; then `weak` (the same evidence as a contrast whose arms are a
-    function of this endpoint) and `reason` (why there is no p-value).
+    hazards), `form_p` (a curved effect, by the test of `assumptions.forms`), `influence` (largest relative change of
+    the log hazard ratio when one patient is left out), `influence_patient`, `rests_on_one`; then `weak` (the same
+    evidence as a contrast whose arms are a function of this endpoint) and `reason` (why there is no p-value).
 
     References
     ----------
@@ -127,7 +128,7 @@ def cox(
     table["method"] = table["method"] + more
     table["family"], table["weak"] = table["endpoint"], ""
     table = pd.concat([table, _checks(found, table, adjust, layers, ties=ties, alpha=alpha)], axis=1)
-    notes = [*found.notes, *_refusals(table)]
+    notes = [*found.notes, *_refusals(table), *coarse_times(found, table, layers)]
     if design is not None:
         words = same_evidence(found, design)
         table["weak"] = words
@@ -228,13 +229,10 @@ def _checks(
         )  # fmt: skip
         if not fit.reason:
             out.loc[k, "concordance"], out.loc[k, "zph_p"] = fit.concordance, fit.zph_p[0]
-            centred = x - x.mean()
-            curved = scan_cox(
-                found.time[here], found.event[here], (centred**2)[:, None],
-                adjust=np.column_stack([centred, adjust[here]]), strata=strata, entry=entry, ties=ties, firth=True,
-                limits=False,
-            )  # fmt: skip
-            out.loc[k, "form_p"] = curved.p_value[0]
+        fixed = adjust[here]
+        fixed = fixed[:, fixed.std(axis=0) > 0]
+        standard, how = (x - x.mean()) / x.std(ddof=1), {"strata": strata, "entry": entry, "ties": ties}
+        out.loc[k, "form_p"] = bend_p(standard, found.time[here], found.event[here], fixed, how)
         if q[k] < alpha or place < HEADLINES:
             own = _leave_out(found, table.iloc[k], here, x, adjust, layers, ties=ties, alpha=alpha)
             out.loc[k, ["influence", "influence_patient", "rests_on_one"]] = own
@@ -359,6 +357,21 @@ def covariate_columns(patients: pd.DataFrame, names: Sequence[str]) -> np.ndarra
         parts.append(part.to_numpy(float))
     joined = np.column_stack(parts) if parts else np.zeros((len(patients), 0))
     return joined[:, joined.std(axis=0) > 0] if len(joined) else joined
+
+
+def strata_columns(strata: np.ndarray | None, n: int) -> np.ndarray:
+    """Strata as columns of 0 and 1, for models that have no baseline of their own for each; shape (n, strata - 1).
+
+    Parameters
+    ----------
+    strata
+        Stratum of each patient; None is one for all.
+    n
+        Number of patients.
+    """
+    if strata is None:
+        return np.zeros((n, 0))
+    return np.asarray(strata[:, None] == np.unique(strata)[None, 1:]).astype(float)
 
 
 def _best(found: Endpoint, feature: int, rng: np.random.Generator) -> tuple[object, ...]:

@@ -30,7 +30,7 @@ _COLUMNS = (
 
 def best_response(
     values: pd.DataFrame, response: pd.Series, *, features: Iterable[object] = (), weak: str = "",
-    rng: int | np.random.Generator = 1,
+    adjust: pd.DataFrame | None = None, rng: int | np.random.Generator = 1,
 ) -> Result:  # fmt: skip
     """Odds of a response, of clinical benefit and of a better category per standard deviation of each feature.
 
@@ -45,6 +45,9 @@ def best_response(
         of the values.
     weak
         The same evidence as a contrast, in words; empty where it is not.
+    adjust
+        Covariates as numbers, patients x columns; patients without a row have no part. They enter the odds ratios and
+        their p, not the exact test and the area under the curve.
     rng
         Source of chance, or its seed.
 
@@ -64,41 +67,48 @@ def best_response(
     known = response.reindex(values.index)
     rank = known.map(ORDER).astype(float)
     more = set(features)
+    beside = pd.DataFrame(index=values.index) if adjust is None else adjust.reindex(values.index)
+    fixed, complete = beside.to_numpy(float), beside.notna().all(axis=1).to_numpy()
     rows: list[dict[str, object]] = []
     for name in values.columns:
         x = values[name].to_numpy(float)
-        here = np.isfinite(x) & rank.notna().to_numpy()
+        here = np.isfinite(x) & rank.notna().to_numpy() & complete
+        z = fixed[here]
+        z = z[:, z.std(axis=0) > 0] if here.any() else z
         for endpoint, wanted in OUTCOMES.items():
             y = known.isin(wanted).to_numpy()[here]
-            found = _binary(x[here], y, chance, more=name in more)
-            found |= _leave_out(x[here], y.astype(int), values.index[here], found, _firth)
+            found = _binary(x[here], y, z, chance, more=name in more)
+            found |= _leave_out(x[here], y.astype(int), z, values.index[here], found, _firth)
             rows.append({"feature": name, "endpoint": endpoint, "n": int(here.sum()), "events": int(y.sum()), **found})
-        found = _ordered(x[here], rank.to_numpy()[here], chance, more=name in more)
-        found |= _leave_out(x[here], rank.to_numpy()[here], values.index[here], found, _score)
+        found = _ordered(x[here], rank.to_numpy()[here], z, chance, more=name in more)
+        found |= _leave_out(x[here], rank.to_numpy()[here], z, values.index[here], found, _score)
         rows.append({"feature": name, "endpoint": ORDERED, "n": int(here.sum()), **found})
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).assign(weak=weak)
     table["family"] = table["endpoint"]
+    if adjust is not None:
+        words = f", adjusted for {', '.join(dict.fromkeys(adjust.columns))}"
+        table["method"] = table["method"].where(table["method"].isna(), table["method"].astype(str) + words)
     for _, own in table.groupby("endpoint", sort=False):
         table.loc[own.index, "q_value"] = benjamini_hochberg(own["p_value"].to_numpy(float))
     notes = (weak,) if weak else ()
     return Result(table, "Firth's logistic regression and proportional odds, per SD", {"order": dict(ORDER)}, notes)
 
 
-def _binary(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, *, more: bool) -> dict[str, object]:
+def _binary(x: np.ndarray, y: np.ndarray, z: np.ndarray, rng: np.random.Generator, *, more: bool) -> dict[str, object]:
     """One feature and a yes or no."""
     if min(int(y.sum()), int((~y).sum())) < MIN_SIDE:
         return {"reason": f"{int(y.sum())} with and {int((~y).sum())} without"}
     sd = float(x.std(ddof=1))
     if not sd > 1e-12 * float(np.abs(x).max()):
         return {"reason": "the same value in every patient"}
-    fit = firth_logistic(y, (x - x.mean()) / sd, which=(1,))
+    fit = firth_logistic(y, np.column_stack([(x - x.mean()) / sd, z]), which=(1,))
     if fit.reason:
         return {"reason": fit.reason}
     k = int(y.sum())
     out: dict[str, object] = {
         "odds_ratio": np.exp(fit.coef[1]), "ci_low": np.exp(fit.low[1]), "ci_high": np.exp(fit.high[1]),
         "p_value": float(fit.p_value[1]), "p_floor": (1 if 2 * k != y.size else 2) / comb(y.size, k),
-        "p_permutation": _permuted(x, y.astype(int), rng), "method": "Firth's logistic regression", "reason": "",
+        "p_permutation": _permuted(x, y.astype(int), z, rng), "method": "Firth's logistic regression", "reason": "",
         "auc": roc_area(x, y),
     }  # fmt: skip
     if more:
@@ -109,7 +119,9 @@ def _binary(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, *, more: boo
     return out
 
 
-def _ordered(x: np.ndarray, rank: np.ndarray, rng: np.random.Generator, *, more: bool) -> dict[str, object]:
+def _ordered(
+    x: np.ndarray, rank: np.ndarray, z: np.ndarray, rng: np.random.Generator, *, more: bool
+) -> dict[str, object]:
     """One feature and the ordered categories."""
     counts = np.unique(rank, return_counts=True)[1]
     if counts.size < 2 or counts.sum() - counts.max() < MIN_SIDE:
@@ -117,7 +129,7 @@ def _ordered(x: np.ndarray, rank: np.ndarray, rng: np.random.Generator, *, more:
     sd = float(x.std(ddof=1))
     if not sd > 1e-12 * float(np.abs(x).max()):
         return {"reason": "the same value in every patient"}
-    p = _permuted(x, rank, rng)
+    p = _permuted(x, rank, z, rng)
     ways = 1.0
     left = int(counts.sum())
     for c in counts:
@@ -128,41 +140,42 @@ def _ordered(x: np.ndarray, rank: np.ndarray, rng: np.random.Generator, *, more:
         "method": "proportional odds, score test by permutation",
     }  # fmt: skip
     if more or p < MODELLED_BELOW:
-        fit = ordinal_logistic(rank, (x - x.mean()) / sd)
+        fit = ordinal_logistic(rank, (x - x.mean()) / sd, adjust=z)
         out |= {"odds_ratio": np.exp(fit.coef), "ci_low": np.exp(fit.low), "ci_high": np.exp(fit.high)}
     return out
 
 
-def _firth(x: np.ndarray, rank: np.ndarray) -> tuple[float, float]:
+def _firth(x: np.ndarray, rank: np.ndarray, z: np.ndarray) -> tuple[float, float]:
     """Log odds ratio and p."""
     if np.unique(rank).size < 2 or not x.std() > 0:
         return np.nan, 1.0
-    fit = firth_logistic(rank, x, which=(1,), limits=False)
+    fit = firth_logistic(rank, np.column_stack([x, z[:, z.std(axis=0) > 0]]), which=(1,), limits=False)
     return float(fit.coef[1]), float(fit.p_value[1])
 
 
-def _score(x: np.ndarray, rank: np.ndarray) -> tuple[float, float]:
-    """Correlation of the value with the ranks of the categories, and p of its normal approximation."""
-    ridit = stats.rankdata(rank)
-    if not (x.std() > 0 and ridit.std() > 0):
+def _score(x: np.ndarray, rank: np.ndarray, z: np.ndarray) -> tuple[float, float]:
+    """Partial correlation of the value with the ranks of the categories, and p of its normal approximation."""
+    base, ridit = np.column_stack([np.ones(x.size), z]), stats.rankdata(rank)
+    x, ridit = (v - base @ np.linalg.lstsq(base, v, rcond=None)[0] for v in (x, ridit))
+    if not (x.std() > 1e-12 and ridit.std() > 1e-12):
         return np.nan, 1.0
     r = float(np.corrcoef(x, ridit)[0, 1])
     return r, float(2 * stats.norm.sf(abs(r) * np.sqrt(x.size - 1)))
 
 
 def _leave_out(
-    x: np.ndarray, rank: np.ndarray, patients: pd.Index, found: dict[str, object],
-    fit: Callable[[np.ndarray, np.ndarray], tuple[float, float]],
+    x: np.ndarray, rank: np.ndarray, z: np.ndarray, patients: pd.Index, found: dict[str, object],
+    fit: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[float, float]],
 ) -> dict[str, object]:  # fmt: skip
     """For p below 0.05: how far the effect moves without one patient, whose that is, and whether it then is none."""
     out: dict[str, object] = {"influence": np.nan, "influence_patient": "", "rests_on_one": False}
     p = found.get("p_value")
     if not (isinstance(p, float) and p < ALPHA):
         return out
-    whole, own = fit(x, rank)
+    whole, own = fit(x, rank, z)
     # Where p is by permutation, that of the approximation is brought to it.
     scale = stats.norm.isf(max(p, 1e-300) / 2) / stats.norm.isf(min(max(own, 1e-300), 1 - 1e-12) / 2)
-    parts = [fit(np.delete(x, i), np.delete(rank, i)) for i in range(x.size)]
+    parts = [fit(np.delete(x, i), np.delete(rank, i), np.delete(z, i, axis=0)) for i in range(x.size)]
     change = np.array([abs(b - whole) / abs(whole) if np.isfinite(b) else np.inf for b, _ in parts])
     lost = np.array([
         not (2 * stats.norm.sf(scale * stats.norm.isf(max(q, 1e-300) / 2)) < ALPHA and b * whole > 0) for b, q in parts
@@ -171,10 +184,10 @@ def _leave_out(
     return {"influence": change[worst], "influence_patient": str(patients[worst]), "rests_on_one": bool(lost.any())}
 
 
-def _permuted(x: np.ndarray, rank: np.ndarray, rng: np.random.Generator) -> float:
+def _permuted(x: np.ndarray, rank: np.ndarray, z: np.ndarray, rng: np.random.Generator) -> float:
     """By permutation, with more draws where a few give a small p."""
-    p = ordinal_permutation(rank, x, rng, draws=DRAWS)
-    return ordinal_permutation(rank, x, rng, draws=MORE_DRAWS) if p < 10 / DRAWS else p
+    p = ordinal_permutation(rank, x, rng, draws=DRAWS, adjust=z)
+    return ordinal_permutation(rank, x, rng, draws=MORE_DRAWS, adjust=z) if p < 10 / DRAWS else p
 
 
 def same_response(design: Design, response: pd.Series) -> str:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from scresist.kernels.cox import concordance_index
 from scresist.kernels.cox_forms import net_benefit, predicted_risk
@@ -53,16 +54,17 @@ def nested_score(
 
     Returns
     -------
-    `score`: one row with `concordance` (cross-validated) with the 95 % interval of a bootstrap over patients
-    of the out-of-fold scores, `apparent` (the same patients), `optimism`, `slope` (calibration: 1 is right), and the
-    number of genes that was chosen most often. `decision`: net benefit of treating patients whose predicted risk, by a
-    model fitted without them, is at least a threshold, with limits by bootstrap over patients, beside treating all (and
+    `score`: one row with `concordance` (cross-validated) with a 95 % interval from a bootstrap over patients of the
+    out-of-fold scores, widened for the patients that the parts of the cross-validation share; `apparent` (the same
+    patients), `optimism`, `slope` (calibration: 1 is right), and the number of genes that was chosen most often.
+    `decision`: net benefit of treating patients whose predicted risk, by a model fitted without them, is at least a
+    threshold, with limits by bootstrap over patients (t distribution, four patients added), beside treating all (and
     none, which has 0). `calibration`: mean predicted and observed risk (Kaplan-Meier) in thirds of the predicted.
 
     References
     ----------
-    Varma & Simon (2006) BMC Bioinformatics 7:91; Harrell, Lee & Mark (1996) Stat Med 15:361; Vickers & Elkin (2006) Med
-    Decis Making 26:565.
+    Varma & Simon (2006) BMC Bioinformatics 7:91; Nadeau & Bengio (2003) Mach Learn 52:239 (variance over parts);
+    Harrell, Lee & Mark (1996) Stat Med 15:361; Vickers & Elkin (2006) Med Decis Making 26:565.
     """
     chance = np.random.default_rng(rng)
     columns = ["endpoint", "n", "events", "concordance", "ci_low", "ci_high", "apparent", "optimism", "slope",
@@ -70,8 +72,10 @@ def nested_score(
     values = found.values.loc[:, found.values.notna().all(axis=0)].to_numpy(float)
     n, events = found.time.size, int(found.event.sum())
     base = {"endpoint": endpoint, "n": n, "events": events, "folds": folds, "repeats": repeats, "reason": ""}
-    if events < MIN_EVENTS or values.shape[1] < 2:
+    late = found.entry is not None
+    if events < MIN_EVENTS or values.shape[1] < 2 or late:
         reason = f"{events} events, fewer than {MIN_EVENTS}" if events < MIN_EVENTS else "fewer than two features"
+        reason = "patients come under observation late: not computed" if late else reason
         alone = Result(pd.DataFrame([base | {"reason": reason}], columns=columns), "nested cross-validation")
         return NestedScore(alone, _decision([], endpoint), _calibration([], endpoint))
     until = _horizon(found) if horizon is None else horizon
@@ -98,14 +102,13 @@ def nested_score(
     for _ in range(500):
         rows = chance.integers(0, n, n)
         draws.append(concordance_index(score[rows], found.time[rows], found.event[rows]))
-    middle = concordance_index(score, found.time, found.event)
-    low, high = np.nanquantile(draws, [0.025, 0.975]) - middle + own
+    low, high = _concordance_limits(own, float(np.nanstd(draws, ddof=1)), n, folds)
     slope = scan_cox(found.time, found.event, score[:, None], limits=False)
     whole = scan_cox(
         found.time, found.event, _score(values, found.time, found.event, values, (kept,))[0][:, None], limits=False
     )  # fmt: skip
     row = base | {
-        "concordance": own, "ci_low": max(low, 0.0), "ci_high": min(high, 1.0), "apparent": apparent,
+        "concordance": own, "ci_low": low, "ci_high": high, "apparent": apparent,
         "optimism": apparent - own, "slope": float(slope.coef[0] / whole.coef[0]), "n_genes": kept,
     }  # fmt: skip
     mean_risk = risk.mean(axis=0)
@@ -119,6 +122,14 @@ def nested_score(
     )
 
 
+def _concordance_limits(middle: float, error: float, n: int, folds: int) -> tuple[float, float]:
+    """Logit limits. Parts of a cross-validation share patients: 1 + k / (k - 1) times the variance of resamples."""
+    inside = min(max(middle, 0.5 / n), 1 - 0.5 / n)
+    width = float(stats.norm.ppf(0.975)) * error * np.sqrt(1 + folds / (folds - 1)) / (inside * (1 - inside))
+    at = np.log(inside / (1 - inside))
+    return float(1 / (1 + np.exp(width - at))), float(1 / (1 + np.exp(-width - at)))
+
+
 def _horizon(found: Endpoint) -> float:
     middle = median_limits(found.time, found.event)[0]
     return float(np.median(found.time)) if np.isnan(middle) else float(middle)
@@ -129,11 +140,19 @@ def _benefits(found: Endpoint, risk: np.ndarray, until: float, rng: np.random.Ge
     time, event = found.time, found.event
     own = net_benefit(time, event, risk, until, THRESHOLDS)
     everybody = net_benefit(time, event, np.ones(risk.size), until, THRESHOLDS)
-    drawn = []
-    for _ in range(DRAWS):
-        rows = rng.integers(0, risk.size, risk.size)
-        drawn.append(net_benefit(time[rows], event[rows], risk[rows], until, THRESHOLDS))
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    # Two patients above every threshold, one of them with the event, and two below: resamples without variation, where
+    # few patients are above, tell nothing about the error (percentiles covered .55 to .88 with 40 patients).
+    n = risk.size + 4
+    late = 2 * max(until, float(time.max()))
+    times, events = np.r_[time, 0.0, late, 0.0, late], np.r_[event, 1, 0, 1, 0]
+    risks = np.r_[risk, 1.0, 1.0, 0.0, 0.0]
+    middle = net_benefit(times, events, risks, until, THRESHOLDS)
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)
+    drawn = net_benefit(times, events, risks, until, THRESHOLDS, counts=counts)
+    above = (risk[None, :] >= THRESHOLDS[:, None]).sum(axis=1)
+    freedom = np.maximum(np.minimum(above, risk.size - above) - 1, 2)
+    width = stats.t.ppf(0.975, freedom) * np.std(drawn, axis=0, ddof=1)
+    low, high = np.minimum(middle - width, own), np.maximum(middle + width, own)
     return [
         {"horizon": until, "threshold": t, "net_benefit": own[k], "ci_low": low[k], "ci_high": high[k],
          "benefit_all": everybody[k], "share_above": float((risk >= t).mean())}

@@ -53,7 +53,7 @@ def _one_endpoint(
     state: State, study: Study, context: Context, endpoint: SurvivalSection, values: pd.DataFrame,
     kinds: pd.Series, parts: dict[str, list[Result]],
 ) -> None:  # fmt: skip
-    from scresist.survival import assumptions, groups, models, scores
+    from scresist.survival import adjusted, assumptions, groups, models, scores
     from scresist.survival import competing as rivals
     from scresist.survival import endpoint as ends
 
@@ -75,31 +75,38 @@ def _one_endpoint(
     def add(name: str, result: Result) -> None:
         parts.setdefault(name, []).append(result)
 
-    add("survival", Result(table, fitted.method, fitted.settings, fitted.notes))
+    notes = (*fitted.notes, *_adjusted_words(endpoint))
+    add("survival", Result(table, fitted.method, fitted.settings, notes))
     label = str(table["endpoint"].iloc[0])
     competing = None
     if endpoint.competing:
         other = pd.to_numeric(found.patients[endpoint.competing], errors="coerce").to_numpy(float) > 0
         competing = other & (found.event == 0)
     add("survival_endpoints", groups.overview(found, endpoint=label, unit=endpoint.unit, competing=competing))
+    adjust = models.covariate_columns(found.patients, endpoint.covariates)
+    layers = found.patients[endpoint.strata].astype(str).to_numpy() if endpoint.strata else None
     tested = table[table["p_value"].notna()].sort_values("p_value", kind="stable")
     kept = [g for g in study.settings.focus.keep_genes if g in set(tested["feature"])]
     shown = list(dict.fromkeys([*kept, *tested["feature"].head(SHOWN)]))
     compared = groups.compare_groups(
-        found, shown, endpoint=label, cut=endpoint.cut, horizon=endpoint.horizon, rng=context.rng
+        found, shown, endpoint=label, cut=endpoint.cut, horizon=endpoint.horizon, rng=context.rng, adjust=adjust,
+        strata=layers,
     )  # fmt: skip
     add("survival_groups", compared)
     add("survival_curves", groups.curves(found, compared.table))
     if competing is not None and competing.any():
-        add("survival_competing", rivals.incidence_models(found, competing, shown, endpoint=label, rng=context.rng))
-        add("survival_incidence", rivals.incidence(found, competing, compared.table, endpoint=label, rng=context.rng))
-    adjust = models.covariate_columns(found.patients, endpoint.covariates)
-    layers = found.patients[endpoint.strata].astype(str).to_numpy() if endpoint.strata else None
+        beside = np.column_stack([adjust, models.strata_columns(layers, len(adjust))])
+        add("survival_competing", rivals.incidence_models(
+            found, competing, shown, endpoint=label, adjust=beside, rng=context.rng
+        ))  # fmt: skip
+        add("survival_incidence", rivals.incidence(
+            found, competing, compared.table, endpoint=label, strata=layers, rng=context.rng
+        ))  # fmt: skip
+    straight, drawn = assumptions.forms(found, shown, endpoint=label, adjust=adjust, strata=layers)
     fixed: dict[str, Any] = {"endpoint": label, "adjust": adjust, "rng": context.rng}
-    straight, drawn = assumptions.forms(found, shown, strata=layers, **fixed)
     add("survival_forms", straight)
     add("survival_form_curves", drawn)
-    add("survival_adjusted", assumptions.adjusted_curves(found, compared.table, **fixed))
+    add("survival_adjusted", adjusted.adjusted_curves(found, compared.table, **fixed))
     before = _last_scan(found, endpoint)
     if before is not None:
         add("survival_scans", assumptions.scan_times(found, shown, before, strata=layers, **fixed))
@@ -107,6 +114,20 @@ def _one_endpoint(
     add("survival_scores", score.score)
     add("survival_decision", score.decision)
     add("survival_calibration", score.calibration)
+
+
+def _adjusted_words(endpoint: SurvivalSection) -> list[str]:
+    """In words: which figures allow for the covariates and strata of an endpoint, and which do not."""
+    if not endpoint.covariates and not endpoint.strata:
+        return []
+    names = ", ".join([*endpoint.covariates, *([endpoint.strata] if endpoint.strata else [])])
+    groups = "log-rank, " if endpoint.cut != "best" else ""
+    return [
+        f"{endpoint.label}: {names} enter hazard ratios, forms, scans, {groups}restricted means, Fine and Gray's "
+        "models, best response and adjusted curves; MaxCombo and Gray's test only strata. Not adjusted: Kaplan-Meier, "
+        "incidence, medians, a searched cut, Fisher's test, areas under the curve, the score of several "
+        "features, other cohorts"
+    ]
 
 
 def _last_scan(found: "Endpoint", endpoint: SurvivalSection) -> np.ndarray | None:
@@ -189,7 +210,25 @@ def _response(
     features = [c for c in kept if kinds[c] in ("gene", "module")]
     response = study.patients["best_response"].set_axis(study.patients.index.astype(str))
     weak = same_response(study.design, response)
-    parts["survival_response"] = [best_response(by_patient, response, features=features, weak=weak, rng=context.rng)]
+    adjust = _beside_response(study, by_patient.index)
+    parts["survival_response"] = [best_response(
+        by_patient, response, features=features, weak=weak, adjust=adjust, rng=context.rng
+    )]  # fmt: skip
+
+
+def _beside_response(study: Study, patients: pd.Index) -> pd.DataFrame | None:
+    """Covariates and strata of the first endpoint, as numbers; patients without one of them are missing."""
+    from scresist.survival.models import covariate_columns, strata_columns
+
+    endpoint = study.settings.survival[0]
+    names = [*endpoint.covariates, *([endpoint.strata] if endpoint.strata else [])]
+    if not names:
+        return None
+    known = study.patients.set_axis(study.patients.index.astype(str)).reindex(patients)[names].dropna()
+    columns = covariate_columns(known, endpoint.covariates)
+    layers = known[endpoint.strata].astype(str).to_numpy() if endpoint.strata else None
+    both = np.column_stack([columns, strata_columns(layers, len(known))])
+    return pd.DataFrame(both, known.index).set_axis([", ".join(names)] * both.shape[1], axis=1)
 
 
 def bulk_files(study: Study) -> list[Path]:
