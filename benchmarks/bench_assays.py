@@ -14,7 +14,10 @@ from scresist import validation
 from scresist.kernels import four_parameter as fp
 from scresist.kernels import kinetics as kin
 from scresist.kernels import synergy as syn
-from scresist.validation.two_conditions import difference
+from scresist.validation.curves import Shape
+from scresist.validation.dose_components import fit_units, level_conditions, paired_difference
+from scresist.validation.dose_input import read_doses
+from scresist.validation.two_conditions import difference, weighted_difference
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ORACLE = SHARED / "oracle" / "inference" / "agreement_dose_kinetics"
@@ -573,6 +576,66 @@ def type_one_of_models(pool: int = 2000, draws: int = 4000) -> None:
                              "p < .05": float((2 * stats.t.sf(np.abs(t), n - 1) < 0.05).mean()),
                              "mean synergy": mean.mean(), "SD of a replicate": mean.std()})  # fmt: skip
     show(rows)
+
+
+def uneven(table: pd.DataFrame, kind: str, rng: np.random.Generator) -> pd.DataFrame:
+    """Replicates that differ in how certain they are, or plates with effects of their own (SD 8 % of the signal)."""
+    first = (table["replicate"] == 0).to_numpy()
+    if kind == "one replicate with 4 x the noise":
+        noise = 12 * rng.normal(size=len(table))
+        return table.assign(response=table["response"] + np.where(first, noise, 0))
+    if kind == "one replicate with half of the doses":
+        return table[~first | (table["dose_um"].rank(method="dense") % 2 == 1)]
+    if kind == "two plates with effects":
+        keys = ["line", "condition", "replicate"]
+        table = table.assign(plate=table.groupby([*keys, "dose_um"]).cumcount())
+        at = table.groupby([*keys, "plate"]).ngroup().to_numpy()
+        return table.assign(response=table["response"] * (1 + 0.08 * rng.normal(size=at.max() + 1)[at]))
+    return table
+
+
+def levels(draws: int = 4000) -> None:
+    """Replicates weighted by their errors (random effects) beside equal weights: type I, coverage, power.
+
+    Every curve is fitted once; both weights and both pairings are tested on the same curves.
+    """
+    rows = []
+    for kind in ("even", "one replicate with 4 x the noise", "one replicate with half of the doses",
+                 "two plates with effects"):  # fmt: skip
+        for n in (3, 5, 8):
+            rng = np.random.default_rng(n)
+            null = _by_weights(uneven(curves_table(rng, draws, n), kind, rng), 0.0)
+            other = _by_weights(uneven(curves_table(rng, draws // 2, n, shift=0.2), kind, rng), 0.2)
+            rows += [
+                {"replicates are": kind, "n": n, "pairing": pairing, "weights": weights,
+                 "p < .05": null[weights, pairing][0], "found": other[weights, pairing][0],
+                 "covered": other[weights, pairing][1]}
+                for weights, pairing in null
+            ]  # fmt: skip
+            show(rows[-4:])
+
+
+def _by_weights(table: pd.DataFrame, shift: float) -> dict[tuple[str, str], tuple[float, float]]:
+    """Share of p below .05, and of intervals with the truth, by weights and pairing."""
+    units = fit_units(read_doses(table), Shape())
+    leveled = level_conditions(units, "log10 IC50", 50.0)
+    found: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
+    for _, block in units.fitted.groups.groupby("line", sort=False):
+        at = dict(zip(block["condition"], block.index, strict=True))
+        if not {at["test"], at["control"]} <= set(leveled):
+            continue
+        a, b = leveled[at["test"]], leveled[at["control"]]
+        for pairing in ("unpaired", "paired"):
+            plain = difference(a.mean.estimate, b.mean.estimate, paired=pairing == "paired")
+            found.setdefault(("equal", pairing), []).append(
+                (plain.effect, plain.ci_low, plain.ci_high, plain.p_value))  # fmt: skip
+            of = paired_difference(a, b) if pairing == "paired" else weighted_difference(a.mean, b.mean)
+            found.setdefault(("errors", pairing), []).append(of)
+    out = {}
+    for key, values in found.items():
+        v = np.array(values)
+        out[key] = float((v[:, 3] < 0.05).mean()), float(((v[:, 1] <= shift) & (v[:, 2] >= shift)).mean())
+    return out
 
 
 def power() -> None:

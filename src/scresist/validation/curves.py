@@ -46,7 +46,8 @@ class Fitted(NamedTuple):
     `groups` has one row per condition and compound, `members` one per replicate (`group` is its row in `groups`);
     `pooled` and `own` are their parameters (rows, 4); `first` and `last` are the tested range of log10 dose of the
     groups; `rmse` of the pooled fits; `log_dose` and `response` are the points of the groups, padded with NaN, with
-    `replicate_of` their row in `members` and `before_cap` the responses as they were given.
+    `replicate_of` their row in `members` and `before_cap` the responses as they were given; `low` and `high` the bounds
+    of the parameters.
     """
 
     groups: pd.DataFrame
@@ -62,6 +63,8 @@ class Fitted(NamedTuple):
     response: np.ndarray
     replicate_of: np.ndarray
     before_cap: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 def _padded(code: np.ndarray, n: int, *columns: np.ndarray) -> list[np.ndarray]:
@@ -169,6 +172,8 @@ def fit_conditions(means: pd.DataFrame, shape: Shape, *, value: str = "response"
         response,
         replicate_of,
         before_cap,
+        low,
+        high,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -24,11 +24,8 @@ from scresist.validation import (
 from scresist.validation import densities as imaging
 from scresist.validation import her2_status as status
 from scresist.validation import readers as scores
-
-if TYPE_CHECKING:
-    pass
-
-Given = "pd.DataFrame | AnnData"
+from scresist.validation.dose_components import dose_components
+from scresist.validation.dose_ratios import dose_ratios
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +128,8 @@ def _assays(study: Study) -> dict[str, list[tuple[str, Callable[[Any], Result]]]
         "dose_response": [
             ("validation_dose_response", dose.dose_response),
             ("validation_dose_points", dose.dose_points),
-            ("validation_dose_ratios", lambda t: dose.dose_ratios(t, reference=first)),
+            ("validation_dose_components", dose_components),
+            ("validation_dose_ratios", lambda t: dose_ratios(t, reference=first)),
         ],
         "kinetics": [("validation_kinetics", lambda t: rates.kinetics(t, reference=first))],
         "combinations": [("validation_combinations", two_drugs.combinations)],
