@@ -14,6 +14,7 @@ from scresist import validation
 from scresist.kernels import four_parameter as fp
 from scresist.kernels import kinetics as kin
 from scresist.kernels import synergy as syn
+from scresist.kernels.random_effects import combine, t_interval
 from scresist.validation.curves import Shape
 from scresist.validation.dose_components import fit_units, level_conditions, paired_difference
 from scresist.validation.dose_input import read_doses
@@ -613,6 +614,34 @@ def levels(draws: int = 4000) -> None:
                 for weights, pairing in null
             ]  # fmt: skip
             show(rows[-4:])
+
+    print("\nknown errors whose squares differ up to 15-fold; SD between replicates and a shift of 0.25")
+    known_errors(draws)
+
+
+def known_errors(draws: int) -> None:
+    """Weights by known errors beside equal weights, without curves."""
+    rng, rows = np.random.default_rng(1), []
+    for sd in (0, 0.05, 0.12, 0.3):
+        for n in (3, 5, 8):
+            found: dict[str, list[bool]] = {}
+            for _ in range(draws):
+                v = rng.uniform(0.002, 0.03, (2, n))
+                y = sd * rng.normal(size=(2, n)) + np.sqrt(v) * rng.normal(size=(2, n))
+                a, b = (combine(y[k], v[k], np.arange(n)) for k in (0, 1))
+                ends = t_interval(a, level=0.95), stats.t.interval(0.95, n - 1, y[0].mean(), stats.sem(y[0]))
+                moved = a._replace(mean=a.mean + 0.25)
+                for name, hit in (
+                    ("errors: p < .05", weighted_difference(a, b)[3] < 0.05),
+                    ("equal: p < .05", difference(y[0], y[1]).p_value < 0.05),
+                    ("errors: found", weighted_difference(moved, b)[3] < 0.05),
+                    ("equal: found", difference(y[0] + 0.25, y[1]).p_value < 0.05),
+                    ("errors: one mean covered", ends[0][0] <= 0 <= ends[0][1]),
+                    ("equal: one mean covered", ends[1][0] <= 0 <= ends[1][1]),
+                ):
+                    found.setdefault(name, []).append(bool(hit))
+            rows.append({"SD": sd, "n": n, **{k: np.mean(h) for k, h in found.items()}})
+    show(rows)
 
 
 def _by_weights(table: pd.DataFrame, shift: float) -> dict[tuple[str, str], tuple[float, float]]:

@@ -13,14 +13,16 @@ from skimage.filters import threshold_otsu
 from skimage.segmentation import expand_labels, find_boundaries
 
 from scresist.checks import InputError, require_choice, require_positive
-from scresist.kernels.stains import cell_means, nuclei, rings, unmix, white_point
+from scresist.kernels.nuclei import nuclei
+from scresist.kernels.stains import cell_means, rings, unmix, white_point
 from scresist.results import Result
 
 CUTS = (0.2, 0.4, 0.6)  # optical density of DAB from which on a cell is weak, moderate, strong
 WHERE = ("nucleus", "cytoplasm", "cell")
+CUT_OFF, SHARE_CUT_OFF = 255, 0.01  # largest value of a channel, and the share of pixels at it that is pointed out
 WHITE = 99.0  # percentile of a channel that is light without tissue
 NUCLEUS_UM, RING_UM, SMOOTH_UM, SMALLEST_UM2 = 3.0, 3.0, 0.75, 12.0
-MARGIN_UM = 24.0  # around a tile, so that a nucleus on its edge is whole
+MARGIN_UM = 36.0  # around a tile, so that a nucleus on its edge is whole
 MEMBRANE = 2  # pixels between a cell and its membrane, at most
 SAMPLED = 1_000_000  # pixels that the light and the threshold are learnt from
 COLOURS = np.array([[70, 110, 220], [250, 210, 60], [245, 140, 40], [200, 30, 30]], dtype=np.uint8)
@@ -37,7 +39,8 @@ class StainedCells:
 
 def ihc_image(
     image: np.ndarray | str | Path, *, um_per_pixel: float, mask: np.ndarray | None = None, where: str = "cell",
-    cuts: tuple[float, float, float] = CUTS, tile: int = 2048, overlay: bool = True,
+    cuts: tuple[float, float, float] = CUTS, white: tuple[float, float, float] | None = None, tile: int = 2048,
+    overlay: bool = True,
 ) -> StainedCells:  # fmt: skip
     """Nuclei, DAB of each cell, percent of positive cells and H-score of a haematoxylin and DAB image.
 
@@ -57,6 +60,9 @@ def ihc_image(
         DAB is measured in the nucleus | the cytoplasm (up to 3 um around it) | the cell (both).
     cuts
         Optical densities of DAB from which on a cell is weakly, moderately and strongly positive.
+    white
+        Red, green and blue of light without tissue, 1 to 255; None learns it from the image, which is too low where
+        the image is so bright that light is cut off at 255 (a note tells).
     tile
         Pixels of a side; memory grows with its square.
     overlay
@@ -72,6 +78,8 @@ def ihc_image(
     require_positive(um_per_pixel, "um_per_pixel")
     if not 0 < cuts[0] < cuts[1] < cuts[2]:
         raise InputError(f"cuts must be three densities that rise from above 0; got {cuts}")
+    if white is not None and not (len(white) == 3 and all(0 < w <= CUT_OFF for w in white)):
+        raise InputError(f"white must be red, green and blue of light without tissue, each up to 255; got {white}")
     if tile < 64:
         raise InputError(f"tile must be at least 64 pixels; got {tile}")
     with _opened(image) as pixels:
@@ -83,26 +91,29 @@ def ihc_image(
             )
         step = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / SAMPLED))))
         sampled = np.asarray(pixels[::step, ::step, :3])
-        white = white_point(sampled, WHITE)
-        haematoxylin, _ = unmix(sampled, white)
+        light = white_point(sampled, WHITE) if white is None else np.asarray(white, float)
+        haematoxylin, _ = unmix(sampled, light)
         threshold = float(threshold_otsu(haematoxylin)) if np.ptp(haematoxylin) > 0 else np.inf
         shown = np.array(pixels[..., :3]) if overlay else np.zeros((0, 0, 3), dtype=np.uint8)
-        parts = [_one_tile(pixels, mask, box, white, threshold, um_per_pixel, where, cuts, shown)
+        parts = [_one_tile(pixels, mask, box, light, threshold, um_per_pixel, where, cuts, shown)
                  for box in _boxes(pixels.shape[:2], tile)]  # fmt: skip
     cells = pd.concat(parts, ignore_index=True)
     cells.insert(0, "cell", np.arange(1, len(cells) + 1))
-    return StainedCells(cells, _summary(cells, cuts, white, threshold, where), shown)
+    cut = float((sampled == CUT_OFF).all(axis=2).mean()) if white is None else 0.0
+    return StainedCells(cells, _summary(cells, cuts, light, threshold, where, cut), shown)
 
 
 def _summary(cells: pd.DataFrame, cuts: tuple[float, float, float], white: np.ndarray, threshold: float,
-             where: str) -> Result:  # fmt: skip
+             where: str, cut_off: float) -> Result:  # fmt: skip
     n = len(cells)
     share = [100.0 * float((cells["class"] == k).mean()) if n else np.nan for k in range(4)]
     row = {"n_cells": n, "weak": share[1], "moderate": share[2], "strong": share[3],
            "positive_percent": 100.0 - share[0], "h_score": share[1] + 2 * share[2] + 3 * share[3],
            "reason": "" if n else "no nucleus was found"}  # fmt: skip
     settings = {"cuts": cuts, "white": [round(float(w), 1) for w in white], "threshold": threshold, "where": where}
-    return Result(pd.DataFrame([row]), "nuclei by haematoxylin, classes by the optical density of DAB", settings)
+    notes = (f"{cut_off:.0%} of the pixels are white (255): light is cut off, and optical densities are too low; give "
+             "white, or an image that is less bright",) if cut_off > SHARE_CUT_OFF else ()  # fmt: skip
+    return Result(pd.DataFrame([row]), "nuclei by haematoxylin, classes by the optical density of DAB", settings, notes)
 
 
 def _boxes(shape: tuple[int, int], tile: int) -> Iterator[tuple[int, int, int, int]]:
