@@ -1,6 +1,6 @@
 """The bench files that a study names: read, checked against its samples, and computed one assay at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from scresist.validation import (
     cell_tables,
     dose,
     expression,
+    image_scores,
     rates,
     two_drugs,
 )
@@ -99,10 +100,12 @@ def check_bench(study: Study) -> Iterator[tuple[str, str]]:
 
 def _check_one(key: str, table: Any, study: Study) -> None:
     own = study.settings.validation
-    if key in ("ihc", "her2", "mif_cells"):
+    if key in ("ihc", "ihc_images", "her2", "mif_cells"):
         images = None
         if key == "ihc":
             scores.score_rows(table)
+        elif key == "ihc_images":
+            image_scores.read_sheet(table, named_files(study)[key].parent, um_per_pixel=own.ihc_um_per_pixel)
         elif key == "her2":
             status.her2(table, guideline=own.her2_guideline)
         else:
@@ -156,7 +159,7 @@ def _blot(table: pd.DataFrame, own: ValidationSection) -> Result:
     return expression.blot(table, reference=own.reference, loading=own.blot_loading)
 
 
-def compute_bench(study: Study, *, seed: int, workers: int = 1) -> Iterator[Outcome]:
+def compute_bench(study: Study, *, seed: int, workers: int = 1, overlays: Path | None = None) -> Iterator[Outcome]:
     """The tables of every bench file of the study, each with its name, or the reason why it is not there.
 
     Parameters
@@ -167,10 +170,12 @@ def compute_bench(study: Study, *, seed: int, workers: int = 1) -> Iterator[Outc
         Of the resamplings and shuffles.
     workers
         Threads; they change no number.
+    overlays
+        Folder for one picture of each stained image, with the outlines of its cells; None draws none.
     """
     paths = named_files(study)
-    if "ihc" in paths:
-        yield from _ihc(study, paths["ihc"])
+    if "ihc" in paths or "ihc_images" in paths:
+        yield from _ihc(study, paths, overlays)
     if "her2" in paths:
         guideline = study.settings.validation.her2_guideline
         yield from _each("HER2 status", paths["her2"],
@@ -202,11 +207,29 @@ def _each(what: str, path: Path, computed: list[tuple[str, Callable[[Any], Resul
             yield Outcome(what, reason=str(refusal))
 
 
-def _ihc(study: Study, path: Path) -> Iterator[Outcome]:
-    table = read_file(path)
-    by_sample.require_of_study(table, study.design, path.name)
-    yield Outcome("IHC", "validation_ihc", scores.ihc(table))
-    if "reader" in table and len(set(table["reader"].dropna())) > 1:
+def _ihc(study: Study, paths: Mapping[str, Path], overlays: Path | None) -> Iterator[Outcome]:
+    """Scores of readers, scores of images, both as samples, and how far they agree."""
+    table: pd.DataFrame | None = None
+    if "ihc" in paths:
+        table = read_file(paths["ihc"])
+        by_sample.require_of_study(table, study.design, paths["ihc"].name)
+        scores.score_rows(table)  # a fault is named with its row of this file
+    together = table
+    if "ihc_images" in paths:
+        path, own = paths["ihc_images"], study.settings.validation
+        sheet = read_file(path)
+        by_sample.require_of_study(sheet, study.design, path.name)
+        found = image_scores.score_images(sheet, folder=path.parent, um_per_pixel=own.ihc_um_per_pixel,
+                                          cuts=own.ihc_cuts, overlays=overlays)  # fmt: skip
+        yield Outcome("IHC images", "validation_ihc_cores", found.cores)
+        yield Outcome("IHC images", "validation_ihc_cells", found.cells)
+        if found.scores.empty and table is None:
+            yield Outcome("IHC", reason="no image has a nucleus; look at the overlays")
+            return
+        together = image_scores.with_readers(table, found.scores)
+        table = found.scores if table is None else pd.concat([table, found.scores], ignore_index=True)
+    yield Outcome("IHC", "validation_ihc", scores.ihc(together))
+    if table is not None and "reader" in table and len(set(table["reader"].dropna())) > 1:
         yield Outcome("agreement of readers", "validation_ihc_agreement", scores.reader_agreement(table))
 
 

@@ -19,6 +19,8 @@ from scresist.results import Result
 
 CUTS = (0.2, 0.4, 0.6)  # optical density of DAB from which on a cell is weak, moderate, strong
 WHERE = ("nucleus", "cytoplasm", "cell")
+OVERLAY_PIXELS = 16_000_000  # of the largest overlay
+TIFFS, SLIDES = frozenset({".tif", ".tiff"}), frozenset({".svs", ".ndpi", ".mrxs", ".scn"})
 CUT_OFF, SHARE_CUT_OFF = 255, 0.01  # largest value of a channel, and the share of pixels at it that is pointed out
 WHITE = 99.0  # percentile of a channel that is light without tissue
 NUCLEUS_UM, RING_UM, SMOOTH_UM, SMALLEST_UM2 = 3.0, 3.0, 0.75, 12.0
@@ -38,9 +40,10 @@ class StainedCells:
 
 
 def ihc_image(
-    image: np.ndarray | str | Path, *, um_per_pixel: float, mask: np.ndarray | None = None, where: str = "cell",
+    image: np.ndarray | str | Path, *, um_per_pixel: float, mask: np.ndarray | str | Path | None = None,
+    where: str = "cell",
     cuts: tuple[float, float, float] = CUTS, white: tuple[float, float, float] | None = None, tile: int = 2048,
-    overlay: bool = True,
+    overlay: bool = True, overlay_pixels: int = OVERLAY_PIXELS,
 ) -> StainedCells:  # fmt: skip
     """Nuclei, DAB of each cell, percent of positive cells and H-score of a haematoxylin and DAB image.
 
@@ -55,7 +58,7 @@ def ihc_image(
     um_per_pixel
         Micrometres of a pixel.
     mask
-        Labels of nuclei or cells, rows x columns, instead of those found here.
+        Labels of nuclei or cells, rows x columns, instead of those found here; an array or a file (PNG, TIFF).
     where
         DAB is measured in the nucleus | the cytoplasm (up to 3 um around it) | the cell (both).
     cuts
@@ -66,8 +69,9 @@ def ihc_image(
     tile
         Pixels of a side; memory grows with its square.
     overlay
-        Draw outlines (blue negative, yellow weak, orange moderate, red strong) over the image, which is then held in
-        memory whole; False for a whole slide.
+        Draw outlines (blue negative, yellow weak, orange moderate, red strong) over the image.
+    overlay_pixels
+        The overlay of a larger image is drawn smaller, so that memory stays bounded.
 
     Raises
     ------
@@ -82,24 +86,23 @@ def ihc_image(
         raise InputError(f"white must be red, green and blue of light without tissue, each up to 255; got {white}")
     if tile < 64:
         raise InputError(f"tile must be at least 64 pixels; got {tile}")
-    with _opened(image) as pixels:
+    with _opened(image) as pixels, _labels(mask) as labels:
         if pixels.ndim != 3 or pixels.shape[2] < 3 or pixels.dtype != np.uint8:
             raise InputError(f"the image must be rows x columns x 3 of 8 bits; got {pixels.shape} of {pixels.dtype}")
-        if mask is not None and mask.shape != pixels.shape[:2]:
-            raise InputError(
-                f"the mask has {mask.shape} pixels and the image {pixels.shape[:2]}; they must be of one size"
-            )
-        step = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / SAMPLED))))
-        sampled = np.asarray(pixels[::step, ::step, :3])
+        size = int(pixels.shape[0]), int(pixels.shape[1])
+        if labels is not None and tuple(labels.shape) != size:
+            raise InputError(f"the mask has {labels.shape} pixels and the image {size}; they must be of one size")
+        sampled = np.asarray(pixels[:: (step := _step(size, SAMPLED)), ::step, :3])
         light = white_point(sampled, WHITE) if white is None else np.asarray(white, float)
         haematoxylin, _ = unmix(sampled, light)
         threshold = float(threshold_otsu(haematoxylin)) if np.ptp(haematoxylin) > 0 else np.inf
-        shown = np.array(pixels[..., :3]) if overlay else np.zeros((0, 0, 3), dtype=np.uint8)
-        parts = [_one_tile(pixels, mask, box, light, threshold, um_per_pixel, where, cuts, shown)
-                 for box in _boxes(pixels.shape[:2], tile)]  # fmt: skip
+        canvas = _Canvas.of(size, overlay_pixels) if overlay else None
+        parts = [_one_tile(pixels, labels, box, light, threshold, um_per_pixel, where, cuts, canvas)
+                 for box in _boxes(size, tile)]  # fmt: skip
     cells = pd.concat(parts, ignore_index=True)
     cells.insert(0, "cell", np.arange(1, len(cells) + 1))
     cut = float((sampled == CUT_OFF).all(axis=2).mean()) if white is None else 0.0
+    shown = canvas.pixels if canvas is not None else np.zeros((0, 0, 3), dtype=np.uint8)
     return StainedCells(cells, _summary(cells, cuts, light, threshold, where, cut), shown)
 
 
@@ -123,14 +126,15 @@ def _boxes(shape: tuple[int, int], tile: int) -> Iterator[tuple[int, int, int, i
 
 
 def _one_tile(
-    pixels: np.ndarray, mask: np.ndarray | None, box: tuple[int, int, int, int], white: np.ndarray, threshold: float,
-    um: float, where: str, cuts: tuple[float, float, float], shown: np.ndarray,
+    pixels: Any, mask: Any, box: tuple[int, int, int, int], white: np.ndarray, threshold: float, um: float, where: str,
+    cuts: tuple[float, float, float], canvas: "_Canvas | None",
 ) -> pd.DataFrame:  # fmt: skip
     top, bottom, left, right = box
     margin = int(np.ceil(MARGIN_UM / um))
     y0, y1 = max(0, top - margin), min(pixels.shape[0], bottom + margin)
     x0, x1 = max(0, left - margin), min(pixels.shape[1], right + margin)
-    haematoxylin, dab = unmix(np.asarray(pixels[y0:y1, x0:x1, :3]), white)
+    colours = np.asarray(pixels[y0:y1, x0:x1, :3])
+    haematoxylin, dab = unmix(colours, white)
     if mask is None:
         labels = nuclei(haematoxylin, threshold=threshold, radius=NUCLEUS_UM / um, smooth=SMOOTH_UM / um,
                         least_area=int(SMALLEST_UM2 / um**2))  # fmt: skip
@@ -148,13 +152,85 @@ def _one_tile(
     })  # fmt: skip
     found["class"] = np.digitize(found["dab"].fillna(0.0), cuts)
     here = ((found["y"] >= top) & (found["y"] < bottom) & (found["x"] >= left) & (found["x"] < right)).to_numpy()
-    if shown.size:
+    if canvas is not None:
         kinds = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.int64)
         kinds[numbers] = found["class"]
-        edge = find_boundaries(labels, mode="inner")
-        edge &= np.isin(labels, numbers[here])
-        shown[y0:y1, x0:x1][edge] = COLOURS[kinds[labels[edge]]]
+        canvas.draw(colours, labels, kinds, box, (y0, x0))
     return found[here]
+
+
+def _step(size: tuple[int, int], most: int) -> int:
+    """Of how many pixels a side one is kept, so that at most so many are."""
+    return max(1, int(np.ceil(np.sqrt(size[0] * size[1] / most))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Canvas:
+    """The overlay, of one pixel in `step` a side; tiles draw their part of it."""
+
+    pixels: np.ndarray
+    step: int
+
+    @classmethod
+    def of(cls, size: tuple[int, int], most: int) -> "_Canvas":
+        step = _step(size, most)
+        return cls(np.zeros((-(-size[0] // step), -(-size[1] // step), 3), dtype=np.uint8), step)
+
+    def draw(
+        self, colours: np.ndarray, labels: np.ndarray, kinds: np.ndarray, box: tuple[int, int, int, int],
+        corner: tuple[int, int],
+    ) -> None:  # fmt: skip
+        """A tile's colours and the outlines of its labels, in the colour of their kind."""
+        first = [-(-at // self.step) for at in corner]  # the first rows and columns of the canvas that the tile has
+        rows = slice(first[0] * self.step - corner[0], None, self.step)
+        columns = slice(first[1] * self.step - corner[1], None, self.step)
+        shown, seen = colours[rows, columns].copy(), labels[rows, columns]
+        edge = find_boundaries(seen, mode="inner")
+        shown[edge] = COLOURS[kinds[seen[edge]]]
+        top, bottom, left, right = (-(-at // self.step) for at in box)
+        self.pixels[top:bottom, left:right] = shown[
+            top - first[0] : bottom - first[0], left - first[1] : right - first[1]
+        ]
+
+
+def image_size(image: str | Path) -> tuple[int, int]:
+    """Rows and columns of an image file, of which nothing else is read.
+
+    Parameters
+    ----------
+    image
+        PNG, JPEG, TIFF, or a whole slide.
+
+    Raises
+    ------
+    InputError
+        If it does not exist or cannot be read.
+    """
+    path = Path(image)
+    if path.suffix.lower() in TIFFS | SLIDES:
+        with _opened(path) as pixels:
+            return int(pixels.shape[0]), int(pixels.shape[1])
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as file:
+            return int(file.height), int(file.width)
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{path}: the image cannot be read ({error}); save it as PNG, or a large one as tiled TIFF"
+        ) from error
+
+
+@contextmanager
+def _labels(mask: np.ndarray | str | Path | None) -> Iterator[Any]:
+    """Labels that can be sliced; None without a mask."""
+    if mask is None:
+        yield None
+        return
+    with _opened(mask) as labels:
+        if labels.ndim != 2 or np.dtype(labels.dtype).kind not in "iub":
+            raise InputError(f"the mask must be rows x columns of whole numbers; got {labels.shape} of {labels.dtype}")
+        yield labels
 
 
 @contextmanager
@@ -166,10 +242,10 @@ def _opened(image: np.ndarray | str | Path) -> Iterator[Any]:
     path = Path(image)
     if not path.exists():
         raise InputError(f"{path}: the image does not exist")
-    if path.suffix.lower() in {".tif", ".tiff"}:
+    if path.suffix.lower() in TIFFS:
         with _tiff(path) as pixels:
             yield pixels
-    elif path.suffix.lower() in {".svs", ".ndpi", ".mrxs", ".scn"}:
+    elif path.suffix.lower() in SLIDES:
         with _slide(path) as pixels:
             yield pixels
     else:
@@ -183,7 +259,11 @@ def _tiff(path: Path) -> Iterator[Any]:
     import tifffile
     import zarr
 
-    with tifffile.TiffFile(path) as file:
+    try:
+        opened = tifffile.TiffFile(path)
+    except (tifffile.TiffFileError, OSError) as error:
+        raise InputError(f"{path}: the image cannot be read ({error}); export it again") from error
+    with opened as file:
         page: Any = file.pages[0]
         mapped, compression = page.is_memmappable, page.compression.name
         tiled = compression in {"NONE", "ADOBE_DEFLATE", "DEFLATE"}
