@@ -482,29 +482,25 @@ def rate(p: pd.Series) -> float:
 
 
 def type_one(draws: int = 4000) -> None:
-    """Type I error at .05 of every comparison, 3 to 8 biological replicates; coverage of the intervals."""
+    """Type I error at .05 of every comparison, 3 to 8 biological replicates; coverage of the bootstrap."""
     rng = np.random.default_rng(5)
-    rows = []
-
-    def add(what: str, n: object, p: pd.Series, **more: float) -> None:
-        rows.append(
-            {"comparison": what, "replicates": n, "p < .05": rate(p), "error": np.sqrt(0.0475 / len(p)), **more}
-        )
-
+    rows: list[dict[str, object]] = []
     for n in REPLICATES:
+        table = curves_table(rng, draws, n)
+        for quantity in ("log10 IC50", "aac"):
+            for (weights, pairing), (share, _) in _by_weights(table, 0.0, quantity).items():
+                rows.append({"comparison": f"{quantity}, {pairing}, weights {weights}", "replicates": n,
+                             "p < .05": share, "error": np.sqrt(0.0475 / draws)})  # fmt: skip
         for shape in ("own", "shared"):
-            out = validation.dose_ratios(curves_table(rng, draws, n), replicates=shape).table
+            out = validation.dose_ratios(curves_table(rng, draws // 2, n), replicates=shape, weights="equal").table
             boot = ((out["boot_low"] <= 1) & (out["boot_high"] >= 1)).mean()
-            add(f"dose ratio, {shape} shape", n, out["p_value"], bootstrap=boot)
-            add(f"extra sum of squares, {shape} shape", n, out["f_p_value"])
-            if shape == "own":
-                add("area above the curve", n, out["aac_p_value"])
-                out = validation.dose_ratios(curves_table(rng, draws // 2, n), pairing="paired").table
-                add("dose ratio, paired", n, out["p_value"])
+            for what, p in (("dose ratio", out["p_value"]), ("extra sum of squares", out["f_p_value"])):
+                rows.append({"comparison": f"{what}, {shape} shape", "replicates": n, "p < .05": rate(p),
+                             "error": np.sqrt(0.0475 / len(p)), "bootstrap": boot})  # fmt: skip
     show(rows)
     type_one_unequal(draws)
     type_one_of_values(draws)
-    type_one_of_models(draws // 2, draws)
+    type_one_of_models(draws // 2, 4 * draws)
 
 
 def type_one_unequal(draws: int = 4000) -> None:
@@ -523,8 +519,11 @@ def type_one_unequal(draws: int = 4000) -> None:
             p = validation.readouts(table).table["p_value"]
             add(f"read-out, SD of the test x {spread:g}", f"{m} v {n}", p)
     for spread in (1.0, 3.0):
-        out = validation.dose_ratios(curves_table(rng, draws // 2, 8, n_test=3, spread=spread)).table
-        add(f"dose ratio, SD of the test x {spread:g}", "3 v 8", out["p_value"])
+        found = _by_weights(curves_table(rng, draws, 8, n_test=3, spread=spread), 0.0)
+        for weights in ("equal", "errors"):
+            rows.append({"comparison": f"dose ratio, weights {weights}, SD of the test x {spread:g}",
+                         "replicates": "3 v 8", "p < .05": found[weights, "unpaired"][0],
+                         "error": np.sqrt(0.0475 / draws)})  # fmt: skip
     show(rows)
 
 
@@ -550,6 +549,28 @@ def type_one_of_values(draws: int = 4000) -> None:
     show(rows)
 
 
+def rate_pools(rng: np.random.Generator, pool: int) -> dict[str, np.ndarray]:
+    """Logarithms of Km, Ki and IC50 of many replicates, each fitted once; constants vary between replicates by 20 %."""
+    s, i = (m.ravel() for m in np.meshgrid([1.0, 2, 5, 10, 20, 50], [0.0, 0.5, 2, 8]))
+    alone, inhibitor = np.array([1.0, 2, 5, 10, 20, 50]), np.array([0.01, 0.03, 0.1, 0.3, 1, 3, 10])
+    out: dict[str, list[float]] = {"ratio of Km": [], "ratio of Ki (competitive)": [], "ratio of IC50 (sigmoid)": []}
+    for _ in range(pool):
+        vmax, km, ki, ic50 = np.array([100, 8, 1.5, 0.4]) * np.exp(0.2 * rng.normal(size=4))
+
+        def noise(v: np.ndarray) -> np.ndarray:
+            found: np.ndarray = v * (1 + 0.05 * rng.normal(size=v.size))
+            return found
+
+        for name, model, at, y, columns in (
+            ("ratio of Km", "michaelis-menten", "km", noise(vmax * alone / (km + alone)), (alone,)),
+            ("ratio of Ki (competitive)", "competitive", "ki", noise(vmax * s / (km * (1 + i / ki) + s)), (s, i)),
+            ("ratio of IC50 (sigmoid)", "sigmoid", "ic50", noise(vmax / (1 + inhibitor / ic50)), (inhibitor,)),
+        ):
+            fit = kin.fit_model(model, y, *columns)
+            out[name].append(float(np.log(fit.parameters[kin.MODELS[model].parameters.index(at)])))
+    return {name: np.array(values) for name, values in out.items()}
+
+
 def type_one_of_models(pool: int = 2000, draws: int = 4000) -> None:
     """Rate constants between conditions, and synergy where there is none.
 
@@ -562,9 +583,12 @@ def type_one_of_models(pool: int = 2000, draws: int = 4000) -> None:
     y = table["released"].to_numpy(float).reshape(pool, -1)
     time_h = table["time"].to_numpy(float).reshape(pool, -1)
     log_k = np.log([kin.fit_model("first order", *pair).parameters[1] for pair in zip(y, time_h, strict=True)])
+    pools = {"release, ratio of k": log_k, **rate_pools(rng, pool)}
     for n in REPLICATES:
-        p = [difference(*rng.choice(log_k, (2, n))).p_value for _ in range(draws)]
-        rows.append({"comparison": "release, ratio of k", "replicates": n, "p < .05": rate(pd.Series(p))})
+        for name, values in pools.items():
+            p = [difference(*rng.choice(values, (2, n))).p_value for _ in range(draws)]
+            rows.append({"comparison": name, "replicates": n, "p < .05": rate(pd.Series(p)),
+                         "SD of a replicate": values.std()})  # fmt: skip
     for null, models in (("bliss", ("bliss", "zip")), ("loewe", ("loewe",))):
         out = validation.combinations(pairs_table(rng, pool // 8, 1, null), models=models).table
         whole = out[out["dose_a_um"].isna()]
@@ -644,17 +668,19 @@ def known_errors(draws: int) -> None:
     show(rows)
 
 
-def _by_weights(table: pd.DataFrame, shift: float) -> dict[tuple[str, str], tuple[float, float]]:
+def _by_weights(
+    table: pd.DataFrame, shift: float, quantity: str = "log10 IC50"
+) -> dict[tuple[str, str], tuple[float, float]]:
     """Share of p below .05, and of intervals with the truth, by weights and pairing."""
     units = fit_units(read_doses(table), Shape())
-    leveled = level_conditions(units, "log10 IC50", 50.0)
+    leveled = level_conditions(units, quantity, 50.0)
     found: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
     for _, block in units.fitted.groups.groupby("line", sort=False):
         at = dict(zip(block["condition"], block.index, strict=True))
         if not {at["test"], at["control"]} <= set(leveled):
             continue
         a, b = leveled[at["test"]], leveled[at["control"]]
-        for pairing in ("unpaired", "paired"):
+        for pairing in ("unpaired", "paired") if a.names.size == b.names.size else ("unpaired",):
             plain = difference(a.mean.estimate, b.mean.estimate, paired=pairing == "paired")
             found.setdefault(("equal", pairing), []).append(
                 (plain.effect, plain.ci_low, plain.ci_high, plain.p_value))  # fmt: skip
