@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import counted, require_choice
-from scresist.validation.assay_table import Rows, dose_scale, number_column, read_assay, refuse_repeats
+from scresist.validation.assay_table import Rows, dose_scale, expected_column, number_column, read_assay, refuse_repeats
 
 CURVE = ["experiment", "line", "condition", "compound"]
 UNITS = ("percent", "fraction", "raw")
@@ -18,13 +18,15 @@ LARGEST_FRACTION = 3.0  # largest response of a whole table below which percents
 class Doses(NamedTuple):
     """Means per biological replicate and dose in percent of control, the same per plate, wells, and notes.
 
-    Wells have `response` in percent of control and `signal`, the number of the file.
+    Wells have `response` in percent of control and `signal`, the number of the file. `expected` has the direction that
+    was predicted of the IC50 of a curve (+1, -1), where the file has one.
     """
 
     means: pd.DataFrame
     plates: pd.DataFrame
     wells: pd.DataFrame
     notes: tuple[str, ...]
+    expected: dict[tuple[str, ...], int]
 
 
 def read_doses(table: pd.DataFrame, *, unit: str = "percent") -> Doses:
@@ -35,7 +37,8 @@ def read_doses(table: pd.DataFrame, *, unit: str = "percent") -> Doses:
     table
         experiment, line, condition, compound, dose_um, replicate, plate, response; experiment and plate may be absent.
         A dose of 0 is a control. Optional: dose_unit (M, mM, uM, nM, pM; else uM), response_unit, well,
-        divisions (doublings of the control during the assay) or time_zero (count at the start, percent of the control).
+        divisions (doublings of the control during the assay) or time_zero (count at the start, percent of the control),
+        expected (higher or lower IC50 than the reference's).
     unit
         Of the response, where the table has no column `response_unit`: `percent` or `fraction` of control, or `raw`,
         a signal that is divided by the mean of the dose-0 wells of its plate.
@@ -66,6 +69,7 @@ def read_doses(table: pd.DataFrame, *, unit: str = "percent") -> Doses:
             list(wells["time_zero"]),
         )
     refuse_repeats(wells, [*CURVE, "replicate", "plate", "dose_um"], "response", rows)
+    expected = expected_column(wells, CURVE, rows)
     wells, notes = _in_percent(wells, unit, rows)
     rows.stop()
     missing = int(wells["response"].isna().sum())
@@ -73,7 +77,7 @@ def read_doses(table: pd.DataFrame, *, unit: str = "percent") -> Doses:
         notes.append(f"{counted(missing, 'well')} without a response left out")
     wells = wells[wells["response"].notna()]
     plates = _of_plates(wells, growth)
-    return Doses(_means(plates, growth), plates, wells, tuple(notes))
+    return Doses(_means(plates, growth), plates, wells, tuple(notes), expected)
 
 
 def _in_percent(wells: pd.DataFrame, unit: str, rows: Rows) -> tuple[pd.DataFrame, list[str]]:

@@ -13,7 +13,7 @@ from scresist.kernels import four_parameter as fp
 from scresist.results import Result, number
 from scresist.validation.curves import Fitted, Shape, bounds, fit_conditions, joint_midpoints
 from scresist.validation.dose_components import OF_TESTS, Leveled, fit_units, level_conditions, paired_difference
-from scresist.validation.dose_input import read_doses
+from scresist.validation.dose_input import CURVE, read_doses
 from scresist.validation.two_conditions import (
     PAIRINGS,
     Difference,
@@ -24,6 +24,7 @@ from scresist.validation.two_conditions import (
     reference_of,
     sign_of,
     weighted_difference,
+    word_of,
 )
 
 COLUMNS = (
@@ -86,7 +87,8 @@ def dose_ratios(
     pairing
         `unpaired`, or `paired`: replicates of one name were done together in both conditions.
     expected
-        `higher` or `lower`: the direction of the ratio that was predicted; None for none.
+        `higher` or `lower`: the direction of the ratio that was predicted; None uses the table's column `expected`,
+        where there is one.
     unit, level, top, cap, replicates
         As for `dose_response`.
     weights
@@ -143,7 +145,9 @@ def dose_ratios(
             if test in place and ref in place:
                 sides = (_side(fitted, place[test], level, leveled), _side(fitted, place[ref], level, leveled))
                 found = _compare(fitted, sides, shape, paired=pairing == "paired", rng=generator)
-                found["met"] = met(number(found["effect"]), number(found["p_value"]), way)
+                sign = way or doses.expected.get(tuple(map(str, fitted.groups.loc[place[test], CURVE])), 0)
+                found["expected"] = word_of(sign)
+                found["met"] = met(number(found["effect"]), number(found["p_value"]), sign)
                 rows.append(
                     {
                         "experiment": key[0],
@@ -156,9 +160,8 @@ def dose_ratios(
                         **found,
                     }
                 )
-    out = pd.DataFrame(rows, columns=[c for c in COLUMNS if c not in ("q_value", "pairing", "expected", "weights")])
-    out["q_value"], out["pairing"], out["expected"] = q_values(out["p_value"].to_numpy(float)), pairing, expected or ""
-    out["weights"] = chosen
+    out = pd.DataFrame(rows, columns=[c for c in COLUMNS if c not in ("q_value", "pairing", "weights")])
+    out["q_value"], out["pairing"], out["weights"] = q_values(out["p_value"].to_numpy(float)), pairing, chosen
     if out.empty:
         notes.append(f"no compound has two of the compared {compare}s in one experiment: there is no ratio")
     settings = {

@@ -134,16 +134,29 @@ def _assays(study: Study) -> dict[str, list[tuple[str, Callable[[Any], Result]]]
             ("validation_dose_components", dose_components),
             ("validation_dose_ratios", lambda t: dose_ratios(t, reference=first)),
         ],
-        "kinetics": [("validation_kinetics", lambda t: rates.kinetics(t, reference=first))],
-        "combinations": [("validation_combinations", two_drugs.combinations)],
-        "readouts": [("validation_readouts", lambda t: assays.readouts(t, reference=first))],
-        "qpcr": [
-            (
-                "validation_expression",
-                lambda t: _qpcr(t, own),
-            )
+        "kinetics": [
+            ("validation_kinetics", lambda t: rates.kinetics(t, reference=first)),
+            ("validation_kinetics_points", rates.kinetics_points),
         ],
-        "blot": [("validation_expression", lambda t: _blot(t, own))],
+        "combinations": [("validation_combinations", two_drugs.combinations)],
+        "readouts": [
+            ("validation_readouts", lambda t: assays.readouts(t, reference=first)),
+            ("validation_readout_points", assays.readout_points),
+        ],
+        "qpcr": [
+            ("validation_expression", lambda t: _qpcr(t, own)),
+            (
+                "validation_expression_points",
+                lambda t: expression.expression_points(t, assay="qpcr", controls=own.qpcr_reference_genes),
+            ),
+        ],
+        "blot": [
+            ("validation_expression", lambda t: _blot(t, own)),
+            (
+                "validation_expression_points",
+                lambda t: expression.expression_points(t, assay="blot", controls=own.blot_loading),
+            ),
+        ],
     }
 
 
@@ -182,20 +195,19 @@ def compute_bench(study: Study, *, seed: int, workers: int = 1, overlays: Path |
                          [("validation_her2", lambda t: status.her2(t, guideline=guideline))])  # fmt: skip
     if "mif_cells" in paths:
         yield from _mif(study, paths["mif_cells"], seed, workers)
-    parts: list[tuple[Path, Result]] = []
+    parts: dict[str, list[Result]] = {}
     for key, computed in _assays(study).items():
         if key not in paths:
             continue
         for outcome in _each(key.replace("_", " "), paths[key], computed):
-            if outcome.name == "validation_expression" and outcome.result is not None:
-                parts.append((paths[key], outcome.result))
+            if key in ("qpcr", "blot") and outcome.result is not None:
+                parts.setdefault(outcome.name, []).append(outcome.result)
             else:
                 yield outcome
-    if parts:
-        results = [r for _, r in parts]
+    for name, results in parts.items():
         table = pd.concat([r.table for r in results], ignore_index=True)
         notes = tuple(n for r in results for n in r.notes)
-        yield Outcome("fold changes", "validation_expression", Result(table, results[0].method, {}, notes))
+        yield Outcome("fold changes", name, Result(table, results[0].method, {}, notes))
 
 
 def _each(what: str, path: Path, computed: list[tuple[str, Callable[[Any], Result]]]) -> Iterator[Outcome]:

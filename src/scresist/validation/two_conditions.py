@@ -8,6 +8,7 @@ from scipy import stats
 from scresist.checks import InputError, counted
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.random_effects import Combined
+from scresist.validation.assay_table import DIRECTIONS
 
 FEW = 3  # biological replicates per condition below which a comparison is called weak
 PAIRINGS = ("unpaired", "paired")
@@ -248,12 +249,9 @@ def sign_of(expected: object) -> int:
         If it is none of those.
     """
     text = "" if expected is None else str(expected).strip().lower()
-    if text in ("", "nan", "none"):
-        return 0
-    if text in ("higher", "up", "+", "1", "+1", "1.0"):
-        return 1
-    if text in ("lower", "down", "-", "-1", "-1.0"):
-        return -1
+    for sign, words in DIRECTIONS.items():
+        if text in words:
+            return sign
     raise InputError(f"an expected direction must be higher or lower; got {expected!r}")
 
 
@@ -274,3 +272,8 @@ def met(effect: float, p_value: float, expected: int, *, alpha: float = 0.05) ->
     if not p_value < alpha:
         return "open"
     return "yes" if effect * expected > 0 else "no"
+
+
+def word_of(sign: int) -> str:
+    """`higher`, `lower`, or nothing for 0: as tables name an expected direction."""
+    return {1: "higher", -1: "lower"}.get(sign, "")

@@ -17,7 +17,8 @@ from scresist.study import Study
 from scresist.study.settings import BENCH_FILES
 
 OVERLAYS = "overlays"  # folder of the pictures of stained images, in the results folder
-FUNCTIONAL = ("validation_dose_ratios", "validation_readouts", "validation_kinetics")
+FUNCTIONAL = ("validation_dose_ratios", "validation_readouts", "validation_kinetics",
+              "validation_combinations")  # fmt: skip
 
 
 def bench(state: State, study: Study, context: Context) -> None:
