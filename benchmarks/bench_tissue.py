@@ -18,9 +18,10 @@ from scresist.study.design import Contrast, Design
 from scresist.survival import models
 from scresist.validation.arrangement import mif_spatial
 from scresist.validation.by_sample import density_values, ihc_values, spatial_values
+from scresist.validation.component_images import component_intensities
 from scresist.validation.densities import mif as densities
 from scresist.validation.densities import prepare
-from scresist.validation.images import component_intensities, ihc_image
+from scresist.validation.images import ihc_image
 from scresist.validation.readers import ihc as h_scores
 
 IMAGING = Path(__file__).resolve().parents[2] / "shared" / "data" / "imaging"
@@ -101,7 +102,8 @@ def nuclei_found() -> None:
     """Nuclei of simulated glands, and of DAPI beside those of inForm."""
     from skimage.filters import threshold_otsu
 
-    from scresist.validation.images import _components, _described, read_pages
+    from scresist.validation.component_images import component_channels, page_texts
+    from scresist.validation.image_files import read_pages
 
     rows = []
     for seed in range(11, 16):  # seeds 1 to 3 were looked at while the numbers of kernels/nuclei.py were chosen
@@ -109,9 +111,9 @@ def nuclei_found() -> None:
         signal, _ = unmix(image, white_point(image, 99.0))
         rows.append({"image": f"glands {seed}", **_nuclei_of(signal, true, threshold_otsu(signal))})
     stem = f"{IMAGING / 'phenoptr'}/FIHC4__0929309_HP_IM3_2_"
-    channels, names = _components(Path(f"{stem}component_data.tif"))
+    channels, names = component_channels(Path(f"{stem}component_data.tif"))
     maps = Path(f"{stem}binary_seg_maps.tif")
-    true = next(p for p, t in zip(read_pages(maps), _described(maps), strict=True) if "<CompartmentType>Nucleus<" in t)
+    true = next(p for p, t in zip(read_pages(maps), page_texts(maps), strict=True) if "<CompartmentType>Nucleus<" in t)
     true = np.unique(true, return_inverse=True)[1].reshape(true.shape)
     signal = channels[..., next(k for k, name in enumerate(names) if "DAPI" in name)].astype(float)
     rows.append({"image": "DAPI, inForm's nuclei", **_nuclei_of(signal, true, threshold_otsu(signal))})

@@ -9,8 +9,9 @@ from painted import painted
 from scresist import validation
 from scresist.checks import InputError
 from scresist.tables import check
+from scresist.validation.image_files import image_size
 from scresist.validation.image_scores import BESIDE, read_sheet, score_images, with_readers
-from scresist.validation.images import ihc_image, image_size
+from scresist.validation.images import ihc_image
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from painted import painted
 from scresist.checks import InputError
 from scresist.kernels.nuclei import ellipse_share, nuclei
 from scresist.kernels.stains import DAB, HAEMATOXYLIN, cell_means, unmix, white_point
-from scresist.validation.images import component_intensities, ihc_image
+from scresist.validation.component_images import component_intensities
+from scresist.validation.images import ihc_image
 
 IMAGING = SHARED / "data" / "imaging"
 
@@ -111,13 +112,13 @@ class Slide:
 def test_a_slide_is_read_region_by_region(monkeypatch):
     from contextlib import nullcontext
 
-    from scresist.validation import images
+    from scresist.validation import image_files, images
 
     image, _, _ = painted(6)
     slide = Slide(image)
     direct = images.ihc_image(image, um_per_pixel=0.5, tile=150).cells
     monkeypatch.setattr(images, "SAMPLED", image.size)
-    monkeypatch.setattr(images, "_opened", lambda _: nullcontext(images._Slide(slide)))
+    monkeypatch.setattr(images, "opened", lambda _: nullcontext(image_files._Slide(slide)))
     found = images.ihc_image(Path("a.svs"), um_per_pixel=0.5, tile=150, overlay=False)
     pd.testing.assert_frame_equal(found.cells, direct)
 
@@ -211,12 +212,13 @@ def test_the_picture_of_scikit_image_is_stable():
 def test_nuclei_of_dapi_are_mostly_those_of_inform():
     from skimage.filters import threshold_otsu
 
-    from scresist.validation.images import _components, _described, read_pages
+    from scresist.validation.component_images import component_channels, page_texts
+    from scresist.validation.image_files import read_pages
 
     stem = str(IMAGING / "phenoptr" / "FIHC4__0929309_HP_IM3_2_")
-    channels, names = _components(Path(f"{stem}component_data.tif"))
+    channels, names = component_channels(Path(f"{stem}component_data.tif"))
     maps = Path(f"{stem}binary_seg_maps.tif")
-    true = next(page for page, text in zip(read_pages(maps), _described(maps), strict=True)
+    true = next(page for page, text in zip(read_pages(maps), page_texts(maps), strict=True)
                 if "<CompartmentType>Nucleus<" in text)  # fmt: skip
     true = np.unique(true, return_inverse=True)[1].reshape(true.shape)
     signal = channels[..., next(k for k, name in enumerate(names) if "DAPI" in name)].astype(float)

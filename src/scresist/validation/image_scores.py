@@ -11,7 +11,8 @@ import pandas as pd
 from scresist.checks import InputError, counted, require_positive, suggestion
 from scresist.results import Result
 from scresist.validation.assay_table import Rows, number_column, read_assay
-from scresist.validation.images import CUTS, WHERE, ihc_image, image_size
+from scresist.validation.image_files import image_size
+from scresist.validation.images import CUTS, WHERE, ihc_image
 from scresist.validation.readers import one_patient
 
 SHEET = "ihc_images"

@@ -1,8 +1,6 @@
 """Stained images: nuclei, DAB of every cell, share of positive cells and H-score; intensities under a given mask."""
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,22 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from skimage.filters import threshold_otsu
-from skimage.segmentation import expand_labels, find_boundaries
+from skimage.segmentation import find_boundaries
 
 from scresist.checks import InputError, require_choice, require_positive
 from scresist.kernels.nuclei import nuclei
 from scresist.kernels.stains import cell_means, rings, unmix, white_point
 from scresist.results import Result
+from scresist.validation.image_files import opened, opened_labels
 
 CUTS = (0.2, 0.4, 0.6)  # optical density of DAB from which on a cell is weak, moderate, strong
 WHERE = ("nucleus", "cytoplasm", "cell")
 OVERLAY_PIXELS = 16_000_000  # of the largest overlay
-TIFFS, SLIDES = frozenset({".tif", ".tiff"}), frozenset({".svs", ".ndpi", ".mrxs", ".scn"})
 CUT_OFF, SHARE_CUT_OFF = 255, 0.01  # largest value of a channel, and the share of pixels at it that is pointed out
 WHITE = 99.0  # percentile of a channel that is light without tissue
 NUCLEUS_UM, RING_UM, SMOOTH_UM, SMALLEST_UM2 = 3.0, 3.0, 0.75, 12.0
 MARGIN_UM = 36.0  # around a tile, so that a nucleus on its edge is whole
-MEMBRANE = 2  # pixels between a cell and its membrane, at most
 SAMPLED = 1_000_000  # pixels that the light and the threshold are learnt from
 COLOURS = np.array([[70, 110, 220], [250, 210, 60], [245, 140, 40], [200, 30, 30]], dtype=np.uint8)
 
@@ -86,7 +83,7 @@ def ihc_image(
         raise InputError(f"white must be red, green and blue of light without tissue, each up to 255; got {white}")
     if tile < 64:
         raise InputError(f"tile must be at least 64 pixels; got {tile}")
-    with _opened(image) as pixels, _labels(mask) as labels:
+    with opened(image) as pixels, opened_labels(mask) as labels:
         if pixels.ndim != 3 or pixels.shape[2] < 3 or pixels.dtype != np.uint8:
             raise InputError(f"the image must be rows x columns x 3 of 8 bits; got {pixels.shape} of {pixels.dtype}")
         size = int(pixels.shape[0]), int(pixels.shape[1])
@@ -191,216 +188,3 @@ class _Canvas:
         self.pixels[top:bottom, left:right] = shown[
             top - first[0] : bottom - first[0], left - first[1] : right - first[1]
         ]
-
-
-def image_size(image: str | Path) -> tuple[int, int]:
-    """Rows and columns of an image file, of which nothing else is read.
-
-    Parameters
-    ----------
-    image
-        PNG, JPEG, TIFF, or a whole slide.
-
-    Raises
-    ------
-    InputError
-        If it does not exist or cannot be read.
-    """
-    path = Path(image)
-    if path.suffix.lower() in TIFFS | SLIDES:
-        with _opened(path) as pixels:
-            return int(pixels.shape[0]), int(pixels.shape[1])
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as file:
-            return int(file.height), int(file.width)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{path}: the image cannot be read ({error}); save it as PNG, or a large one as tiled TIFF"
-        ) from error
-
-
-@contextmanager
-def _labels(mask: np.ndarray | str | Path | None) -> Iterator[Any]:
-    """Labels that can be sliced; None without a mask."""
-    if mask is None:
-        yield None
-        return
-    with _opened(mask) as labels:
-        if labels.ndim != 2 or np.dtype(labels.dtype).kind not in "iub":
-            raise InputError(f"the mask must be rows x columns of whole numbers; got {labels.shape} of {labels.dtype}")
-        yield labels
-
-
-@contextmanager
-def _opened(image: np.ndarray | str | Path) -> Iterator[Any]:
-    """Pixels that can be sliced: an array, or a TIFF of which only the tiles in use are read."""
-    if isinstance(image, np.ndarray):
-        yield image
-        return
-    path = Path(image)
-    if not path.exists():
-        raise InputError(f"{path}: the image does not exist")
-    if path.suffix.lower() in TIFFS:
-        with _tiff(path) as pixels:
-            yield pixels
-    elif path.suffix.lower() in SLIDES:
-        with _slide(path) as pixels:
-            yield pixels
-    else:
-        from skimage.io import imread
-
-        yield imread(path)
-
-
-@contextmanager
-def _tiff(path: Path) -> Iterator[Any]:
-    import tifffile
-    import zarr
-
-    try:
-        opened = tifffile.TiffFile(path)
-    except (tifffile.TiffFileError, OSError) as error:
-        raise InputError(f"{path}: the image cannot be read ({error}); export it again") from error
-    with opened as file:
-        page: Any = file.pages[0]
-        mapped, compression = page.is_memmappable, page.compression.name
-        tiled = compression in {"NONE", "ADOBE_DEFLATE", "DEFLATE"}
-        if mapped:
-            yield page.asarray(out="memmap")
-        elif tiled:
-            with page.aszarr() as store:
-                yield zarr.open(store, mode="r")
-    if not mapped and not tiled:
-        yield read_pages(path)[0]
-
-
-class _Slide:
-    """A whole slide that is sliced like an array of its finest level, and read region by region."""
-
-    ndim, dtype = 3, np.dtype(np.uint8)
-
-    def __init__(self, slide: Any) -> None:
-        self.slide = slide
-        self.shape = (slide.dimensions[1], slide.dimensions[0], 3)
-
-    def __getitem__(self, at: tuple[Any, ...]) -> np.ndarray:
-        (y0, y1, step), (x0, x1, _) = (s.indices(n) for s, n in zip(at[:2], self.shape[:2], strict=True))
-        level = self.slide.get_best_level_for_downsample(step) if step > 1 else 0
-        down = self.slide.level_downsamples[level]
-        size = (max(1, int((x1 - x0) / down)), max(1, int((y1 - y0) / down)))
-        found = np.asarray(self.slide.read_region((x0, y0), level, size).convert("RGB"))
-        left = max(1, round(step / down))
-        return found[::left, ::left]
-
-
-@contextmanager
-def _slide(path: Path) -> Iterator[_Slide]:
-    try:
-        import openslide
-    except ImportError:
-        raise InputError(f"{path}: reading this slide needs the package openslide-python and the library OpenSlide; "
-                         "install them, or export the region as TIFF") from None  # fmt: skip
-    with openslide.OpenSlide(path) as slide:
-        yield _Slide(slide)
-
-
-def read_pages(path: Path) -> list[np.ndarray]:
-    """Every page of an image file, as arrays.
-
-    Parameters
-    ----------
-    path
-        TIFF of any compression that Pillow reads (LZW, deflate, JPEG, none).
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    from PIL import Image, ImageSequence, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as file:
-            return [np.array(frame) for frame in ImageSequence.Iterator(file)]
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError(
-            f"{path}: the image cannot be read ({error}); save it as TIFF with LZW or no compression"
-        ) from error
-
-
-def component_intensities(image: np.ndarray | str | Path, mask: np.ndarray | str | Path, *,
-                          names: list[str] | None = None) -> pd.DataFrame:  # fmt: skip
-    """Mean intensity of every channel in every cell of a mask, and the cells' centres.
-
-    Parameters
-    ----------
-    image
-        Rows x columns x channels, or a component TIFF of inForm: one page per channel, which it names.
-    mask
-        Labels of cells, rows x columns; or the segmentation maps of inForm, whose nuclei, cytoplasms and membranes are
-        joined by their label.
-    names
-        Of the channels, where the file has none.
-
-    Returns
-    -------
-    One row per label: cell, y, x, area (pixels), one column per channel.
-
-    Raises
-    ------
-    InputError
-        If the mask does not have the size of the image, has no cell, or the number of names is not that of channels.
-    """
-    channels, found = (image, names) if isinstance(image, np.ndarray) else _components(Path(image))
-    names = names or found or [f"channel {k + 1}" for k in range(channels.shape[2])]
-    if len(names) != channels.shape[2]:
-        raise InputError(f"{len(names)} names are given for {channels.shape[2]} channels")
-    labels = mask if isinstance(mask, np.ndarray) else _joined(Path(mask))
-    if labels.shape != channels.shape[:2]:
-        raise InputError(
-            f"the mask has {labels.shape} pixels and the image {channels.shape[:2]}; they must be of one size"
-        )
-    numbers = np.unique(labels[labels > 0])
-    if not numbers.size:
-        raise InputError("the mask has no cell: every label is 0")
-    rows, columns = np.indices(labels.shape)
-    centres = cell_means(np.stack([rows, columns], axis=-1), labels, numbers)
-    table = pd.DataFrame({"cell": numbers, "y": centres[:, 0], "x": centres[:, 1],
-                          "area": np.bincount(labels.ravel().astype(np.int64))[numbers]})  # fmt: skip
-    return table.join(pd.DataFrame(cell_means(channels, labels, numbers), columns=names))
-
-
-def _described(path: Path) -> list[str]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        return [
-            str(page.tags["ImageDescription"].value) if "ImageDescription" in page.tags else "" for page in file.pages
-        ]
-
-
-def _components(path: Path) -> tuple[np.ndarray, list[str]]:
-    """The full-resolution pages of a component TIFF and the names that its descriptions give."""
-    pages, texts = read_pages(path), _described(path)
-    kept = [k for k, p in enumerate(pages) if p.ndim == 2 and p.shape == pages[0].shape]
-    names = [(re.findall(r"<Name>(.*?)</Name>", texts[k]) or [f"channel {k + 1}"])[0] for k in kept]
-    return np.stack([pages[k] for k in kept], axis=-1), names
-
-
-def _joined(path: Path) -> np.ndarray:
-    """One mask of cells: nuclei, cytoplasms and (by the nearest cell) membranes of inForm; else the first page."""
-    pages, texts = read_pages(path), _described(path)
-    kinds = [(re.findall(r"<CompartmentType>(.*?)</", t) or [""])[0] for t in texts]
-    if not any(kinds):
-        return pages[0].astype(np.int64)
-    joined = np.zeros(pages[0].shape, dtype=np.int64)
-    for page, kind in zip(pages, kinds, strict=True):
-        if kind in {"Nucleus", "Cytoplasm"}:
-            joined = np.where((joined == 0) & (page > 0), page, joined)
-    near = expand_labels(joined, distance=MEMBRANE)  # the map of membranes has no labels
-    for page, kind in zip(pages, kinds, strict=True):
-        if kind == "Membrane":
-            joined = np.where((joined == 0) & (page > 0), near, joined)
-    return joined
