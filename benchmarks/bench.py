@@ -17,6 +17,7 @@ PARTS = {  # name of a part: its file and function; a part prints its table
     "levels": ("bench_assays", "levels"),  # twenty minutes
     "ihc": ("bench_tissue", "ihc"),
     "nuclei": ("bench_tissue", "nuclei_found"),
+    "gates": ("bench_tissue", "gates"),
     "mif": ("bench_tissue", "mif"),
     "tissue_type1": ("bench_tissue", "tissue_type_one"),
     "recovered": ("bench_tissue", "recovered"),

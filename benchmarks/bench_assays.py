@@ -12,6 +12,7 @@ from scipy import stats
 
 from scresist import validation
 from scresist.kernels import four_parameter as fp
+from scresist.kernels import hill_curve as hc
 from scresist.kernels import kinetics as kin
 from scresist.kernels import synergy as syn
 from scresist.kernels.random_effects import combine, t_interval
@@ -143,7 +144,7 @@ def drc_ratios() -> list[dict[str, object]]:
                 x, y = np.log10(block["dose"].to_numpy(float)), block["y"].to_numpy(float)
             free = np.array([-np.inf, -np.inf, 1e-3, -8]), np.array([np.inf, np.inf, 50, 8])
             sides.append((x, y, fp.fit_curves(x, y, low=free[0], high=free[1]).parameters[0]))
-        found = fp.midpoint_ratio(*sides)
+        found = hc.midpoint_ratio(*sides)
         by = {i: rows[rows["interval"] == i].iloc[0] for i in ("delta", "fieller", "none")}
         off["ratio"].append(abs(found.ratio / by["delta"]["ratio"] - 1))
         for name in ("delta", "fieller"):
@@ -244,7 +245,7 @@ def synergy() -> None:
     a, b = (m.ravel() for m in np.meshgrid(doses, doses, indexing="ij"))
     curves = np.array([0.1, 1, 1.3, 0.0]), np.array([0.2, 1, 0.8, np.log10(0.5)])
     with np.errstate(divide="ignore"):
-        alone = [fp.curve_at(np.tile(c, (a.size, 1)), np.log10(d)) for c, d in zip(curves, (a, b), strict=True)]
+        alone = [hc.curve_at(np.tile(c, (a.size, 1)), np.log10(d)) for c, d in zip(curves, (a, b), strict=True)]
     z = np.clip((alone[0] * alone[1]) ** (1 + 0.3 * ((a > 0) & (b > 0))) + 0.02 * rng.normal(size=a.size), 0.001, 1)
     text = json.dumps({"a": a.tolist(), "b": b.tolist(), "z": z.tolist()})
     done = subprocess.run(
@@ -425,7 +426,7 @@ def pairs_table(rng: np.random.Generator, lines: int, n: int, null: str, lower: 
             one = np.array([lower, 100, 1.2, 0.1 * rng.normal()])
             two = np.array([lower, 100, 0.9, -0.3 + 0.1 * rng.normal()])
             if null == "bliss":
-                y = fp.curve_at(np.tile(one, (6, 6, 1)), log_a) * fp.curve_at(np.tile(two, (6, 6, 1)), log_b) / 100
+                y = hc.curve_at(np.tile(one, (6, 6, 1)), log_a) * hc.curve_at(np.tile(two, (6, 6, 1)), log_b) / 100
             else:
                 y = syn.loewe_expected(one, two, a, b)
             y = y + 4 * rng.normal(size=y.shape)
@@ -454,7 +455,7 @@ def simulated() -> None:
         table = curves_table(rng, lines, n, within=within)
         table = table[table["condition"] == "control"]
         truth_ic50 = -1 + np.log10(50 / 40) / 1.2
-        area = 1 - fp.mean_response(np.array([10, 100, 1.2, -1.0]), np.array(-3.0), np.array(1.0)) / 100
+        area = 1 - hc.mean_response(np.array([10, 100, 1.2, -1.0]), np.array(-3.0), np.array(1.0)) / 100
         for cap in (True, False):
             out = validation.dose_response(table, cap=cap).table
             off = np.log10(out["ic50_um"]) - truth_ic50

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 from scipy.ndimage import gaussian_filter
 
 from scresist.contrasts import contrast_arms
+from scresist.kernels.gates import find_gate
 from scresist.kernels.nuclei import nuclei
 from scresist.kernels.stains import DAB, HAEMATOXYLIN, unmix, white_point
 from scresist.simulate import Plan, simulate, write_bench, write_cohort
@@ -24,6 +26,7 @@ from scresist.validation.densities import prepare
 from scresist.validation.images import ihc_image
 from scresist.validation.readers import ihc as h_scores
 
+WELCH = "Welch's t of the same normal"
 IMAGING = Path(__file__).resolve().parents[2] / "shared" / "data" / "imaging"
 
 
@@ -156,6 +159,50 @@ def mif() -> None:
           .round(3).to_string(index=False))  # fmt: skip
 
 
+def gates() -> None:
+    """Gates of rare markers on phenoptr's sample beside the phenotypes of inForm, and on markers without positives.
+
+    What was tried and not shipped: three and four normal populations, and control cells that cannot have the marker.
+    """
+    from sklearn.mixture import GaussianMixture
+
+    table = pd.read_csv(IMAGING / "phenoptr_sample_cell_seg_data.csv.gz")
+
+    def of(marker: str) -> np.ndarray:
+        name = next(c for c in table if c.startswith(f"Entire Cell {marker} ") and "Mean" in c)
+        return table[name].to_numpy(float)
+
+    rng = np.random.default_rng(1)
+    markers = {m: of(m) for m in ("CK", "CD8", "FoxP3", "CD68", "Autofluorescence", "DAPI")}
+    markers |= {
+        "simulated, lognormal": np.exp(rng.normal(size=len(table))),
+        "simulated, gamma": rng.gamma(2, 1, len(table)),
+    }
+    called = table["Phenotype"].to_numpy(dtype=object)
+    rows = []
+    for name, x in markers.items():
+        true = called == f"{name}+"
+        log = np.log(np.maximum(x, 1e-3 * np.median(x)))
+        shown = np.log1p(x / np.median(x))
+        gate = find_gate(shown, least_separation=2.0, bootstraps=2, sample=2000, rng=rng).gate
+        found = {"two populations, as shipped": shown > gate if np.isfinite(gate) else np.zeros(x.size, dtype=bool)}
+        for k in (3, 4):
+            mixed = GaussianMixture(k, n_init=3, random_state=1).fit(log[:, None])
+            order = np.argsort(mixed.means_.ravel())
+            top = mixed.predict_proba(log[:, None])[:, order[-1]] > 0.5
+            found[f"highest of {k} populations"] = top & (log > mixed.means_.ravel()[order[-2]])
+        if name != "CK" and not name.startswith("simulated"):
+            control = called == "CK+"
+            gate = np.median(log[~control]) + np.quantile(log[control], 0.995) - np.median(log[control])
+            found["above .995 of CK+ cells, same middle"] = log > gate
+        for how, positive in found.items():
+            rows.append({"marker": name, "gate": how, "positive": positive.mean(), "inForm": true.mean(),
+                         "sensitivity": (positive & true).sum() / true.sum() if true.any() else np.nan,
+                         "share right": (positive & true).sum() / max(positive.sum(), 1) if true.any() else np.nan,
+                         "specificity": (~positive & ~true).mean() / (~true).mean()})  # fmt: skip
+    print(pd.DataFrame(rows).round(3).to_string(index=False))
+
+
 def tissue_type_one() -> None:
     """Share of p at most 0.05 where nothing differs: the mixing test of a picture, and arms over patients."""
     rng = np.random.default_rng(1)
@@ -176,10 +223,21 @@ def tissue_type_one() -> None:
     rate = (table["p_value"] <= 0.05).groupby(table["statistic"]).agg(["mean", "size"])
     print("pictures with types at random, clumped cells, two compartments")
     print(rate.rename(columns={"mean": "p <= 0.05", "size": "pictures"}).round(3).to_string())
+    arms_over_patients()
+
+
+def arms_over_patients(studies: int = 2000) -> None:
+    """Share of p at most 0.05 between arms where nothing differs: H-scores, logarithms of densities, normal values."""
+    rng = np.random.default_rng(2)
     rows = []
     for n in (3, 4, 5, 6, 8):
-        hits: dict[str, list[bool]] = {"H-score": [], "log density": []}
-        for _ in range(400):
+        hits: dict[str, list[bool]] = {
+            "H-score": [],
+            "log density": [],
+            "normal": [],
+            "Welch's t of the same normal": [],
+        }
+        for _ in range(studies):
             samples = [f"S{i}" for i in range(2 * n)]
             sheet = pd.DataFrame({"patient": [f"P{i}" for i in range(2 * n)], "arm": ["a"] * n + ["b"] * n}, samples)
             design = Design(("a", "b"), (Contrast("b", "b", "a"),), sheet)
@@ -191,9 +249,13 @@ def tissue_type_one() -> None:
             dense = pd.DataFrame({"sample": samples, "compartment": "all", "phenotype": "CD8", "n_cells": counts,
                                   "area_mm2": 0.5})  # fmt: skip
             hits["log density"].append(_p(density_values(dense), design))
+            plain = rng.normal(size=2 * n)
+            hits["normal"].append(_p(pd.DataFrame({"sample": samples, "marker": "x", "value": plain}), design))
+            welch = stats.ttest_ind(plain[n:], plain[:n], equal_var=False).pvalue
+            hits[WELCH].append(bool(welch <= 0.05))
         rows.append({"patients an arm": n, **{k: np.mean(v) for k, v in hits.items()}})
-    print("\narms over patients, nothing differs (400 studies each; SE 0.011)")
-    print(pd.DataFrame(rows).round(3).to_string(index=False))
+    print(f"\narms over patients, nothing differs ({studies} studies each; SE {np.sqrt(0.0475 / studies):.4f})")
+    print(pd.DataFrame(rows).round(4).to_string(index=False))
 
 
 def _p(values: pd.DataFrame, design: Design) -> bool:

@@ -7,7 +7,7 @@ from scipy import optimize, stats
 
 from scresist import validation
 from scresist.checks import InputError
-from scresist.kernels.four_parameter import LN10
+from scresist.kernels.hill_curve import LN10
 from scresist.tables import check
 from scresist.validation.curves import Shape
 from scresist.validation.dose_components import CONTROL, estimates, fit_units

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from scresist.checks import require_columns
-from scresist.kernels.four_parameter import curve_at
+from scresist.kernels.hill_curve import curve_at
 from scresist.kernels.kinetics import MODELS, model_value
 from scresist.plots.style import FAINT, arm_colours, tidy
 

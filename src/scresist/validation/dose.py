@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from scresist.checks import InputError, counted
-from scresist.kernels import four_parameter as fp
+from scresist.kernels import hill_curve as hc
 from scresist.results import Result
 from scresist.validation import growth_rate
 from scresist.validation.curves import FEWEST_DOSES, Fitted, Shape, fit_conditions, lack_of_fit
@@ -127,8 +127,8 @@ def _rows(fitted: Fitted, level: float, shape: Shape) -> pd.DataFrame:
     """The table but for the growth-rate metrics."""
     at = fitted.members["group"].to_numpy()
     with np.errstate(invalid="ignore"):
-        aac = 1 - fp.mean_response(fitted.own, fitted.first[at], fitted.last[at]) / 100
-        emax = fp.curve_at(fitted.own, fitted.last[at])
+        aac = 1 - hc.mean_response(fitted.own, fitted.first[at], fitted.last[at]) / 100
+        emax = hc.curve_at(fitted.own, fitted.last[at])
     order = np.argsort(at, kind="stable")
     members = np.split(order, np.searchsorted(at[order], np.arange(1, len(fitted.groups))))
     rows = [_one(fitted, g, own, aac[own], emax[own], level, shape) for g, own in enumerate(members)]
@@ -153,12 +153,12 @@ def _one(
         return row
     for name, values in (("aac", aac), ("emax", emax)):
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), mean_interval(values), strict=True))
-    row |= {"hill": pooled[fp.HILL], "ec50_um": 10 ** pooled[fp.MIDPOINT], "lower_plateau": pooled[fp.LOWER],
-            "upper_plateau": pooled[fp.UPPER]}  # fmt: skip
+    row |= {"hill": pooled[hc.HILL], "ec50_um": 10 ** pooled[hc.MIDPOINT], "lower_plateau": pooled[hc.LOWER],
+            "upper_plateau": pooled[hc.UPPER]}  # fmt: skip
     x, y = fitted.log_dose[g], fitted.response[g]
     used = np.isfinite(x) & np.isfinite(y)
     x, y = x[used], y[used]
-    rss = float(((y - fp.curve_at(pooled[None], x[None])[0]) ** 2).sum())
+    rss = float(((y - hc.curve_at(pooled[None], x[None])[0]) ** 2).sum())
     row["lack_of_fit_p"] = lack_of_fit(x, y, rss, 3 + (shape.top is None))[1]
     lacking = int((~np.isfinite(aac)).sum())
     reasons = [f"{lacking} of {n} replicates have fewer than {FEWEST_DOSES} doses"] if lacking else []
@@ -167,8 +167,8 @@ def _one(
         row |= {"hill": np.nan, "ec50_um": np.nan, "lower_plateau": np.nan}
     if lacking == n:
         edges = np.array([first]), np.array([last])
-        row |= {"aac": float(1 - fp.mean_response(pooled[None], *edges)[0] / 100),
-                "emax": float(fp.curve_at(pooled[None], edges[1])[0])}  # fmt: skip
+        row |= {"aac": float(1 - hc.mean_response(pooled[None], *edges)[0] / 100),
+                "emax": float(hc.curve_at(pooled[None], edges[1])[0])}  # fmt: skip
     found = crossing_dose(fitted, g, members, level=level, shape=shape, name=f"IC{100 - level:g}")
     row |= {"ic50_um": found.dose, "ic50_low": found.low, "ic50_high": found.high, "ic50_reached": found.reached,
             "interval_of": found.interval_of}  # fmt: skip
@@ -180,7 +180,7 @@ def _one(
 def _flat(x: np.ndarray, y: np.ndarray, pooled: np.ndarray, last: float) -> str:
     """Why a curve that does not fall has no slope and midpoint; empty where it falls."""
     x, y = x[np.isfinite(x)], y[np.isfinite(x)]
-    fall = pooled[fp.UPPER] - float(fp.curve_at(pooled[None], np.array([last]))[0])
+    fall = pooled[hc.UPPER] - float(hc.curve_at(pooled[None], np.array([last]))[0])
     if fall >= 1:
         return ""
     rise = stats.linregress(x, y) if np.ptp(y) > 0 else None

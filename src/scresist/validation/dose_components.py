@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from scresist.checks import counted
-from scresist.kernels import four_parameter as fp
+from scresist.kernels import hill_curve as hc
 from scresist.kernels.random_effects import Combined, combine, t_interval
 from scresist.results import Result
 from scresist.validation.curves import FEWEST_DOSES, Fitted, Shape, fit_conditions
@@ -108,7 +108,7 @@ def _residual_variance(fitted: Fitted, shape: Shape) -> np.ndarray:
     used = np.isfinite(fitted.response) & np.isfinite(fitted.log_dose) & np.isfinite(fitted.replicate_of)
     at = fitted.replicate_of[used].astype(int)
     x, y = fitted.log_dose[used], fitted.response[used]
-    expected = fp.curve_at(fitted.own[at], x[:, None])[:, 0]
+    expected = hc.curve_at(fitted.own[at], x[:, None])[:, 0]
     np.add.at(rss, at, np.where(np.isfinite(expected), (y - expected) ** 2, 0.0))
     np.add.at(points, at, np.isfinite(expected))
     df = np.maximum(points - 3 - (shape.top is None), 0)
@@ -128,11 +128,11 @@ def quantities(level: float) -> dict[str, Callable[[np.ndarray, np.ndarray, np.n
         The response that defines the IC50.
     """
     return {
-        "log10 IC50": lambda p, first, last: fp.crossing(p, level),
-        "slope": lambda p, first, last: p[:, fp.HILL],
-        "lower plateau": lambda p, first, last: p[:, fp.LOWER],
-        "aac": lambda p, first, last: 1 - fp.mean_response(p, first, last) / 100,
-        "emax": lambda p, first, last: fp.curve_at(p, last),
+        "log10 IC50": lambda p, first, last: hc.crossing(p, level),
+        "slope": lambda p, first, last: p[:, hc.HILL],
+        "lower plateau": lambda p, first, last: p[:, hc.LOWER],
+        "aac": lambda p, first, last: 1 - hc.mean_response(p, first, last) / 100,
+        "emax": lambda p, first, last: hc.curve_at(p, last),
     }
 
 
@@ -177,7 +177,7 @@ def _variance(fitted: Fitted, i: int, group: int, gradient: np.ndarray, residual
     free = np.flatnonzero((p > low + 1e-9) & (p < high - 1e-9) & np.isfinite(gradient))
     if not free.size:
         return 0.0
-    a = fp.information(fitted.log_dose[group][own], fitted.response[group][own], p, expected=True)[np.ix_(free, free)]
+    a = hc.information(fitted.log_dose[group][own], fitted.response[group][own], p, expected=True)[np.ix_(free, free)]
     scale = np.sqrt(np.maximum(np.diag(a), 1e-300))
     a = a / np.outer(scale, scale)
     eigen, vectors = np.linalg.eigh(a)

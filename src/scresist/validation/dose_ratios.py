@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from scresist.checks import InputError, require_choice
-from scresist.kernels import four_parameter as fp
+from scresist.kernels import hill_curve as hc
 from scresist.results import Result, number
 from scresist.validation.curves import Fitted, Shape, bounds, fit_conditions, joint_midpoints
 from scresist.validation.dose_components import OF_TESTS, Leveled, fit_units, level_conditions, paired_difference
@@ -181,11 +181,11 @@ def dose_ratios(
 def _side(fitted: Fitted, group: int, level: float, leveled: Mapping[str, Mapping[int, Leveled]]) -> _Side:
     rows = np.flatnonzero(fitted.members["group"].to_numpy() == group)
     own, first, last = fitted.own[rows], fitted.first[group], fitted.last[group]
-    crossed = fp.crossing(own, level)
+    crossed = hc.crossing(own, level)
     have = np.isfinite(own[:, 0])
     inside = have & (crossed >= first - 1e-9) & (crossed <= last + 1e-9)
-    starts_above = fp.curve_at(own, np.full(rows.size, first)) > level
-    aac = 1 - fp.mean_response(own, np.full(rows.size, first), np.full(rows.size, last)) / 100
+    starts_above = hc.curve_at(own, np.full(rows.size, first)) > level
+    aac = 1 - hc.mean_response(own, np.full(rows.size, first), np.full(rows.size, last)) / 100
     return _Side(
         fitted.members["replicate"].to_numpy()[rows], crossed, inside, have & ~inside & starts_above, aac, rows, group,
         *(leveled[name].get(group) for name in OF_TESTS),

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from scresist.kernels import four_parameter as fp
+from scresist.kernels import hill_curve as hc
 from scresist.validation.curves import Shape, fit_conditions
 from scresist.validation.reached import crossing_dose
 from scresist.validation.two_conditions import mean_interval
@@ -37,8 +37,8 @@ def growth_rate_metrics(means: pd.DataFrame, shape: Shape) -> pd.DataFrame | Non
     of_growth = Shape(1.0, shape.cap, STEEPEST, shape.loss, 0.1, shape.replicates)
     fitted = fit_conditions(means.assign(gr=gr), of_growth, value="gr", floor=-1.0)
     at = fitted.members["group"].to_numpy()
-    area = 1 - fp.mean_response(fitted.own, fitted.first[at], fitted.last[at])
-    largest = fp.curve_at(fitted.own, fitted.last[at])
+    area = 1 - hc.mean_response(fitted.own, fitted.first[at], fitted.last[at])
+    largest = hc.curve_at(fitted.own, fitted.last[at])
     rows = []
     for group in range(len(fitted.groups)):
         members = np.flatnonzero(at == group)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scresist.kernels import four_parameter as fp
+from scresist.kernels import hill_curve as hc
 from scresist.validation.curves import Fitted, Shape, log_ic50_error
 from scresist.validation.two_conditions import mean_interval
 
@@ -46,7 +46,7 @@ def crossing_dose(fitted: Fitted, group: int, members: np.ndarray, *, level: flo
     have = np.isfinite(own[:, 0])
     if not have.any():  # no replicate has a curve of its own: the curve of all, without an interval
         own, have, n = pooled[None], np.ones(1, bool), 0
-    crossed = fp.crossing(own, level)
+    crossed = hc.crossing(own, level)
     inside = have & (crossed >= first - _SLACK) & (crossed <= last + _SLACK)
     if not inside[have].all():
         return _outside(pooled, crossed, inside, have, (first, last), level, name)
@@ -72,9 +72,9 @@ def fixed_parameters(parameters: np.ndarray, shape: Shape, *, floor: float = 0.0
     floor
         Smallest lower plateau.
     """
-    fixed = [] if shape.top is None else [fp.UPPER]
-    fixed += [fp.LOWER] if parameters[fp.LOWER] <= floor else []
-    return fixed + ([fp.HILL] if parameters[fp.HILL] >= shape.max_hill else [])
+    fixed = [] if shape.top is None else [hc.UPPER]
+    fixed += [hc.LOWER] if parameters[hc.LOWER] <= floor else []
+    return fixed + ([hc.HILL] if parameters[hc.HILL] >= shape.max_hill else [])
 
 
 def _dose(log10: float) -> float:
@@ -88,7 +88,7 @@ def _outside(
 ) -> Reached:  # fmt: skip
     """The bound where replicates cross outside the tested doses, and the reason."""
     first, last = tested
-    starts_below = fp.curve_at(pooled[None], np.array([first]))[0] < level
+    starts_below = hc.curve_at(pooled[None], np.array([first]))[0] < level
     below = have & ((crossed < first) | (np.isnan(crossed) & starts_below)) & ~inside
     above = have & ~inside & ~below
     n, none = int(have.sum()), float("nan")
@@ -99,7 +99,7 @@ def _outside(
     if above.any() and below.any():
         return Reached(reason=f"{name} above the highest dose in {int(above.sum())} and below the lowest in "
                               f"{int(below.sum())} replicates")  # fmt: skip
-    found = float(fp.crossing(pooled, level))
+    found = float(hc.crossing(pooled, level))
     # The replicates that do not reach it have no number: the middle comes from the curve of all, one bound is open.
     middle = first <= found <= last
     open_above = bool(above.any())

@@ -9,6 +9,7 @@ from scipy import stats
 
 from scresist.checks import counted, require_choice
 from scresist.kernels import four_parameter as fp
+from scresist.kernels import hill_curve as hc
 from scresist.kernels import synergy as kernel
 from scresist.results import Result
 from scresist.validation.assay_table import dose_scale, expected_column, read_assay, refuse_repeats
@@ -146,7 +147,7 @@ def _synergy(surface: pd.DataFrame, model: str, singles: str, max_hill: float) -
                 for s, d in ((surface.get(0.0), a), (surface.T.get(0.0), b))
             ]
         else:
-            alone = [fp.curve_at(c[None], np.log10(d)[None])[0] for c, d in zip(curves, (a, b), strict=True)]
+            alone = [hc.curve_at(c[None], np.log10(d)[None])[0] for c, d in zip(curves, (a, b), strict=True)]
         predict = kernel.bliss_expected if model == "bliss" else kernel.highest_single_expected
         predicted = predict(*np.meshgrid(*alone, indexing="ij"))
     elif model == "loewe":
