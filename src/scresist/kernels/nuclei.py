@@ -1,4 +1,4 @@
-"""Nuclei from a stain that is high in them: crowded ones are told apart by their own peaks."""
+"""Nuclei from a stain that is high in them: crowded ones are separated by their own peaks."""
 
 import numpy as np
 from scipy import ndimage
@@ -8,7 +8,7 @@ from skimage.morphology import disk, remove_small_holes, remove_small_objects
 from skimage.segmentation import watershed
 
 # Chosen on simulated glands, and on nuclei that inForm found in DAPI (docs/measured.md, Tissue at the bench).
-LEAST_OF_THRESHOLD, LEAST_OF_SURROUNDINGS = 0.6, 0.9
+SHARE_OF_THRESHOLD, SHARE_OF_SURROUNDINGS = 0.6, 0.9
 SIZES = (0.53, 0.73)  # SD of the Laplacians, in radii: those of nuclei somewhat smaller and larger than usual
 DISTANCE_COUNTS = 0.3
 ELLIPSE, LARGEST = 0.95, 5.7  # an area that is an ellipse of at most so many areas of a usual nucleus is one nucleus
@@ -41,7 +41,7 @@ def nuclei(signal: np.ndarray, *, threshold: float, radius: float, smooth: float
     if not np.isfinite(threshold):
         return np.zeros(signal.shape, dtype=np.int32)
     surroundings = ndimage.gaussian_filter(signal, 2 * radius, truncate=2.5)
-    level = np.maximum(LEAST_OF_THRESHOLD * threshold, LEAST_OF_SURROUNDINGS * surroundings)
+    level = np.maximum(SHARE_OF_THRESHOLD * threshold, SHARE_OF_SURROUNDINGS * surroundings)
     inside = ndimage.gaussian_filter(signal, smooth) > level
     inside = remove_small_holes(inside, max_size=max(least_area // 2, 1))
     inside = ndimage.binary_opening(inside, disk(max(round(radius / 3), 1)))

@@ -156,9 +156,9 @@ def _one_tile(
     return found[here]
 
 
-def _step(size: tuple[int, int], most: int) -> int:
+def _step(size: tuple[int, int], limit: int) -> int:
     """Of how many pixels a side one is kept, so that at most so many are."""
-    return max(1, int(np.ceil(np.sqrt(size[0] * size[1] / most))))
+    return max(1, int(np.ceil(np.sqrt(size[0] * size[1] / limit))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,8 @@ class _Canvas:
     step: int
 
     @classmethod
-    def of(cls, size: tuple[int, int], most: int) -> "_Canvas":
-        step = _step(size, most)
+    def of(cls, size: tuple[int, int], limit: int) -> "_Canvas":
+        step = _step(size, limit)
         return cls(np.zeros((-(-size[0] // step), -(-size[1] // step), 3), dtype=np.uint8), step)
 
     def draw(
