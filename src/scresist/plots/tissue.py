@@ -44,13 +44,13 @@ def gate(histogram: pd.DataFrame, gates: pd.DataFrame, axes: Axes, *, marker: st
     return axes
 
 
-def overlay(picture: Path, axes: Axes, *, at_most: int = 700) -> Axes:
+def overlay(picture: Path | np.ndarray, axes: Axes, *, at_most: int = 700) -> Axes:
     """A stained image with the outlines of its cells: blue negative, yellow weak, orange moderate, red strong.
 
     Parameters
     ----------
     picture
-        A file of the folder `overlays` of a run.
+        A file of the folder `overlays` of a run, or the overlay of `sr.validation.ihc_image`.
     axes
         Where to draw.
     at_most
@@ -58,7 +58,7 @@ def overlay(picture: Path, axes: Axes, *, at_most: int = 700) -> Axes:
     """
     from PIL import Image
 
-    with Image.open(picture) as file:
+    with Image.fromarray(picture) if isinstance(picture, np.ndarray) else Image.open(picture) as file:
         file.thumbnail((at_most, at_most))
         axes.imshow(np.asarray(file.convert("RGB")), interpolation="none")
     axes.set_axis_off()
