@@ -13,6 +13,7 @@ from scresist.kernels.kinetics import MODELS, model_value
 from scresist.plots.style import FAINT, arm_colours, tidy
 
 INK = "#374151"
+CONSTANTS = ("k", "rate", "ki", "ki_app", "ic50", "km")  # what a curve is labelled with, the first that its model has
 _ARGUMENT = {"time": "time", "substrate_um": "substrate, µM", "inhibitor_um": "inhibitor, µM"}
 
 
@@ -131,18 +132,17 @@ def _varies(points: pd.DataFrame, name: str) -> bool:
 
 
 def _parameters(fitted: pd.DataFrame) -> str:
-    """The parameters of the chosen model in words."""
-    words = []
-    for row in fitted.itertuples():
-        if row.parameter == "half-life" and not np.isfinite(row.value):
-            words.append(f"half-life above {row.ci_low:.3g} {row.unit}")
-        elif np.isfinite(row.ci_low) and np.isfinite(row.ci_high):
-            words.append(
-                f"{row.parameter} {row.value:.3g} {row.unit} ({row.ci_low:.3g} to {row.ci_high:.3g})".replace("  ", " ")
-            )
-        else:
-            words.append(f"{row.parameter} {row.value:.3g} {row.unit}".rstrip())
-    return f"{fitted['model'].iloc[0]}\n" + "; ".join(words)
+    """The constant of the chosen model in words, and a half-life that is not reached; the rest is in the table."""
+    rows = fitted.set_index("parameter")
+    name = next((p for p in CONSTANTS if p in rows.index), str(rows.index[0]))
+    row = rows.loc[name]
+    unit = f" {row['unit']}" if str(row["unit"]) else ""
+    words = f"{name} {row['value']:.3g}{unit}"
+    if np.isfinite(row["ci_low"]) and np.isfinite(row["ci_high"]):
+        words += f" ({row['ci_low']:.3g} to {row['ci_high']:.3g})"
+    if "half-life" in rows.index and not np.isfinite(rows.loc["half-life", "value"]):
+        words += f", half-life above {rows.loc['half-life', 'ci_low']:.3g}"
+    return f"{row['model']},\n{words}"
 
 
 def _curve(fitted: pd.DataFrame, part: pd.DataFrame, along: str, axes: Axes, colour: str) -> None:
