@@ -168,10 +168,10 @@ def test_images_join_the_scores_of_readers(files, tmp_path):
     beside = tables["validation_ihc"].query("marker == 'CST3 (image)'")
     assert len(beside) == 4
     assert beside["h_score"].iloc[0] < beside["h_score"].iloc[-1]
-    images.assign(sample="S99").to_csv(here / "ihc_images.csv", index=False)
+    images.assign(sample=["S99", *images["sample"].iloc[1:]]).to_csv(here / "ihc_images.csv", index=False)
     problems = "\n".join(str(p) for p in check_files(read))
     assert "ihc_images.csv row 2: sample 'S99'" in problems
-    images.assign(image="none.png").to_csv(here / "ihc_images.csv", index=False)
+    images.assign(image=["none.png", *images["image"].iloc[1:]]).to_csv(here / "ihc_images.csv", index=False)
     assert "ihc_images row 2: the image does not exist" in "\n".join(str(p) for p in check_files(read))
 
 
