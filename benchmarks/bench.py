@@ -1,7 +1,7 @@
 """The bench: functional assays and tissue against published values and under the null. One command, a table per part.
 
 python benchmarks/bench.py                    every part
-python benchmarks/bench.py --only dose        one part: dose | kinetics | synergy | type1 | power | simulated
+python benchmarks/bench.py --only dose        one part: dose | kinetics | synergy | type1 | power | levels | simulated
 """
 
 import argparse
@@ -14,7 +14,10 @@ PARTS = {  # name of a part: its file and function; a part prints its table
     "simulated": ("bench_assays", "simulated"),
     "type1": ("bench_assays", "type_one"),  # half an hour
     "power": ("bench_assays", "power"),
+    "levels": ("bench_assays", "levels"),  # twenty minutes
     "ihc": ("bench_tissue", "ihc"),
+    "nuclei": ("bench_tissue", "nuclei_found"),
+    "gates": ("bench_tissue", "gates"),
     "mif": ("bench_tissue", "mif"),
     "tissue_type1": ("bench_tissue", "tissue_type_one"),
     "recovered": ("bench_tissue", "recovered"),

@@ -12,9 +12,14 @@ from scipy import stats
 
 from scresist import validation
 from scresist.kernels import four_parameter as fp
+from scresist.kernels import hill_curve as hc
 from scresist.kernels import kinetics as kin
 from scresist.kernels import synergy as syn
-from scresist.validation.two_conditions import difference
+from scresist.kernels.random_effects import combine, t_interval
+from scresist.validation.curves import Shape
+from scresist.validation.dose_components import fit_units, level_conditions, paired_difference
+from scresist.validation.dose_input import read_doses
+from scresist.validation.two_conditions import difference, weighted_difference
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ORACLE = SHARED / "oracle" / "inference" / "agreement_dose_kinetics"
@@ -139,7 +144,7 @@ def drc_ratios() -> list[dict[str, object]]:
                 x, y = np.log10(block["dose"].to_numpy(float)), block["y"].to_numpy(float)
             free = np.array([-np.inf, -np.inf, 1e-3, -8]), np.array([np.inf, np.inf, 50, 8])
             sides.append((x, y, fp.fit_curves(x, y, low=free[0], high=free[1]).parameters[0]))
-        found = fp.midpoint_ratio(*sides)
+        found = hc.midpoint_ratio(*sides)
         by = {i: rows[rows["interval"] == i].iloc[0] for i in ("delta", "fieller", "none")}
         off["ratio"].append(abs(found.ratio / by["delta"]["ratio"] - 1))
         for name in ("delta", "fieller"):
@@ -240,7 +245,7 @@ def synergy() -> None:
     a, b = (m.ravel() for m in np.meshgrid(doses, doses, indexing="ij"))
     curves = np.array([0.1, 1, 1.3, 0.0]), np.array([0.2, 1, 0.8, np.log10(0.5)])
     with np.errstate(divide="ignore"):
-        alone = [fp.curve_at(np.tile(c, (a.size, 1)), np.log10(d)) for c, d in zip(curves, (a, b), strict=True)]
+        alone = [hc.curve_at(np.tile(c, (a.size, 1)), np.log10(d)) for c, d in zip(curves, (a, b), strict=True)]
     z = np.clip((alone[0] * alone[1]) ** (1 + 0.3 * ((a > 0) & (b > 0))) + 0.02 * rng.normal(size=a.size), 0.001, 1)
     text = json.dumps({"a": a.tolist(), "b": b.tolist(), "z": z.tolist()})
     done = subprocess.run(
@@ -421,7 +426,7 @@ def pairs_table(rng: np.random.Generator, lines: int, n: int, null: str, lower: 
             one = np.array([lower, 100, 1.2, 0.1 * rng.normal()])
             two = np.array([lower, 100, 0.9, -0.3 + 0.1 * rng.normal()])
             if null == "bliss":
-                y = fp.curve_at(np.tile(one, (6, 6, 1)), log_a) * fp.curve_at(np.tile(two, (6, 6, 1)), log_b) / 100
+                y = hc.curve_at(np.tile(one, (6, 6, 1)), log_a) * hc.curve_at(np.tile(two, (6, 6, 1)), log_b) / 100
             else:
                 y = syn.loewe_expected(one, two, a, b)
             y = y + 4 * rng.normal(size=y.shape)
@@ -450,7 +455,7 @@ def simulated() -> None:
         table = curves_table(rng, lines, n, within=within)
         table = table[table["condition"] == "control"]
         truth_ic50 = -1 + np.log10(50 / 40) / 1.2
-        area = 1 - fp.mean_response(np.array([10, 100, 1.2, -1.0]), np.array(-3.0), np.array(1.0)) / 100
+        area = 1 - hc.mean_response(np.array([10, 100, 1.2, -1.0]), np.array(-3.0), np.array(1.0)) / 100
         for cap in (True, False):
             out = validation.dose_response(table, cap=cap).table
             off = np.log10(out["ic50_um"]) - truth_ic50
@@ -478,29 +483,25 @@ def rate(p: pd.Series) -> float:
 
 
 def type_one(draws: int = 4000) -> None:
-    """Type I error at .05 of every comparison, 3 to 8 biological replicates; coverage of the intervals."""
+    """Type I error at .05 of every comparison, 3 to 8 biological replicates; coverage of the bootstrap."""
     rng = np.random.default_rng(5)
-    rows = []
-
-    def add(what: str, n: object, p: pd.Series, **more: float) -> None:
-        rows.append(
-            {"comparison": what, "replicates": n, "p < .05": rate(p), "error": np.sqrt(0.0475 / len(p)), **more}
-        )
-
+    rows: list[dict[str, object]] = []
     for n in REPLICATES:
+        table = curves_table(rng, draws, n)
+        for quantity in ("log10 IC50", "aac"):
+            for (weights, pairing), (share, _) in _by_weights(table, 0.0, quantity).items():
+                rows.append({"comparison": f"{quantity}, {pairing}, weights {weights}", "replicates": n,
+                             "p < .05": share, "error": np.sqrt(0.0475 / draws)})  # fmt: skip
         for shape in ("own", "shared"):
-            out = validation.dose_ratios(curves_table(rng, draws, n), replicates=shape).table
+            out = validation.dose_ratios(curves_table(rng, draws // 2, n), replicates=shape, weights="equal").table
             boot = ((out["boot_low"] <= 1) & (out["boot_high"] >= 1)).mean()
-            add(f"dose ratio, {shape} shape", n, out["p_value"], bootstrap=boot)
-            add(f"extra sum of squares, {shape} shape", n, out["f_p_value"])
-            if shape == "own":
-                add("area above the curve", n, out["aac_p_value"])
-                out = validation.dose_ratios(curves_table(rng, draws // 2, n), pairing="paired").table
-                add("dose ratio, paired", n, out["p_value"])
+            for what, p in (("dose ratio", out["p_value"]), ("extra sum of squares", out["f_p_value"])):
+                rows.append({"comparison": f"{what}, {shape} shape", "replicates": n, "p < .05": rate(p),
+                             "error": np.sqrt(0.0475 / len(p)), "bootstrap": boot})  # fmt: skip
     show(rows)
     type_one_unequal(draws)
     type_one_of_values(draws)
-    type_one_of_models(draws // 2, draws)
+    type_one_of_models(draws // 2, 4 * draws)
 
 
 def type_one_unequal(draws: int = 4000) -> None:
@@ -519,8 +520,11 @@ def type_one_unequal(draws: int = 4000) -> None:
             p = validation.readouts(table).table["p_value"]
             add(f"read-out, SD of the test x {spread:g}", f"{m} v {n}", p)
     for spread in (1.0, 3.0):
-        out = validation.dose_ratios(curves_table(rng, draws // 2, 8, n_test=3, spread=spread)).table
-        add(f"dose ratio, SD of the test x {spread:g}", "3 v 8", out["p_value"])
+        found = _by_weights(curves_table(rng, draws, 8, n_test=3, spread=spread), 0.0)
+        for weights in ("equal", "errors"):
+            rows.append({"comparison": f"dose ratio, weights {weights}, SD of the test x {spread:g}",
+                         "replicates": "3 v 8", "p < .05": found[weights, "unpaired"][0],
+                         "error": np.sqrt(0.0475 / draws)})  # fmt: skip
     show(rows)
 
 
@@ -546,6 +550,28 @@ def type_one_of_values(draws: int = 4000) -> None:
     show(rows)
 
 
+def rate_pools(rng: np.random.Generator, pool: int) -> dict[str, np.ndarray]:
+    """Logarithms of Km, Ki and IC50 of many replicates, each fitted once; constants vary between replicates by 20 %."""
+    s, i = (m.ravel() for m in np.meshgrid([1.0, 2, 5, 10, 20, 50], [0.0, 0.5, 2, 8]))
+    alone, inhibitor = np.array([1.0, 2, 5, 10, 20, 50]), np.array([0.01, 0.03, 0.1, 0.3, 1, 3, 10])
+    out: dict[str, list[float]] = {"ratio of Km": [], "ratio of Ki (competitive)": [], "ratio of IC50 (sigmoid)": []}
+    for _ in range(pool):
+        vmax, km, ki, ic50 = np.array([100, 8, 1.5, 0.4]) * np.exp(0.2 * rng.normal(size=4))
+
+        def noise(v: np.ndarray) -> np.ndarray:
+            found: np.ndarray = v * (1 + 0.05 * rng.normal(size=v.size))
+            return found
+
+        for name, model, at, y, columns in (
+            ("ratio of Km", "michaelis-menten", "km", noise(vmax * alone / (km + alone)), (alone,)),
+            ("ratio of Ki (competitive)", "competitive", "ki", noise(vmax * s / (km * (1 + i / ki) + s)), (s, i)),
+            ("ratio of IC50 (sigmoid)", "sigmoid", "ic50", noise(vmax / (1 + inhibitor / ic50)), (inhibitor,)),
+        ):
+            fit = kin.fit_model(model, y, *columns)
+            out[name].append(float(np.log(fit.parameters[kin.MODELS[model].parameters.index(at)])))
+    return {name: np.array(values) for name, values in out.items()}
+
+
 def type_one_of_models(pool: int = 2000, draws: int = 4000) -> None:
     """Rate constants between conditions, and synergy where there is none.
 
@@ -558,9 +584,12 @@ def type_one_of_models(pool: int = 2000, draws: int = 4000) -> None:
     y = table["released"].to_numpy(float).reshape(pool, -1)
     time_h = table["time"].to_numpy(float).reshape(pool, -1)
     log_k = np.log([kin.fit_model("first order", *pair).parameters[1] for pair in zip(y, time_h, strict=True)])
+    pools = {"release, ratio of k": log_k, **rate_pools(rng, pool)}
     for n in REPLICATES:
-        p = [difference(*rng.choice(log_k, (2, n))).p_value for _ in range(draws)]
-        rows.append({"comparison": "release, ratio of k", "replicates": n, "p < .05": rate(pd.Series(p))})
+        for name, values in pools.items():
+            p = [difference(*rng.choice(values, (2, n))).p_value for _ in range(draws)]
+            rows.append({"comparison": name, "replicates": n, "p < .05": rate(pd.Series(p)),
+                         "SD of a replicate": values.std()})  # fmt: skip
     for null, models in (("bliss", ("bliss", "zip")), ("loewe", ("loewe",))):
         out = validation.combinations(pairs_table(rng, pool // 8, 1, null), models=models).table
         whole = out[out["dose_a_um"].isna()]
@@ -573,6 +602,96 @@ def type_one_of_models(pool: int = 2000, draws: int = 4000) -> None:
                              "p < .05": float((2 * stats.t.sf(np.abs(t), n - 1) < 0.05).mean()),
                              "mean synergy": mean.mean(), "SD of a replicate": mean.std()})  # fmt: skip
     show(rows)
+
+
+def uneven(table: pd.DataFrame, kind: str, rng: np.random.Generator) -> pd.DataFrame:
+    """Replicates that differ in how certain they are, or plates with effects of their own (SD 8 % of the signal)."""
+    first = (table["replicate"] == 0).to_numpy()
+    if kind == "one replicate with 4 x the noise":
+        noise = 12 * rng.normal(size=len(table))
+        return table.assign(response=table["response"] + np.where(first, noise, 0))
+    if kind == "one replicate with half of the doses":
+        return table[~first | (table["dose_um"].rank(method="dense") % 2 == 1)]
+    if kind == "two plates with effects":
+        keys = ["line", "condition", "replicate"]
+        table = table.assign(plate=table.groupby([*keys, "dose_um"]).cumcount())
+        at = table.groupby([*keys, "plate"]).ngroup().to_numpy()
+        return table.assign(response=table["response"] * (1 + 0.08 * rng.normal(size=at.max() + 1)[at]))
+    return table
+
+
+def levels(draws: int = 4000) -> None:
+    """Replicates weighted by their errors (random effects) beside equal weights: type I, coverage, power.
+
+    Every curve is fitted once; both weights and both pairings are tested on the same curves.
+    """
+    rows = []
+    for kind in ("even", "one replicate with 4 x the noise", "one replicate with half of the doses",
+                 "two plates with effects"):  # fmt: skip
+        for n in (3, 5, 8):
+            rng = np.random.default_rng(n)
+            null = _by_weights(uneven(curves_table(rng, draws, n), kind, rng), 0.0)
+            other = _by_weights(uneven(curves_table(rng, draws // 2, n, shift=0.2), kind, rng), 0.2)
+            rows += [
+                {"replicates are": kind, "n": n, "pairing": pairing, "weights": weights,
+                 "p < .05": null[weights, pairing][0], "found": other[weights, pairing][0],
+                 "covered": other[weights, pairing][1]}
+                for weights, pairing in null
+            ]  # fmt: skip
+            show(rows[-4:])
+
+    print("\nknown errors whose squares differ up to 15-fold; SD between replicates and a shift of 0.25")
+    known_errors(draws)
+
+
+def known_errors(draws: int) -> None:
+    """Weights by known errors beside equal weights, without curves."""
+    rng, rows = np.random.default_rng(1), []
+    for sd in (0, 0.05, 0.12, 0.3):
+        for n in (3, 5, 8):
+            found: dict[str, list[bool]] = {}
+            for _ in range(draws):
+                v = rng.uniform(0.002, 0.03, (2, n))
+                y = sd * rng.normal(size=(2, n)) + np.sqrt(v) * rng.normal(size=(2, n))
+                a, b = (combine(y[k], v[k], np.arange(n)) for k in (0, 1))
+                ends = t_interval(a, level=0.95), stats.t.interval(0.95, n - 1, y[0].mean(), stats.sem(y[0]))
+                moved = a._replace(mean=a.mean + 0.25)
+                for name, hit in (
+                    ("errors: p < .05", weighted_difference(a, b)[3] < 0.05),
+                    ("equal: p < .05", difference(y[0], y[1]).p_value < 0.05),
+                    ("errors: found", weighted_difference(moved, b)[3] < 0.05),
+                    ("equal: found", difference(y[0] + 0.25, y[1]).p_value < 0.05),
+                    ("errors: one mean covered", ends[0][0] <= 0 <= ends[0][1]),
+                    ("equal: one mean covered", ends[1][0] <= 0 <= ends[1][1]),
+                ):
+                    found.setdefault(name, []).append(bool(hit))
+            rows.append({"SD": sd, "n": n, **{k: np.mean(h) for k, h in found.items()}})
+    show(rows)
+
+
+def _by_weights(
+    table: pd.DataFrame, shift: float, quantity: str = "log10 IC50"
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """Share of p below .05, and of intervals with the truth, by weights and pairing."""
+    units = fit_units(read_doses(table), Shape())
+    leveled = level_conditions(units, quantity, 50.0)
+    found: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
+    for _, block in units.fitted.groups.groupby("line", sort=False):
+        at = dict(zip(block["condition"], block.index, strict=True))
+        if not {at["test"], at["control"]} <= set(leveled):
+            continue
+        a, b = leveled[at["test"]], leveled[at["control"]]
+        for pairing in ("unpaired", "paired") if a.names.size == b.names.size else ("unpaired",):
+            plain = difference(a.mean.estimate, b.mean.estimate, paired=pairing == "paired")
+            found.setdefault(("equal", pairing), []).append(
+                (plain.effect, plain.ci_low, plain.ci_high, plain.p_value))  # fmt: skip
+            of = paired_difference(a, b) if pairing == "paired" else weighted_difference(a.mean, b.mean)
+            found.setdefault(("errors", pairing), []).append(of)
+    out = {}
+    for key, values in found.items():
+        v = np.array(values)
+        out[key] = float((v[:, 3] < 0.05).mean()), float(((v[:, 1] <= shift) & (v[:, 2] >= shift)).mean())
+    return out
 
 
 def power() -> None:

@@ -236,6 +236,7 @@ def validate(
         Path | None, typer.Option(help="its study.toml; default: where it was when the run was made")
     ] = None,
     ihc: Annotated[Path | None, typer.Option(help="readers' percentages per core")] = None,
+    ihc_images: Annotated[Path | None, typer.Option(help="sheet of images: patient, sample, marker, image")] = None,
     her2: Annotated[Path | None, typer.Option(help="HER2 scores and in-situ hybridisation")] = None,
     mif_cells: Annotated[Path | None, typer.Option("--mif", help="cells of multiplex immunofluorescence")] = None,
     mif_images: Annotated[Path | None, typer.Option(help="patient and sample of each image")] = None,
@@ -255,9 +256,9 @@ def validate(
     from scresist.run import run_study as run_pipeline
     from scresist.run.later import with_files
 
-    given = {"ihc": ihc, "her2": her2, "mif_cells": mif_cells, "mif_images": mif_images, "kinetics": kinetics,
-             "dose_response": dose_response, "combinations": combinations, "readouts": readouts, "qpcr": qpcr,
-             "blot": blot, "bulk": bulk}  # fmt: skip
+    given = {"ihc": ihc, "ihc_images": ihc_images, "her2": her2, "mif_cells": mif_cells, "mif_images": mif_images,
+             "kinetics": kinetics, "dose_response": dose_response, "combinations": combinations, "readouts": readouts,
+             "qpcr": qpcr, "blot": blot, "bulk": bulk}  # fmt: skip
     read, mode, lines = with_files(results, {k: v for k, v in given.items() if v is not None}, study)
     screen = Screen(quiet=quiet, verbose=False)
     folder = run_pipeline(read, results, mode=mode, workers=2, say=screen.say, progress=screen.progress,

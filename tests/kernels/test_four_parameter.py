@@ -7,12 +7,11 @@ from scipy.integrate import quad
 from scipy.optimize import least_squares
 
 from oracle import SHARED, needs_shared
-from scresist.kernels.four_parameter import (
+from scresist.kernels.four_parameter import fit_curves, fit_joint
+from scresist.kernels.hill_curve import (
     crossing,
     crossing_gradient,
     curve_at,
-    fit_curves,
-    fit_joint,
     information,
     mean_response,
     midpoint_ratio,

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import brentq
 
-from scresist.kernels.four_parameter import curve_at
+from scresist.kernels.hill_curve import curve_at
 from scresist.kernels.synergy import (
     bliss_expected,
     combination_index,

@@ -6,15 +6,19 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
+from painted import painted
 from scresist.cli import app
 from scresist.results import read_table
 from scresist.run import run_study
+from scresist.run.bodies import bench
 from scresist.run.later import with_files
 from scresist.run.preflight import check_files
 from scresist.simulate import Plan, simulate, write_bench, write_cohort
 from scresist.study import read_study
+from scresist.validation.files import compute_bench
 
 pytestmark = pytest.mark.filterwarnings("default")  # warnings of libraries on so few cells
 PLAN = Plan(patients={"baseline": 5, "acquired": 5}, pairs=0, cells=150, n_genes=4000, seed=3)
@@ -88,6 +92,23 @@ def test_tables_claims_candidates_and_the_page_have_the_bench(results):
 
 
 @pytest.mark.slow
+def test_images_come_later_by_the_command(cohort, results, tmp_path):
+    sheet = pd.read_csv(cohort.parent / "samples.csv")
+    write_images(tmp_path, sheet, n=len(sheet))
+    out = tmp_path / "results"
+    shutil.copytree(results, out)
+    call = ["validate", str(out), "--quiet", "--study", str(cohort.parent / "without.toml"), "--ihc-images",
+            str(tmp_path / "ihc_images.csv")]  # fmt: skip
+    found = CliRunner().invoke(app, call)
+    assert found.exit_code == 0, found.output
+    assert table(out, "validation_ihc_cores")["n_cells"].min() > 5
+    assert len(list((out / "overlays").glob("*.png"))) == len(sheet)
+    assert "CST3" in set(table(out, "validation_ihc_contrasts")["marker"])
+    assert table(out, "validation_agreement")["evidence"].str.contains("IHC").any()
+    assert "Stained images" in (out / "report.html").read_text()
+
+
+@pytest.mark.slow
 def test_steps_that_do_not_depend_on_the_bench_are_not_done_again(cohort, results):
     done = {s["step"]: s["fingerprint"] for s in json.loads((results / "run.json").read_text())["steps"]}
     other = json.loads((results / "run.json").read_text())
@@ -116,6 +137,42 @@ def test_wrong_bench_files_are_named_by_check(files, tmp_path):
     assert "row 4" in found
     assert "mif_cells.csv row 2: sample 'S99'" in found
     assert found.count("error") == 3
+
+
+def write_images(folder, sheet, *, n=4):
+    """Painted images of CST3 for the first samples, more positive in each next one, and their sheet."""
+    rows = []
+    for k, (sample, patient) in enumerate(list(zip(sheet["sample"], sheet["patient"], strict=True))[:n]):
+        image, _, _ = painted(k, size=200, n=15, positive=(k + 1) / (n + 1))
+        Image.fromarray(image).save(folder / f"{sample}.png")
+        rows.append((patient, sample, "CST3", f"{sample}.png", 0.5, "cytoplasm"))
+    table = pd.DataFrame(rows, columns=["patient", "sample", "marker", "image", "um_per_pixel", "where"])
+    table.to_csv(folder / "ihc_images.csv", index=False)
+    return table
+
+
+def test_images_join_the_scores_of_readers(files, tmp_path):
+    shutil.copytree(files.parent, tmp_path / "c", ignore=shutil.ignore_patterns("results"))
+    here = tmp_path / "c"
+    study = here / "study.toml"
+    images = write_images(here, pd.read_csv(here / "samples.csv"))
+    study.write_text(study.read_text().replace('ihc = "ihc.csv"', 'ihc = "ihc.csv"\nihc_images = "ihc_images.csv"')
+                     .replace('mif_cells = "mif_cells.csv"\n', ""))  # fmt: skip
+    read = read_study(study)
+    assert not check_files(read)
+    assert here / images["image"].iloc[0] in bench.STEP.files(read)  # a changed image is done again
+    found = compute_bench(read, seed=1, overlays=tmp_path / "overlays")
+    tables = {o.name: o.result.table for o in found if o.result is not None}
+    assert len(list((tmp_path / "overlays").glob("*.png"))) == 4
+    assert set(tables["validation_ihc"]["marker"]) >= {"CST3", "CST3 (image)"}
+    beside = tables["validation_ihc"].query("marker == 'CST3 (image)'")
+    assert len(beside) == 4
+    assert beside["h_score"].iloc[0] < beside["h_score"].iloc[-1]
+    images.assign(sample=["S99", *images["sample"].iloc[1:]]).to_csv(here / "ihc_images.csv", index=False)
+    problems = "\n".join(str(p) for p in check_files(read))
+    assert "ihc_images.csv row 2: sample 'S99'" in problems
+    images.assign(image=["none.png", *images["image"].iloc[1:]]).to_csv(here / "ihc_images.csv", index=False)
+    assert "ihc_images row 2: the image does not exist" in "\n".join(str(p) for p in check_files(read))
 
 
 @pytest.mark.parametrize(

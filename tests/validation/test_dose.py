@@ -7,7 +7,8 @@ import pytest
 from oracle import SHARED, needs_shared
 from scresist import validation
 from scresist.checks import InputError, MissingColumnError
-from scresist.kernels.four_parameter import LN10, fit_curves
+from scresist.kernels.four_parameter import fit_curves
+from scresist.kernels.hill_curve import LN10
 from scresist.tables import check
 from scresist.validation.curves import lack_of_fit
 

@@ -1,37 +1,20 @@
 """Stained images: discs that were painted with known stains, the picture of scikit-image, an export of inForm."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from oracle import SHARED, needs_shared
+from painted import painted
 from scresist.checks import InputError
+from scresist.kernels.nuclei import ellipse_share, nuclei
 from scresist.kernels.stains import DAB, HAEMATOXYLIN, cell_means, unmix, white_point
-from scresist.validation.images import component_intensities, ihc_image
+from scresist.validation.component_images import component_intensities
+from scresist.validation.images import ihc_image
 
 IMAGING = SHARED / "data" / "imaging"
-
-
-def painted(seed=1, size=500, n=120, positive=0.4):
-    """Nuclei of radius 8 pixels with a ring of DAB around some of them."""
-    rng = np.random.default_rng(seed)
-    centres: list[np.ndarray] = []
-    while len(centres) < n:
-        c = rng.uniform(20, size - 20, 2)
-        if all(np.hypot(*(c - o)) > 30 for o in centres):
-            centres.append(c)
-    y, x = np.mgrid[:size, :size]
-    h, d = np.full((size, size), 0.02), np.full((size, size), 0.02)
-    stained = rng.random(n) < positive
-    for c, s in zip(centres, stained, strict=True):
-        far = np.hypot(y - c[0], x - c[1])
-        h[far <= 8] = 0.6
-        if s:
-            d[(far > 8) & (far <= 14)] = 0.8
-    unit = [np.array(v) / np.linalg.norm(v) for v in (HAEMATOXYLIN, DAB)]
-    density = h[..., None] * unit[0] + d[..., None] * unit[1]
-    noise = rng.normal(0, 1.5, density.shape)
-    return np.clip(245 * 10**-density + noise, 0, 255).astype(np.uint8), np.array(centres), stained
 
 
 def test_painted_nuclei_are_found_and_classed():
@@ -87,6 +70,8 @@ def test_what_is_refused():
         ihc_image(image, um_per_pixel=0)
     with pytest.raises(InputError, match="rise"):
         ihc_image(image, um_per_pixel=0.5, cuts=(0.4, 0.2, 0.6))
+    with pytest.raises(InputError, match="white must be"):
+        ihc_image(image, um_per_pixel=0.5, white=(255.0, 0.0, 200.0))
     with pytest.raises(InputError, match="does not exist"):
         ihc_image("none.png", um_per_pixel=0.5)
     with pytest.raises(InputError, match="every label is 0"):
@@ -126,15 +111,14 @@ class Slide:
 
 def test_a_slide_is_read_region_by_region(monkeypatch):
     from contextlib import nullcontext
-    from pathlib import Path
 
-    from scresist.validation import images
+    from scresist.validation import image_files, images
 
     image, _, _ = painted(6)
     slide = Slide(image)
     direct = images.ihc_image(image, um_per_pixel=0.5, tile=150).cells
     monkeypatch.setattr(images, "SAMPLED", image.size)
-    monkeypatch.setattr(images, "_opened", lambda _: nullcontext(images._Slide(slide)))
+    monkeypatch.setattr(images, "opened", lambda _: nullcontext(image_files._Slide(slide)))
     found = images.ihc_image(Path("a.svs"), um_per_pixel=0.5, tile=150, overlay=False)
     pd.testing.assert_frame_equal(found.cells, direct)
 
@@ -149,20 +133,97 @@ def test_means_of_cells_are_those_of_a_loop():
     assert white_point(np.full((4, 4, 3), 200), 99.0).tolist() == [200, 200, 200]
 
 
+def gland(seed):
+    """A ring of tall nuclei that touch, and some in stroma: image and labels."""
+    from scipy import ndimage
+
+    rng = np.random.default_rng(seed)
+    size, places = 260, []
+    y, x = np.mgrid[:size, :size]
+    for radius in (70, 53):
+        for turn in np.arange(0, 2 * np.pi, 10.3 / radius):
+            away = radius + rng.normal(0, 2)
+            places.append((130 + away * np.sin(turn), 130 + away * np.cos(turn), rng.uniform(7.5, 10), 4.6, turn))
+    places += [(*rng.uniform(8, 250, 2), 6.0, 5.0, rng.uniform(0, 3)) for _ in range(40)]
+    labels = np.zeros((size, size), dtype=int)
+    for cy, cx, a, b, turn in places:
+        u = (x - cx) * np.cos(turn) + (y - cy) * np.sin(turn)
+        v = (y - cy) * np.cos(turn) - (x - cx) * np.sin(turn)
+        own = (u / a) ** 2 + (v / b) ** 2 <= 1
+        if (labels[own] == 0).mean() > 0.7:
+            labels[own & (labels == 0)] = labels.max() + 1
+    h = np.where(labels > 0, np.r_[0, rng.uniform(0.3, 0.6, labels.max())][labels], 0.05)
+    h = ndimage.gaussian_filter(h * (1 + ndimage.gaussian_filter(rng.normal(size=h.shape), 1.5)), 1.0)
+    d = ndimage.gaussian_filter(np.where((np.hypot(y - 130, x - 130) < 85) & (labels == 0), 0.5, 0.03), 1.0)
+    unit = [np.array(v) / np.linalg.norm(v) for v in (HAEMATOXYLIN, DAB)]
+    density = h[..., None] * unit[0] + d[..., None] * unit[1]
+    return np.clip(238 * 10**-density + rng.normal(0, 2.5, density.shape), 0, 255).astype(np.uint8), labels
+
+
+def found_well(found, true):
+    """F1 of nuclei that overlap a true one by at least half of both together."""
+    pairs = np.zeros((true.max() + 1, found.max() + 1))
+    np.add.at(pairs, (true, found), 1)
+    both = pairs.sum(axis=1)[1:, None] + pairs.sum(axis=0)[None, 1:] - pairs[1:, 1:]
+    return 2 * (pairs[1:, 1:] >= 0.5 * both).sum() / (true.max() + found.max())
+
+
+def test_crowded_nuclei_are_told_apart():
+    from skimage.filters import threshold_otsu
+
+    for seed in (1, 2):
+        image, true = gland(seed)
+        h, _ = unmix(image, white_point(image, 99.0))
+        found = nuclei(h, threshold=float(threshold_otsu(h)), radius=6, smooth=1.5, least_area=48)
+        assert found_well(found, true) > 0.7  # a watershed of distances alone: below 0.5
+        assert found.max() == pytest.approx(true.max(), rel=0.15)
+
+
+def test_an_ellipse_is_one_and_a_cross_is_not():
+    y, x = np.mgrid[:80, :160]
+    labels = (((y - 40) / 15) ** 2 + ((x - 40) / 30) ** 2 <= 1).astype(int)
+    labels[((abs(y - 40) < 4) & (abs(x - 120) < 30)) | ((abs(x - 120) < 4) & (abs(y - 40) < 30))] = 2
+    n, share = ellipse_share(labels)
+    assert n[1:].tolist() == [(labels == 1).sum(), (labels == 2).sum()]
+    assert share[1] == pytest.approx(1, abs=0.01)
+    assert share[2] < 0.6
+
+
 @needs_shared
 def test_the_picture_of_scikit_image_is_stable():
     from skimage.io import imread
 
     image = imread(IMAGING / "ihc.png")
     whole = ihc_image(image, um_per_pixel=0.5).summary.table.iloc[0]
-    assert 150 < whole["n_cells"] < 400
+    assert 400 < whole["n_cells"] < 550
     for tile in (128, 200):
         other = ihc_image(image, um_per_pixel=0.5, tile=tile).summary.table.iloc[0]
         assert other["n_cells"] == whole["n_cells"]
         assert other["h_score"] == pytest.approx(whole["h_score"], abs=0.5)
-    for factor in (0.9, 1.1):
-        other = ihc_image(np.clip(image * factor, 0, 255).astype(np.uint8), um_per_pixel=0.5).summary.table.iloc[0]
+    for factor, white in ((0.9, None), (1.1, None), (1.1, (255.0, 255.0, 255.0))):
+        found = ihc_image(np.clip(image * factor, 0, 255).astype(np.uint8), um_per_pixel=0.5, white=white).summary
+        other = found.table.iloc[0]
         assert other["positive_percent"] == pytest.approx(whole["positive_percent"], abs=2)
+        assert other["h_score"] == pytest.approx(whole["h_score"], abs=3)
+        assert ("cut off" in " ".join(found.notes)) == (factor > 1 and white is None)
+
+
+@needs_shared
+def test_nuclei_of_dapi_are_mostly_those_of_inform():
+    from skimage.filters import threshold_otsu
+
+    from scresist.validation.component_images import component_channels, page_texts
+    from scresist.validation.image_files import read_pages
+
+    stem = str(IMAGING / "phenoptr" / "FIHC4__0929309_HP_IM3_2_")
+    channels, names = component_channels(Path(f"{stem}component_data.tif"))
+    maps = Path(f"{stem}binary_seg_maps.tif")
+    true = next(page for page, text in zip(read_pages(maps), page_texts(maps), strict=True)
+                if "<CompartmentType>Nucleus<" in text)  # fmt: skip
+    true = np.unique(true, return_inverse=True)[1].reshape(true.shape)
+    signal = channels[..., next(k for k, name in enumerate(names) if "DAPI" in name)].astype(float)
+    found = nuclei(signal, threshold=float(threshold_otsu(signal)), radius=6, smooth=1.5, least_area=48)
+    assert found_well(found, true) > 0.6
 
 
 @needs_shared

@@ -1,6 +1,6 @@
 """Enzyme and release kinetics: model functions, least-squares fits, profile intervals, model choice by AICc."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,35 +31,35 @@ class KineticFit(NamedTuple):
     converged: bool
 
 
-def _michaelis_menten(p, s):  # type: ignore[no-untyped-def]
+def _michaelis_menten(p: np.ndarray, s: np.ndarray) -> np.ndarray:
     return p[0] * s / (p[1] + s)
 
 
-def _competitive(p, s, i):  # type: ignore[no-untyped-def]
+def _competitive(p: np.ndarray, s: np.ndarray, i: np.ndarray) -> np.ndarray:
     return p[0] * s / (p[1] * (1 + i / p[2]) + s)
 
 
-def _uncompetitive(p, s, i):  # type: ignore[no-untyped-def]
+def _uncompetitive(p: np.ndarray, s: np.ndarray, i: np.ndarray) -> np.ndarray:
     return p[0] * s / (p[1] + s * (1 + i / p[2]))
 
 
-def _noncompetitive(p, s, i):  # type: ignore[no-untyped-def]
+def _noncompetitive(p: np.ndarray, s: np.ndarray, i: np.ndarray) -> np.ndarray:
     return p[0] * s / ((p[1] + s) * (1 + i / p[2]))
 
 
-def _mixed(p, s, i):  # type: ignore[no-untyped-def]
+def _mixed(p: np.ndarray, s: np.ndarray, i: np.ndarray) -> np.ndarray:
     return p[0] * s / (p[1] * (1 + i / p[2]) + s * (1 + i / (p[3] * p[2])))
 
 
-def _morrison(p, i, e):  # type: ignore[no-untyped-def]
+def _morrison(p: np.ndarray, i: np.ndarray, e: np.ndarray) -> np.ndarray:
     return p[0] * _free_enzyme(e, i, p[1])
 
 
-def _morrison_enzyme(p, i):  # type: ignore[no-untyped-def]
+def _morrison_enzyme(p: np.ndarray, i: np.ndarray) -> np.ndarray:
     return p[0] * _free_enzyme(p[2], i, p[1])
 
 
-def _free_enzyme(e, i, k):  # type: ignore[no-untyped-def]
+def _free_enzyme(e: np.ndarray, i: np.ndarray, k: np.ndarray) -> np.ndarray:
     """Share of the enzyme without inhibitor: the root of Morrison's quadratic, without cancellation."""
     b = e - i - k
     root = np.sqrt(b * b + 4 * e * k)
@@ -67,24 +67,24 @@ def _free_enzyme(e, i, k):  # type: ignore[no-untyped-def]
     return np.where(positive, (b + root) / (2 * e), 2 * k / np.where(positive, 1.0, root - b))
 
 
-def _hyperbolic(p, i):  # type: ignore[no-untyped-def]
+def _hyperbolic(p: np.ndarray, i: np.ndarray) -> np.ndarray:
     return p[0] / (1 + i / p[1])
 
 
-def _sigmoid(p, i):  # type: ignore[no-untyped-def]
+def _sigmoid(p: np.ndarray, i: np.ndarray) -> np.ndarray:
     safe = np.where(i > 0, i, 1.0)
     return p[0] / (1 + np.where(i > 0, (safe / p[1]) ** p[2], 0.0))
 
 
-def _first_order(p, t):  # type: ignore[no-untyped-def]
+def _first_order(p: np.ndarray, t: np.ndarray) -> np.ndarray:
     return -p[0] * np.expm1(-p[1] * t)
 
 
-def _first_order_whole(p, t):  # type: ignore[no-untyped-def]
+def _first_order_whole(p: np.ndarray, t: np.ndarray) -> np.ndarray:
     return -100.0 * np.expm1(-p[0] * t)
 
 
-def _constant_rate(p, t):  # type: ignore[no-untyped-def]
+def _constant_rate(p: np.ndarray, t: np.ndarray) -> np.ndarray:
     return p[0] * t
 
 
@@ -128,7 +128,9 @@ def model_value(model: str, parameters: np.ndarray, *columns: np.ndarray) -> np.
     return np.real(MODELS[model].function(np.asarray(parameters), *columns))
 
 
-def _jacobian(function, log_p, columns, free):  # type: ignore[no-untyped-def]
+def _jacobian(
+    function: Callable[..., np.ndarray], log_p: np.ndarray, columns: Sequence[np.ndarray], free: Sequence[int]
+) -> np.ndarray:
     """Derivative by the logarithm of each free parameter, by a complex step: exact to rounding."""
     out = []
     for j in free:
@@ -138,7 +140,10 @@ def _jacobian(function, log_p, columns, free):  # type: ignore[no-untyped-def]
     return np.stack(out, axis=1)
 
 
-def _descend(function, log_p, columns, y, free):  # type: ignore[no-untyped-def]
+def _descend(
+    function: Callable[..., np.ndarray], log_p: np.ndarray, columns: Sequence[np.ndarray], y: np.ndarray,
+    free: Sequence[int],
+) -> tuple[np.ndarray, float, bool]:  # fmt: skip
     """Levenberg-Marquardt in the logarithms of the free parameters."""
     lam, converged = 1e-3, False
     residual = y - np.real(function(np.exp(log_p), *columns))
@@ -281,7 +286,9 @@ def profile_interval(
     return ends[0], ends[1]
 
 
-def _root(excess, inside, outside, of_outside, of_inside):  # type: ignore[no-untyped-def]
+def _root(
+    excess: Callable[[float], float], inside: float, outside: float, of_outside: float, of_inside: float
+) -> float:
     """Where a function crosses zero between two places (Illinois' rule)."""
     a, fa, b, fb = inside, of_inside if of_inside < 0 else -1e-300, outside, of_outside
     side = 0

@@ -1,11 +1,7 @@
-"""Haematoxylin and DAB from colours, nuclei from haematoxylin, and the stain of each cell."""
+"""Haematoxylin and DAB from colours, and the stain of each cell."""
 
 import numpy as np
-from scipy import ndimage
-from skimage.feature import peak_local_max
-from skimage.measure import label
-from skimage.morphology import remove_small_objects
-from skimage.segmentation import expand_labels, watershed
+from skimage.segmentation import expand_labels
 
 # Optical densities of haematoxylin, DAB and their residual in red, green and blue (Ruifrok AC & Johnston DA 2001, Anal
 # Quant Cytol Histol 23:291).
@@ -44,33 +40,6 @@ def unmix(rgb: np.ndarray, white: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     back = np.linalg.inv(np.vstack([stains, rest / np.linalg.norm(rest)])).astype(np.float32)
     amounts = density @ back
     return np.maximum(amounts[..., 0], 0.0), np.maximum(amounts[..., 1], 0.0)
-
-
-def nuclei(signal: np.ndarray, *, threshold: float, radius: float, smooth: float, least_area: int) -> np.ndarray:
-    """Labels of nuclei: 0 for none, 1 and up.
-
-    Parameters
-    ----------
-    signal
-        Rows x columns, high in nuclei.
-    threshold
-        Pixels above it are of nuclei.
-    radius
-        Of a nucleus, in pixels: centres are at least so far apart.
-    smooth
-        SD of the Gaussian that smooths the signal, in pixels.
-    least_area
-        Pixels of the smallest nucleus.
-    """
-    inside = ndimage.gaussian_filter(signal, smooth) > threshold
-    inside = ndimage.binary_opening(ndimage.binary_fill_holes(inside), iterations=1)
-    inside = remove_small_objects(inside, max_size=max(least_area - 1, 0))
-    distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(inside), 1.0)
-    peaks = peak_local_max(distance, min_distance=max(round(radius), 1), labels=label(inside), exclude_border=False)
-    seeds = np.zeros(signal.shape, dtype=np.int32)
-    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    found: np.ndarray = watershed(-distance, seeds, mask=inside)
-    return found
 
 
 def cell_means(values: np.ndarray, labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from scresist.kernels.four_parameter import HILL, LOWER, MIDPOINT, UPPER, curve_at, fit_curves
+from scresist.kernels.four_parameter import fit_curves
+from scresist.kernels.hill_curve import HILL, LOWER, MIDPOINT, UPPER, curve_at
 
 _BISECTIONS = 80
 

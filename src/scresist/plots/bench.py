@@ -1,15 +1,19 @@
-"""Pictures of functional assays: dose-response curves with their replicates, ratios, release and rates."""
+"""Pictures of functional assays: dose-response, ratios, release and rates, two drugs, values of replicates."""
+
+from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from scresist.checks import require_columns
-from scresist.kernels.four_parameter import curve_at
+from scresist.kernels.hill_curve import curve_at
 from scresist.kernels.kinetics import MODELS, model_value
 from scresist.plots.style import FAINT, arm_colours, tidy
 
 INK = "#374151"
+CONSTANTS = ("k", "rate", "ki", "ki_app", "ic50", "km")  # what a curve is labelled with, the first that its model has
 _ARGUMENT = {"time": "time", "substrate_um": "substrate, µM", "inhibitor_um": "inhibitor, µM"}
 
 
@@ -128,18 +132,17 @@ def _varies(points: pd.DataFrame, name: str) -> bool:
 
 
 def _parameters(fitted: pd.DataFrame) -> str:
-    """The parameters of the chosen model in words."""
-    words = []
-    for row in fitted.itertuples():
-        if row.parameter == "half-life" and not np.isfinite(row.value):
-            words.append(f"half-life above {row.ci_low:.3g} {row.unit}")
-        elif np.isfinite(row.ci_low) and np.isfinite(row.ci_high):
-            words.append(
-                f"{row.parameter} {row.value:.3g} {row.unit} ({row.ci_low:.3g} to {row.ci_high:.3g})".replace("  ", " ")
-            )
-        else:
-            words.append(f"{row.parameter} {row.value:.3g} {row.unit}".rstrip())
-    return f"{fitted['model'].iloc[0]}\n" + "; ".join(words)
+    """The constant of the chosen model in words, and a half-life that is not reached; the rest is in the table."""
+    rows = fitted.set_index("parameter")
+    name = next((p for p in CONSTANTS if p in rows.index), str(rows.index[0]))
+    row = rows.loc[name]
+    unit = f" {row['unit']}" if str(row["unit"]) else ""
+    words = f"{name} {row['value']:.3g}{unit}"
+    if np.isfinite(row["ci_low"]) and np.isfinite(row["ci_high"]):
+        words += f" ({row['ci_low']:.3g} to {row['ci_high']:.3g})"
+    if "half-life" in rows.index and not np.isfinite(rows.loc["half-life", "value"]):
+        words += f", half-life above {rows.loc['half-life', 'ci_low']:.3g}"
+    return f"{row['model']},\n{words}"
 
 
 def _curve(fitted: pd.DataFrame, part: pd.DataFrame, along: str, axes: Axes, colour: str) -> None:
@@ -185,3 +188,110 @@ def condition_ratios(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.set_xlabel("ratio of IC50, 95 % interval over biological replicates", fontsize=8)
     tidy(axes)
     return axes
+
+
+def synergy_surface(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Synergy at every pair of doses: a heat map, blue where fewer cells survive than predicted, red where more.
+
+    A dot marks a pair whose interval does not have 0; a cross a pair without a prediction.
+
+    Parameters
+    ----------
+    table
+        Rows of `validation_combinations` of one pair of drugs and one model; the row of their mean is its title.
+    axes
+        Where to draw.
+    """
+    require_columns(table, ["drug_a", "drug_b", "model", "dose_a_um", "dose_b_um", "synergy", "ci_low", "ci_high"],
+                    "the table of combinations")  # fmt: skip
+    pairs, whole = table[table["dose_a_um"].notna()], table[table["dose_a_um"].isna()]
+    wide = pairs.pivot_table(index="dose_b_um", columns="dose_a_um", values="synergy", sort=True, dropna=False)
+    values = wide.to_numpy(float)
+    limit = max(float(np.nanmax(np.abs(values), initial=0.0)), 10.0)
+    image = axes.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit, origin="lower", aspect="auto")
+    for row in pairs.to_dict("records"):
+        at = wide.columns.get_loc(row["dose_a_um"]), wide.index.get_loc(row["dose_b_um"])
+        sure = np.isfinite(row["ci_low"]) and (row["ci_low"] > 0 or row["ci_high"] < 0)
+        if sure or not np.isfinite(row["synergy"]):
+            axes.plot(
+                *at,
+                marker="o" if sure else "x",
+                markersize=4.5,
+                color=INK,
+                markeredgecolor="white" if sure else INK,
+                linewidth=0,
+            )
+    for axis, doses, drug in ((axes.xaxis, wide.columns, "drug_a"), (axes.yaxis, wide.index, "drug_b")):
+        axis.set_ticks(range(len(doses)), [f"{d:.3g}" for d in doses], fontsize=7)
+        axis.set_label_text(f"{table[drug].iloc[0]}, µM", fontsize=8)
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.03)
+    bar.set_label("synergy, % of control", fontsize=7)
+    bar.ax.tick_params(labelsize=7)
+    if len(whole) and np.isfinite(whole["synergy"].iloc[0]):
+        mean = whole.iloc[0]
+        interval = f"{mean['ci_low']:+.1f} to {mean['ci_high']:+.1f}"
+        axes.set_title(f"{mean['model']}: mean {mean['synergy']:+.1f} ({interval})", fontsize=8)
+    axes.tick_params(length=0)
+    return axes
+
+
+def replicate_values(points: pd.DataFrame, tests: pd.DataFrame, axes: Axes, *, value: str, label: str) -> Axes:
+    """One dot per biological replicate and condition, their mean, lines between pairs, each effect with its interval.
+
+    Parameters
+    ----------
+    points
+        Rows of `validation_readout_points` or `validation_expression_points` of one read-out or target.
+    tests
+        Rows of `validation_readouts` or `validation_expression` of the same.
+    axes
+        Where to draw.
+    value
+        The column of the values.
+    label
+        Of the axis of values.
+    """
+    require_columns(points, ["condition", "replicate", value], "the table of replicates")
+    require_columns(tests, ["test", "reference", "ci_low", "ci_high", "p_value", "pairing"], "the table of tests")
+    names = list(dict.fromkeys(points["condition"].astype(str)))
+    first = [str(n) for n in tests["reference"].unique() if str(n) in names]
+    names = [*first, *(n for n in names if n not in first)]
+    at = {name: k for k, name in enumerate(names)}
+    colours = arm_colours(names)
+    known = points[points[value].notna()].assign(condition=lambda t: t["condition"].astype(str))
+    if len(tests) and (tests["pairing"] == "paired").all():
+        for _, own in known.groupby(known["replicate"].astype(str)):
+            ordered = own.assign(place=own["condition"].map(at)).sort_values("place")
+            axes.plot(ordered["place"], ordered[value], color=FAINT, linewidth=1, zorder=1)
+    for name, own in known.groupby("condition", sort=False):
+        n = len(own)
+        spread = 0.09 * (np.arange(n) - (n - 1) / 2) / max(n - 1, 1)
+        axes.scatter(at[name] + spread, own[value], s=20, color=colours[name], linewidths=0, zorder=3)
+        axes.hlines(own[value].mean(), at[name] - 0.2, at[name] + 0.2, color=colours[name], linewidth=1.6, zorder=2)
+    low, high = (float(f(known[value])) for f in (np.min, np.max)) if len(known) else (0.0, 1.0)
+    step = 0.16 * ((high - low) or 1.0)
+    for k, row in enumerate(r for r in tests.to_dict("records") if str(r["test"]) in at):
+        height = high + step * (k + 0.6)
+        ends = sorted((at.get(str(row["reference"]), 0), at[str(row["test"])]))
+        axes.hlines(height, *ends, color=INK, linewidth=0.8)
+        axes.annotate(_effect(row), (float(np.mean(ends)), height), (0, 1.5), textcoords="offset points", fontsize=7,
+                      ha="center", va="bottom", color=INK)  # fmt: skip
+    axes.set_ylim(low - step, high + step * (len(tests) + 1.2))
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.set_xticks(range(len(names)), [f"{n}\nn {int((known['condition'] == n).sum())}" for n in names], fontsize=8)
+    axes.set_ylabel(label, fontsize=8)
+    tidy(axes)
+    return axes
+
+
+def _effect(row: dict[Hashable, Any]) -> str:
+    """An effect with its interval and p in words: a ratio, or a difference."""
+    value = row["fold"] if "fold" in row else row["effect"]
+    sign = "+" if row.get("scale") == "difference" else ""
+    name = "" if sign else "× "
+    if not np.isfinite(value):
+        return "no effect can be told"
+    interval = f" ({row['ci_low']:{sign}.3g} to {row['ci_high']:{sign}.3g})" if np.isfinite(row["ci_low"]) else ""
+    p = row["p_value"]
+    chance = "" if not np.isfinite(p) else f", p {p:.2g}" if p >= 0.001 else ", p < .001"
+    return f"{name}{value:{sign}.3g}{interval}{chance}"

@@ -1,4 +1,6 @@
-"""Pictures of tissue: the intensities of a marker with its gate."""
+"""Pictures of tissue: the intensities of a marker with its gate, stained images with the outlines of their cells."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -39,4 +41,25 @@ def gate(histogram: pd.DataFrame, gates: pd.DataFrame, axes: Axes, *, marker: st
     axes.set_xlabel(f"intensity of {marker}", fontsize=8)
     axes.set_ylabel(f"cells (n {int(n.sum()):,})", fontsize=8)
     tidy(axes)
+    return axes
+
+
+def overlay(picture: Path | np.ndarray, axes: Axes, *, at_most: int = 700) -> Axes:
+    """A stained image with the outlines of its cells: blue negative, yellow weak, orange moderate, red strong.
+
+    Parameters
+    ----------
+    picture
+        A file of the folder `overlays` of a run, or the overlay of `sr.validation.ihc_image`.
+    axes
+        Where to draw.
+    at_most
+        Pixels of the longer side; a larger picture is shown smaller.
+    """
+    from PIL import Image
+
+    with Image.fromarray(picture) if isinstance(picture, np.ndarray) else Image.open(picture) as file:
+        file.thumbnail((at_most, at_most))
+        axes.imshow(np.asarray(file.convert("RGB")), interpolation="none")
+    axes.set_axis_off()
     return axes

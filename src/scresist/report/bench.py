@@ -8,14 +8,15 @@ import pandas as pd
 from scresist.checks import counted
 from scresist.plots import bench as draw
 from scresist.plots.style import new_axes
-from scresist.plots.tissue import gate
+from scresist.plots.tissue import gate, overlay
 from scresist.report.blocks import Drawn, Section, bullets, figures, heading, table
 from scresist.report.comparisons import TEST, strip
 from scresist.report.folder import Folder
 
 DRAWN = 4  # features of a kind that are drawn, those with the smallest p first
-TABLES = ("validation_ihc", "validation_her2", "validation_mif", "validation_dose_response", "validation_kinetics",
-          "validation_readouts", "validation_expression", "validation_combinations")  # fmt: skip
+TABLES = ("validation_ihc", "validation_ihc_cores", "validation_her2", "validation_mif", "validation_dose_response",
+          "validation_kinetics", "validation_readouts", "validation_expression",
+          "validation_combinations")  # fmt: skip
 
 
 def bench(folder: Folder) -> Section | None:
@@ -23,7 +24,8 @@ def bench(folder: Folder) -> Section | None:
     present = [name for name in TABLES if len(folder.table(name))]
     if not present:
         return None
-    blocks = [*_agreement(folder), *_ihc(folder), *_mif(folder), *_doses(folder), *_others(folder)]
+    blocks = [*_agreement(folder), *_ihc(folder), *_images(folder), *_mif(folder), *_doses(folder),
+              *_kinetics(folder), *_replicates_of(folder), *_combinations(folder)]  # fmt: skip
     notes = list(dict.fromkeys(n for name in present for n in folder.notes(name)))
     if notes:
         blocks += [heading("Notes on the bench"), bullets(notes)]
@@ -79,6 +81,28 @@ def _ihc(folder: Folder) -> list[dict[str, Any]]:
             "sample", "score", "score_lowest", "score_highest", "her2_cep17", "her2_copies", "status", "class",
             "reason"])]  # fmt: skip
     return blocks
+
+
+def _images(folder: Folder) -> list[dict[str, Any]]:
+    cores = folder.table("validation_ihc_cores")
+    if not len(cores):
+        return []
+    columns = ["sample", "marker", "n_cells", "h_score", "positive_percent", "weak", "moderate", "strong", "reason"]
+    if folder.pseudonyms is not None:  # names of files and labels in pictures may name a patient
+        return [heading("Stained images"), table(cores, "validation_ihc_cores", columns)]
+    drawn: list[Drawn] = []
+    for _, own in cores[cores["overlay"].fillna("") != ""].groupby("marker", sort=False):
+        # The lowest and the highest score: where the outlines are worth a look first.
+        for row in own.sort_values("h_score").iloc[[0, -1]].drop_duplicates("overlay").to_dict("records"):
+            file = folder.path / "overlays" / str(row["overlay"])
+            if len(drawn) < DRAWN and file.is_file():
+                picture, axes = new_axes(3.2, 3.2)
+                overlay(file, axes)
+                words = f"{row['marker']} in {row['sample']}, {counted(int(row['n_cells']), 'cell')}, H-score"
+                drawn.append((picture, f"{words} {row['h_score']:.0f}; outlines: blue negative, yellow weak, orange "
+                              "moderate, red strong", f"overlay_{row['marker']}_{row['core']}"))  # fmt: skip
+    return [heading("Stained images"), figures(drawn),
+            table(cores, "validation_ihc_cores", ["core", *columns, "overlay"])]  # fmt: skip
 
 
 def _mif(folder: Folder) -> list[dict[str, Any]]:
@@ -154,35 +178,88 @@ def _doses(folder: Folder) -> list[dict[str, Any]]:
             "n_test", "n_reference", "aac_difference", "weak", "why"]))  # fmt: skip
     blocks.append(table(curves, "validation_dose_response", [
         "line", "condition", "compound", "ic50_um", "ic50_low", "ic50_high", "ic50_reached", "aac", "emax", "hill",
-        "n_replicates", "weak", "reason"]))  # fmt: skip
+        "n_replicates", "gr50_um", "gr50_low", "gr50_high", "gr_max", "weak", "reason"]))  # fmt: skip
+    levels = folder.table("validation_dose_components")
+    if len(levels):
+        blocks += [heading("How dose-response varies between replicates, plates and wells"), table(
+            levels, "validation_dose_components", ["line", "condition", "compound", "quantity", "value", "ci_low",
+                                                   "ci_high", "sd_replicates", "sd_plates", "sd_wells", "n_replicates",
+                                                   "n_plates", "reason"])]  # fmt: skip
     return blocks
 
 
-def _others(folder: Folder) -> list[dict[str, Any]]:
+def _kinetics(folder: Folder) -> list[dict[str, Any]]:
+    rates, points = folder.table("validation_kinetics"), folder.table("validation_kinetics_points")
+    if not len(rates):
+        return []
+    drawn: list[Drawn] = []
+    names = rates["experiment"].fillna("").astype(str)
+    of_points = points["experiment"].fillna("").astype(str) if len(points) else pd.Series(dtype=str)
+    for name in list(dict.fromkeys(names))[:DRAWN] if len(points) else []:
+        figure, axes = new_axes(4.0, 3.0)
+        draw.release_curves(rates[names == name], points[of_points == name], axes)
+        drawn.append((figure, f"{name or 'Release'}; a point per replicate, the curve of the chosen model",
+                      f"kinetics_{name or 'release'}"))  # fmt: skip
+    shown = rates[rates["chosen"].astype(bool) | (rates["reference"].fillna("") != "")]
+    return [heading("Linker cleavage and payload release"), figures(drawn), table(shown, "validation_kinetics", [
+        "experiment", "condition", "reference", "model", "parameter", "value", "ci_low", "ci_high", "unit",
+        "n_replicates", "expected", "met", "weak", "reason"])]  # fmt: skip
+
+
+def _replicates_of(folder: Folder) -> list[dict[str, Any]]:
+    """Read-outs, qPCR and blots: dots of replicates and their tests."""
     blocks: list[dict[str, Any]] = []
-    rates = folder.table("validation_kinetics")
-    if len(rates):
-        shown = rates[rates["chosen"].astype(bool) | (rates["reference"].fillna("") != "")]
-        blocks += [heading("Linker cleavage and payload release"), table(shown, "validation_kinetics", [
-            "experiment", "condition", "reference", "model", "parameter", "value", "ci_low", "ci_high", "unit",
-            "n_replicates", "weak", "reason"])]  # fmt: skip
-    for name, title, columns in (
-        ("validation_readouts", "Growth, colonies, apoptosis, internalisation",
+    for name, of_points, title, keys, columns in (
+        ("validation_readouts", "validation_readout_points", "Growth, colonies, apoptosis, internalisation",
+         ["line", "readout"],
          ["line", "readout", "test", "reference", "effect", "ci_low", "ci_high", "scale", "p_value", "q_value",
           "n_test", "n_reference", "expected", "met", "weak", "reason"]),
-        ("validation_expression", "qPCR and Western blots",
+        ("validation_expression", "validation_expression_points", "qPCR and Western blots",
+         ["assay", "line", "target"],
          ["assay", "line", "target", "test", "reference", "fold", "ci_low", "ci_high", "p_value", "q_value", "n_test",
-          "n_reference", "weak", "reason"]),
-        ("validation_combinations", "Combinations",
-         ["line", "condition", "drug_a", "drug_b", "model", "synergy", "ci_low", "ci_high",
-          "n_replicates", "weak", "reason"]),
+          "n_reference", "expected", "met", "weak", "reason"]),
     ):  # fmt: skip
-        found = folder.table(name) if name == "validation_combinations" else folder.claimed(name)
-        if name == "validation_combinations" and len(found):
-            found = found[found["dose_a_um"].isna()]
-        if len(found):
-            blocks += [heading(title), table(found, name, columns)]
+        found, points = folder.claimed(name), folder.table(of_points)
+        if not len(found):
+            continue
+        drawn: list[Drawn] = []
+        for key, own in list(found.groupby(keys, sort=False))[:DRAWN] if len(points) else []:
+            here = points[(points[keys].astype(str) == [str(k) for k in key]).all(axis=1)]
+            if len(here):
+                drawn.append(_dots(here, own, [str(k) for k in key]))
+        blocks += [heading(title), figures(drawn), table(found, name, columns)]
     return blocks
+
+
+def _dots(points: pd.DataFrame, tests: pd.DataFrame, key: list[str]) -> Drawn:
+    expression = "level" in points
+    value = "level" if expression else "value"
+    unit = str(points["unit"].iloc[0]) if "unit" in points and points["unit"].notna().any() else ""
+    label = "log2 level, normalised" if expression else unit or key[-1]
+    conditions = points["condition"].nunique()
+    figure, axes = new_axes(max(2.4, 0.9 * conditions + 1.0), 2.7)
+    draw.replicate_values(points, tests, axes, value=value, label=label)
+    what = {"qpcr": "qPCR", "blot": "Western blot"}.get(key[0], "")
+    words = f"{key[-1]} in {key[-2]}{f', {what}' if what else ''}; a dot per biological replicate"
+    return figure, words, "_".join(["readout" if not what else key[0], key[-1], key[-2]])
+
+
+def _combinations(folder: Folder) -> list[dict[str, Any]]:
+    found = folder.table("validation_combinations")
+    if not len(found):
+        return []
+    drawn: list[Drawn] = []
+    first = found[found["model"] == found["model"].iloc[0]]
+    by = first.groupby(["line", "condition", "drug_a", "drug_b"], sort=False)
+    for (line, condition, a, b), own in list(by)[:DRAWN]:
+        figure, axes = new_axes(3.6, 2.9)
+        draw.synergy_surface(own, axes)
+        drawn.append((figure, f"{a} with {b}, {line} {condition}: blue, fewer cells survive than predicted; a dot, the "
+                      "interval over replicates does not have 0", f"synergy_{a}_{b}_{line}_{condition}"))  # fmt: skip
+    columns = ["line", "condition", "drug_a", "drug_b", "model", "synergy", "ci_low", "ci_high", "n_replicates",
+               "expected", "met", "weak", "reason"]  # fmt: skip
+    whole = table(found[found["dose_a_um"].isna()], "validation_combinations", columns)
+    return [heading("Combinations"), figures(drawn), whole]
 
 
 def _owned(folder: Folder, values: pd.DataFrame) -> pd.DataFrame:

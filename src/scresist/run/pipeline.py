@@ -25,7 +25,7 @@ NAMES = tuple(step.name for step in STEPS)
 MODES = ("sound", "parity")
 OWN = frozenset({
     ".state", "report.html", "report_anonymous.html", "cohort.h5ad", "claims.csv", "run.json", "tables", "figures",
-    "network.zip", "second_cohort", LOG,
+    "overlays", "network.zip", "second_cohort", LOG,
 })  # fmt: skip
 PACKAGES = ("anndata", "harmonypy", "igraph", "numba", "numpy", "pandas", "scanpy", "scikit-learn", "scipy",
             "umap-learn")  # fmt: skip

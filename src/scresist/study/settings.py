@@ -90,7 +90,8 @@ class SurvivalSection(_Section):
 
 
 BENCH_FILES = (
-    "ihc", "her2", "mif_cells", "mif_images", "dose_response", "kinetics", "combinations", "readouts", "qpcr", "blot",
+    "ihc", "ihc_images", "her2", "mif_cells", "mif_images", "dose_response", "kinetics", "combinations", "readouts",
+    "qpcr", "blot",
 )  # fmt: skip
 
 
@@ -105,6 +106,9 @@ class ValidationSection(_Section):
     bulk: str | list[str] | None = None
 
     ihc: str | None = None
+    ihc_images: str | None = None
+    ihc_um_per_pixel: float | None = Field(default=None, gt=0)
+    ihc_cuts: tuple[float, float, float] = (0.2, 0.4, 0.6)
     her2: str | None = None
     her2_guideline: Literal["breast 2023", "gastric 2016"] = "breast 2023"
     mif_cells: str | None = None

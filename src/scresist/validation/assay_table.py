@@ -9,6 +9,9 @@ from scresist.checks import InputError, counted, require_columns
 
 SHOWN = 6  # errors of one message
 _WITHIN = {"dose_um", "dose_a_um", "dose_b_um", "time", "gene", "protein", "substrate_um", "inhibitor_um", "enzyme_um"}
+DIRECTIONS = {
+    1: ("higher", "up", "+", "1", "+1", "1.0"), -1: ("lower", "down", "-", "-1", "-1.0"), 0: ("", "nan", "none"),
+}  # fmt: skip
 DOSE_UNITS = {"m": 1e6, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0, "nm": 1e-3, "pm": 1e-6}  # in micromolar
 
 
@@ -145,6 +148,33 @@ def dose_scale(table: pd.DataFrame, rows: Rows, column: str = "dose_unit") -> np
     scale = given.where(given == "M", given.str.lower()).replace({"M": "m"}).map(DOSE_UNITS)
     rows.refuse(scale.isna(), "unknown unit of dose; one of M, mM, uM, nM, pM is needed", list(table[column]))
     return scale.to_numpy(float)
+
+
+def expected_column(table: pd.DataFrame, keys: list[str], rows: Rows) -> dict[tuple[str, ...], int]:
+    """Directions that were predicted, from the optional column `expected`: +1 higher, -1 lower, by the keys.
+
+    Parameters
+    ----------
+    table
+        From `read_assay`.
+    keys
+        Columns that name what the prediction is of; one with two predictions is noted with its row, as other words are.
+    rows
+        Where errors are noted.
+    """
+    if "expected" not in table:
+        return {}
+    signs = {word: sign for sign, words in DIRECTIONS.items() for word in words}
+    words = table["expected"].where(table["expected"].notna(), "").astype(str).str.strip().str.lower()
+    rows.refuse(~words.isin(signs), "expected must be higher or lower, or empty", list(table["expected"]))
+    found = words.map(signs).fillna(0).astype(int)
+    given = table[found != 0]
+    first = found[given.index].groupby([given[k] for k in keys], sort=False).transform("first")
+    two = pd.Series(data=False, index=table.index)
+    two[given.index] = found[given.index] != first
+    rows.refuse(two, "expected is higher in one row and lower in another of the same condition", list(words))
+    names = given[keys].astype(str).itertuples(index=False, name=None)
+    return dict(zip(names, found[given.index].tolist(), strict=True))
 
 
 def refuse_repeats(table: pd.DataFrame, keys: list[str], value: str, rows: Rows) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from scresist.checks import counted, require_choice
 from scresist.results import Result
-from scresist.validation.assay_table import Rows, number_column, read_assay, refuse_repeats
+from scresist.validation.assay_table import Rows, expected_column, number_column, read_assay, refuse_repeats
 from scresist.validation.two_conditions import (
     PAIRINGS,
     bootstrap_difference,
@@ -17,6 +17,7 @@ from scresist.validation.two_conditions import (
     q_values,
     reference_of,
     sign_of,
+    word_of,
 )
 
 KINDS = ("growth", "colony", "apoptosis", "internalisation", "other")
@@ -77,7 +78,8 @@ def readouts(
         `ratio` (log scale), `difference`, or `auto`: difference for percent, growth rates and values with zeros, else
         ratio.
     expected
-        `higher` or `lower`, for all read-outs or by their name: the direction that was predicted.
+        `higher` or `lower`, for all read-outs or by their name: the direction that was predicted; None uses the column
+        `expected` of the table, where there is one.
     rng
         Of the bootstrap over replicates (`boot_low`, `boot_high`), which is too narrow for few replicates.
 
@@ -98,7 +100,7 @@ def readouts(
     require_choice(pairing, PAIRINGS, "pairing")
     require_choice(scale, SCALES, "scale")
     generator = np.random.default_rng(rng)
-    values, notes = _read(table)
+    values, notes, predicted = _read(table)
     names = list(dict.fromkeys(values["condition"]))
     first, words = reference_of(names, reference, "condition")
     notes += [words] if words else []
@@ -108,11 +110,12 @@ def readouts(
         if first not in of:
             notes.append(f"{key[3]!r} of line {key[1]!r} has no condition {first!r}: not compared")
             continue
-        way = expected.get(str(key[3])) if isinstance(expected, Mapping) else expected
+        way = sign_of(expected.get(str(key[3])) if isinstance(expected, Mapping) else expected)
         chosen = _scale(block, scale)
         for name, part in of.items():
             if name != first:
-                found = _compared(part, of[first], chosen, way, paired=pairing == "paired", rng=generator)
+                sign = way or predicted.get((*map(str, key), str(name)), 0)
+                found = _compared(part, of[first], chosen, sign, paired=pairing == "paired", rng=generator)
                 rows.append(
                     {
                         **dict(zip(KEYS, key, strict=True)),
@@ -132,7 +135,9 @@ def readouts(
     return Result(out, "t over biological replicates", MappingProxyType(settings), tuple(dict.fromkeys(notes)))
 
 
-def _compared(test, ref, scale, expected, *, paired, rng) -> dict[str, object]:  # type: ignore[no-untyped-def]
+def _compared(
+    test: pd.Series, ref: pd.Series, scale: str, way: int, *, paired: bool, rng: np.random.Generator
+) -> dict[str, object]:
     sides = [test, ref]
     if paired:
         both = [r for r in test.index if r in ref.index]
@@ -145,10 +150,9 @@ def _compared(test, ref, scale, expected, *, paired, rng) -> dict[str, object]: 
         reason = f"{counted(sum(zero), 'value')} of zero left out of the ratio" if sum(zero) else ""
         with np.errstate(divide="ignore", invalid="ignore"):
             arrays = [np.where(a > 0, np.log(np.where(a > 0, a, 1.0)), np.nan) for a in arrays]
-    found = difference(*arrays, paired=paired)
-    low, high = bootstrap_difference(*arrays, paired=paired, rng=rng)
+    found = difference(arrays[0], arrays[1], paired=paired)
+    low, high = bootstrap_difference(arrays[0], arrays[1], paired=paired, rng=rng)
     numbers = np.array([found.effect, found.ci_low, found.ci_high, low, high])
-    way = sign_of(expected)
     if scale == "ratio":
         numbers = np.exp(numbers)
     return {
@@ -158,7 +162,7 @@ def _compared(test, ref, scale, expected, *, paired, rng) -> dict[str, object]: 
         "mean_reference": mean[1],
         "n_test": found.n_test,
         "n_reference": found.n_reference,
-        "expected": "" if way == 0 else ("higher" if way > 0 else "lower"),
+        "expected": word_of(way),
         "met": met(found.effect, found.p_value, way),
         "weak": found.weak,
         "reason": "; ".join(r for r in (reason, found.reason) if r),
@@ -175,8 +179,21 @@ def _scale(block: pd.DataFrame, scale: str) -> str:
     return "difference" if of_difference or (block["value"] <= 0).any() else "ratio"
 
 
-def _read(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """One value per read-out, condition and biological replicate."""
+def readout_points(table: pd.DataFrame) -> Result:
+    """The value of every biological replicate, as conditions are compared.
+
+    Parameters
+    ----------
+    table
+        As for `readouts`.
+    """
+    values, notes, _ = _read(table)
+    columns = [*KEYS, "condition", "replicate", "value", "unit"]
+    return Result(values[columns], "means of technical wells", MappingProxyType({}), tuple(notes))
+
+
+def _read(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str], dict[tuple[str, ...], int]]:
+    """One value per read-out, condition and biological replicate; notes; directions that the file predicts."""
     wells, rows = read_assay(
         table,
         WHERE,
@@ -216,6 +233,7 @@ def _read(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         wells[name] = number_column(wells[name], name, rows, may_miss=name == "plated") if name in wells else np.nan
     rows.refuse(wells["time"] < 0, "time is negative", list(wells["time"]))
     _plated(wells, rows)
+    predicted = expected_column(wells, [*KEYS, "condition"], rows)
     refuse_repeats(wells, [*KEYS, "condition", "replicate", "time"], "value", rows)
     rows.stop()
     notes = []
@@ -230,9 +248,9 @@ def _read(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         .reset_index()
     )
     if means["time"].isna().all():
-        return means, notes
+        return means, notes, predicted
     courses = [_course(dict(zip(keys, key, strict=True)), part, notes) for key, part in means.groupby(keys, sort=False)]
-    return pd.DataFrame(courses), notes
+    return pd.DataFrame(courses), notes, predicted
 
 
 def _plated(wells: pd.DataFrame, rows: Rows) -> None:

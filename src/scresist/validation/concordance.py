@@ -19,6 +19,7 @@ COLUMNS = (
 FEW = 5  # patients that a rank correlation needs at least
 PERMUTATIONS = 9_999
 # Read-outs of which more means that fewer tumour cells live, or that less payload acts; of others more is resistance.
+COMPARED_BY = "bliss"  # the model of two drugs whose synergy is set against RNA
 AGAINST = ("apoptosis", "internalisation", "release")
 
 
@@ -94,11 +95,12 @@ def functional_agreement(
     Parameters
     ----------
     tests
-        Tables by name: validation_dose_ratios, validation_readouts, validation_kinetics.
+        Tables by name: validation_dose_ratios, validation_readouts, validation_kinetics, validation_combinations.
     directions
         By gene, the log2 fold change of its RNA between resistant and other tumours; of genes whose RNA differs.
     perturbations
-        What each condition does: `{"CST3 OE": "CST3+", "siMUC3A": "MUC3A-"}`.
+        What each condition does: `{"CST3 OE": "CST3+", "siMUC3A": "MUC3A-"}`; or a drug of a combination, `{"E-64":
+        "CTSL-"}`: with one that lowers the gene, synergy is what a gene that is higher in resistant tumours predicts.
     alpha
         Level of the tests; intervals have a coverage of 1 - alpha.
 
@@ -148,11 +150,26 @@ def _effects(tests: Mapping[str, pd.DataFrame], condition: str) -> list[dict[str
         found.append(_record(f"{row['readout']} in {row['line']}", f"{'log2 ' if row['scale'] == 'ratio' else ''}"
                              f"{row['scale']}", values, row, -1 if against else 1))  # fmt: skip
     for row in _of(tests, "validation_kinetics", condition):
-        if row["parameter"] == "k ratio":
+        if row["parameter"] in ("k ratio", "rate ratio"):
             logs = [float(np.log2(row[c])) if row[c] > 0 else np.nan for c in ("value", "ci_low", "ci_high")]
             found.append(_record(f"release of the payload, {row['experiment']}".rstrip(", "), "log2 ratio of rates",
                                  logs, row, -1))  # fmt: skip
+    found += [
+        _record(f"{row['drug_a']} with {row['drug_b']} in {row['line']}, {row['model']}", "synergy, percent of control",
+                [float(row[c]) for c in ("synergy", "ci_low", "ci_high")], row, -1)
+        for row in _synergies(tests, condition)
+    ]  # fmt: skip
     return found
+
+
+def _synergies(tests: Mapping[str, pd.DataFrame], drug: str) -> list[dict[str, Any]]:
+    """Mean synergies of the combinations that have the drug: it acts on the gene as a condition does."""
+    table = tests.get("validation_combinations")
+    if table is None or table.empty:
+        return []
+    own = table["dose_a_um"].isna() & ((table["drug_a"].astype(str) == drug) | (table["drug_b"].astype(str) == drug))
+    records: list[dict[str, Any]] = table[own & (table["model"] == COMPARED_BY)].to_dict("records")
+    return records
 
 
 def _of(tests: Mapping[str, pd.DataFrame], name: str, condition: str) -> list[dict[str, Any]]:

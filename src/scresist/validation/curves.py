@@ -9,6 +9,7 @@ from scipy import stats
 
 from scresist.checks import require_choice, require_positive
 from scresist.kernels import four_parameter as fp
+from scresist.kernels import hill_curve as hc
 from scresist.validation.dose_input import CURVE
 
 FEWEST_DOSES = 4  # above zero, for a curve of three parameters
@@ -46,7 +47,8 @@ class Fitted(NamedTuple):
     `groups` has one row per condition and compound, `members` one per replicate (`group` is its row in `groups`);
     `pooled` and `own` are their parameters (rows, 4); `first` and `last` are the tested range of log10 dose of the
     groups; `rmse` of the pooled fits; `log_dose` and `response` are the points of the groups, padded with NaN, with
-    `replicate_of` their row in `members` and `before_cap` the responses as they were given.
+    `replicate_of` their row in `members` and `before_cap` the responses as they were given; `low` and `high` the bounds
+    of the parameters.
     """
 
     groups: pd.DataFrame
@@ -62,6 +64,8 @@ class Fitted(NamedTuple):
     response: np.ndarray
     replicate_of: np.ndarray
     before_cap: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 def _padded(code: np.ndarray, n: int, *columns: np.ndarray) -> list[np.ndarray]:
@@ -92,10 +96,10 @@ def bounds(shape: Shape, first: np.ndarray, last: np.ndarray, *, floor: float = 
     n = first.size
     top = 100.0 if shape.top is None else shape.top
     low, high = np.empty((n, 4)), np.empty((n, 4))
-    low[:, fp.LOWER], high[:, fp.LOWER] = floor, top
-    low[:, fp.UPPER], high[:, fp.UPPER] = (0.5 * top, 1.5 * top) if shape.top is None else (top, top)
-    low[:, fp.HILL], high[:, fp.HILL] = 0.0, shape.max_hill
-    low[:, fp.MIDPOINT], high[:, fp.MIDPOINT] = np.minimum(-6.0, first - 2), np.maximum(6.0, last + 2)
+    low[:, hc.LOWER], high[:, hc.LOWER] = floor, top
+    low[:, hc.UPPER], high[:, hc.UPPER] = (0.5 * top, 1.5 * top) if shape.top is None else (top, top)
+    low[:, hc.HILL], high[:, hc.HILL] = 0.0, shape.max_hill
+    low[:, hc.MIDPOINT], high[:, hc.MIDPOINT] = np.minimum(-6.0, first - 2), np.maximum(6.0, last + 2)
     return low, high
 
 
@@ -152,7 +156,7 @@ def fit_conditions(means: pd.DataFrame, shape: Shape, *, value: str = "response"
     if shape.replicates == "shared":
         _share_shape(own, at, single, own_x, own_y, low, high, pooled, shape)
     n_free = 3 + (shape.top is None)
-    residual = response - fp.curve_at(pooled, log_dose)
+    residual = response - hc.curve_at(pooled, log_dose)
     used = np.isfinite(residual) & ~np.isneginf(log_dose)
     rmse = np.sqrt(np.nansum(np.where(used, residual, 0) ** 2, axis=1) / np.maximum(used.sum(axis=1) - n_free, 1))
     return Fitted(
@@ -169,10 +173,15 @@ def fit_conditions(means: pd.DataFrame, shape: Shape, *, value: str = "response"
         response,
         replicate_of,
         before_cap,
+        low,
+        high,
     )
 
 
-def _share_shape(own, at, single, x, y, low, high, pooled, shape):  # type: ignore[no-untyped-def]
+def _share_shape(
+    own: np.ndarray, at: np.ndarray, single: np.ndarray, x: np.ndarray, y: np.ndarray, low: np.ndarray,
+    high: np.ndarray, pooled: np.ndarray, shape: Shape,
+) -> None:  # fmt: skip
     """Give the replicates of a condition one slope and plateau, and own midpoints, in place."""
     for group in np.unique(at[~single]):
         of_group = np.flatnonzero(at == group)
@@ -190,7 +199,7 @@ def _share_shape(own, at, single, x, y, low, high, pooled, shape):  # type: igno
             shape,
         )
         own[rows, :3] = fit.parameters[:3]
-        own[rows, fp.MIDPOINT] = fit.parameters[3:]
+        own[rows, hc.MIDPOINT] = fit.parameters[3:]
 
 
 def joint_midpoints(
@@ -248,9 +257,9 @@ def log_ic50_error(x: np.ndarray, y: np.ndarray, parameters: np.ndarray, level: 
     df = x.size - len(free)
     if df < 1 or not free:
         return float("nan")
-    rss = float(((y - fp.curve_at(parameters[None], x[None])[0]) ** 2).sum())
-    a = fp.information(x, y, parameters, expected=True)[np.ix_(free, free)]
-    gradient = fp.crossing_gradient(parameters, level)[free]
+    rss = float(((y - hc.curve_at(parameters[None], x[None])[0]) ** 2).sum())
+    a = hc.information(x, y, parameters, expected=True)[np.ix_(free, free)]
+    gradient = hc.crossing_gradient(parameters, level)[free]
     if np.linalg.cond(a) > 1e14:
         return float("nan")
     variance = float(gradient @ np.linalg.solve(a, gradient)) * rss / df

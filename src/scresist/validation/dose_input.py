@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import counted, require_choice
-from scresist.validation.assay_table import Rows, dose_scale, number_column, read_assay, refuse_repeats
+from scresist.validation.assay_table import Rows, dose_scale, expected_column, number_column, read_assay, refuse_repeats
 
 CURVE = ["experiment", "line", "condition", "compound"]
 UNITS = ("percent", "fraction", "raw")
@@ -16,11 +16,17 @@ LARGEST_FRACTION = 3.0  # largest response of a whole table below which percents
 
 
 class Doses(NamedTuple):
-    """Means per biological replicate and dose in percent of control, wells as they were normalised, and notes."""
+    """Means per biological replicate and dose in percent of control, the same per plate, wells, and notes.
+
+    Wells have `response` in percent of control and `signal`, the number of the file. `expected` has the direction that
+    was predicted of the IC50 of a curve (+1, -1), where the file has one.
+    """
 
     means: pd.DataFrame
+    plates: pd.DataFrame
     wells: pd.DataFrame
     notes: tuple[str, ...]
+    expected: dict[tuple[str, ...], int]
 
 
 def read_doses(table: pd.DataFrame, *, unit: str = "percent") -> Doses:
@@ -31,7 +37,8 @@ def read_doses(table: pd.DataFrame, *, unit: str = "percent") -> Doses:
     table
         experiment, line, condition, compound, dose_um, replicate, plate, response; experiment and plate may be absent.
         A dose of 0 is a control. Optional: dose_unit (M, mM, uM, nM, pM; else uM), response_unit, well,
-        divisions (doublings of the control during the assay) or time_zero (count at the start, percent of the control).
+        divisions (doublings of the control during the assay) or time_zero (count at the start, percent of the control),
+        expected (higher or lower IC50 than the reference's).
     unit
         Of the response, where the table has no column `response_unit`: `percent` or `fraction` of control, or `raw`,
         a signal that is divided by the mean of the dose-0 wells of its plate.
@@ -62,13 +69,15 @@ def read_doses(table: pd.DataFrame, *, unit: str = "percent") -> Doses:
             list(wells["time_zero"]),
         )
     refuse_repeats(wells, [*CURVE, "replicate", "plate", "dose_um"], "response", rows)
+    expected = expected_column(wells, CURVE, rows)
     wells, notes = _in_percent(wells, unit, rows)
     rows.stop()
     missing = int(wells["response"].isna().sum())
     if missing:
         notes.append(f"{counted(missing, 'well')} without a response left out")
     wells = wells[wells["response"].notna()]
-    return Doses(_means(wells, growth), wells, tuple(notes))
+    plates = _of_plates(wells, growth)
+    return Doses(_means(plates, growth), plates, wells, tuple(notes), expected)
 
 
 def _in_percent(wells: pd.DataFrame, unit: str, rows: Rows) -> tuple[pd.DataFrame, list[str]]:
@@ -125,7 +134,7 @@ def _in_percent(wells: pd.DataFrame, unit: str, rows: Rows) -> tuple[pd.DataFram
         y = np.where(raw, 100 * y / control.to_numpy(float), y)
         notes.append("raw signals were divided by the mean of the dose-0 wells of their plate")
     y = np.where((units == "fraction").to_numpy(), 100 * y, y)
-    wells = wells.assign(response=y)
+    wells = wells.assign(response=y, signal=wells["response"])
     control = wells.loc[(wells["dose_um"] == 0) & ~raw].groupby(plate)["response"].mean()
     off = control[(control < 80) | (control > 125)]
     if len(off):
@@ -137,14 +146,20 @@ def _in_percent(wells: pd.DataFrame, unit: str, rows: Rows) -> tuple[pd.DataFram
     return wells, notes
 
 
-def _means(wells: pd.DataFrame, growth: list[str]) -> pd.DataFrame:
-    keys = [*CURVE, "replicate", "dose_um"]
-    values = ["response", *growth]
-    of_plates = wells.groupby([*keys, "plate"], sort=False, observed=True)[values].mean()
-    wells_n = wells.groupby(keys, sort=False, observed=True)["response"].size()
-    means = of_plates.groupby(level=list(range(len(keys))), sort=False).mean()
-    means["n_wells"] = wells_n.reindex(means.index)
-    out = means.reset_index()
-    order = pd.DataFrame({k: pd.factorize(out[k])[0] for k in [*CURVE, "replicate"]})
-    order["dose_um"] = out["dose_um"]
-    return out.iloc[np.lexsort([order[k] for k in ["dose_um", "replicate", *reversed(CURVE)]])].reset_index(drop=True)
+def _of_plates(wells: pd.DataFrame, growth: list[str]) -> pd.DataFrame:
+    """Means of the technical wells of each plate and dose, in the order of the file's curves and replicates."""
+    keys = [*CURVE, "replicate", "plate", "dose_um"]
+    of = wells.groupby(keys, sort=False, observed=True)
+    return _ordered(of[["response", *growth]].mean().assign(n_wells=of.size()).reset_index())
+
+
+def _means(plates: pd.DataFrame, growth: list[str]) -> pd.DataFrame:
+    """Means of the plates of each biological replicate and dose."""
+    of = plates.groupby([*CURVE, "replicate", "dose_um"], sort=False, observed=True)
+    return _ordered(of[["response", *growth]].mean().assign(n_wells=of["n_wells"].sum()).reset_index())
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    keys = [k for k in [*CURVE, "replicate", "plate"] if k in table]
+    order = [table["dose_um"].to_numpy(float), *(pd.factorize(table[k])[0] for k in reversed(keys))]
+    return table.iloc[np.lexsort(order)].reset_index(drop=True)

@@ -1,6 +1,6 @@
 """How many times more drug one condition needs than another: ratios of IC50 with biological replicates as the unit."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -8,55 +8,36 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from scresist.checks import require_choice
-from scresist.kernels import four_parameter as fp
+from scresist.checks import InputError, require_choice
+from scresist.kernels import hill_curve as hc
 from scresist.results import Result, number
 from scresist.validation.curves import Fitted, Shape, bounds, fit_conditions, joint_midpoints
-from scresist.validation.dose_input import read_doses
+from scresist.validation.dose_components import OF_TESTS, Leveled, fit_units, level_conditions, paired_difference
+from scresist.validation.dose_input import CURVE, read_doses
 from scresist.validation.two_conditions import (
     PAIRINGS,
+    Difference,
     bootstrap_difference,
     difference,
     met,
     q_values,
     reference_of,
     sign_of,
+    weighted_difference,
+    word_of,
 )
 
 COLUMNS = (
-    "experiment",
-    "compound",
-    "line",
-    "condition",
-    "test",
-    "reference",
-    "ratio",
-    "ci_low",
-    "ci_high",
-    "p_value",
-    "q_value",
-    "n_test",
-    "n_reference",
-    "boot_low",
-    "boot_high",
-    "ratio_at_least",
-    "ratio_at_most",
-    "aac_difference",
-    "aac_low",
-    "aac_high",
-    "aac_p_value",
-    "f_p_value",
-    "statistic",
-    "pairing",
-    "expected",
-    "met",
-    "weak",
+    "experiment", "compound", "line", "condition", "test", "reference", "ratio", "ci_low", "ci_high", "p_value",
+    "q_value", "n_test", "n_reference", "boot_low", "boot_high", "ratio_at_least", "ratio_at_most", "aac_difference",
+    "aac_low", "aac_high", "aac_p_value", "f_p_value", "statistic", "weights", "pairing", "expected", "met", "weak",
     "reason",
-)
+)  # fmt: skip
+WEIGHTS = ("errors", "equal")
 
 
 class _Side(NamedTuple):
-    """The replicates of one condition."""
+    """The replicates of one condition: values of each, and of random effects the mean over them."""
 
     names: np.ndarray
     log_ic50: np.ndarray
@@ -65,6 +46,8 @@ class _Side(NamedTuple):
     aac: np.ndarray
     rows: np.ndarray
     group: int
+    of_ic50: Leveled | None
+    of_aac: Leveled | None
 
 
 def dose_ratios(
@@ -80,14 +63,16 @@ def dose_ratios(
     top: float | None = 100.0,
     cap: bool = True,
     replicates: str = "own",
+    weights: str | None = None,
     rng: np.random.Generator | int = 1,
 ) -> Result:
     """Ratio of the IC50 of two conditions (or lines), with interval and test over biological replicates.
 
-    Every replicate gives one log IC50; the ratio, its interval and p-value are Welch's t of those (the t of the
-    differences where replicates are paired). Where a replicate does not reach the IC50 within the tested doses there is
-    no ratio: the test is then of the area above the curve (`statistic` is aac), and `ratio_at_least` or `ratio_at_most`
-    is the bound.
+    Every replicate gives one log IC50 with an error from its wells; the means of the conditions are those of random
+    effects of replicates (and of plates within them), and the test is Welch's t of them (the t of the differences where
+    replicates are paired), whose degrees of freedom are of biological replicates. Where a replicate does not reach the
+    IC50 within the tested doses there is no ratio: the test is then of the area above the curve (`statistic` is aac),
+    and `ratio_at_least` or `ratio_at_most` is the bound.
 
     Parameters
     ----------
@@ -102,9 +87,14 @@ def dose_ratios(
     pairing
         `unpaired`, or `paired`: replicates of one name were done together in both conditions.
     expected
-        `higher` or `lower`: the direction of the ratio that was predicted; None for none.
+        `higher` or `lower`: the direction of the ratio that was predicted; None uses the table's column `expected`,
+        where there is one.
     unit, level, top, cap, replicates
         As for `dose_response`.
+    weights
+        `errors`: a replicate whose curve is less certain counts less (random effects); `equal`: every replicate counts
+        the same. None is errors, and equal for pairs, of which the weighted test finds too many, and with
+        `replicates="shared"`, whose curves have no errors of their own.
     rng
         Of the bootstrap over replicates (`boot_low`, `boot_high`), which is too narrow for few replicates.
 
@@ -117,19 +107,26 @@ def dose_ratios(
     Raises
     ------
     InputError
-        If the table has a fault, or the reference is not there.
+        If the table has a fault, or the reference is not there; if errors are wanted of a shared shape.
 
     References
     ----------
-    Welch (1947) Biometrika 34:28; Bates & Watts (1988) Nonlinear Regression Analysis, section 3.10.
+    Welch (1947) Biometrika 34:28; Hartung & Knapp (2001) Stat Med 20:3875 (weights by errors); Bates & Watts (1988)
+    Nonlinear Regression Analysis, section 3.10.
     """
     require_choice(compare, ("condition", "line"), "compare")
     require_choice(pairing, PAIRINGS, "pairing")
+    chosen = weights or ("errors" if replicates == "own" and pairing == "unpaired" else "equal")
+    require_choice(chosen, WEIGHTS, "weights")
+    if chosen == "errors" and replicates == "shared":
+        raise InputError('weights="errors" needs a curve of each replicate; set replicates="own", or weights="equal"')
     generator = np.random.default_rng(rng)
     way = sign_of(expected)
     shape = Shape(top, cap, replicates=replicates)
     doses = read_doses(table, unit=unit)
     fitted = fit_conditions(doses.means, shape)
+    units = fit_units(doses, shape) if chosen == "errors" else None
+    leveled = {name: level_conditions(units, name, level) if units is not None else {} for name in OF_TESTS}
     keep = "line" if compare == "condition" else "condition"
     names = list(dict.fromkeys(fitted.groups[compare]))
     notes = list(doses.notes)
@@ -146,9 +143,11 @@ def dose_ratios(
         place = dict(zip(block[compare], block.index, strict=True))
         for test, ref in wanted:
             if test in place and ref in place:
-                sides = [_side(fitted, place[name], level) for name in (test, ref)]
+                sides = (_side(fitted, place[test], level, leveled), _side(fitted, place[ref], level, leveled))
                 found = _compare(fitted, sides, shape, paired=pairing == "paired", rng=generator)
-                found["met"] = met(number(found["effect"]), number(found["p_value"]), way)
+                sign = way or doses.expected.get(tuple(map(str, fitted.groups.loc[place[test], CURVE])), 0)
+                found["expected"] = word_of(sign)
+                found["met"] = met(number(found["effect"]), number(found["p_value"]), sign)
                 rows.append(
                     {
                         "experiment": key[0],
@@ -161,8 +160,8 @@ def dose_ratios(
                         **found,
                     }
                 )
-    out = pd.DataFrame(rows, columns=[c for c in COLUMNS if c not in ("q_value", "pairing", "expected")])
-    out["q_value"], out["pairing"], out["expected"] = q_values(out["p_value"].to_numpy(float)), pairing, expected or ""
+    out = pd.DataFrame(rows, columns=[c for c in COLUMNS if c not in ("q_value", "pairing", "weights")])
+    out["q_value"], out["pairing"], out["weights"] = q_values(out["p_value"].to_numpy(float)), pairing, chosen
     if out.empty:
         notes.append(f"no compound has two of the compared {compare}s in one experiment: there is no ratio")
     settings = {
@@ -172,85 +171,81 @@ def dose_ratios(
         "top": top,
         "cap": cap,
         "replicates": replicates,
+        "weights": chosen,
     }
-    return Result(
-        out[list(COLUMNS)], "Welch's t of log IC50 over biological replicates", MappingProxyType(settings), tuple(notes)
-    )
+    method = "Welch's t of log IC50 over biological replicates"
+    method += ", weighted by random effects" if chosen == "errors" else ""
+    return Result(out[list(COLUMNS)], method, MappingProxyType(settings), tuple(notes))
 
 
-def _side(fitted: Fitted, group: int, level: float) -> _Side:
+def _side(fitted: Fitted, group: int, level: float, leveled: Mapping[str, Mapping[int, Leveled]]) -> _Side:
     rows = np.flatnonzero(fitted.members["group"].to_numpy() == group)
     own, first, last = fitted.own[rows], fitted.first[group], fitted.last[group]
-    crossed = fp.crossing(own, level)
+    crossed = hc.crossing(own, level)
     have = np.isfinite(own[:, 0])
     inside = have & (crossed >= first - 1e-9) & (crossed <= last + 1e-9)
-    starts_above = fp.curve_at(own, np.full(rows.size, first)) > level
-    aac = 1 - fp.mean_response(own, np.full(rows.size, first), np.full(rows.size, last)) / 100
+    starts_above = hc.curve_at(own, np.full(rows.size, first)) > level
+    aac = 1 - hc.mean_response(own, np.full(rows.size, first), np.full(rows.size, last)) / 100
     return _Side(
-        fitted.members["replicate"].to_numpy()[rows], crossed, inside, have & ~inside & starts_above, aac, rows, group
-    )
+        fitted.members["replicate"].to_numpy()[rows], crossed, inside, have & ~inside & starts_above, aac, rows, group,
+        *(leveled[name].get(group) for name in OF_TESTS),
+    )  # fmt: skip
 
 
-def _aligned(a: _Side, b: _Side, values: str) -> tuple[np.ndarray, np.ndarray]:
+def _aligned(a: _Side, b: _Side, of_a: np.ndarray, of_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values of the replicates of both sides, by name."""
-    names = [n for n in a.names if n in set(b.names)]
-    of = [dict(zip(s.names, getattr(s, values), strict=True)) for s in (a, b)]
-    return tuple(np.array([o[n] for n in names], float) for o in of)  # type: ignore[return-value]
+    first, second = (dict(zip(s.names, v, strict=True)) for s, v in ((a, of_a), (b, of_b)))
+    names = [n for n in a.names if n in second]
+    return np.array([first[n] for n in names], float), np.array([second[n] for n in names], float)
 
 
-def _compare(fitted, sides, shape, *, paired, rng) -> dict[str, object]:  # type: ignore[no-untyped-def]
+def _tested(
+    values: tuple[np.ndarray, np.ndarray], leveled: tuple[Leveled | None, Leveled | None], *, paired: bool
+) -> Difference:
+    """Difference of the means over replicates; weighted by random effects where both sides have them."""
+    plain = difference(*values, paired=paired)
+    a, b = leveled
+    if a is None or b is None or not np.isfinite(plain.p_value):
+        return plain
+    found = paired_difference(a, b) if paired else weighted_difference(a.mean, b.mean)
+    effect, low, high, p = found
+    return plain._replace(effect=effect, ci_low=low, ci_high=high, p_value=p) if np.isfinite(p) else plain
+
+
+def _compare(
+    fitted: Fitted, sides: tuple[_Side, _Side], shape: Shape, *, paired: bool, rng: np.random.Generator
+) -> dict[str, object]:
     a, b = sides
-    area = difference(*(_aligned(a, b, "aac") if paired else (a.aac, b.aac)), paired=paired)
-    ic50 = _aligned(a, b, "log_ic50") if paired else (a.log_ic50, b.log_ic50)
-    usable = all((s.inside | ~np.isfinite(s.aac)).all() and s.inside.any() for s in sides)
-    of_ic50 = difference(*ic50, paired=paired) if usable else None
+    areas = _aligned(a, b, a.aac, b.aac) if paired else (a.aac, b.aac)
+    area = _tested(areas, (a.of_aac, b.of_aac), paired=paired)
     row: dict[str, object] = {
-        "ratio": np.nan,
-        "ci_low": np.nan,
-        "ci_high": np.nan,
-        "boot_low": np.nan,
-        "boot_high": np.nan,
-        "ratio_at_least": np.nan,
-        "ratio_at_most": np.nan,
-        "aac_difference": area.effect,
-        "aac_low": area.ci_low,
-        "aac_high": area.ci_high,
-        "aac_p_value": area.p_value,
-        "f_p_value": np.nan,
-    }
-    if of_ic50 is not None:
+        "aac_difference": area.effect, "aac_low": area.ci_low, "aac_high": area.ci_high, "aac_p_value": area.p_value,
+        **dict.fromkeys(("ratio", "ci_low", "ci_high", "boot_low", "boot_high", "ratio_at_least", "ratio_at_most",
+                         "f_p_value"), np.nan),
+    }  # fmt: skip
+    if all((s.inside | ~np.isfinite(s.aac)).all() and s.inside.any() for s in sides):
+        ic50 = _aligned(a, b, a.log_ic50, b.log_ic50) if paired else (a.log_ic50, b.log_ic50)
+        found = _tested(ic50, (a.of_ic50, b.of_ic50), paired=paired)
         low, high = bootstrap_difference(*ic50, paired=paired, rng=rng)
         if not paired:
             row["f_p_value"] = _extra_sum_of_squares(fitted, a, b, shape)
         return row | {
-            "ratio": 10**of_ic50.effect,
-            "ci_low": 10**of_ic50.ci_low,
-            "ci_high": 10**of_ic50.ci_high,
-            "boot_low": 10**low,
-            "boot_high": 10**high,
-            "p_value": of_ic50.p_value,
-            "n_test": of_ic50.n_test,
-            "n_reference": of_ic50.n_reference,
-            "statistic": "ic50",
-            "weak": of_ic50.weak,
-            "reason": of_ic50.reason,
-            "effect": of_ic50.effect,
-        }
+            "ratio": 10**found.effect, "ci_low": 10**found.ci_low, "ci_high": 10**found.ci_high, "boot_low": 10**low,
+            "boot_high": 10**high, "statistic": "ic50", **_common(found, found.effect, found.reason),
+        }  # fmt: skip
     row |= _bound(fitted, a, b)
     missed = [f"{int((np.isfinite(s.aac) & ~s.inside).sum())} of {s.names.size}" for s in sides]
     reason = f"IC50 not reached in {missed[0]} test and {missed[1]} reference replicates; the areas are tested"
-    return row | {
-        "p_value": area.p_value,
-        "n_test": area.n_test,
-        "n_reference": area.n_reference,
-        "statistic": "aac",
-        "weak": area.weak,
-        "reason": "; ".join(r for r in (reason, area.reason) if r),
-        "effect": -area.effect,
-    }
+    reason = "; ".join(r for r in (reason, area.reason) if r)
+    return row | {"statistic": "aac", **_common(area, -area.effect, reason)}
 
 
-def _bound(fitted: Fitted, a: _Side, b: _Side) -> dict[str, float]:
+def _common(found: Difference, effect: float, reason: str) -> dict[str, object]:
+    return {"p_value": found.p_value, "n_test": found.n_test, "n_reference": found.n_reference, "weak": found.weak,
+            "reason": reason, "effect": effect}  # fmt: skip
+
+
+def _bound(fitted: Fitted, a: _Side, b: _Side) -> dict[str, object]:
     """A bound of the ratio where one side is above the highest dose and the other inside the doses."""
     if a.above.all() and b.inside.all():
         return {"ratio_at_least": float(10 ** (fitted.last[a.group] - b.log_ic50.mean()))}

@@ -1,9 +1,9 @@
 """The bench files that a study names: read, checked against its samples, and computed one assay at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -18,17 +18,15 @@ from scresist.validation import (
     cell_tables,
     dose,
     expression,
+    image_scores,
     rates,
     two_drugs,
 )
 from scresist.validation import densities as imaging
 from scresist.validation import her2_status as status
 from scresist.validation import readers as scores
-
-if TYPE_CHECKING:
-    pass
-
-Given = "pd.DataFrame | AnnData"
+from scresist.validation.dose_components import dose_components
+from scresist.validation.dose_ratios import dose_ratios
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +100,12 @@ def check_bench(study: Study) -> Iterator[tuple[str, str]]:
 
 def _check_one(key: str, table: Any, study: Study) -> None:
     own = study.settings.validation
-    if key in ("ihc", "her2", "mif_cells"):
+    if key in ("ihc", "ihc_images", "her2", "mif_cells"):
         images = None
         if key == "ihc":
             scores.score_rows(table)
+        elif key == "ihc_images":
+            image_scores.read_sheet(table, named_files(study)[key].parent, um_per_pixel=own.ihc_um_per_pixel)
         elif key == "her2":
             status.her2(table, guideline=own.her2_guideline)
         else:
@@ -131,18 +131,32 @@ def _assays(study: Study) -> dict[str, list[tuple[str, Callable[[Any], Result]]]
         "dose_response": [
             ("validation_dose_response", dose.dose_response),
             ("validation_dose_points", dose.dose_points),
-            ("validation_dose_ratios", lambda t: dose.dose_ratios(t, reference=first)),
+            ("validation_dose_components", dose_components),
+            ("validation_dose_ratios", lambda t: dose_ratios(t, reference=first)),
         ],
-        "kinetics": [("validation_kinetics", lambda t: rates.kinetics(t, reference=first))],
+        "kinetics": [
+            ("validation_kinetics", lambda t: rates.kinetics(t, reference=first)),
+            ("validation_kinetics_points", rates.kinetics_points),
+        ],
         "combinations": [("validation_combinations", two_drugs.combinations)],
-        "readouts": [("validation_readouts", lambda t: assays.readouts(t, reference=first))],
-        "qpcr": [
-            (
-                "validation_expression",
-                lambda t: _qpcr(t, own),
-            )
+        "readouts": [
+            ("validation_readouts", lambda t: assays.readouts(t, reference=first)),
+            ("validation_readout_points", assays.readout_points),
         ],
-        "blot": [("validation_expression", lambda t: _blot(t, own))],
+        "qpcr": [
+            ("validation_expression", lambda t: _qpcr(t, own)),
+            (
+                "validation_expression_points",
+                lambda t: expression.expression_points(t, assay="qpcr", controls=own.qpcr_reference_genes),
+            ),
+        ],
+        "blot": [
+            ("validation_expression", lambda t: _blot(t, own)),
+            (
+                "validation_expression_points",
+                lambda t: expression.expression_points(t, assay="blot", controls=own.blot_loading),
+            ),
+        ],
     }
 
 
@@ -158,7 +172,7 @@ def _blot(table: pd.DataFrame, own: ValidationSection) -> Result:
     return expression.blot(table, reference=own.reference, loading=own.blot_loading)
 
 
-def compute_bench(study: Study, *, seed: int, workers: int = 1) -> Iterator[Outcome]:
+def compute_bench(study: Study, *, seed: int, workers: int = 1, overlays: Path | None = None) -> Iterator[Outcome]:
     """The tables of every bench file of the study, each with its name, or the reason why it is not there.
 
     Parameters
@@ -169,30 +183,31 @@ def compute_bench(study: Study, *, seed: int, workers: int = 1) -> Iterator[Outc
         Of the resamplings and shuffles.
     workers
         Threads; they change no number.
+    overlays
+        Folder for one picture of each stained image, with the outlines of its cells; None draws none.
     """
     paths = named_files(study)
-    if "ihc" in paths:
-        yield from _ihc(study, paths["ihc"])
+    if "ihc" in paths or "ihc_images" in paths:
+        yield from _ihc(study, paths, overlays)
     if "her2" in paths:
         guideline = study.settings.validation.her2_guideline
         yield from _each("HER2 status", paths["her2"],
                          [("validation_her2", lambda t: status.her2(t, guideline=guideline))])  # fmt: skip
     if "mif_cells" in paths:
         yield from _mif(study, paths["mif_cells"], seed, workers)
-    parts: list[tuple[Path, Result]] = []
+    parts: dict[str, list[Result]] = {}
     for key, computed in _assays(study).items():
         if key not in paths:
             continue
         for outcome in _each(key.replace("_", " "), paths[key], computed):
-            if outcome.name == "validation_expression" and outcome.result is not None:
-                parts.append((paths[key], outcome.result))
+            if key in ("qpcr", "blot") and outcome.result is not None:
+                parts.setdefault(outcome.name, []).append(outcome.result)
             else:
                 yield outcome
-    if parts:
-        results = [r for _, r in parts]
+    for name, results in parts.items():
         table = pd.concat([r.table for r in results], ignore_index=True)
         notes = tuple(n for r in results for n in r.notes)
-        yield Outcome("fold changes", "validation_expression", Result(table, results[0].method, {}, notes))
+        yield Outcome("fold changes", name, Result(table, results[0].method, {}, notes))
 
 
 def _each(what: str, path: Path, computed: list[tuple[str, Callable[[Any], Result]]]) -> Iterator[Outcome]:
@@ -204,11 +219,29 @@ def _each(what: str, path: Path, computed: list[tuple[str, Callable[[Any], Resul
             yield Outcome(what, reason=str(refusal))
 
 
-def _ihc(study: Study, path: Path) -> Iterator[Outcome]:
-    table = read_file(path)
-    by_sample.require_of_study(table, study.design, path.name)
-    yield Outcome("IHC", "validation_ihc", scores.ihc(table))
-    if "reader" in table and len(set(table["reader"].dropna())) > 1:
+def _ihc(study: Study, paths: Mapping[str, Path], overlays: Path | None) -> Iterator[Outcome]:
+    """Scores of readers, scores of images, both as samples, and how far they agree."""
+    table: pd.DataFrame | None = None
+    if "ihc" in paths:
+        table = read_file(paths["ihc"])
+        by_sample.require_of_study(table, study.design, paths["ihc"].name)
+        scores.score_rows(table)  # a fault is named with its row of this file
+    together = table
+    if "ihc_images" in paths:
+        path, own = paths["ihc_images"], study.settings.validation
+        sheet = read_file(path)
+        by_sample.require_of_study(sheet, study.design, path.name)
+        found = image_scores.score_images(sheet, folder=path.parent, um_per_pixel=own.ihc_um_per_pixel,
+                                          cuts=own.ihc_cuts, overlays=overlays)  # fmt: skip
+        yield Outcome("IHC images", "validation_ihc_cores", found.cores)
+        yield Outcome("IHC images", "validation_ihc_cells", found.cells)
+        if found.scores.empty and table is None:
+            yield Outcome("IHC", reason="no image has a nucleus; look at the overlays")
+            return
+        together = image_scores.with_readers(table, found.scores)
+        table = found.scores if table is None else pd.concat([table, found.scores], ignore_index=True)
+    yield Outcome("IHC", "validation_ihc", scores.ihc(together))
+    if table is not None and "reader" in table and len(set(table["reader"].dropna())) > 1:
         yield Outcome("agreement of readers", "validation_ihc_agreement", scores.reader_agreement(table))
 
 

@@ -1,8 +1,6 @@
 """Stained images: nuclei, DAB of every cell, share of positive cells and H-score; intensities under a given mask."""
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,18 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from skimage.filters import threshold_otsu
-from skimage.segmentation import expand_labels, find_boundaries
+from skimage.segmentation import find_boundaries
 
 from scresist.checks import InputError, require_choice, require_positive
-from scresist.kernels.stains import cell_means, nuclei, rings, unmix, white_point
+from scresist.kernels.nuclei import nuclei
+from scresist.kernels.stains import cell_means, rings, unmix, white_point
 from scresist.results import Result
+from scresist.validation.image_files import opened, opened_labels
 
 CUTS = (0.2, 0.4, 0.6)  # optical density of DAB from which on a cell is weak, moderate, strong
 WHERE = ("nucleus", "cytoplasm", "cell")
+OVERLAY_PIXELS = 16_000_000  # of the largest overlay
+CUT_OFF, SHARE_CUT_OFF = 255, 0.01  # largest value of a channel, and the share of pixels at it that is pointed out
 WHITE = 99.0  # percentile of a channel that is light without tissue
 NUCLEUS_UM, RING_UM, SMOOTH_UM, SMALLEST_UM2 = 3.0, 3.0, 0.75, 12.0
-MARGIN_UM = 24.0  # around a tile, so that a nucleus on its edge is whole
-MEMBRANE = 2  # pixels between a cell and its membrane, at most
+MARGIN_UM = 36.0  # around a tile, so that a nucleus on its edge is whole
 SAMPLED = 1_000_000  # pixels that the light and the threshold are learnt from
 COLOURS = np.array([[70, 110, 220], [250, 210, 60], [245, 140, 40], [200, 30, 30]], dtype=np.uint8)
 
@@ -36,8 +37,10 @@ class StainedCells:
 
 
 def ihc_image(
-    image: np.ndarray | str | Path, *, um_per_pixel: float, mask: np.ndarray | None = None, where: str = "cell",
-    cuts: tuple[float, float, float] = CUTS, tile: int = 2048, overlay: bool = True,
+    image: np.ndarray | str | Path, *, um_per_pixel: float, mask: np.ndarray | str | Path | None = None,
+    where: str = "cell",
+    cuts: tuple[float, float, float] = CUTS, white: tuple[float, float, float] | None = None, tile: int = 2048,
+    overlay: bool = True, overlay_pixels: int = OVERLAY_PIXELS,
 ) -> StainedCells:  # fmt: skip
     """Nuclei, DAB of each cell, percent of positive cells and H-score of a haematoxylin and DAB image.
 
@@ -52,16 +55,20 @@ def ihc_image(
     um_per_pixel
         Micrometres of a pixel.
     mask
-        Labels of nuclei or cells, rows x columns, instead of those found here.
+        Labels of nuclei or cells, rows x columns, instead of those found here; an array or a file (PNG, TIFF).
     where
         DAB is measured in the nucleus | the cytoplasm (up to 3 um around it) | the cell (both).
     cuts
         Optical densities of DAB from which on a cell is weakly, moderately and strongly positive.
+    white
+        Red, green and blue of light without tissue, 1 to 255; None learns it from the image, which is too low where
+        the image is so bright that light is cut off at 255 (a note tells).
     tile
         Pixels of a side; memory grows with its square.
     overlay
-        Draw outlines (blue negative, yellow weak, orange moderate, red strong) over the image, which is then held in
-        memory whole; False for a whole slide.
+        Draw outlines (blue negative, yellow weak, orange moderate, red strong) over the image.
+    overlay_pixels
+        The overlay of a larger image is drawn smaller, so that memory stays bounded.
 
     Raises
     ------
@@ -72,37 +79,41 @@ def ihc_image(
     require_positive(um_per_pixel, "um_per_pixel")
     if not 0 < cuts[0] < cuts[1] < cuts[2]:
         raise InputError(f"cuts must be three densities that rise from above 0; got {cuts}")
+    if white is not None and not (len(white) == 3 and all(0 < w <= CUT_OFF for w in white)):
+        raise InputError(f"white must be red, green and blue of light without tissue, each up to 255; got {white}")
     if tile < 64:
         raise InputError(f"tile must be at least 64 pixels; got {tile}")
-    with _opened(image) as pixels:
+    with opened(image) as pixels, opened_labels(mask) as labels:
         if pixels.ndim != 3 or pixels.shape[2] < 3 or pixels.dtype != np.uint8:
             raise InputError(f"the image must be rows x columns x 3 of 8 bits; got {pixels.shape} of {pixels.dtype}")
-        if mask is not None and mask.shape != pixels.shape[:2]:
-            raise InputError(
-                f"the mask has {mask.shape} pixels and the image {pixels.shape[:2]}; they must be of one size"
-            )
-        step = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / SAMPLED))))
-        sampled = np.asarray(pixels[::step, ::step, :3])
-        white = white_point(sampled, WHITE)
-        haematoxylin, _ = unmix(sampled, white)
+        size = int(pixels.shape[0]), int(pixels.shape[1])
+        if labels is not None and tuple(labels.shape) != size:
+            raise InputError(f"the mask has {labels.shape} pixels and the image {size}; they must be of one size")
+        sampled = np.asarray(pixels[:: (step := _step(size, SAMPLED)), ::step, :3])
+        light = white_point(sampled, WHITE) if white is None else np.asarray(white, float)
+        haematoxylin, _ = unmix(sampled, light)
         threshold = float(threshold_otsu(haematoxylin)) if np.ptp(haematoxylin) > 0 else np.inf
-        shown = np.array(pixels[..., :3]) if overlay else np.zeros((0, 0, 3), dtype=np.uint8)
-        parts = [_one_tile(pixels, mask, box, white, threshold, um_per_pixel, where, cuts, shown)
-                 for box in _boxes(pixels.shape[:2], tile)]  # fmt: skip
+        canvas = _Canvas.of(size, overlay_pixels) if overlay else None
+        parts = [_one_tile(pixels, labels, box, light, threshold, um_per_pixel, where, cuts, canvas)
+                 for box in _boxes(size, tile)]  # fmt: skip
     cells = pd.concat(parts, ignore_index=True)
     cells.insert(0, "cell", np.arange(1, len(cells) + 1))
-    return StainedCells(cells, _summary(cells, cuts, white, threshold, where), shown)
+    cut = float((sampled == CUT_OFF).all(axis=2).mean()) if white is None else 0.0
+    shown = canvas.pixels if canvas is not None else np.zeros((0, 0, 3), dtype=np.uint8)
+    return StainedCells(cells, _summary(cells, cuts, light, threshold, where, cut), shown)
 
 
 def _summary(cells: pd.DataFrame, cuts: tuple[float, float, float], white: np.ndarray, threshold: float,
-             where: str) -> Result:  # fmt: skip
+             where: str, cut_off: float) -> Result:  # fmt: skip
     n = len(cells)
     share = [100.0 * float((cells["class"] == k).mean()) if n else np.nan for k in range(4)]
     row = {"n_cells": n, "weak": share[1], "moderate": share[2], "strong": share[3],
            "positive_percent": 100.0 - share[0], "h_score": share[1] + 2 * share[2] + 3 * share[3],
            "reason": "" if n else "no nucleus was found"}  # fmt: skip
     settings = {"cuts": cuts, "white": [round(float(w), 1) for w in white], "threshold": threshold, "where": where}
-    return Result(pd.DataFrame([row]), "nuclei by haematoxylin, classes by the optical density of DAB", settings)
+    notes = (f"{cut_off:.0%} of the pixels are white (255): light is cut off, and optical densities are too low; give "
+             "white, or an image that is less bright",) if cut_off > SHARE_CUT_OFF else ()  # fmt: skip
+    return Result(pd.DataFrame([row]), "nuclei by haematoxylin, classes by the optical density of DAB", settings, notes)
 
 
 def _boxes(shape: tuple[int, int], tile: int) -> Iterator[tuple[int, int, int, int]]:
@@ -112,14 +123,15 @@ def _boxes(shape: tuple[int, int], tile: int) -> Iterator[tuple[int, int, int, i
 
 
 def _one_tile(
-    pixels: np.ndarray, mask: np.ndarray | None, box: tuple[int, int, int, int], white: np.ndarray, threshold: float,
-    um: float, where: str, cuts: tuple[float, float, float], shown: np.ndarray,
+    pixels: Any, mask: Any, box: tuple[int, int, int, int], white: np.ndarray, threshold: float, um: float, where: str,
+    cuts: tuple[float, float, float], canvas: "_Canvas | None",
 ) -> pd.DataFrame:  # fmt: skip
     top, bottom, left, right = box
     margin = int(np.ceil(MARGIN_UM / um))
     y0, y1 = max(0, top - margin), min(pixels.shape[0], bottom + margin)
     x0, x1 = max(0, left - margin), min(pixels.shape[1], right + margin)
-    haematoxylin, dab = unmix(np.asarray(pixels[y0:y1, x0:x1, :3]), white)
+    colours = np.asarray(pixels[y0:y1, x0:x1, :3])
+    haematoxylin, dab = unmix(colours, white)
     if mask is None:
         labels = nuclei(haematoxylin, threshold=threshold, radius=NUCLEUS_UM / um, smooth=SMOOTH_UM / um,
                         least_area=int(SMALLEST_UM2 / um**2))  # fmt: skip
@@ -137,179 +149,42 @@ def _one_tile(
     })  # fmt: skip
     found["class"] = np.digitize(found["dab"].fillna(0.0), cuts)
     here = ((found["y"] >= top) & (found["y"] < bottom) & (found["x"] >= left) & (found["x"] < right)).to_numpy()
-    if shown.size:
+    if canvas is not None:
         kinds = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.int64)
         kinds[numbers] = found["class"]
-        edge = find_boundaries(labels, mode="inner")
-        edge &= np.isin(labels, numbers[here])
-        shown[y0:y1, x0:x1][edge] = COLOURS[kinds[labels[edge]]]
+        canvas.draw(colours, labels, kinds, box, (y0, x0))
     return found[here]
 
 
-@contextmanager
-def _opened(image: np.ndarray | str | Path) -> Iterator[Any]:
-    """Pixels that can be sliced: an array, or a TIFF of which only the tiles in use are read."""
-    if isinstance(image, np.ndarray):
-        yield image
-        return
-    path = Path(image)
-    if not path.exists():
-        raise InputError(f"{path}: the image does not exist")
-    if path.suffix.lower() in {".tif", ".tiff"}:
-        with _tiff(path) as pixels:
-            yield pixels
-    elif path.suffix.lower() in {".svs", ".ndpi", ".mrxs", ".scn"}:
-        with _slide(path) as pixels:
-            yield pixels
-    else:
-        from skimage.io import imread
-
-        yield imread(path)
+def _step(size: tuple[int, int], limit: int) -> int:
+    """Of how many pixels a side one is kept, so that at most so many are."""
+    return max(1, int(np.ceil(np.sqrt(size[0] * size[1] / limit))))
 
 
-@contextmanager
-def _tiff(path: Path) -> Iterator[Any]:
-    import tifffile
-    import zarr
+@dataclass(frozen=True, slots=True)
+class _Canvas:
+    """The overlay, of one pixel in `step` a side; tiles draw their part of it."""
 
-    with tifffile.TiffFile(path) as file:
-        page: Any = file.pages[0]
-        mapped, compression = page.is_memmappable, page.compression.name
-        tiled = compression in {"NONE", "ADOBE_DEFLATE", "DEFLATE"}
-        if mapped:
-            yield page.asarray(out="memmap")
-        elif tiled:
-            with page.aszarr() as store:
-                yield zarr.open(store, mode="r")
-    if not mapped and not tiled:
-        yield read_pages(path)[0]
+    pixels: np.ndarray
+    step: int
 
+    @classmethod
+    def of(cls, size: tuple[int, int], limit: int) -> "_Canvas":
+        step = _step(size, limit)
+        return cls(np.zeros((-(-size[0] // step), -(-size[1] // step), 3), dtype=np.uint8), step)
 
-class _Slide:
-    """A whole slide that is sliced like an array of its finest level, and read region by region."""
-
-    ndim, dtype = 3, np.dtype(np.uint8)
-
-    def __init__(self, slide: Any) -> None:
-        self.slide = slide
-        self.shape = (slide.dimensions[1], slide.dimensions[0], 3)
-
-    def __getitem__(self, at: tuple[Any, ...]) -> np.ndarray:
-        (y0, y1, step), (x0, x1, _) = (s.indices(n) for s, n in zip(at[:2], self.shape[:2], strict=True))
-        level = self.slide.get_best_level_for_downsample(step) if step > 1 else 0
-        down = self.slide.level_downsamples[level]
-        size = (max(1, int((x1 - x0) / down)), max(1, int((y1 - y0) / down)))
-        found = np.asarray(self.slide.read_region((x0, y0), level, size).convert("RGB"))
-        left = max(1, round(step / down))
-        return found[::left, ::left]
-
-
-@contextmanager
-def _slide(path: Path) -> Iterator[_Slide]:
-    try:
-        import openslide
-    except ImportError:
-        raise InputError(f"{path}: reading this slide needs the package openslide-python and the library OpenSlide; "
-                         "install them, or export the region as TIFF") from None  # fmt: skip
-    with openslide.OpenSlide(path) as slide:
-        yield _Slide(slide)
-
-
-def read_pages(path: Path) -> list[np.ndarray]:
-    """Every page of an image file, as arrays.
-
-    Parameters
-    ----------
-    path
-        TIFF of any compression that Pillow reads (LZW, deflate, JPEG, none).
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    from PIL import Image, ImageSequence, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as file:
-            return [np.array(frame) for frame in ImageSequence.Iterator(file)]
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError(
-            f"{path}: the image cannot be read ({error}); save it as TIFF with LZW or no compression"
-        ) from error
-
-
-def component_intensities(image: np.ndarray | str | Path, mask: np.ndarray | str | Path, *,
-                          names: list[str] | None = None) -> pd.DataFrame:  # fmt: skip
-    """Mean intensity of every channel in every cell of a mask, and the cells' centres.
-
-    Parameters
-    ----------
-    image
-        Rows x columns x channels, or a component TIFF of inForm: one page per channel, which it names.
-    mask
-        Labels of cells, rows x columns; or the segmentation maps of inForm, whose nuclei, cytoplasms and membranes are
-        joined by their label.
-    names
-        Of the channels, where the file has none.
-
-    Returns
-    -------
-    One row per label: cell, y, x, area (pixels), one column per channel.
-
-    Raises
-    ------
-    InputError
-        If the mask does not have the size of the image, has no cell, or the number of names is not that of channels.
-    """
-    channels, found = (image, names) if isinstance(image, np.ndarray) else _components(Path(image))
-    names = names or found or [f"channel {k + 1}" for k in range(channels.shape[2])]
-    if len(names) != channels.shape[2]:
-        raise InputError(f"{len(names)} names are given for {channels.shape[2]} channels")
-    labels = mask if isinstance(mask, np.ndarray) else _joined(Path(mask))
-    if labels.shape != channels.shape[:2]:
-        raise InputError(
-            f"the mask has {labels.shape} pixels and the image {channels.shape[:2]}; they must be of one size"
-        )
-    numbers = np.unique(labels[labels > 0])
-    if not numbers.size:
-        raise InputError("the mask has no cell: every label is 0")
-    rows, columns = np.indices(labels.shape)
-    centres = cell_means(np.stack([rows, columns], axis=-1), labels, numbers)
-    table = pd.DataFrame({"cell": numbers, "y": centres[:, 0], "x": centres[:, 1],
-                          "area": np.bincount(labels.ravel().astype(np.int64))[numbers]})  # fmt: skip
-    return table.join(pd.DataFrame(cell_means(channels, labels, numbers), columns=names))
-
-
-def _described(path: Path) -> list[str]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        return [
-            str(page.tags["ImageDescription"].value) if "ImageDescription" in page.tags else "" for page in file.pages
+    def draw(
+        self, colours: np.ndarray, labels: np.ndarray, kinds: np.ndarray, box: tuple[int, int, int, int],
+        corner: tuple[int, int],
+    ) -> None:  # fmt: skip
+        """A tile's colours and the outlines of its labels, in the colour of their kind."""
+        first = [-(-at // self.step) for at in corner]  # the first rows and columns of the canvas that the tile has
+        rows = slice(first[0] * self.step - corner[0], None, self.step)
+        columns = slice(first[1] * self.step - corner[1], None, self.step)
+        shown, seen = colours[rows, columns].copy(), labels[rows, columns]
+        edge = find_boundaries(seen, mode="inner")
+        shown[edge] = COLOURS[kinds[seen[edge]]]
+        top, bottom, left, right = (-(-at // self.step) for at in box)
+        self.pixels[top:bottom, left:right] = shown[
+            top - first[0] : bottom - first[0], left - first[1] : right - first[1]
         ]
-
-
-def _components(path: Path) -> tuple[np.ndarray, list[str]]:
-    """The full-resolution pages of a component TIFF and the names that its descriptions give."""
-    pages, texts = read_pages(path), _described(path)
-    kept = [k for k, p in enumerate(pages) if p.ndim == 2 and p.shape == pages[0].shape]
-    names = [(re.findall(r"<Name>(.*?)</Name>", texts[k]) or [f"channel {k + 1}"])[0] for k in kept]
-    return np.stack([pages[k] for k in kept], axis=-1), names
-
-
-def _joined(path: Path) -> np.ndarray:
-    """One mask of cells: nuclei, cytoplasms and (by the nearest cell) membranes of inForm; else the first page."""
-    pages, texts = read_pages(path), _described(path)
-    kinds = [(re.findall(r"<CompartmentType>(.*?)</", t) or [""])[0] for t in texts]
-    if not any(kinds):
-        return pages[0].astype(np.int64)
-    joined = np.zeros(pages[0].shape, dtype=np.int64)
-    for page, kind in zip(pages, kinds, strict=True):
-        if kind in {"Nucleus", "Cytoplasm"}:
-            joined = np.where((joined == 0) & (page > 0), page, joined)
-    near = expand_labels(joined, distance=MEMBRANE)  # the map of membranes has no labels
-    for page, kind in zip(pages, kinds, strict=True):
-        if kind == "Membrane":
-            joined = np.where((joined == 0) & (page > 0), near, joined)
-    return joined

@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import MissingColumnError, counted
-from scresist.validation.assay_table import Rows, dose_scale, number_column, read_assay, refuse_repeats
+from scresist.validation.assay_table import Rows, dose_scale, expected_column, number_column, read_assay, refuse_repeats
 
 TIMES = ("s", "min", "h", "d")
 CONCENTRATIONS = ("substrate_um", "inhibitor_um", "enzyme_um")
 WHERE = "kinetics.csv"
 
 
-def read_kinetics(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def read_kinetics(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str], dict[tuple[str, ...], int]]:
     """Check a table of kinetics and average technical repeats within biological replicates.
 
     Parameters
@@ -21,7 +21,8 @@ def read_kinetics(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
     Returns
     -------
-    One row per experiment, condition, replicate and point, with all columns (NaN where they do not apply), and notes.
+    One row per experiment, condition, replicate and point, with all columns (NaN where they do not apply); notes; by
+    experiment and condition the direction that the file predicts.
 
     Raises
     ------
@@ -67,12 +68,13 @@ def read_kinetics(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     keys = ["experiment", "condition", "replicate", "time", *CONCENTRATIONS]
     points["measured"] = points["released"].fillna(points["rate"])
     refuse_repeats(points, keys, "measured", rows)
+    predicted = expected_column(points, ["experiment", "condition"], rows)
     rows.stop()
     notes = [f"{counted(int(missing.sum()), 'row')} without a measurement left out"] if missing.any() else []
     kept = points[~missing]
     of = {"released": "mean", "rate": "mean", "time_unit": "first", "rate_unit": "first"}
     out = kept.groupby(keys, sort=False, dropna=False).agg(of).reset_index()
-    return out, notes
+    return out, notes, predicted
 
 
 def _released(points: pd.DataFrame, rows: Rows) -> None:

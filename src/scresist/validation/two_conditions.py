@@ -7,6 +7,8 @@ from scipy import stats
 
 from scresist.checks import InputError, counted
 from scresist.kernels.multiple_testing import benjamini_hochberg
+from scresist.kernels.random_effects import Combined
+from scresist.validation.assay_table import DIRECTIONS
 
 FEW = 3  # biological replicates per condition below which a comparison is called weak
 PAIRINGS = ("unpaired", "paired")
@@ -85,7 +87,7 @@ def difference(test: np.ndarray, reference: np.ndarray, *, paired: bool = False,
             return Difference(effect, np.nan, np.nan, np.nan, a.size, b.size, few, few)
         va, vb = a.var(ddof=1) / a.size, b.var(ddof=1) / b.size
         error = float(np.sqrt(va + vb))
-        df = _degrees(va, a.size, vb, b.size) if va + vb > 0 else np.nan
+        df = degrees_of_two(va, a.size, vb, b.size) if va + vb > 0 else np.nan
     scale = max(float(np.abs(np.r_[a, b]).max()), 1e-300)
     if not error > 1e-12 * scale:
         same = "replicates do not vary: were they copied from each other?"
@@ -95,12 +97,40 @@ def difference(test: np.ndarray, reference: np.ndarray, *, paired: bool = False,
     return Difference(effect, effect - half, effect + half, p, a.size, b.size, "", few)
 
 
-def _degrees(variance_a: float, n_a: int, variance_b: float, n_b: int) -> float:
+def weighted_difference(test: Combined, reference: Combined) -> tuple[float, float, float, float]:
+    """Difference of two means over replicates that are weighted by their errors: effect, interval and p-value.
+
+    Parameters
+    ----------
+    test, reference
+        From `scresist.kernels.random_effects.combine`.
+
+    Returns
+    -------
+    With equal errors it is the t test of `difference`. NaN where a side has one replicate or no spread.
+    """
+    effect = test.mean - reference.mean
+    va, vb = test.error**2, reference.error**2
+    if not va + vb > 0:
+        return effect, np.nan, np.nan, np.nan
+    df, error = degrees_of_two(va, int(test.df) + 1, vb, int(reference.df) + 1), float(np.sqrt(va + vb))
+    half = float(stats.t.ppf(0.975, df)) * error
+    return effect, effect - half, effect + half, float(2 * stats.t.sf(abs(effect) / error, df))
+
+
+def degrees_of_two(variance_a: float, n_a: int, variance_b: float, n_b: int) -> float:
     """Welch's degrees of freedom; with unequal numbers, the smaller of those and of a variance leaning to the fewer.
 
     Welch's estimate is too high by chance where the condition of fewer replicates shows a small variance: at 3 v 8
     up to 7 of 100 tests are below .05. With its share s of the variance raised by s (1 - s) / 2, at most 6 are, for 3
     to 8 replicates and ratios of the SD from 1/4 to 5 (docs/measured.md, Functional assays).
+
+    Parameters
+    ----------
+    variance_a, variance_b
+        Squared errors of the two means.
+    n_a, n_b
+        Replicates.
     """
     share, fewer, more = (variance_a, n_a, n_b) if n_a < n_b else (variance_b, n_b, n_a)
     share /= variance_a + variance_b
@@ -219,12 +249,9 @@ def sign_of(expected: object) -> int:
         If it is none of those.
     """
     text = "" if expected is None else str(expected).strip().lower()
-    if text in ("", "nan", "none"):
-        return 0
-    if text in ("higher", "up", "+", "1", "+1", "1.0"):
-        return 1
-    if text in ("lower", "down", "-", "-1", "-1.0"):
-        return -1
+    for sign, words in DIRECTIONS.items():
+        if text in words:
+            return sign
     raise InputError(f"an expected direction must be higher or lower; got {expected!r}")
 
 
@@ -245,3 +272,8 @@ def met(effect: float, p_value: float, expected: int, *, alpha: float = 0.05) ->
     if not p_value < alpha:
         return "open"
     return "yes" if effect * expected > 0 else "no"
+
+
+def word_of(sign: int) -> str:
+    """`higher`, `lower`, or nothing for 0: as tables name an expected direction."""
+    return {1: "higher", -1: "lower"}.get(sign, "")

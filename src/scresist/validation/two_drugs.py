@@ -9,10 +9,11 @@ from scipy import stats
 
 from scresist.checks import counted, require_choice
 from scresist.kernels import four_parameter as fp
+from scresist.kernels import hill_curve as hc
 from scresist.kernels import synergy as kernel
 from scresist.results import Result
-from scresist.validation.assay_table import dose_scale, read_assay, refuse_repeats
-from scresist.validation.two_conditions import FEW, mean_interval, q_values
+from scresist.validation.assay_table import dose_scale, expected_column, read_assay, refuse_repeats
+from scresist.validation.two_conditions import FEW, mean_interval, met, q_values, sign_of, word_of
 
 MODELS = ("bliss", "hsa", "loewe", "zip")
 SINGLES = ("measured", "curve")
@@ -32,6 +33,8 @@ COLUMNS = (
     "q_value",
     "n_replicates",
     "n_pairs",
+    "expected",
+    "met",
     "weak",
     "reason",
 )
@@ -45,6 +48,7 @@ def combinations(
     singles: str = "curve",
     cap: bool = True,
     max_hill: float = 4.0,
+    expected: str | None = None,
 ) -> Result:
     """Synergy of two drugs: predicted less observed response, in percent of control, with intervals over replicates.
 
@@ -65,6 +69,9 @@ def combinations(
         Takes means below 0 or above 100 as those.
     max_hill
         Steepest slope of the curves.
+    expected
+        `higher` (synergy) or `lower` (antagonism) where it was predicted; None uses the column `expected` of the table,
+        where there is one.
 
     Returns
     -------
@@ -85,7 +92,8 @@ def combinations(
     for name in wanted:
         require_choice(name, MODELS, "a model of synergy")
     require_choice(singles, SINGLES, "singles")
-    means, notes = _read(table, cap=cap)
+    way = sign_of(expected)
+    means, notes, predicted = _read(table, cap=cap)
     rows: list[dict[str, object]] = []
     for key, block in means.groupby(KEYS, sort=False):
         place = dict(zip(KEYS, key, strict=True))
@@ -97,6 +105,10 @@ def combinations(
     whole = out["dose_a_um"].isna().to_numpy()
     for part in (whole, ~whole):
         out.loc[part, "q_value"] = q_values(out.loc[part, "p_value"].to_numpy(float))
+    signs = [way or predicted.get(tuple(map(str, key)), 0) for key in out[KEYS].itertuples(index=False, name=None)]
+    signs = [sign if all_pairs else 0 for sign, all_pairs in zip(signs, whole, strict=True)]
+    out["expected"] = [word_of(sign) for sign in signs]
+    out["met"] = [met(*row) for row in zip(out["synergy"], out["p_value"], signs, strict=True)]
     settings = {"models": wanted, "singles": singles, "cap": cap, "max_hill": max_hill}
     return Result(
         out, "predicted less observed, t over biological replicates", MappingProxyType(settings), tuple(notes)
@@ -135,7 +147,7 @@ def _synergy(surface: pd.DataFrame, model: str, singles: str, max_hill: float) -
                 for s, d in ((surface.get(0.0), a), (surface.T.get(0.0), b))
             ]
         else:
-            alone = [fp.curve_at(c[None], np.log10(d)[None])[0] for c, d in zip(curves, (a, b), strict=True)]
+            alone = [hc.curve_at(c[None], np.log10(d)[None])[0] for c, d in zip(curves, (a, b), strict=True)]
         predict = kernel.bliss_expected if model == "bliss" else kernel.highest_single_expected
         predicted = predict(*np.meshgrid(*alone, indexing="ij"))
     elif model == "loewe":
@@ -219,8 +231,8 @@ def _rows(found: pd.DataFrame, model: str, n: int) -> list[dict[str, object]]:
     return out
 
 
-def _read(table: pd.DataFrame, *, cap: bool) -> tuple[pd.DataFrame, list[str]]:
-    """Means of technical wells per replicate and pair of doses."""
+def _read(table: pd.DataFrame, *, cap: bool) -> tuple[pd.DataFrame, list[str], dict[tuple[str, ...], int]]:
+    """Means of technical wells per replicate and pair of doses; notes; directions that the file predicts."""
     wells, rows = read_assay(
         table,
         WHERE,
@@ -261,6 +273,7 @@ def _read(table: pd.DataFrame, *, cap: bool) -> tuple[pd.DataFrame, list[str]]:
     rows.refuse(
         ~together.groupby(pair).transform("any"), "these two drugs were never given together", list(wells["drug_a"])
     )
+    predicted = expected_column(wells, KEYS, rows)
     rows.stop()
     missing = int(wells["response"].isna().sum())
     notes = [f"{counted(missing, 'well')} without a response left out"] if missing else []
@@ -268,4 +281,4 @@ def _read(table: pd.DataFrame, *, cap: bool) -> tuple[pd.DataFrame, list[str]]:
     out = means.groupby(level=keys, sort=False).mean().reset_index()
     if cap:
         out["response"] = out["response"].clip(0, 100)
-    return out, notes
+    return out, notes, predicted

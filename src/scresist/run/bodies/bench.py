@@ -16,16 +16,21 @@ from scresist.run.step import Context, State, Step
 from scresist.study import Study
 from scresist.study.settings import BENCH_FILES
 
-FUNCTIONAL = ("validation_dose_ratios", "validation_readouts", "validation_kinetics")
+OVERLAYS = "overlays"  # folder of the pictures of stained images, in the results folder
+FUNCTIONAL = ("validation_dose_ratios", "validation_readouts", "validation_kinetics",
+              "validation_combinations")  # fmt: skip
 
 
 def bench(state: State, study: Study, context: Context) -> None:
     """Every table of the bench, its comparisons between arms, and whether it agrees with the RNA."""
+    overlays = state.out / OVERLAYS
+    for earlier in overlays.glob("*.png"):
+        earlier.unlink()
     if not _files(study):
         return
     from scresist.validation.files import compute_bench
 
-    for outcome in compute_bench(study, seed=context.seed, workers=context.workers):
+    for outcome in compute_bench(study, seed=context.seed, workers=context.workers, overlays=overlays):
         if outcome.result is None:
             state.refuse(outcome.what, outcome.reason)
         else:
@@ -83,12 +88,15 @@ def _proteins(state: State) -> pd.DataFrame:
     """Sample, gene, evidence and value of every stain whose gene is known."""
     from scresist.microenvironment.proteins import gene_of
     from scresist.validation import by_sample
+    from scresist.validation.image_scores import BESIDE
 
     if "validation_ihc" not in state.results:
         return pd.DataFrame(columns=["sample", "gene", "evidence", "value"])
     values = by_sample.ihc_values(state.table("validation_ihc"))
-    genes = {marker: gene_of(str(marker)) for marker in values["marker"].unique()}
-    out = values.assign(gene=values["marker"].map(genes), evidence="IHC")
+    plain = values["marker"].astype(str).str.removesuffix(BESIDE)
+    genes = {marker: gene_of(marker) for marker in plain.unique()}
+    beside = values["marker"].astype(str) != plain
+    out = values.assign(gene=plain.map(genes), evidence=np.where(beside, "IHC, images", "IHC"))
     return out.loc[out["gene"] != "", ["sample", "gene", "evidence", "value"]]
 
 
@@ -117,7 +125,21 @@ def _directions(state: State, study: Study) -> pd.Series:
 def _files(study: Study) -> list[Path]:
     own = study.settings.validation
     given = [getattr(own, key) for key in BENCH_FILES]
-    return [study.folder / file for file in given if file is not None]
+    files = [study.folder / file for file in given if file is not None]
+    return files if own.ihc_images is None else [*files, *_images(study.folder / own.ihc_images)]
+
+
+def _images(sheet: Path) -> list[Path]:
+    """Images and masks that a sheet names: when one changes, the step is done again."""
+    from scresist.checks import InputError
+    from scresist.validation.files import read_file
+
+    try:
+        table = read_file(sheet)
+    except InputError:
+        return []  # the study's own check names it
+    named = [str(v) for c in ("image", "mask") if c in table for v in table[c].dropna()]
+    return [path for path in (sheet.parent / name for name in named) if path.is_file()]
 
 
 STEP = Step(
