@@ -43,3 +43,5 @@ def test_one_arm_divides_one_patient_and_not_the_others():
 def test_the_cohort_needs_its_calls():
     with pytest.raises(InputError, match="malignancy"):
         subclones(anndata.AnnData(obs=pd.DataFrame({"patient": ["a"]}, index=["c"])))
+    with pytest.raises(InputError, match="copy-number"):
+        subclones(anndata.AnnData(obs=pd.DataFrame({"patient": ["a"], "malignancy": ["normal"]}, index=["c"])))

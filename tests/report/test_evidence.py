@@ -78,6 +78,9 @@ def test_blocks_before_the_first_heading_stay_open_and_every_heading_is_one_fold
     blocks = folded([text("a"), heading("one"), text("b"), heading("two"), text("c")])
     assert [b["kind"] for b in blocks] == ["text", "fold", "text", "unfold", "fold", "text", "unfold"]
     assert folded([text("a")]) == [text("a")]
+    picture = {"kind": "figures", "entries": []}
+    lifted = folded([text("a"), heading("one"), text("b"), picture, heading("two"), text("c")])
+    assert [b["kind"] for b in lifted] == ["text", "figures", "fold", "text", "unfold", "fold", "text", "unfold"]
 
 
 class Tables(SimpleNamespace):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scresist import keys
-from scresist.checks import require_columns
+from scresist.checks import InputError, require_columns
 from scresist.kernels.subclones import divided_columns, groups
 from scresist.results import Result
 
@@ -42,8 +42,15 @@ def subclones(cohort: "AnnData") -> Result:
     Result with one row per patient and arm that divides: patient, arm, share (of the cells at the rarer level), shift
     (of the signal there, log scale), apart (spreads), gain, n_cells, n_subclones. Its notes name the patients with too
     few cells.
+
+    Raises
+    ------
+    InputError
+        If there is no copy-number signal.
     """
     require_columns(cohort.obs, ["patient", "malignancy"], "the cohort")
+    if "copy_number" not in cohort.obsm:
+        raise InputError("the cohort has no copy-number signal; call sr.annotate.malignancy first")
     signal = cohort.obsm["copy_number"]
     values, arms = signal.to_numpy(dtype=float), [str(a) for a in signal.columns]
     kind, patient = cohort.obs["malignancy"].astype(str).to_numpy(), cohort.obs["patient"].astype(str).to_numpy()

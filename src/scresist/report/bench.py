@@ -51,7 +51,7 @@ def _agreement(folder: Folder) -> list[dict[str, Any]]:
         return []
     sentences = [str(r["sentence"]) for r in found.to_dict("records")]
     return [
-        heading("Does protein, and function, agree with the RNA?"), bullets(sentences),
+        bullets(sentences), heading("Agreement with the RNA, in numbers"),
         table(found, "validation_agreement", ["gene", "evidence", "statistic", "value", "ci_low", "ci_high", "n",
                                               "expected_sign", "met", "reason"]),
     ]  # fmt: skip

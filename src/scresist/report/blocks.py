@@ -51,11 +51,19 @@ def fold(title: str, blocks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def folded(blocks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The blocks with every heading as a fold that has what stands under it; what comes before the first stays open.
 
+    A section without an open figure shows its first figures.
+
     Parameters
     ----------
     blocks
         Of a section, with headings.
     """
+    first = next((k for k, block in enumerate(blocks) if block["kind"] == "heading"), len(blocks))
+    drawn = {"figures", "cards", "map"}
+    if not any(block["kind"] in drawn for block in blocks[:first]):
+        at = next((k for k, block in enumerate(blocks) if block["kind"] == "figures"), None)
+        if at is not None:
+            blocks = [*blocks[:first], blocks[at], *blocks[first:at], *blocks[at + 1 :]]
     out: list[dict[str, Any]] = []
     inside = False
     for block in blocks:

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import pandas as pd
+
 from scresist.plots import survival as draw
 from scresist.plots.style import new_axes
 from scresist.report.blocks import Drawn, Section, bullets, figures, heading, table, text, written
 from scresist.report.folder import Folder
 
 DRAWN = 6  # curves of an endpoint
+SHOWN = 2  # curves that are not folded
+HAZARDS = 10  # hazard ratios in the picture
 FOREST = 8  # features of external cohorts that are drawn
 
 
@@ -16,7 +20,10 @@ def survival(folder: Folder) -> Section | None:
     tested = folder.claimed("survival")
     if not len(tested):
         return None
-    blocks: list[dict[str, Any]] = []
+    drawn = _curves(folder)
+    strongest = _hazards(folder, tested)
+    main = [*drawn[:SHOWN], *strongest]
+    blocks: list[dict[str, Any]] = [figures(main)] if main else []
     same = [w for w in dict.fromkeys(tested["weak"].dropna()) if w] if "weak" in tested else []
     blocks += [text(f"{w[0].upper()}{w[1:]}.") for w in same]
     ends = folder.table("survival_endpoints")
@@ -25,9 +32,8 @@ def survival(folder: Folder) -> Section | None:
             "endpoint", "unit", "n", "events", "median", "ci_low", "ci_high", "follow_up", "follow_up_low",
             "follow_up_high", "competing_events", "tied",
         ])]  # fmt: skip
-    drawn = _curves(folder)
-    if drawn:
-        blocks += [heading("High against low"), figures(drawn)]
+    if drawn[SHOWN:]:
+        blocks += [heading("Further curves, high against low"), figures(drawn[SHOWN:])]
     blocks += [heading("Hazard ratios"), table(tested.sort_values("p_value", kind="stable"), "survival", [
         "feature", "what", "verdict", "endpoint", "hr", "ci_low", "ci_high", "p_value", "p_permutation", "q_value",
         "n", "events", "covariates", "stratified_by", "method", "zph_p", "form_p", "why",
@@ -49,6 +55,21 @@ def survival(folder: Folder) -> Section | None:
            "; with scan_interval or last_scan in [survival] the page shows how far it matters.")
     )  # fmt: skip
     return Section("survival", "Survival", lead, blocks)
+
+
+def _hazards(folder: Folder, tested: pd.DataFrame) -> list[Drawn]:
+    """The strongest hazard ratios of each endpoint with their intervals."""
+    made: list[Drawn] = []
+    for endpoint, own in tested.groupby("endpoint", sort=False):
+        best = own[own["hr"].notna()].sort_values("p_value", kind="stable").head(HAZARDS)
+        if not len(best):
+            continue
+        figure, axes = new_axes(5.0, 1.2 + 0.24 * len(best))
+        draw.hazard_ratios(best, axes)
+        made.append((figure, f"{endpoint}: the {len(best)} smallest p-values of {len(own):,} hazard ratios per SD; "
+                     f"{best['n'].max():.0f} patients, {best['events'].max():.0f} events.",
+                     f"{endpoint}_hazard_ratios"))  # fmt: skip
+    return made
 
 
 def _more(folder: Folder) -> list[dict[str, Any]]:
