@@ -1,12 +1,14 @@
 """Groups within one tumour: columns whose values lie at two levels, and the groups that these columns give."""
 
+import math
+
 import numpy as np
+from numba import njit
 from scipy.special import logsumexp
-from scipy.stats import norm
 
 from scresist.kernels.linkage import average_linkage
 
-STARTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # share of the lower level at the start of a search
+STARTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # share of the lower level where a search starts
 ROUNDS = 200
 SMALLEST = 1e-3  # share of a level
 
@@ -26,32 +28,54 @@ def two_levels(x: np.ndarray, sd: float) -> tuple[float, float, float, float]:
     The distance of the levels in units of `sd` (signed: rarer less commoner), the share of the rarer, its level less
     that of the other, and twice the gain in log-likelihood over one level.
     """
-    one = norm.logpdf(x, x.mean(), sd).sum()
-    best = (-np.inf, 0.0, 0.0, 0.0)
-    for start in STARTS:
-        cut = np.quantile(x, start)
-        upper = x > cut
-        if not upper.any() or upper.all():
-            continue
-        low, high, share = x[~upper].mean(), x[upper].mean(), 1.0 - start
-        for _ in range(ROUNDS):
-            a = np.log1p(-share) + norm.logpdf(x, low, sd)
-            b = np.log(share) + norm.logpdf(x, high, sd)
-            total = np.logaddexp(a, b)
-            weight = np.exp(b - total)
-            before = share
-            share = float(np.clip(weight.mean(), SMALLEST, 1 - SMALLEST))
-            low = ((1 - weight) @ x) / max((1 - weight).sum(), 1e-9)
-            high = (weight @ x) / max(weight.sum(), 1e-9)
-            if abs(share - before) < 1e-8:
-                break
-        if total.sum() > best[0]:
-            best = (float(total.sum()), share, float(low), float(high))
-    gain, share, low, high = best
+    x = np.ascontiguousarray(x, dtype=np.float64)
+    cuts = np.quantile(x, STARTS)
+    share, low, high, gain = _best_levels(x, cuts, float(sd))
     if not np.isfinite(gain):
         return 0.0, 0.0, 0.0, 0.0
     shift = high - low if share <= 0.5 else low - high
-    return shift / sd, min(share, 1 - share), shift, 2 * (gain - one)
+    return shift / sd, min(share, 1 - share), shift, gain
+
+
+@njit(cache=True, nogil=True)
+def _best_levels(x: np.ndarray, cuts: np.ndarray, sd: float) -> tuple[float, float, float, float]:
+    """Share and place of the upper level, place of the lower, and twice the gain over one level, over all starts."""
+    n, mean = len(x), x.mean()
+    one = -0.5 * np.sum(((x - mean) / sd) ** 2)
+    best = (0.0, 0.0, 0.0, -np.inf)
+    for cut in cuts:
+        above, high, low = 0, 0.0, 0.0
+        for value in x:
+            if value > cut:
+                above += 1
+                high += value
+            else:
+                low += value
+        if above in (0, n):
+            continue
+        high, low, share, total = high / above, low / (n - above), above / n, 0.0
+        for _ in range(ROUNDS):
+            weights, upper, lower, total = 0.0, 0.0, 0.0, 0.0
+            rest, rarer = math.log1p(-share), math.log(share)
+            for value in x:
+                a = rest - 0.5 * ((value - low) / sd) ** 2
+                b = rarer - 0.5 * ((value - high) / sd) ** 2
+                top = max(a, b)
+                both = top + math.log(math.exp(a - top) + math.exp(b - top))
+                weight = math.exp(b - both)
+                total += both
+                weights += weight
+                upper += weight * value
+                lower += (1 - weight) * value
+            before = share
+            share = min(max(weights / n, SMALLEST), 1 - SMALLEST)
+            low, high = lower / max(n - weights, 1e-9), upper / max(weights, 1e-9)
+            if abs(share - before) < 1e-8:
+                break
+        gain = 2 * (total - one)
+        if gain > best[3]:
+            best = (share, low, high, gain)
+    return best
 
 
 def divided_columns(values: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -133,7 +157,7 @@ def _searched(z: np.ndarray, member: np.ndarray, number: int) -> tuple[np.ndarra
     for _ in range(ROUNDS):
         share = np.maximum(weight.mean(axis=0), SMALLEST)
         centre = (weight.T @ z) / np.maximum(weight.sum(axis=0), 1e-9)[:, None]
-        density = np.log(share / share.sum()) + norm.logpdf(z[:, None, :], centre[None], 1.0).sum(axis=2)
+        density = np.log(share / share.sum()) + (-0.5 * (z[:, None, :] - centre[None]) ** 2).sum(axis=2)
         total = logsumexp(density, axis=1)
         weight = np.exp(density - total[:, None])
         before, gain = gain, float(total.sum())
