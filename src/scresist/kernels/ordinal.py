@@ -1,8 +1,10 @@
 """Proportional odds for ordered outcomes: penalised likelihood with profile limits, score test by permutation."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from scipy import optimize, special, stats
 
 
@@ -16,33 +18,54 @@ class OrdinalFit(NamedTuple):
     reason: str
 
 
-def _expected_information(chance: np.ndarray, slope: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Information of (cuts, coefficients): gradient outer products over chances, summed over patients and categories.
-
-    x has the shape (patients, coefficients).
-    """
-    n, cuts = slope.shape
-    gradient = np.zeros((n, cuts + 1, cuts + x.shape[1]))  # patients, categories, parameters
-    for c in range(cuts):
-        gradient[:, c, c] = slope[:, c]
-        gradient[:, c + 1, c] = -slope[:, c]
-    ends = np.column_stack([np.zeros(n), slope, np.zeros(n)])
-    gradient[:, :, cuts:] = -x[:, None, :] * np.diff(ends, axis=1)[:, :, None]
-    return np.einsum("ica,icb,ic->ab", gradient, gradient, 1 / np.maximum(chance, 1e-300))
-
-
+@njit(cache=True, nogil=True)
 def _value(parameters: np.ndarray, coef: float, rank: np.ndarray, x: np.ndarray) -> float:
-    """Penalised log-likelihood: a first cut, the logarithms of the distances, coefficients of x from the second on."""
-    n, more = len(x), x.shape[1] - 1
-    spaces, beside = parameters[: parameters.size - more], parameters[parameters.size - more :]
-    cuts = np.cumsum(np.r_[spaces[0], np.exp(np.clip(spaces[1:], -30, 8))])
-    below = special.expit(cuts[None, :] - (coef * x[:, 0] + x[:, 1:] @ beside)[:, None])
-    chance = np.diff(np.column_stack([np.zeros(n), below, np.ones(n)]), axis=1)
-    own = chance[np.arange(n), rank]
-    if not (own > 0).all():
-        return -1e10
-    sign, log_det = np.linalg.slogdet(_expected_information(chance, below * (1 - below), x))
-    return float(np.log(own).sum() + 0.5 * log_det) if sign > 0 else -1e10
+    """Penalised log-likelihood: a first cut, the logarithms of the distances, coefficients of x from the second on.
+
+    The information is the sum over patients and categories of the outer products of the gradient of the chance, over
+    the chance.
+    """
+    n, columns = x.shape
+    n_cuts = parameters.size - columns + 1
+    cuts = np.empty(n_cuts)
+    cuts[0] = parameters[0]
+    for c in range(1, n_cuts):
+        cuts[c] = cuts[c - 1] + math.exp(min(max(parameters[c], -30.0), 8.0))
+    size = n_cuts + columns
+    information, gradient = np.zeros((size, size)), np.zeros(size)
+    total = 0.0
+    for i in range(n):
+        height = coef * x[i, 0]
+        for m in range(1, columns):
+            height += x[i, m] * parameters[n_cuts + m - 1]
+        below_before, slope_before = 0.0, 0.0
+        for c in range(n_cuts + 1):
+            below, slope = 1.0, 0.0
+            if c < n_cuts:
+                below = 1.0 / (1.0 + math.exp(-(cuts[c] - height)))
+                slope = below * (1.0 - below)
+            chance = below - below_before
+            if c == rank[i]:
+                if not chance > 0:
+                    return -1e10
+                total += math.log(chance)
+            gradient[:] = 0.0
+            if c < n_cuts:
+                gradient[c] = slope
+            if c > 0:
+                gradient[c - 1] = -slope_before
+            for m in range(columns):
+                gradient[n_cuts + m] = -x[i, m] * (slope - slope_before)
+            weight = 1.0 / max(chance, 1e-300)
+            for j in range(size):
+                for k in range(j + 1):
+                    information[j, k] += gradient[j] * gradient[k] * weight
+            below_before, slope_before = below, slope
+    for j in range(size):
+        for k in range(j):
+            information[k, j] = information[j, k]
+    sign, log_det = np.linalg.slogdet(information)
+    return float(total + 0.5 * log_det) if sign > 0 else -1e10
 
 
 def ordinal_logistic(
