@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from scresist.checks import require_columns
 from scresist.kernels.hill_curve import curve_at
 from scresist.kernels.kinetics import MODELS, model_value
-from scresist.plots.style import FAINT, arm_colours, tidy
+from scresist.plots.style import FAINT, arm_colours, in_ratios, tidy
 
 INK = "#374151"
 CONSTANTS = ("k", "rate", "ki", "ki_app", "ic50", "km")  # what a curve is labelled with, the first that its model has
@@ -180,11 +180,12 @@ def condition_ratios(table: pd.DataFrame, axes: Axes) -> Axes:
         for name, way in (("ratio_at_least", 2.2), ("ratio_at_most", 1 / 2.2)):
             if np.isfinite(row.get(name, np.nan)):
                 _arrow(axes, row[name], row[name] * way, float(at), "#d55e00")
-    labels = [" ".join(str(row[c]) for c in ("compound", "line", "condition") if c in row and str(row[c])) +
+    labels = [" ".join(row[c] for c in ("compound", "line", "condition") if isinstance(row.get(c), str)).strip() +
               f": {row['test']} / {row['reference']}" for _, row in table.iterrows()]  # fmt: skip
     axes.set_yticks(rows, labels, fontsize=8)
     axes.set_ylim(-0.7, len(table) - 0.3)
     axes.set_xscale("log")
+    in_ratios(axes.xaxis)
     axes.set_xlabel("ratio of IC50, 95 % interval over biological replicates", fontsize=8)
     tidy(axes)
     return axes

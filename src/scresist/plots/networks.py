@@ -14,7 +14,7 @@ from scresist.kernels.linkage import average_linkage, leaf_order
 from scresist.networks.power import TARGET_R2
 from scresist.plots.effects import by_arm
 from scresist.plots.labels import label_points
-from scresist.plots.style import FAINT, module_colours, tidy
+from scresist.plots.style import FAINT, in_ratios, module_colours, tidy
 
 INK = "#374151"
 _VECTOR_BRANCHES = 1000  # a tree with more is drawn as pixels
@@ -382,6 +382,7 @@ def preservation(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.scatter(table["size"], table["z_summary"], s=36, zorder=3, edgecolors=INK,
                  c=np.where(proper, "#0072b2", "white").tolist())  # fmt: skip
     axes.set_xscale("log")
+    in_ratios(axes.xaxis)
     axes.set_xlabel("genes in the module", fontsize=8)
     axes.set_ylabel("preservation, Zsummary", fontsize=8)
     axes.margins(x=0.2)

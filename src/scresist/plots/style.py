@@ -14,12 +14,14 @@ import numpy as np
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import Collection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 PRINTED = 0.78  # of the size on the page
 # Latin, Greek, punctuation, arrows, signs of mathematics: what a figure nearly always has. Others take the whole font.
@@ -111,6 +113,19 @@ def new_grid(panels: int, columns: int, width: float, height: float) -> tuple[Fi
     for axes in made:
         tidy(axes)
     return figure, made
+
+
+def in_ratios(axis: Axis) -> None:
+    """Ticks of a logarithmic axis at 1, 2, 5 and their tens, written as plain numbers.
+
+    Parameters
+    ----------
+    axis
+        Of ratios; changed in place.
+    """
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def tidy(axes: Axes) -> None:

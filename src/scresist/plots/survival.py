@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import require_columns
+from scresist.plots.style import in_ratios
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,6 +144,7 @@ def form_curve(table: pd.DataFrame, ax: "Axes") -> "Axes":
     ax.plot(table["value"], table["hr"], color=_COLOURS[0])
     ax.fill_between(table["value"], table["ci_low"], table["ci_high"], color=_COLOURS[0], alpha=0.15, linewidth=0)
     ax.set_yscale("log")
+    in_ratios(ax.yaxis)
     ax.set_xlabel(str(table["feature"].iloc[0]))
     ax.set_ylabel("hazard ratio against the median")
     return ax
