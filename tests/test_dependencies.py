@@ -8,7 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 IMPORTED_AS = {"scikit-learn": "sklearn", "scikit-image": "skimage", "umap-learn": "umap",
-               "fonttools": "fontTools", "pillow": "PIL", "openslide-python": "openslide"}  # fmt: skip
+               "fonttools": "fontTools", "pillow": "PIL", "openslide-python": "openslide",
+               "axe-core-python": "axe_core_python"}  # fmt: skip
 # Used through another package: pandas writes parquet by pyarrow, and umap-learn sets
 # no upper bound to pynndescent; openslide-bin has the library that openslide loads.
 NOT_IMPORTED = {"pyarrow", "pynndescent", "openslide-bin"}

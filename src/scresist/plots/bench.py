@@ -225,7 +225,7 @@ def synergy_surface(table: pd.DataFrame, axes: Axes) -> Axes:
     for axis, doses, drug in ((axes.xaxis, wide.columns, "drug_a"), (axes.yaxis, wide.index, "drug_b")):
         axis.set_ticks(range(len(doses)), [f"{d:.3g}" for d in doses], fontsize=7)
         axis.set_label_text(f"{table[drug].iloc[0]}, µM", fontsize=8)
-    bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.03)
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.06, pad=0.03)
     bar.set_label("synergy, % of control", fontsize=7)
     bar.ax.tick_params(labelsize=7)
     if len(whole) and np.isfinite(whole["synergy"].iloc[0]):

@@ -99,7 +99,7 @@ def mechanism_map(
     deepest = max((len(genes) for genes in stations.values()), default=1)
     scale, cmap = Normalize(-2, 2), colormaps["RdBu_r"]
     for k, (station, genes) in enumerate(stations.items()):
-        axes.add_patch(FancyBboxPatch((k + 0.04, -0.05), 0.86, deepest + 1.2, boxstyle="round,pad=0,rounding_size=0.06",
+        axes.add_patch(FancyBboxPatch((k + 0.04, -0.06), 0.86, deepest + 1.2, boxstyle="round,pad=0,rounding_size=0.06",
                                       facecolor="#f8fafc", edgecolor="#d1d5db", linewidth=0.8))  # fmt: skip
         axes.text(
             k + 0.47, deepest + 0.72, station, ha="center", va="center", fontsize=7.5, fontweight="bold", color=INK

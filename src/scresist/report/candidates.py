@@ -140,7 +140,7 @@ def _volcanoes(folder: Folder) -> list[Drawn]:
         figure, axes = new_axes(4.6, 3.8)
         volcano(own, axes)
         found = int((own["q_value"] < ALPHA).sum())
-        drawn.append((figure, f"{contrast}: {len(own):,} genes, {found} with q < 0.05; {own['n_test'].max():.0f} "
+        drawn.append((figure, f"{contrast}: {len(own):,} genes, {found} with q < {ALPHA:g}; {own['n_test'].max():.0f} "
                               "patients "
                       f"against {own['n_reference'].max():.0f}.", f"volcano_{contrast}"))  # fmt: skip
     return drawn

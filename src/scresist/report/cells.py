@@ -8,7 +8,7 @@ from scipy import sparse
 from scresist.checks import counted
 from scresist.plots.cells import dots, layout
 from scresist.plots.style import arm_colours, new_axes
-from scresist.report.blocks import Drawn, Section, cell_map, figures, heading, table
+from scresist.report.blocks import Drawn, Section, cell_map, figures, heading, table, text
 from scresist.report.expression import detected, packed_genes, sampled_levels
 from scresist.report.folder import Folder
 from scresist.report.genes import tested_genes
@@ -39,6 +39,9 @@ def cells(folder: Folder) -> Section:
             "confidence",
             "markers_for", "markers_against",
         ])]  # fmt: skip
+    if sampled is None:
+        blocks.insert(0, text("cohort.h5ad of this run is not in the folder: genes on the map, markers of populations "
+                              "and the picture of copy number are left out."))  # fmt: skip
     lead = ("Cells were integrated over samples for naming and looking only; every test goes back to raw counts. The "
             "distances on the map have no unit.")  # fmt: skip
     return Section("cells", "Who the cells are", lead, blocks)
