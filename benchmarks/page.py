@@ -51,7 +51,7 @@ def many_points(path: Path) -> None:
 
 async def asked(url: str, *questions: str) -> list[list[object]]:
     """Open a page in a headless window and ask it questions in its own time."""
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = subprocess.Popen(
             [shutil.which("chromium") or "chromium", "--headless", "--no-sandbox", "--disable-gpu",
              "--remote-allow-origins=*", f"--remote-debugging-port={PORT}", f"--user-data-dir={profile}",

@@ -63,7 +63,7 @@ def test_structural_distance_is_cellchats(run):
 
 
 @needs_shared
-@pytest.mark.parametrize("kind", ["functional", "structural"])
+@pytest.mark.parametrize("kind", [pytest.param("functional", marks=pytest.mark.slow), "structural"])
 def test_similarity_of_two_conditions_is_cellchats(kind):
     conditions = {"CTRL": stored("kang_CTRL/tri"), "STIM": stored("kang_STIM/tri")}
     expected = arrays("kang_cmp_tri")
