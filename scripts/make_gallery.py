@@ -42,11 +42,12 @@ class Tables:
 
 def names_for(folder: Folder) -> dict[str, Any]:
     """What the code of the gallery refers to."""
-    sampled = sampled_levels(folder, 1)
+    levels, measured, _ = sampled_levels(folder.path / "cohort.h5ad", len(folder.cells), 1)
 
     def levels_of(genes: list[str]) -> pd.DataFrame:
-        assert sampled is not None
-        return detected(sampled[0], sampled[1], folder.cells["cell_type"].astype(str), genes)
+        return detected(levels, measured, folder.cells["cell_type"].astype(str), genes).rename(
+            columns={"cell_type": "group"}
+        )
 
     values = folder.table("communication_samples")
     values = values[values["level"] == "pathway"]

@@ -15,7 +15,7 @@ from scipy import sparse
 from browser import NODE
 from scresist.cells import write_cohort
 from scresist.cells.saved import saved_copy_number, saved_levels
-from scresist.report.expression import detected, packed_genes
+from scresist.report.expression import detected, for_the_map, packed_genes
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_levels_are_those_of_the_file(saved, step):
 
 def test_a_gene_is_packed_in_steps_and_the_script_reads_it(saved):
     levels, names = saved_levels(saved[1], slice(None))
-    data = packed_genes(levels, pd.Index(names), 1, ["G3", "absent", "G7"])
+    data = for_the_map(packed_genes(levels, pd.Index(names), 1, ["G3", "absent", "G7"]))
     assert data["names"] == ["G3", "G7"]
     raw = zlib.decompress(base64.b64decode(data["packed"][1]))
     found = np.array([(raw[i // 2] >> (0 if i % 2 else 4)) & 15 for i in range(data["n"])])
@@ -62,7 +62,7 @@ def test_a_gene_is_packed_in_steps_and_the_script_reads_it(saved):
 def test_markers_are_means_and_shares_over_the_cells_of_a_population(saved):
     levels, names = saved_levels(saved[1], slice(None))
     groups = pd.Series(np.resize(["b", "a", "a"], 31))
-    table = detected(levels, pd.Index(names), groups, ["G5", "G0"]).set_index(["group", "gene"])
+    table = detected(levels, pd.Index(names), groups, ["G5", "G0"]).set_index(["cell_type", "gene"])
     dense = pd.DataFrame(levels.toarray(), columns=names)
     for (group, gene), row in table.iterrows():
         own = dense.loc[(groups == group).to_numpy(), gene]

@@ -3,34 +3,28 @@
 from typing import Any
 
 import pandas as pd
-from scipy import sparse
 
 from scresist.checks import counted
 from scresist.plots.cells import dots, layout
 from scresist.plots.style import arm_colours, new_axes
-from scresist.report.blocks import Drawn, Section, cell_map, figures, heading, table, text
-from scresist.report.expression import detected, packed_genes, sampled_levels
+from scresist.report.blocks import Drawn, Section, cell_map, figures, heading, table
+from scresist.report.expression import for_the_map, named_markers
 from scresist.report.folder import Folder
-from scresist.report.genes import tested_genes
 
 FIRST = 4  # populations that are named in the answer
-PER_TYPE = 3  # markers of each population in the picture
 
 
 def cells(folder: Folder) -> Section:
     """Map, markers, evidence per cluster."""
     found = folder.cells
-    genes = tested_genes(folder)
-    sampled = sampled_levels(folder, len(genes))
     blocks: list[dict[str, Any]] = []
     if "umap_1" in found:
-        packed = packed_genes(*sampled, genes) if sampled is not None and genes else None
-        blocks.append(cell_map(found, folder.arms, palette=folder.palette, genes=packed))
+        genes = for_the_map(folder.table("map_genes"))
+        blocks.append(cell_map(found, folder.arms, palette=folder.palette, genes=genes))
         drawn = _layouts(folder, found)
         blocks += [figures(drawn[:1], on_paper=True)]
         blocks += [heading("The map by arm and patient, as figures"), figures(drawn[1:])] if drawn[1:] else []
-    if sampled is not None and "cell_type" in found:
-        blocks += _markers(folder, *sampled)
+    blocks += _markers(folder)
     evidence = folder.table("annotation")
     if len(evidence):
         blocks += [heading("Evidence per cluster"), table(evidence, "annotation", [
@@ -39,9 +33,6 @@ def cells(folder: Folder) -> Section:
             "confidence",
             "markers_for", "markers_against",
         ])]  # fmt: skip
-    if sampled is None:
-        blocks.insert(0, text("cohort.h5ad of this run is not in the folder: genes on the map, markers of populations "
-                              "and the picture of copy number are left out."))  # fmt: skip
     lead = ("Cells were integrated over samples for naming and looking only; every test goes back to raw counts. The "
             "distances on the map have no unit.")  # fmt: skip
     return Section("cells", "Who the cells are", lead, blocks)
@@ -78,27 +69,15 @@ def _layouts(folder: Folder, found: pd.DataFrame) -> list[Drawn]:
     return drawn
 
 
-def _markers(folder: Folder, levels: sparse.csc_array, names: pd.Index, step: int) -> list[dict[str, Any]]:
+def _markers(folder: Folder) -> list[dict[str, Any]]:
     """Dots of the markers that gave the populations their names, from the evidence per cluster."""
-    evidence = folder.table("annotation")
-    if not len(evidence) or "markers_for" not in evidence:
+    shown = folder.table("marker_levels")
+    if not len(shown):
         return []
-    largest = evidence.sort_values("n_cells", ascending=False, kind="stable").drop_duplicates("cell_type")
-    lineage = largest.set_index("cell_type")["lineage"] if "lineage" in largest else pd.Series(dtype=object)
-    groups = sorted(largest["cell_type"].astype(str), key=lambda t: (str(lineage.get(t, "")), t))
-    genes: list[str] = []
-    for group in groups:
-        words = str(largest.loc[largest["cell_type"].astype(str) == group, "markers_for"].iloc[0])
-        own = [w.strip().rsplit(" ", 1)[0] for w in words.split(",") if " " in w.strip()]
-        genes += [g for g in own if g in names and g not in genes][:PER_TYPE]
-    present = set(folder.cells["cell_type"].astype(str))
+    present = set(shown["cell_type"].astype(str))
+    genes, groups = named_markers(folder.table("annotation"), set(shown["gene"].astype(str)))
     groups = [g for g in groups if g in present]
-    if not genes or not groups:
-        return []
-    shown = detected(levels, names, folder.cells["cell_type"].astype(str).iloc[::step], genes)
     figure, axes = new_axes(max(5.0, 2.9 + 0.2 * len(genes)), 1.6 + 0.22 * len(groups))
-    dots(shown, axes, genes=genes, groups=groups)
-    share = "" if step == 1 else f" From every {step}th cell."
-    return [heading("Markers of every population"), figures([(
-        figure, f"The markers with most weight for each name; in brackets the number of cells.{share}", "markers"
-        )])]  # fmt: skip
+    dots(shown.rename(columns={"cell_type": "group"}), axes, genes=genes, groups=groups)
+    words = "The markers with most weight for each name; in brackets the number of cells that were looked at."
+    return [heading("Markers of every population"), figures([(figure, words, "markers")])]

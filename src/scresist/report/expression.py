@@ -2,7 +2,8 @@
 
 import base64
 import zlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,34 +11,53 @@ import pandas as pd
 from scipy import sparse
 
 from scresist.cells.saved import saved_levels
-from scresist.report.folder import Folder
 
 BUDGET = 30_000_000  # levels on the map, cells x genes, before they are packed
+PER_TYPE = 3  # markers of each population in the picture
 LEVELS = 10  # at most 15: steps of a level; 0 is a cell without a count
 
 
-def sampled_levels(folder: Folder, n_genes: int) -> tuple[sparse.csc_array, pd.Index, int] | None:
-    """Levels of every so many cells, the names of the genes, and the step; None where the cohort's file is gone.
+def sampled_levels(path: Path, n_cells: int, n_genes: int) -> tuple[sparse.csc_array, pd.Index, int]:
+    """Levels of every so many cells of a saved cohort, the names of the genes, and the step.
 
     Parameters
     ----------
-    folder
-        The results folder.
+    path
+        The h5ad.
+    n_cells
+        Cells of the cohort.
     n_genes
         Genes that will be packed; more of them leave fewer cells.
     """
-    path = folder.path / "cohort.h5ad"
-    cells = folder.cells
-    if not path.exists():
-        return None
-    step = max(1, -(-len(cells) * max(n_genes, 1) // BUDGET))
+    step = max(1, -(-n_cells * max(n_genes, 1) // BUDGET))
     levels, names = saved_levels(path, slice(None, None, step))
-    if levels.shape[0] != len(cells.iloc[::step]):
-        return None  # the file is of another run
     return levels, pd.Index(names), step
 
 
-def packed_genes(levels: sparse.csc_array, names: pd.Index, step: int, wanted: Sequence[str]) -> dict[str, Any]:
+def named_markers(evidence: pd.DataFrame, measured: Container[str]) -> tuple[list[str], list[str]]:
+    """The markers with most weight for the name of each population, and the populations, by lineage.
+
+    Parameters
+    ----------
+    evidence
+        Per cluster: cell_type, n_cells, lineage, markers_for.
+    measured
+        Genes that can be shown.
+    """
+    if not len(evidence) or "markers_for" not in evidence:
+        return [], []
+    largest = evidence.sort_values("n_cells", ascending=False, kind="stable").drop_duplicates("cell_type")
+    lineage = largest.set_index("cell_type")["lineage"] if "lineage" in largest else pd.Series(dtype=object)
+    groups = sorted(largest["cell_type"].astype(str), key=lambda t: (str(lineage.get(t, "")), t))
+    genes: list[str] = []
+    for group in groups:
+        words = str(largest.loc[largest["cell_type"].astype(str) == group, "markers_for"].iloc[0])
+        own = [w.strip().rsplit(" ", 1)[0] for w in words.split(",") if " " in w.strip()]
+        genes += [g for g in own if g in measured and g not in genes][:PER_TYPE]
+    return genes, groups
+
+
+def packed_genes(levels: sparse.csc_array, names: pd.Index, step: int, wanted: Sequence[str]) -> pd.DataFrame:
     """Levels of genes in cells, four bits each, every gene compressed by itself so that one can be read alone.
 
     A level is a tenth of the gene's 99.5 % quantile over the cells with counts, at least 1 where there is a count.
@@ -55,7 +75,7 @@ def packed_genes(levels: sparse.csc_array, names: pd.Index, step: int, wanted: S
 
     Returns
     -------
-    step, n, names, levels (steps), top (the value of the highest step) and packed, as the map's script reads them.
+    One row per gene: gene, step, n_cells, top (the value of the highest level) and packed (bytes).
     """
     place = names.get_indexer(list(wanted))
     kept = [(g, p) for g, p in zip(wanted, place, strict=True) if p >= 0]
@@ -67,9 +87,24 @@ def packed_genes(levels: sparse.csc_array, names: pd.Index, step: int, wanted: S
         top = float(np.quantile(values, 0.995)) if len(values) else 1.0
         dense = np.zeros(n + n % 2, dtype=np.uint8)
         dense[levels.indices[part]] = np.clip(np.rint(LEVELS * values / top), 1, LEVELS)
-        packed.append(base64.b64encode(zlib.compress(((dense[::2] << 4) | dense[1::2]).tobytes(), 9)).decode())
+        packed.append(zlib.compress(((dense[::2] << 4) | dense[1::2]).tobytes(), 9))
         tops.append(round(top, 2))
-    return {"step": step, "n": n, "levels": LEVELS, "names": [g for g, _ in kept], "top": tops, "packed": packed}
+    return pd.DataFrame({"gene": [g for g, _ in kept], "step": step, "n_cells": n, "top": tops, "packed": packed})
+
+
+def for_the_map(table: pd.DataFrame) -> dict[str, Any] | None:
+    """The table of packed genes as the map's script reads it; None where there is none.
+
+    Parameters
+    ----------
+    table
+        From `packed_genes`.
+    """
+    if not len(table):
+        return None
+    return {"step": int(table["step"].iloc[0]), "n": int(table["n_cells"].iloc[0]), "levels": LEVELS,
+            "names": table["gene"].astype(str).tolist(), "top": table["top"].tolist(),
+            "packed": [base64.b64encode(p).decode() for p in table["packed"]]}  # fmt: skip
 
 
 def detected(levels: sparse.csc_array, names: pd.Index, groups: pd.Series, genes: Sequence[str]) -> pd.DataFrame:
@@ -86,7 +121,7 @@ def detected(levels: sparse.csc_array, names: pd.Index, groups: pd.Series, genes
 
     Returns
     -------
-    One row per group and gene: group, gene, level, share, n_cells.
+    One row per population and gene: cell_type, gene, level, share, n_cells.
     """
     codes, known = pd.factorize(groups, sort=True)
     sizes = np.bincount(codes[codes >= 0], minlength=len(known))
@@ -99,6 +134,6 @@ def detected(levels: sparse.csc_array, names: pd.Index, groups: pd.Series, genes
     level = (member @ own).toarray() / sizes[:, None]
     share = (member @ (own > 0).astype(float)).toarray() / sizes[:, None]
     return pd.DataFrame({
-        "group": np.repeat(known.to_numpy(), len(genes)), "gene": np.tile(list(genes), len(known)),
+        "cell_type": np.repeat(known.to_numpy(), len(genes)), "gene": np.tile(list(genes), len(known)),
         "level": level.ravel(), "share": share.ravel(), "n_cells": np.repeat(sizes, len(genes)),
     })  # fmt: skip

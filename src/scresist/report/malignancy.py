@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scresist.cells.saved import saved_copy_number
 from scresist.kernels.linkage import average_linkage, leaf_order
 from scresist.plots.cells import genome
 from scresist.plots.style import NAMED, new_axes
@@ -80,12 +79,10 @@ def _divided(folder: Folder) -> list[tuple[str, str]]:
 
 
 def _genome(folder: Folder) -> list[Drawn]:
-    path, cells = folder.path / "cohort.h5ad", folder.cells
-    if not path.exists() or "malignancy" not in cells:
+    signal, cells = folder.table("cell_copy_number"), folder.cells
+    if "malignancy" not in cells or not len(signal):
         return []
-    signal = saved_copy_number(path)
-    if len(signal) != len(cells) or not len(signal):
-        return []
+    signal = signal.drop(columns="cell")
     kind = cells["malignancy"].astype(str).to_numpy()
     patient = cells["patient"].astype(str).to_numpy()
     clone = cells["subclone"].astype(str).to_numpy() if "subclone" in cells else None

@@ -1,4 +1,4 @@
-"""The section on survival: hazard ratios, groups with their curves, response, external cohorts, REMARK."""
+"""The section on survival: hazard ratios, groups with their curves, response, external cohorts."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ def _hazards(folder: Folder, tested: pd.DataFrame) -> list[Drawn]:
 
 
 def _more(folder: Folder) -> list[dict[str, Any]]:
-    """Groups in numbers, competing events, scores, response, external cohorts, REMARK."""
+    """Groups in numbers, competing events, scores, response, external cohorts."""
     blocks: list[dict[str, Any]] = []
     for name, title, columns in (
         ("survival_groups", "Groups in numbers", [
@@ -103,9 +103,6 @@ def _more(folder: Folder) -> list[dict[str, Any]]:
             blocks += [figures(drawn)] if (drawn := _drawn(folder, name)) else []
             blocks.append(table(ordered, name, columns))
     blocks += _cohorts(folder)
-    items = folder.table("remark")
-    if len(items):
-        blocks += [heading("REMARK"), table(items, "remark", ["item", "topic", "text", "filled"])]
     return blocks
 
 

@@ -30,7 +30,28 @@ def write_page(state: State, study: Study) -> None:
     state.publish("cells", Result(_cells(state), "cells that were kept"))
     state.publish("samples", Result(study.samples.reset_index(), "the sample sheet, with the columns of the patients"))
     write_cohort(cells, state.out / "cohort.h5ad")
+    _publish_levels(state)
     stage.write(state.out)
+
+
+def _publish_levels(state: State) -> None:
+    """What the page shows of single cells: any tested gene on the map, markers, copy number along the genome."""
+    from scresist.report.expression import detected, named_markers, packed_genes, sampled_levels
+    from scresist.report.folder import Folder
+    from scresist.report.genes import tested_genes
+
+    cells, folder = state.cells, Folder(state.out)
+    wanted = tested_genes(folder)
+    levels, names, step = sampled_levels(state.out / "cohort.h5ad", cells.n_obs, len(wanted))
+    if wanted:
+        state.publish("map_genes", Result(packed_genes(levels, names, step, wanted), "levels in ten steps, compressed"))
+    genes, _ = named_markers(folder.table("annotation"), set(names))
+    if genes and "cell_type" in cells.obs:
+        table = detected(levels, names, cells.obs["cell_type"].astype(str).iloc[::step], genes)
+        state.publish("marker_levels", Result(table, "means of log1p of counts per 10,000"))
+    if "copy_number" in cells.obsm:
+        signal = cells.obsm["copy_number"].reset_index(names="cell")
+        state.publish("cell_copy_number", Result(signal, "signal per chromosome arm, log scale"))
 
 
 def _cells(state: State) -> pd.DataFrame:
