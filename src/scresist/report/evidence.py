@@ -90,9 +90,7 @@ def _own(row: Row, _: Context) -> Found:
     share, doubt = _number(row, "malignant_share"), _number(row, "doubt_ambient")
     if not np.isfinite(share):
         return Found()
-    words = (
-        f"{written(share, '%')} of its counts are in the compartment; of its change {written(doubt, '%')} may be soup"
-    )
+    words = f"{written(share, '%')} of its counts are in the compartment; {written(doubt, '%')} of these may be soup"
     return Found(
         "for" if share >= 0.5 and not doubt >= 0.5 else "against", max(share, doubt if doubt >= 0.5 else 0), words
     )
