@@ -159,7 +159,7 @@ def test_what_cannot_allow_for_late_entry_is_not_given():
     assert nested_score(found, endpoint="t").score.table["reason"].iloc[0].startswith("patients come under observation")
 
 
-def test_times_too_coarse_for_a_strong_skewed_marker_are_named():
+def test_times_rounded_to_scans_are_summed_over_and_too_coarse_ones_named_under_efron():
     rng = np.random.default_rng(2)
     x = np.exp(1.2 * rng.normal(size=100))
     time = rng.exponential(np.exp(-0.7 * (x - x.mean()) / x.std()))
@@ -169,8 +169,15 @@ def test_times_too_coarse_for_a_strong_skewed_marker_are_named():
     exact = cox(values, people, time="t", event="e", permutations=0)
     assert not any(words in note for note in exact.notes)
     scans = people.assign(t=np.ceil(5 * time / np.median(time)))
-    coarse = cox(values, scans, time="t", event="e", permutations=0)
+    coarse = cox(values, scans, time="t", event="e", ties="efron", permutations=0)
     assert any(words in note for note in coarse.notes)
+    summed = cox(values, scans, time="t", event="e", permutations=0)
+    assert "of the events share their time with another" in summed.notes[-1]
+    assert summed.method == "Cox per SD, ties in any order"
+    hazard = {k: r.table.set_index("feature")["hr"]["marker"] for k, r in (("c", coarse), ("s", summed))}
+    assert 1 < hazard["c"] < hazard["s"]
+    few = scans.assign(t=np.where(np.arange(100) < 60, time, scans["t"]))
+    assert cox(values, few, time="t", event="e", permutations=0).method == "Cox per SD, Efron ties"
 
 
 def test_a_set_of_which_a_cohort_has_few_genes_is_not_tested_there():

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from scresist.kernels.cox_likelihood import _factor, _maximise, _solve, cox_data
+from scresist.kernels.cox_likelihood import BRESLOW, _factor, _maximise, _solve, cox_data
 
 _TOLERANCE, _FIRTH = 1e-6, True
 
@@ -76,7 +76,7 @@ def added_term(
     chance = rng.random((draws, x.shape[0]))
     z, drawn = _test(
         np.ascontiguousarray(x), weight, slots, chance, data.stratum, data.time, data.died, data.entry,
-        data.truncated, data.efron,
+        data.truncated, data.ties,
     )  # fmt: skip
     if not np.isfinite(z):
         return AddedTerm(np.nan, np.nan, "the model without the term has no estimate, or the term follows from it")
@@ -85,17 +85,17 @@ def added_term(
 
 
 @njit(cache=True, nogil=True)
-def _test(x, weight, slots, chance, stratum, time, died, entry, truncated, efron):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _test(x, weight, slots, chance, stratum, time, died, entry, truncated, ties):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The standardised score of the last column, and those of studies drawn from the model of the others."""
     n, p = x.shape
     beta = np.zeros(p - 1)
     without = x[:, : p - 1].copy()
     drawn = np.full(chance.shape[0], np.nan)
     if p > 1 and not _maximise(
-        without, beta, 0, stratum, time, died, entry, truncated, efron, _FIRTH, _TOLERANCE, 200
+        without, beta, 0, stratum, time, died, entry, truncated, ties, _FIRTH, _TOLERANCE, 200
     )[3]:  # fmt: skip
         return np.nan, drawn
-    z = _score(x, beta, weight, stratum, time, died, entry, truncated, efron)
+    z = _score(x, beta, weight, stratum, time, died, entry, truncated, ties)
     hazard = np.zeros(n)
     for i in range(n):
         for a in range(p - 1):
@@ -111,9 +111,9 @@ def _test(x, weight, slots, chance, stratum, time, died, entry, truncated, efron
         without[:] = moved[:, : p - 1]
         own[:] = beta
         if p == 1 or _maximise(
-            without, own, 0, stratum, time, died, start, truncated, efron, _FIRTH, _TOLERANCE, 200
+            without, own, 0, stratum, time, died, start, truncated, ties, _FIRTH, _TOLERANCE, 200
         )[3]:  # fmt: skip
-            drawn[b] = _score(moved, own, weight, stratum, time, died, start, truncated, efron)
+            drawn[b] = _score(moved, own, weight, stratum, time, died, start, truncated, ties)
     return z, drawn
 
 
@@ -142,7 +142,7 @@ def _assign(slots, chance, hazard, stratum, time, died, entry, owner):  # type: 
 
 
 @njit(cache=True, nogil=True)
-def _score(x, beta, weight, stratum, time, died, entry, truncated, efron):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _score(x, beta, weight, stratum, time, died, entry, truncated, ties):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Effective score of the last column, times a weight of the time, over its standard error."""
     n, p = x.shape
     score, information = np.zeros(p), np.zeros((p, p))
@@ -189,7 +189,7 @@ def _score(x, beta, weight, stratum, time, died, entry, truncated, efron):  # ty
                         for b in range(a + 1):
                             d2[a, b] += risk[j] * x[j, a] * x[j, b]
             for k in range(deaths):
-                share = k / deaths if efron else 0.0
+                share = k / deaths if ties != BRESLOW else 0.0
                 total = s0 - share * d0
                 for a in range(p):
                     mean[a] = (s1[a] - share * d1[a]) / total

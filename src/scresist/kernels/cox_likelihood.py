@@ -5,14 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from scresist.kernels.cox_marginal import tied_deaths
+
 _HALVINGS = 40
+BRESLOW, EFRON, MARGINAL, COARSE = 0, 1, 2, 3  # the last is the marginal one with fewer nodes
+TIES = {"breslow": BRESLOW, "efron": EFRON, "marginal": MARGINAL}
 
 
 class CoxData(NamedTuple):
     """Rows sorted for the likelihood: by stratum, then from the last time to the first.
 
     `order` are the rows of the input in that order, `block` numbers their groups of stratum and time, `died` whether
-    each had the event, `entry` when it came under observation; `truncated` whether any came late; `efron` the ties.
+    each had the event, `entry` when it came under observation; `truncated` whether any came late; `ties` one of TIES.
     """
 
     order: np.ndarray
@@ -21,7 +25,7 @@ class CoxData(NamedTuple):
     died: np.ndarray
     entry: np.ndarray
     truncated: bool
-    efron: bool
+    ties: int
 
 
 def cox_data(
@@ -45,8 +49,7 @@ def cox_data(
     start = np.full(time.size, -np.inf) if entry is None else np.asarray(entry, dtype=np.float64)
     order = np.lexsort((-time, layer))
     return CoxData(
-        order, layer[order].astype(np.int64), time[order], died[order], start[order], entry is not None,
-        ties == "efron",
+        order, layer[order].astype(np.int64), time[order], died[order], start[order], entry is not None, TIES[ties]
     )  # fmt: skip
 
 
@@ -104,7 +107,7 @@ def derivatives(  # pragma: no cover
     died: np.ndarray,
     entry: np.ndarray,
     truncated: bool,  # noqa: FBT001
-    efron: bool,  # noqa: FBT001
+    ties: int,
     third: np.ndarray,
     score: np.ndarray,
     information: np.ndarray,
@@ -119,6 +122,7 @@ def derivatives(  # pragma: no cover
     s1, d1 = np.zeros(p), np.zeros(p)
     s2, d2 = np.zeros((p, p)), np.zeros((p, p))
     s3, d3 = np.zeros((p, p, p)), np.zeros((p, p, p))
+    marginal = ties >= MARGINAL
     mean, moment = np.zeros(p), np.zeros((p, p))
     eta = np.zeros(n)
     for i in range(n):
@@ -146,21 +150,27 @@ def derivatives(  # pragma: no cover
             s1[:] = 0.0
             s2[:] = 0.0
             s3[:] = 0.0
-        for j in range(first, stop):
-            if truncated and entry[j] >= time[i]:
-                continue
-            if eta[j] > shift:
-                down = np.exp(shift - eta[j]) if shift > -np.inf else 0.0
-                s0 *= down
-                s1 *= down
-                s2 *= down
-                if penalised:
-                    s3 *= down
-                shift = eta[j]
-            w = np.exp(eta[j] - shift)
-            s0 += w
-            _add(w, x[j], s1, s2, s3, penalised)
-        if deaths > 0:
+        for last in (False, True):  # those who stay at risk, then those who die now
+            for j in range(first, stop):
+                if (j >= i and died[j]) != last or (truncated and entry[j] >= time[i]):
+                    continue
+                if eta[j] > shift:
+                    down = np.exp(shift - eta[j]) if shift > -np.inf else 0.0
+                    s0 *= down
+                    s1 *= down
+                    s2 *= down
+                    if penalised:
+                        s3 *= down
+                    shift = eta[j]
+                w = np.exp(eta[j] - shift)
+                s0 += w
+                _add(w, x[j], s1, s2, s3, penalised)
+            if not last and marginal and deaths > 1 and s0 > 0:
+                value += tied_deaths(
+                    x, eta, i, stop, died, np.log(s0) + shift, s1 / s0, s2 / s0, s3 / s0, score, information, third,
+                    penalised, ties == COARSE,
+                )  # fmt: skip
+        if deaths > 0 and not (marginal and deaths > 1):
             d0 = 0.0
             d1[:] = 0.0
             d2[:] = 0.0
@@ -176,7 +186,7 @@ def derivatives(  # pragma: no cover
                 if deaths > 1:
                     _add(w, x[j], d1, d2, d3, penalised)
             for k in range(deaths):
-                share = k / deaths if efron else 0.0
+                share = k / deaths if ties != BRESLOW else 0.0
                 total = s0 - share * d0
                 value -= np.log(total) + shift
                 for a in range(p):
@@ -212,10 +222,10 @@ def derivatives(  # pragma: no cover
 
 
 @njit(cache=True, nogil=True)
-def _evaluate(x, beta, stratum, time, died, entry, truncated, efron, penalised, third, score, information):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _evaluate(x, beta, stratum, time, died, entry, truncated, ties, penalised, third, score, information):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The (penalised) log-likelihood; the score gets that of the penalty. -inf where there is no information."""
     value = derivatives(
-        x, beta, stratum, time, died, entry, truncated, efron, third, score, information, penalised
+        x, beta, stratum, time, died, entry, truncated, ties, third, score, information, penalised
     )  # fmt: skip
     if not penalised:
         return value
@@ -241,7 +251,7 @@ def _evaluate(x, beta, stratum, time, died, entry, truncated, efron, penalised, 
 
 
 @njit(cache=True, nogil=True)
-def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, efron, penalised, tolerance, iterations):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, ties, penalised, tolerance, iterations):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Newton's steps over beta[free_from:], at most 2 SD of the covariate each, halved while the likelihood falls.
 
     Returns the likelihood, the score of the first coefficient, its information, and whether the steps converged.
@@ -249,7 +259,7 @@ def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, efron, 
     p = beta.size
     third, score, information = np.zeros((p, p, p)), np.zeros(p), np.zeros((p, p))
     new_score, new_information = np.zeros(p), np.zeros((p, p))
-    now = _evaluate(x, beta, stratum, time, died, entry, truncated, efron, penalised, third, score, information)
+    now = _evaluate(x, beta, stratum, time, died, entry, truncated, ties, penalised, third, score, information)
     free = p - free_from
     converged = free == 0
     step, trial, lower = np.zeros(free), beta.copy(), np.zeros((p, p))
@@ -275,7 +285,7 @@ def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, efron, 
             for a in range(free):
                 trial[free_from + a] = beta[free_from + a] + step[a]
             value = _evaluate(
-                x, trial, stratum, time, died, entry, truncated, efron, penalised, third, new_score, new_information
+                x, trial, stratum, time, died, entry, truncated, ties, penalised, third, new_score, new_information
             )  # fmt: skip
             if value >= now - 1e-12 * (1 + abs(now)):
                 better = True
@@ -295,7 +305,7 @@ def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, efron, 
 
 
 @njit(cache=True, nogil=True)
-def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, efron, penalised):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, ties, penalised):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Where the profile (penalised) likelihood of the first coefficient has fallen by `fall`, on one side."""
     beta = best.copy()
     inner = best[0]
@@ -306,7 +316,7 @@ def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, 
     for _ in range(40):
         beta[0] = outer
         value, slope, _i, _c = _maximise(
-            x, beta, 1, stratum, time, died, entry, truncated, efron, penalised, 1e-9, 200
+            x, beta, 1, stratum, time, died, entry, truncated, ties, penalised, 1e-9, 200
         )  # fmt: skip
         if value < target:
             found = True
@@ -334,20 +344,25 @@ def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, 
         b = guess
         beta[0] = b
         value, slope, _i, _c = _maximise(
-            x, beta, 1, stratum, time, died, entry, truncated, efron, penalised, 1e-9, 200
+            x, beta, 1, stratum, time, died, entry, truncated, ties, penalised, 1e-9, 200
         )  # fmt: skip
     return b
 
 
 @njit(cache=True, nogil=True)
-def ordered(x, stratum, time, died, entry):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """1 (-1) where every death has the largest (smallest) value of those at risk (a monotone likelihood), else 0."""
+def ordered(x, stratum, time, died, entry, ties):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """1 (-1) where every death has the largest (smallest) value of those at risk (a monotone likelihood), else 0.
+
+    Under the marginal likelihood deaths at one time may have had any order, and are not compared with each other.
+    """
     n = x.size
     up, down = True, True
     for i in range(n):
         if not died[i]:
             continue
         for j in range(n):
+            if ties >= MARGINAL and died[j] and time[j] == time[i]:
+                continue
             if stratum[j] == stratum[i] and time[j] >= time[i] and entry[j] < time[i]:
                 up = up and x[j] <= x[i]
                 down = down and x[j] >= x[i]

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit, prange
 from scipy import stats
 
-from scresist.kernels.cox_likelihood import CoxData, _limit, _maximise, cox_data, derivatives, ordered
+from scresist.kernels.cox_likelihood import COARSE, MARGINAL, CoxData, _limit, _maximise, cox_data, derivatives, ordered
 
 PLAIN, FIRTH, CALIBRATED = 0, 1, 2
 # Of the coefficients, in SD: the statistic of a permutation is right to the square of it.
@@ -71,8 +71,11 @@ def scan_cox(
         Shape (patients, features), without missing values.
     adjust
         Covariates, shape (patients, covariates).
-    entry, strata, ties
+    entry, strata
         As in `cox_regression`.
+    ties
+        efron | breslow | marginal: the sum over all orders that tied deaths may have had, for times rounded to scans.
+        It is what SAS names exact, not the discrete-time likelihood that R's coxph has under that name.
     firth
         True: Firth's likelihood throughout; False: never; None: where the likelihood has no maximum.
     permutations
@@ -88,8 +91,9 @@ def scan_cox(
 
     References
     ----------
-    Efron (1977) J Am Stat Assoc 72:557; Heinze & Schemper (2001) Biometrics 57:114; Venzon & Moolgavkar (1988) Appl
-    Stat 37:87 (profile limits); Freedman & Lane (1983) J Bus Econ Stat 1:292 (permuted residuals).
+    Efron (1977) J Am Stat Assoc 72:557; Kalbfleisch & Prentice (1973) Biometrika 60:267 (marginal); Heinze & Schemper
+    (2001) Biometrics 57:114; Venzon & Moolgavkar (1988) Appl Stat 37:87 (profile limits); Freedman & Lane (1983) J Bus
+    Econ Stat 1:292 (permuted residuals).
     """
     data = cox_data(time, event, entry=entry, strata=strata, ties=ties)
     values = np.asarray(values, dtype=np.float64)
@@ -113,14 +117,14 @@ def scan_cox(
     out = np.full((features, 8), np.nan)
     # Starting threads costs more than a few fits.
     scan = _scan if features >= _THREADED else _scan_serial
-    scan(x, fitted, z, usable, draws, data.stratum, data.time, data.died, data.entry, data.truncated, data.efron,
+    scan(x, fitted, z, usable, draws, data.stratum, data.time, data.died, data.entry, data.truncated, data.ties,
          mode, fall, reach, limits, out)  # fmt: skip
     coef, se, low, high, ratio, scale, how, above = out.T
     failed = ~np.isfinite(ratio)
     p_value = stats.chi2.sf(np.maximum(ratio, 0.0) / scale, 1)
     p_value = np.where(failed, np.nan, np.maximum(p_value, np.finfo(float).tiny))
-    sign = np.array([ordered(row, data.stratum, data.time, data.died, data.entry) for row in x]) if n < 400 else (
-        np.where(how > 0, 1, 0))  # fmt: skip
+    place = (data.stratum, data.time, data.died, data.entry, data.ties)
+    sign = np.array([ordered(row, *place) for row in x]) if n < 400 else np.where(how > 0, 1, 0)
     none = "" if data.died.any() else NO_EVENT
     reason = [
         none or (CONSTANT if constant[k] else "collinear with the covariates" if collinear[k] else
@@ -150,23 +154,23 @@ def _permutations(data: CoxData, n: int, rng: np.random.Generator | None) -> np.
 
 
 @njit(cache=True, nogil=True)
-def _ratio(x, stratum, time, died, entry, truncated, efron, penalised, null, beta, tolerance):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _ratio(x, stratum, time, died, entry, truncated, ties, penalised, null, beta, tolerance):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Twice the rise of the (penalised) likelihood over its value without the first covariate; fills null and beta.
 
     Both searches start at `null`, whose first value is 0.
     """
     bottom, _s, _i, fine = _maximise(
-        x, null, 1, stratum, time, died, entry, truncated, efron, penalised, tolerance, 200
+        x, null, 1, stratum, time, died, entry, truncated, ties, penalised, tolerance, 200
     )  # fmt: skip
     beta[:] = null
     top, _s2, info, converged = _maximise(
-        x, beta, 0, stratum, time, died, entry, truncated, efron, penalised, tolerance, 300
+        x, beta, 0, stratum, time, died, entry, truncated, ties, penalised, tolerance, 300
     )  # fmt: skip
     return 2 * (top - bottom), top, info, converged and fine
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, efron, mode, fall, reach, limits, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ties, mode, fall, reach, limits, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for k in prange(x.shape[0]):
         if not usable[k]:
             continue
@@ -175,22 +179,26 @@ def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ef
         both[:, 0] = x[k]
         both[:, 1:] = z
         beta, null = np.zeros(1 + extra), np.zeros(1 + extra)
-        penalised = mode == 1 or (mode == -1 and ordered(x[k], stratum, time, died, entry) != 0)
-        ratio, top, info, fine = _ratio(
-            both, stratum, time, died, entry, truncated, efron, penalised, null, beta, _FINE
-        )
+        penalised = mode == 1 or (mode == -1 and ordered(x[k], stratum, time, died, entry, ties) != 0)
+        ratio, top, info, fine = _ratio(both, stratum, time, died, entry, truncated, ties, penalised, null, beta, _FINE)
         if not penalised and mode == -1 and (not fine or np.abs(beta).max() > 40):
             penalised = True
             null[:] = 0.0
             ratio, top, info, fine = _ratio(
-                both, stratum, time, died, entry, truncated, efron, penalised, null, beta, _FINE
+                both, stratum, time, died, entry, truncated, ties, penalised, null, beta, _FINE
             )
         if not fine:
             continue
         scale, above, how = 1.0, np.nan, 1.0 if penalised else 0.0
         if draws.shape[0] > 0 and ratio > reach:
             drawn = np.empty(draws.shape[0])
+            quick, seen = (COARSE if ties == MARGINAL else ties), ratio
             moved, spare, start = both.copy(), np.zeros(1 + extra), null.copy()
+            if quick != ties:  # the same nodes for the observed order as for the permuted ones
+                start[:] = null
+                seen, _t, _i, _f = _ratio(
+                    both, stratum, time, died, entry, truncated, quick, penalised, start, spare, _COARSE
+                )  # fmt: skip
             more = 1
             for b in range(draws.shape[0]):
                 for i in range(n):
@@ -198,11 +206,11 @@ def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ef
                     moved[i, 0] = fitted[k, i] + x[k, j] - fitted[k, j]
                 start[:] = null
                 drawn[b], _t, _i, _f = _ratio(
-                    moved, stratum, time, died, entry, truncated, efron, penalised, start, spare, _COARSE
+                    moved, stratum, time, died, entry, truncated, quick, penalised, start, spare, _COARSE
                 )  # fmt: skip
                 if not np.isfinite(drawn[b]):
                     drawn[b] = np.inf
-                if drawn[b] >= ratio - 1e-7 * (1 + ratio):
+                if drawn[b] >= seen - 1e-7 * (1 + seen):
                     more += 1
             above = more / (draws.shape[0] + 1)
             drawn.sort()
@@ -214,14 +222,14 @@ def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ef
         if extra > 0:
             p = 1 + extra
             third, score, matrix = np.zeros((p, p, p)), np.zeros(p), np.zeros((p, p))
-            derivatives_(both, beta, stratum, time, died, entry, truncated, efron, third, score, matrix)
+            derivatives_(both, beta, stratum, time, died, entry, truncated, ties, third, score, matrix)
             inverse = np.linalg.inv(matrix)[0, 0]
         out[k, 1] = np.sqrt(inverse)
         if limits:
             for side in (-1, 1):
                 out[k, 2 if side < 0 else 3] = _limit(
                     both, beta, top, 0.5 * fall * scale, side, out[k, 1], stratum, time, died, entry, truncated,
-                    efron, penalised,
+                    ties, penalised,
                 )  # fmt: skip
         out[k, 4] = ratio
         out[k, 5] = scale
@@ -233,6 +241,6 @@ _scan_serial = njit(cache=True, nogil=True)(_scan.py_func)
 
 
 @njit(cache=True, nogil=True)
-def derivatives_(x, beta, stratum, time, died, entry, truncated, efron, third, score, matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
+def derivatives_(x, beta, stratum, time, died, entry, truncated, ties, third, score, matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The likelihood without the penalty."""
-    return derivatives(x, beta, stratum, time, died, entry, truncated, efron, third, score, matrix, penalised=False)
+    return derivatives(x, beta, stratum, time, died, entry, truncated, ties, third, score, matrix, penalised=False)

@@ -202,8 +202,9 @@ def _survival(folder: Folder, ref: Ref) -> str:
     if not len(folder.table("survival")):
         return ""
     return (
-        f"Survival was modelled by Cox regression per SD{ref('cox')} with Efron's ties and profile likelihood, Firth's "
-        f"penalty{ref('firth')} where events are few, and permutation; it is described by REMARK{ref('remark')}."
+        f"Survival was modelled by Cox regression per SD{ref('cox')} with Efron's ties (summed over their order where "
+        f"times are rounded to scans) and profile likelihood, Firth's penalty{ref('firth')} where events are "
+        f"few, and permutation; it is described by REMARK{ref('remark')}."
     )
 
 

@@ -13,6 +13,7 @@ from scresist.kernels.cox_forms import Changing, changing_effect, natural_spline
 from scresist.kernels.cox_scan import scan_cox
 from scresist.results import Result
 from scresist.survival.endpoint import Endpoint
+from scresist.survival.ties import choose_ties
 
 KNOTS = (0.1, 0.5, 0.9)
 CURVE = np.linspace(5, 95, 19) / 100
@@ -82,7 +83,10 @@ def forms(
         time, event = found.time[here], found.event[here]
         bent, curve = _spline(x, time, event, fixed, how)
         enough = base["events"] >= CHANGE_EVENTS
-        change = changing_effect(time, event, x, adjust=fixed, **how) if enough else _no_change(base["events"])
+        ties = choose_ties(time, event, how["strata"])
+        change = _no_change(base["events"])
+        if enough:
+            change = changing_effect(time, event, x, adjust=fixed, ties=ties, **how)
         line = np.column_stack([x, fixed])
         change_p = np.nan if change.reason else added_term(
             time, event, line, x, np.random.default_rng(_SEED), over_time=True, draws=STUDIES, **how
@@ -233,9 +237,11 @@ def scan_times(
         fixed = fixed[:, fixed.std(axis=0) > 0]
 
         def fit(time: np.ndarray) -> tuple[float, float, float]:
+            layer = None if strata is None else strata[here]  # noqa: B023
+            ties = choose_ties(time[here], found.event[here], layer)  # noqa: B023
             one = scan_cox(
-                time[here], found.event[here], x, adjust=fixed, firth=True, limits=False,  # noqa: B023
-                strata=None if strata is None else strata[here],  # noqa: B023
+                time[here], found.event[here], x, adjust=fixed, strata=layer, ties=ties, firth=True,  # noqa: B023
+                limits=False,
                 entry=None if found.entry is None else found.entry[here],  # noqa: B023
             )  # fmt: skip
             return float(one.coef[0]), float(one.se[0]), float(one.p_value[0])

@@ -11,6 +11,7 @@ from scresist.checks import InputError, suggestion
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
+from scresist.survival.ties import choose_ties
 
 ALL, FIXED = "all cohorts", "all cohorts, fixed effect"
 ENOUGH = 0.2  # share of the genes of a set below which the cohort does not measure the set
@@ -152,8 +153,8 @@ def _one(
     x = score / score.std(ddof=1)
     few = event.sum() < PER_PARAMETER
     fit = scan_cox(
-        time, event, x[:, None], firth=True if few else None, permutations=DRAWS if few else 0,
-        rng=np.random.default_rng(1) if few else None,
+        time, event, x[:, None], ties=choose_ties(time, event), firth=True if few else None,
+        permutations=DRAWS if few else 0, rng=np.random.default_rng(1) if few else None,
     )  # fmt: skip
     if fit.reason[0]:
         return out | {"reason": fit.reason[0]}

@@ -1,28 +1,25 @@
-"""Does a candidate predict the endpoint: Cox models of continuous values, then the best cut with an honest p-value."""
+"""Does a candidate predict the endpoint: Cox models of continuous values, one feature at a time."""
 
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from scresist.checks import InputError, require_choice, require_positive
+from scresist.checks import require_choice, require_positive
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.cox import cox_regression
 from scresist.kernels.cox_scan import CALIBRATED, FIRTH, CoxScan, scan_cox
 from scresist.kernels.multiple_testing import benjamini_hochberg
-from scresist.kernels.searched_cut import searched_cut
 from scresist.results import Result
 from scresist.study.design import Design
-from scresist.survival.assumptions import bend_p
-from scresist.survival.doubts import coarse_times, same_evidence
+from scresist.survival.doubts import same_evidence
 from scresist.survival.endpoint import Endpoint, gather
+from scresist.survival.influence import checked
+from scresist.survival.ties import AUTO, BRESLOW, EFRON, MARGINAL, NAMES, choose_ties, coarse_times, tied_share
 
-_MIN_EVENTS = 5
+FEWEST_EVENTS = 5
 PER_PARAMETER = 40  # events per parameter below which the statistic is calibrated by permutation
 PERMUTED_BELOW = 0.2  # uncorrected p-value above which calibration cannot make a finding
-HEADLINES = 50  # features whose influence is computed though they are not found, those with the smallest p
 _FIT = ("hr", "ci_low", "ci_high", "p_value", "p_permutation", "n", "events", "sd", "method", "penalised", "reason")
 _COLUMNS = (
     "endpoint", "hr", "ci_low", "ci_high", "p_value", "q_value", "method", "n", "events", "p_permutation",
@@ -42,8 +39,8 @@ def cox(
     covariates: Sequence[str] = (),
     strata: str | None = None,
     landmark: float = 0.0,
-    ties: str = "efron",
-    min_events: int = _MIN_EVENTS,
+    ties: str = AUTO,
+    min_events: int = FEWEST_EVENTS,
     permutations: int = 999,
     name: str = "",
     unit: str = "months",
@@ -78,7 +75,8 @@ def cox(
     landmark
         Start the clock here; patients whose time ended by then leave.
     ties
-        efron | breslow.
+        auto | efron | breslow | marginal. Marginal sums over the orders that events at one time may have had. Auto
+        is marginal where at least half of the events are tied (times rounded to scans), else Efron's.
     min_events
         Fewer events than this give no test.
     permutations
@@ -106,7 +104,7 @@ def cox(
     Cox (1972) J R Stat Soc B 34:187; Heinze & Schemper (2001) Biometrics 57:114; Peduzzi et al. (1995) J Clin
     Epidemiol 48:1503 (events per variable); Anderson, Cain & Gelber (1983) J Clin Oncol 1:710 on landmarks.
     """
-    require_choice(ties, ("efron", "breslow"), "ties")
+    require_choice(ties, (AUTO, EFRON, BRESLOW, MARGINAL), "ties")
     require_positive(min_events, "min_events")
     extra = [*covariates, *([strata] if strata else [])]
     found = gather(
@@ -115,6 +113,7 @@ def cox(
     )  # fmt: skip
     adjust = covariate_columns(found.patients, covariates)
     layers = found.patients[strata].astype(str).to_numpy() if strata else None
+    ties = choose_ties(found.time, found.event, layers) if ties == AUTO else ties
     fitted = _fit_all(
         found, adjust, layers, ties=ties, min_events=min_events, permutations=permutations,
         rng=np.random.default_rng(rng), alpha=alpha,
@@ -127,8 +126,15 @@ def cox(
     more = (f", adjusted for {', '.join(covariates)}" if covariates else "") + (f", by {strata}" if strata else "")
     table["method"] = table["method"] + more
     table["family"], table["weak"] = table["endpoint"], ""
-    table = pd.concat([table, _checks(found, table, adjust, layers, ties=ties, alpha=alpha)], axis=1)
-    notes = [*found.notes, *_refusals(table), *coarse_times(found, table, layers)]
+    table = pd.concat([table, checked(found, table, adjust, layers, ties=ties, alpha=alpha)], axis=1)
+    notes = [*found.notes, *refusals(table)]
+    if ties == MARGINAL:
+        notes.append(
+            f"{tied_share(found.time, found.event, layers):.0%} of the events share their time with another: the "
+            "likelihood is summed over the orders they may have had"
+        )
+    else:
+        notes += coarse_times(found, table, layers)
     if design is not None:
         words = same_evidence(found, design)
         table["weak"] = words
@@ -143,9 +149,9 @@ def cox(
     settings = {
         "time": time, "event": event, "covariates": list(covariates), "strata": strata, "landmark": landmark,
         "measured_in": None if measured_in is None else list(measured_in), "family": "all features",
-        "permutations": permutations,
+        "permutations": permutations, "ties": ties,
     }  # fmt: skip
-    return Result(table, f"Cox per SD, {ties.capitalize()} ties{more}", MappingProxyType(settings), tuple(notes))
+    return Result(table, f"Cox per SD, {NAMES[ties]}{more}", MappingProxyType(settings), tuple(notes))
 
 
 def _fit_all(
@@ -206,139 +212,6 @@ def _block(fit: CoxScan, spread: np.ndarray, base: dict[str, object]) -> pd.Data
         })  # fmt: skip
 
 
-def _checks(
-    found: Endpoint, table: pd.DataFrame, adjust: np.ndarray, layers: np.ndarray | None, *, ties: str, alpha: float
-) -> pd.DataFrame:
-    """Concordance, proportional hazards and form for p < alpha; for findings also every patient left out once."""
-    out = pd.DataFrame(
-        {"concordance": np.nan, "zph_p": np.nan, "form_p": np.nan, "influence": np.nan, "influence_patient": "",
-         "rests_on_one": False}, index=table.index,
-    ).astype({"influence_patient": object})  # fmt: skip
-    p, q = table["p_value"].to_numpy(float), table["q_value"].to_numpy(float)
-    for place, k in enumerate(np.argsort(p, kind="stable")):
-        if not (p[k] < alpha and (q[k] < alpha or place < 4 * HEADLINES)):
-            break
-        values = found.values.iloc[:, k].to_numpy(float)
-        here = np.flatnonzero(~np.isnan(values))
-        x = values[here] / float(table["sd"].iloc[k])
-        strata = None if layers is None else layers[here]
-        entry = None if found.entry is None else found.entry[here]
-        fit = cox_regression(
-            found.time[here], found.event[here], np.column_stack([x, adjust[here]]), strata=strata, entry=entry,
-            ties=ties,
-        )  # fmt: skip
-        if not fit.reason:
-            out.loc[k, "concordance"], out.loc[k, "zph_p"] = fit.concordance, fit.zph_p[0]
-        fixed = adjust[here]
-        fixed = fixed[:, fixed.std(axis=0) > 0]
-        standard, how = (x - x.mean()) / x.std(ddof=1), {"strata": strata, "entry": entry, "ties": ties}
-        out.loc[k, "form_p"] = bend_p(standard, found.time[here], found.event[here], fixed, how)
-        if q[k] < alpha or place < HEADLINES:
-            own = _leave_out(found, table.iloc[k], here, x, adjust, layers, ties=ties, alpha=alpha)
-            out.loc[k, ["influence", "influence_patient", "rests_on_one"]] = own
-    return out
-
-
-def _leave_out(
-    found: Endpoint, row: pd.Series, here: np.ndarray, x: np.ndarray, adjust: np.ndarray, layers: np.ndarray | None,
-    *, ties: str, alpha: float,
-) -> list[object]:  # fmt: skip
-    """How far the finding moves without one patient, whose that is, and whether it then is one no more."""
-    whole = np.log(float(row["hr"]))
-    firth = bool(row["penalised"])
-    change, lost = np.zeros(here.size), np.zeros(here.size, bool)
-
-    def fit(rows: np.ndarray) -> CoxScan:
-        kept = here[rows]
-        return scan_cox(
-            found.time[kept], found.event[kept], x[rows][:, None], adjust=adjust[kept], ties=ties,
-            entry=None if found.entry is None else found.entry[kept],
-            strata=None if layers is None else layers[kept], firth=True if firth else None, limits=False,
-        )  # fmt: skip
-
-    # The calibration of the whole is used for its parts: its statistic over the uncalibrated one.
-    raw = stats.chi2.isf(max(float(fit(np.arange(here.size)).p_value[0]), 1e-300), 1)
-    scale = raw / stats.chi2.isf(max(float(row["p_value"]), 1e-300), 1) if firth else 1.0
-    for i in range(here.size):
-        part = fit(np.delete(np.arange(here.size), i))
-        coef = float(part.coef[0])
-        change[i] = abs(coef - whole) / abs(whole) if np.isfinite(coef) else np.inf
-        left = stats.chi2.sf(stats.chi2.isf(max(float(part.p_value[0]), 1e-300), 1) / scale, 1)
-        lost[i] = not (left < alpha and np.sign(coef) == np.sign(whole))
-    worst = int(np.argmax(np.where(lost, change + change[np.isfinite(change)].max(initial=0.0) + 1, change)))
-    return [change[worst], str(found.patients.index[here[worst]]), bool(lost.any())]
-
-
-def candidates(
-    values: pd.DataFrame,
-    patients: pd.DataFrame,
-    *,
-    time: str = "pfs_months",
-    event: str = "pfs_event",
-    design: Design | None = None,
-    measured_in: Iterable[str] | None = None,
-    features: Sequence[object] | None = None,
-    covariates: Sequence[str] = (),
-    rng: int | np.random.Generator = 1,
-    alpha: float = ALPHA,
-) -> Result:
-    """Continuous Cox models of the candidates first, then their best cut, its p-value corrected for the search.
-
-    Parameters
-    ----------
-    values, patients, time, event, design, measured_in, covariates, rng, alpha
-        As in `cox`.
-    features
-        Those of the values to use, the family of the q-values; None is all.
-
-    Returns
-    -------
-    Result whose table is that of `cox`, followed by one row per feature for the best cut: `hr` is high against low,
-    `p_value` that of the maximally selected log-rank statistic given the scores, `hr` cross-validated (the hazard ratio
-    of the searched cut itself is too large), `cut` where, with `cut_low` and `cut_high` over resamples. q-values are
-    over the features of one method.
-
-    Raises
-    ------
-    InputError
-        For a feature that the values lack.
-
-    References
-    ----------
-    Hothorn & Lausen (2003) Comput Stat Data Anal 43:121; Altman et al. (1994) J Natl Cancer Inst 86:829, on what
-    uncorrected "optimal" cut-points do.
-    """
-    arms = None if measured_in is None else tuple(measured_in)
-    chance = np.random.default_rng(rng)
-    continuous = cox(
-        values, patients, time=time, event=event, design=design, measured_in=arms, covariates=covariates, alpha=alpha,
-        rng=chance,
-    )  # fmt: skip
-    found = gather(values, patients, time=time, event=event, design=design, measured_in=arms)
-    names = continuous.table.iloc[:, 0]
-    if features is not None:
-        absent = [f for f in features if f not in set(names)]
-        if absent:
-            raise InputError(f"values have no feature {absent[0]!r} (and {len(absent) - 1} more of `features`)")
-    keep = names.isin(list(features)).to_numpy() if features is not None else np.ones(len(names), bool)
-    first = continuous.table[keep].reset_index(drop=True)
-    cuts = first.copy()
-    best = [_best(found, int(k), chance) for k in np.flatnonzero(keep)]
-    filled = ["hr", "p_value", "cut", "cut_low", "cut_high", "n", "events", "reason"]
-    cuts[filled] = pd.DataFrame(best, index=cuts.index)
-    cuts[["ci_low", "ci_high", "p_permutation", "concordance", "zph_p", "form_p", "influence"]] = np.nan
-    cuts["influence_patient"], cuts["rests_on_one"], cuts["penalised"] = "", False, True
-    cuts["method"] = "best cut, maximally selected log-rank, hazard ratio cross-validated"
-    for part in (first, cuts):
-        part["q_value"] = benjamini_hochberg(part["p_value"].to_numpy(float))
-    first[["cut", "cut_low", "cut_high"]] = np.nan
-    table = pd.concat([first, cuts], ignore_index=True)
-    settings = {**continuous.settings, "family": f"{len(first)} candidates, per method"}
-    return Result(
-        table, "Cox per SD; best cut corrected", MappingProxyType(settings), (*found.notes, *_refusals(table))
-    )
-
-
 def covariate_columns(patients: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     """Covariates as numbers, categories as dummies; constant ones left out. Shape (patients, columns).
 
@@ -374,19 +247,13 @@ def strata_columns(strata: np.ndarray | None, n: int) -> np.ndarray:
     return np.asarray(strata[:, None] == np.unique(strata)[None, 1:]).astype(float)
 
 
-def _best(found: Endpoint, feature: int, rng: np.random.Generator) -> tuple[object, ...]:
-    values = found.values.iloc[:, feature].to_numpy(float)
-    here = ~np.isnan(values)
-    x, time, event = values[here], found.time[here], found.event[here]
-    n, events, gap = int(here.sum()), int(event.sum()), float("nan")
-    if events < _MIN_EVENTS:
-        return gap, gap, gap, gap, gap, n, events, f"{events} events, fewer than {_MIN_EVENTS}"
-    cut = searched_cut(x, time, event, rng)
-    if np.isnan(cut.statistic):
-        return gap, gap, gap, gap, gap, n, events, "no cut leaves enough patients on both sides"
-    return float(np.exp(cut.coef)), cut.p_value, cut.cut, cut.cut_low, cut.cut_high, n, events, ""
+def refusals(table: pd.DataFrame) -> list[str]:
+    """A note per reason for which features were not tested.
 
-
-def _refusals(table: pd.DataFrame) -> list[str]:
+    Parameters
+    ----------
+    table
+        Results with a `reason`.
+    """
     counts = table.loc[table["reason"] != "", "reason"].value_counts()
     return [f"{n} features not tested: {reason}" for reason, n in counts.items()]
