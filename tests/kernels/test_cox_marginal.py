@@ -21,10 +21,7 @@ def _patients(seed: int, scale: float, *, late: bool, strata: bool):
 def _likelihood(x, data, beta, ties=MARGINAL):
     p = beta.size
     third, score, information = np.zeros((p, p, p)), np.zeros(p), np.zeros((p, p))
-    value = derivatives(
-        x, beta, data.stratum, data.time, data.died, data.entry, data.truncated, ties, third, score, information,
-        penalised=True,
-    )  # fmt: skip
+    value = derivatives(x, beta, data._replace(ties=ties), third, score, information, penalised=True)
     return value, score, information, third
 
 

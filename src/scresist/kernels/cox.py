@@ -252,9 +252,8 @@ def _stable(data: _Data) -> tuple[np.ndarray, tuple[float, np.ndarray, np.ndarra
     own = cox_data(data.time, data.event, entry=entry, strata=data.stratum, ties=ties)
     x, p = np.ascontiguousarray(data.x[own.order]), data.x.shape[1]
     beta, score, information = np.zeros(p), np.zeros(p), np.zeros((p, p))
-    place = (own.stratum, own.time, own.died, own.entry, own.truncated, own.ties)
-    _, _, _, converged = likelihood_maximum(x, beta, 0, *place, penalised=False, tolerance=1e-10, iterations=300)
-    value = derivatives(x, beta, *place, np.zeros((p, p, p)), score, information, penalised=False)
+    _, _, _, converged = likelihood_maximum(x, beta, 0, own, penalised=False, tolerance=1e-10, iterations=300)
+    value = derivatives(x, beta, own, np.zeros((p, p, p)), score, information, penalised=False)
     return beta, (value, score, information), not converged
 
 

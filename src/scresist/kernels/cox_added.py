@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from scresist.kernels.cox_likelihood import BRESLOW, _factor, _maximise, _solve, cox_data
+from scresist.kernels.cox_likelihood import BRESLOW, CoxData, _factor, _maximise, _solve, cox_data
 
 _TOLERANCE, _FIRTH = 1e-6, True
 
@@ -74,10 +74,7 @@ def added_term(
     # The order in which times are given to patients: up in time, events before censorings.
     slots = np.lexsort((~data.died, data.time, data.stratum))
     chance = rng.random((draws, x.shape[0]))
-    z, drawn = _test(
-        np.ascontiguousarray(x), weight, slots, chance, data.stratum, data.time, data.died, data.entry,
-        data.truncated, data.ties,
-    )  # fmt: skip
+    z, drawn = _test(np.ascontiguousarray(x), weight, slots, chance, data)
     if not np.isfinite(z):
         return AddedTerm(np.nan, np.nan, "the model without the term has no estimate, or the term follows from it")
     beyond = (np.where(np.isfinite(drawn), np.abs(drawn), np.inf) >= abs(z) - 1e-7).sum()
@@ -85,55 +82,56 @@ def added_term(
 
 
 @njit(cache=True, nogil=True)
-def _test(x, weight, slots, chance, stratum, time, died, entry, truncated, ties):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _test(  # pragma: no cover
+    x: np.ndarray, weight: np.ndarray, slots: np.ndarray, chance: np.ndarray, data: CoxData
+) -> tuple[float, np.ndarray]:  # fmt: skip
     """The standardised score of the last column, and those of studies drawn from the model of the others."""
     n, p = x.shape
     beta = np.zeros(p - 1)
     without = x[:, : p - 1].copy()
     drawn = np.full(chance.shape[0], np.nan)
-    if p > 1 and not _maximise(
-        without, beta, 0, stratum, time, died, entry, truncated, ties, _FIRTH, _TOLERANCE, 200
-    )[3]:  # fmt: skip
+    if p > 1 and not _maximise(without, beta, 0, data, _FIRTH, _TOLERANCE, 200)[3]:
         return np.nan, drawn
-    z = _score(x, beta, weight, stratum, time, died, entry, truncated, ties)
+    z = _score(x, beta, weight, data)
     hazard = np.zeros(n)
     for i in range(n):
         for a in range(p - 1):
             hazard[i] += without[i, a] * beta[a]
     hazard = np.exp(hazard - hazard.max())
-    owner, moved, start, own = np.zeros(n, np.int64), x.copy(), entry.copy(), beta.copy()
+    owner, moved, start, own = np.zeros(n, np.int64), x.copy(), data.entry.copy(), beta.copy()
     for b in range(chance.shape[0]):
-        if not _assign(slots, chance[b], hazard, stratum, time, died, entry, owner):
+        if not _assign(slots, chance[b], hazard, data, owner):
             continue
         for i in range(n):
             moved[i] = x[owner[i]]
-            start[i] = entry[owner[i]]
+            start[i] = data.entry[owner[i]]
         without[:] = moved[:, : p - 1]
         own[:] = beta
-        if p == 1 or _maximise(
-            without, own, 0, stratum, time, died, start, truncated, ties, _FIRTH, _TOLERANCE, 200
-        )[3]:  # fmt: skip
-            drawn[b] = _score(moved, own, weight, stratum, time, died, start, truncated, ties)
+        late = CoxData(data.order, data.stratum, data.time, data.died, start, data.truncated, data.ties)
+        if p == 1 or _maximise(without, own, 0, late, _FIRTH, _TOLERANCE, 200)[3]:
+            drawn[b] = _score(moved, own, weight, late)
     return z, drawn
 
 
 @njit(cache=True, nogil=True)
-def _assign(slots, chance, hazard, stratum, time, died, entry, owner):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _assign(  # pragma: no cover
+    slots: np.ndarray, chance: np.ndarray, hazard: np.ndarray, data: CoxData, owner: np.ndarray
+) -> bool:  # fmt: skip
     """Gives every time to a patient of its stratum who is under observation; False where nobody is left for one."""
     left = np.ones(slots.size, np.bool_)
     for k in range(slots.size):
         s = slots[k]
         total = 0.0
         for i in range(slots.size):
-            if left[i] and stratum[i] == stratum[s] and entry[i] < time[s]:
-                total += hazard[i] if died[s] else 1.0
+            if left[i] and data.stratum[i] == data.stratum[s] and data.entry[i] < data.time[s]:
+                total += hazard[i] if data.died[s] else 1.0
         if not total > 0:
             return False
         reach, taken = chance[k] * total, -1
         for i in range(slots.size):
-            if left[i] and stratum[i] == stratum[s] and entry[i] < time[s]:
+            if left[i] and data.stratum[i] == data.stratum[s] and data.entry[i] < data.time[s]:
                 taken = i
-                reach -= hazard[i] if died[s] else 1.0
+                reach -= hazard[i] if data.died[s] else 1.0
                 if reach < 0:
                     break
         left[taken] = False
@@ -142,7 +140,7 @@ def _assign(slots, chance, hazard, stratum, time, died, entry, owner):  # type: 
 
 
 @njit(cache=True, nogil=True)
-def _score(x, beta, weight, stratum, time, died, entry, truncated, ties):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _score(x: np.ndarray, beta: np.ndarray, weight: np.ndarray, data: CoxData) -> float:  # pragma: no cover
     """Effective score of the last column, times a weight of the time, over its standard error."""
     n, p = x.shape
     score, information = np.zeros(p), np.zeros((p, p))
@@ -154,21 +152,21 @@ def _score(x, beta, weight, stratum, time, died, entry, truncated, ties):  # typ
     risk = np.exp(risk - risk.max())
     s0, i, begin = 0.0, 0, 0
     while i < n:
-        if i == 0 or stratum[i] != stratum[i - 1]:
+        if i == 0 or data.stratum[i] != data.stratum[i - 1]:
             s0, begin = 0.0, i
             s1[:] = 0.0
             s2[:] = 0.0
         stop, deaths = i, 0
-        while stop < n and stratum[stop] == stratum[i] and time[stop] == time[i]:
-            deaths += died[stop]
+        while stop < n and data.stratum[stop] == data.stratum[i] and data.time[stop] == data.time[i]:
+            deaths += data.died[stop]
             stop += 1
         first = i
-        if truncated:
+        if data.truncated:
             first, s0 = begin, 0.0
             s1[:] = 0.0
             s2[:] = 0.0
         for j in range(first, stop):
-            if truncated and entry[j] >= time[i]:
+            if data.truncated and data.entry[j] >= data.time[i]:
                 continue
             s0 += risk[j]
             for a in range(p):
@@ -181,7 +179,7 @@ def _score(x, beta, weight, stratum, time, died, entry, truncated, ties):  # typ
             d2[:] = 0.0
             h = weight[i]
             for j in range(i, stop):
-                if died[j]:
+                if data.died[j]:
                     d0 += risk[j]
                     for a in range(p):
                         score[a] += x[j, a] * (h if a == p - 1 else 1.0)
@@ -189,7 +187,7 @@ def _score(x, beta, weight, stratum, time, died, entry, truncated, ties):  # typ
                         for b in range(a + 1):
                             d2[a, b] += risk[j] * x[j, a] * x[j, b]
             for k in range(deaths):
-                share = k / deaths if ties != BRESLOW else 0.0
+                share = k / deaths if data.ties != BRESLOW else 0.0
                 total = s0 - share * d0
                 for a in range(p):
                     mean[a] = (s1[a] - share * d1[a]) / total

@@ -54,7 +54,9 @@ def cox_data(
 
 
 @njit(cache=True, nogil=True)
-def _add(w, x, first, second, third, penalised):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _add(  # pragma: no cover
+    w: float, x: np.ndarray, first: np.ndarray, second: np.ndarray, third: np.ndarray, penalised: bool,  # noqa: FBT001
+) -> None:  # fmt: skip
     """Adds a weighted patient to the sums of products of the covariates, those with a >= b >= c."""
     for a in range(x.size):
         wa = w * x[a]
@@ -68,7 +70,7 @@ def _add(w, x, first, second, third, penalised):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _factor(matrix, begin, lower):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _factor(matrix: np.ndarray, begin: int, lower: np.ndarray) -> bool:  # pragma: no cover
     """Cholesky's factor of the block from `begin` on, into `lower`; False where it is not positive definite."""
     size = matrix.shape[0] - begin
     for a in range(size):
@@ -86,7 +88,7 @@ def _factor(matrix, begin, lower):  # type: ignore[no-untyped-def]  # pragma: no
 
 
 @njit(cache=True, nogil=True)
-def _solve(lower, size, right):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _solve(lower: np.ndarray, size: int, right: np.ndarray) -> None:  # pragma: no cover
     """Solves in place by Cholesky's factor."""
     for a in range(size):
         for c in range(a):
@@ -102,12 +104,7 @@ def _solve(lower, size, right):  # type: ignore[no-untyped-def]  # pragma: no co
 def derivatives(  # pragma: no cover
     x: np.ndarray,
     beta: np.ndarray,
-    stratum: np.ndarray,
-    time: np.ndarray,
-    died: np.ndarray,
-    entry: np.ndarray,
-    truncated: bool,  # noqa: FBT001
-    ties: int,
+    data: CoxData,
     third: np.ndarray,
     score: np.ndarray,
     information: np.ndarray,
@@ -122,7 +119,7 @@ def derivatives(  # pragma: no cover
     s1, d1 = np.zeros(p), np.zeros(p)
     s2, d2 = np.zeros((p, p)), np.zeros((p, p))
     s3, d3 = np.zeros((p, p, p)), np.zeros((p, p, p))
-    marginal = ties >= MARGINAL
+    marginal = data.ties >= MARGINAL
     mean, moment = np.zeros(p), np.zeros((p, p))
     eta = np.zeros(n)
     for i in range(n):
@@ -131,18 +128,18 @@ def derivatives(  # pragma: no cover
     s0, shift = 0.0, -np.inf
     i, begin = 0, 0
     while i < n:
-        if i == 0 or stratum[i] != stratum[i - 1]:
+        if i == 0 or data.stratum[i] != data.stratum[i - 1]:
             s0, shift, begin = 0.0, -np.inf, i
             s1[:] = 0.0
             s2[:] = 0.0
             s3[:] = 0.0
         stop = i
         deaths = 0
-        while stop < n and stratum[stop] == stratum[i] and time[stop] == time[i]:
-            deaths += died[stop]
+        while stop < n and data.stratum[stop] == data.stratum[i] and data.time[stop] == data.time[i]:
+            deaths += data.died[stop]
             stop += 1
         first = i
-        if truncated:
+        if data.truncated:
             if deaths == 0:
                 i = stop
                 continue
@@ -152,7 +149,7 @@ def derivatives(  # pragma: no cover
             s3[:] = 0.0
         for last in (False, True):  # those who stay at risk, then those who die now
             for j in range(first, stop):
-                if (j >= i and died[j]) != last or (truncated and entry[j] >= time[i]):
+                if (j >= i and data.died[j]) != last or (data.truncated and data.entry[j] >= data.time[i]):
                     continue
                 if eta[j] > shift:
                     down = np.exp(shift - eta[j]) if shift > -np.inf else 0.0
@@ -167,8 +164,8 @@ def derivatives(  # pragma: no cover
                 _add(w, x[j], s1, s2, s3, penalised)
             if not last and marginal and deaths > 1 and s0 > 0:
                 value += tied_deaths(
-                    x, eta, i, stop, died, np.log(s0) + shift, s1 / s0, s2 / s0, s3 / s0, score, information, third,
-                    penalised, ties == COARSE,
+                    x, eta, i, stop, data.died, np.log(s0) + shift, s1 / s0, s2 / s0, s3 / s0, score, information,
+                    third, penalised, data.ties == COARSE,
                 )  # fmt: skip
         if deaths > 0 and not (marginal and deaths > 1):
             d0 = 0.0
@@ -176,7 +173,7 @@ def derivatives(  # pragma: no cover
             d2[:] = 0.0
             d3[:] = 0.0
             for j in range(i, stop):
-                if not died[j]:
+                if not data.died[j]:
                     continue
                 value += eta[j]
                 w = np.exp(eta[j] - shift)
@@ -186,7 +183,7 @@ def derivatives(  # pragma: no cover
                 if deaths > 1:
                     _add(w, x[j], d1, d2, d3, penalised)
             for k in range(deaths):
-                share = k / deaths if ties != BRESLOW else 0.0
+                share = k / deaths if data.ties != BRESLOW else 0.0
                 total = s0 - share * d0
                 value -= np.log(total) + shift
                 for a in range(p):
@@ -222,10 +219,13 @@ def derivatives(  # pragma: no cover
 
 
 @njit(cache=True, nogil=True)
-def _evaluate(x, beta, stratum, time, died, entry, truncated, ties, penalised, third, score, information):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _evaluate(  # pragma: no cover
+    x: np.ndarray, beta: np.ndarray, data: CoxData, penalised: bool, third: np.ndarray, score: np.ndarray,  # noqa: FBT001
+    information: np.ndarray,
+) -> float:  # fmt: skip
     """The (penalised) log-likelihood; the score gets that of the penalty. -inf where there is no information."""
     value = derivatives(
-        x, beta, stratum, time, died, entry, truncated, ties, third, score, information, penalised
+        x, beta, data, third, score, information, penalised
     )  # fmt: skip
     if not penalised:
         return value
@@ -251,7 +251,10 @@ def _evaluate(x, beta, stratum, time, died, entry, truncated, ties, penalised, t
 
 
 @njit(cache=True, nogil=True)
-def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, ties, penalised, tolerance, iterations):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _maximise(  # pragma: no cover
+    x: np.ndarray, beta: np.ndarray, free_from: int, data: CoxData, penalised: bool, tolerance: float,  # noqa: FBT001
+    iterations: int,
+) -> tuple[float, float, float, bool]:  # fmt: skip
     """Newton's steps over beta[free_from:], at most 2 SD of the covariate each, halved while the likelihood falls.
 
     Returns the likelihood, the score of the first coefficient, its information, and whether the steps converged.
@@ -259,7 +262,7 @@ def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, ties, p
     p = beta.size
     third, score, information = np.zeros((p, p, p)), np.zeros(p), np.zeros((p, p))
     new_score, new_information = np.zeros(p), np.zeros((p, p))
-    now = _evaluate(x, beta, stratum, time, died, entry, truncated, ties, penalised, third, score, information)
+    now = _evaluate(x, beta, data, penalised, third, score, information)
     free = p - free_from
     converged = free == 0
     step, trial, lower = np.zeros(free), beta.copy(), np.zeros((p, p))
@@ -285,7 +288,7 @@ def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, ties, p
             for a in range(free):
                 trial[free_from + a] = beta[free_from + a] + step[a]
             value = _evaluate(
-                x, trial, stratum, time, died, entry, truncated, ties, penalised, third, new_score, new_information
+                x, trial, data, penalised, third, new_score, new_information
             )  # fmt: skip
             if value >= now - 1e-12 * (1 + abs(now)):
                 better = True
@@ -305,7 +308,10 @@ def _maximise(x, beta, free_from, stratum, time, died, entry, truncated, ties, p
 
 
 @njit(cache=True, nogil=True)
-def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, ties, penalised):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _limit(  # pragma: no cover
+    x: np.ndarray, best: np.ndarray, top: float, fall: float, side: int, se: float, data: CoxData,
+    penalised: bool,  # noqa: FBT001
+) -> float:  # fmt: skip
     """Where the profile (penalised) likelihood of the first coefficient has fallen by `fall`, on one side."""
     beta = best.copy()
     inner = best[0]
@@ -316,7 +322,7 @@ def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, 
     for _ in range(40):
         beta[0] = outer
         value, slope, _i, _c = _maximise(
-            x, beta, 1, stratum, time, died, entry, truncated, ties, penalised, 1e-9, 200
+            x, beta, 1, data, penalised, 1e-9, 200
         )  # fmt: skip
         if value < target:
             found = True
@@ -344,13 +350,13 @@ def _limit(x, best, top, fall, side, se, stratum, time, died, entry, truncated, 
         b = guess
         beta[0] = b
         value, slope, _i, _c = _maximise(
-            x, beta, 1, stratum, time, died, entry, truncated, ties, penalised, 1e-9, 200
+            x, beta, 1, data, penalised, 1e-9, 200
         )  # fmt: skip
     return b
 
 
 @njit(cache=True, nogil=True)
-def ordered(x, stratum, time, died, entry, ties):  # type: ignore[no-untyped-def]  # pragma: no cover
+def ordered(x: np.ndarray, data: CoxData) -> int:  # pragma: no cover
     """1 (-1) where every death has the largest (smallest) value of those at risk (a monotone likelihood), else 0.
 
     Under the marginal likelihood deaths at one time may have had any order, and are not compared with each other.
@@ -358,12 +364,12 @@ def ordered(x, stratum, time, died, entry, ties):  # type: ignore[no-untyped-def
     n = x.size
     up, down = True, True
     for i in range(n):
-        if not died[i]:
+        if not data.died[i]:
             continue
         for j in range(n):
-            if ties >= MARGINAL and died[j] and time[j] == time[i]:
+            if data.ties >= MARGINAL and data.died[j] and data.time[j] == data.time[i]:
                 continue
-            if stratum[j] == stratum[i] and time[j] >= time[i] and entry[j] < time[i]:
+            if data.stratum[j] == data.stratum[i] and data.time[j] >= data.time[i] and data.entry[j] < data.time[i]:
                 up = up and x[j] <= x[i]
                 down = down and x[j] >= x[i]
         if not (up or down):

@@ -9,7 +9,7 @@ _FINE, _COARSE = (28.0, 0.55, 0.25), (13.0, 0.9, 0.5)
 
 
 @njit(cache=True, nogil=True)
-def _slopes(late, theta):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _slopes(late: float, theta: np.ndarray) -> tuple[float, float]:  # pragma: no cover
     """First and second derivative in u of the logarithm of the integrand, which is concave; `late` is exp(u) R."""
     slope, bend = 1.0 - late, -late
     for t in theta:

@@ -117,14 +117,15 @@ def scan_cox(
     out = np.full((features, 8), np.nan)
     # Starting threads costs more than a few fits.
     scan = _scan if features >= _THREADED else _scan_serial
-    scan(x, fitted, z, usable, draws, data.stratum, data.time, data.died, data.entry, data.truncated, data.ties,
+    # The same nodes for the observed order of the patients as for the permuted ones.
+    quick = data._replace(ties=COARSE) if data.ties == MARGINAL else data
+    scan(x, fitted, z, usable, draws, data, quick,
          mode, fall, reach, limits, out)  # fmt: skip
     coef, se, low, high, ratio, scale, how, above = out.T
     failed = ~np.isfinite(ratio)
     p_value = stats.chi2.sf(np.maximum(ratio, 0.0) / scale, 1)
     p_value = np.where(failed, np.nan, np.maximum(p_value, np.finfo(float).tiny))
-    place = (data.stratum, data.time, data.died, data.entry, data.ties)
-    sign = np.array([ordered(row, *place) for row in x]) if n < 400 else np.where(how > 0, 1, 0)
+    sign = np.array([ordered(row, data) for row in x]) if n < 400 else np.where(how > 0, 1, 0)
     none = "" if data.died.any() else NO_EVENT
     reason = [
         none or (CONSTANT if constant[k] else "collinear with the covariates" if collinear[k] else
@@ -154,23 +155,25 @@ def _permutations(data: CoxData, n: int, rng: np.random.Generator | None) -> np.
 
 
 @njit(cache=True, nogil=True)
-def _ratio(x, stratum, time, died, entry, truncated, ties, penalised, null, beta, tolerance):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _ratio(  # pragma: no cover
+    x: np.ndarray, data: CoxData, penalised: bool, null: np.ndarray, beta: np.ndarray, tolerance: float,  # noqa: FBT001
+) -> tuple[float, float, float, bool]:  # fmt: skip
     """Twice the rise of the (penalised) likelihood over its value without the first covariate; fills null and beta.
 
     Both searches start at `null`, whose first value is 0.
     """
-    bottom, _s, _i, fine = _maximise(
-        x, null, 1, stratum, time, died, entry, truncated, ties, penalised, tolerance, 200
-    )  # fmt: skip
+    bottom, _s, _i, fine = _maximise(x, null, 1, data, penalised, tolerance, 200)
     beta[:] = null
-    top, _s2, info, converged = _maximise(
-        x, beta, 0, stratum, time, died, entry, truncated, ties, penalised, tolerance, 300
-    )  # fmt: skip
+    top, _s2, info, converged = _maximise(x, beta, 0, data, penalised, tolerance, 300)
     return 2 * (top - bottom), top, info, converged and fine
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ties, mode, fall, reach, limits, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _scan(  # pragma: no cover
+    x: np.ndarray, fitted: np.ndarray, z: np.ndarray, usable: np.ndarray, draws: np.ndarray, data: CoxData,
+    quick: CoxData, mode: int, fall: float, reach: float, limits: bool, out: np.ndarray,  # noqa: FBT001
+) -> None:  # fmt: skip
+    """Fills a row of `out` per feature; `quick` are the data for the permuted fits."""
     for k in prange(x.shape[0]):
         if not usable[k]:
             continue
@@ -179,35 +182,27 @@ def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ti
         both[:, 0] = x[k]
         both[:, 1:] = z
         beta, null = np.zeros(1 + extra), np.zeros(1 + extra)
-        penalised = mode == 1 or (mode == -1 and ordered(x[k], stratum, time, died, entry, ties) != 0)
-        ratio, top, info, fine = _ratio(both, stratum, time, died, entry, truncated, ties, penalised, null, beta, _FINE)
+        penalised = mode == 1 or (mode == -1 and ordered(x[k], data) != 0)
+        ratio, top, info, fine = _ratio(both, data, penalised, null, beta, _FINE)
         if not penalised and mode == -1 and (not fine or np.abs(beta).max() > 40):
             penalised = True
             null[:] = 0.0
-            ratio, top, info, fine = _ratio(
-                both, stratum, time, died, entry, truncated, ties, penalised, null, beta, _FINE
-            )
+            ratio, top, info, fine = _ratio(both, data, penalised, null, beta, _FINE)
         if not fine:
             continue
         scale, above, how = 1.0, np.nan, 1.0 if penalised else 0.0
         if draws.shape[0] > 0 and ratio > reach:
             drawn = np.empty(draws.shape[0])
-            quick, seen = (COARSE if ties == MARGINAL else ties), ratio
             moved, spare, start = both.copy(), np.zeros(1 + extra), null.copy()
-            if quick != ties:  # the same nodes for the observed order as for the permuted ones
-                start[:] = null
-                seen, _t, _i, _f = _ratio(
-                    both, stratum, time, died, entry, truncated, quick, penalised, start, spare, _COARSE
-                )  # fmt: skip
-            more = 1
+            seen, more = ratio, 1
+            if quick.ties != data.ties:
+                seen, _t, _i, _f = _ratio(both, quick, penalised, start, spare, _COARSE)
             for b in range(draws.shape[0]):
                 for i in range(n):
                     j = draws[b, i]
                     moved[i, 0] = fitted[k, i] + x[k, j] - fitted[k, j]
                 start[:] = null
-                drawn[b], _t, _i, _f = _ratio(
-                    moved, stratum, time, died, entry, truncated, quick, penalised, start, spare, _COARSE
-                )  # fmt: skip
+                drawn[b], _t, _i, _f = _ratio(moved, quick, penalised, start, spare, _COARSE)
                 if not np.isfinite(drawn[b]):
                     drawn[b] = np.inf
                 if drawn[b] >= seen - 1e-7 * (1 + seen):
@@ -222,15 +217,13 @@ def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ti
         if extra > 0:
             p = 1 + extra
             third, score, matrix = np.zeros((p, p, p)), np.zeros(p), np.zeros((p, p))
-            derivatives_(both, beta, stratum, time, died, entry, truncated, ties, third, score, matrix)
+            derivatives(both, beta, data, third, score, matrix, penalised=False)
             inverse = np.linalg.inv(matrix)[0, 0]
         out[k, 1] = np.sqrt(inverse)
         if limits:
             for side in (-1, 1):
-                out[k, 2 if side < 0 else 3] = _limit(
-                    both, beta, top, 0.5 * fall * scale, side, out[k, 1], stratum, time, died, entry, truncated,
-                    ties, penalised,
-                )  # fmt: skip
+                end = _limit(both, beta, top, 0.5 * fall * scale, side, out[k, 1], data, penalised)
+                out[k, 2 if side < 0 else 3] = end
         out[k, 4] = ratio
         out[k, 5] = scale
         out[k, 6] = how
@@ -238,9 +231,3 @@ def _scan(x, fitted, z, usable, draws, stratum, time, died, entry, truncated, ti
 
 
 _scan_serial = njit(cache=True, nogil=True)(_scan.py_func)
-
-
-@njit(cache=True, nogil=True)
-def derivatives_(x, beta, stratum, time, died, entry, truncated, ties, third, score, matrix):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The likelihood without the penalty."""
-    return derivatives(x, beta, stratum, time, died, entry, truncated, ties, third, score, matrix, penalised=False)
