@@ -11,6 +11,7 @@ from scresist.kernels.cox_likelihood import COARSE, MARGINAL, CoxData, _limit, _
 PLAIN, FIRTH, CALIBRATED = 0, 1, 2
 # Of the coefficients, in SD: the statistic of a permutation is right to the square of it.
 _FINE, _COARSE = 1e-10, 1e-5
+FIRST_DRAWS = 199  # of every feature; the rest are for those with small p
 FEWEST_DRAWS = 19  # fewer permutations have no 95 % point
 _THREADED = 32  # features from which they are fitted in threads
 CONSTANT, NOT_CONVERGED, NO_EVENT = (
@@ -81,7 +82,7 @@ def scan_cox(
     permutations
         Number of permutations, 0 or at least 19; needs `rng`.
     permute_below
-        Only features whose uncorrected p-value is below this are permuted; the others keep it.
+        After the first 199 permutations only features whose p-value is below this get the others.
     level
         Coverage of the limits.
     limits
@@ -191,8 +192,8 @@ def _scan(  # pragma: no cover
         if not fine:
             continue
         scale, above, how = 1.0, np.nan, 1.0 if penalised else 0.0
-        if draws.shape[0] > 0 and ratio > reach:
-            drawn = np.empty(draws.shape[0])
+        if draws.shape[0] > 0:
+            drawn, made = np.empty(draws.shape[0]), 0
             moved, spare, start = both.copy(), np.zeros(1 + extra), null.copy()
             seen, more = ratio, 1
             if quick.ties != data.ties:
@@ -207,10 +208,13 @@ def _scan(  # pragma: no cover
                     drawn[b] = np.inf
                 if drawn[b] >= seen - 1e-7 * (1 + seen):
                     more += 1
-            above = more / (draws.shape[0] + 1)
-            drawn.sort()
-            # The statistic that a share of 5 % of the permutations (the observed one among them) exceed.
-            scale = drawn[int(np.ceil(0.95 * (draws.shape[0] + 1))) - 1] / 3.841458820694124
+                made += 1
+                if made == FIRST_DRAWS or made == draws.shape[0]:
+                    # The statistic that a share of 5 % of the permutations (the observed one among them) exceed.
+                    scale = np.sort(drawn[:made])[int(np.ceil(0.95 * (made + 1))) - 1] / 3.841458820694124
+                    if ratio < reach * scale:
+                        break
+            above = more / (made + 1)
             how = 2.0
         out[k, 0] = beta[0]
         inverse = 1 / info if extra == 0 else info

@@ -11,11 +11,12 @@ from scresist.checks import InputError, suggestion
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
+from scresist.survival.models import calibrated_features
 from scresist.survival.ties import choose_ties
 
 ALL, FIXED = "all cohorts", "all cohorts, fixed effect"
 ENOUGH = 0.2  # share of the genes of a set below which the cohort does not measure the set
-PER_PARAMETER, DRAWS = 40, 999  # events below which the statistic is calibrated by permutation, as in `models`
+DRAWS = 999  # permutations of a cohort with few events
 _COLUMNS = (
     "cohort", "feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "q_value", "n", "events", "genes_found",
     "genes", "discovery_hr", "same_direction", "p_one_sided", "cut_share", "cut_hr", "heterogeneity", "cochran_q",
@@ -89,9 +90,9 @@ def external_cohorts(
     -------
     Result whose table has one row per cohort and feature, and per feature one of `all cohorts` (random effects, limits
     by Hartung and Knapp) with Cochran's Q and its test, I squared and tau squared, and one of `all cohorts, fixed
-    effect` (inverse variances). A cohort with fewer than 40 events has its statistic calibrated by permutation, as in
-    `survival.cox`. `p_one_sided` is the test in the direction of the discovery
-    cohort. q-values are over the features of a cohort.
+    effect` (inverse variances). A cohort with fewer than 40 events (100 where a feature has heavy tails) has its
+    statistic calibrated by permutation, as in `survival.cox`. `p_one_sided` is the test in the direction of the
+    discovery cohort. q-values are over the features of a cohort.
 
     References
     ----------
@@ -151,7 +152,7 @@ def _one(
     if not np.isfinite(score).all() or score.size < 4:
         return out | {"reason": "the cohort has none of its genes"}
     x = score / score.std(ddof=1)
-    few = event.sum() < PER_PARAMETER
+    few = bool(calibrated_features(x[:, None], int(event.sum()), 1)[0])
     fit = scan_cox(
         time, event, x[:, None], ties=choose_ties(time, event), firth=True if few else None,
         permutations=DRAWS if few else 0, rng=np.random.default_rng(1) if few else None,
