@@ -416,6 +416,7 @@ def predictions(rng: np.random.Generator, studies: int) -> pd.DataFrame:
     rows, effect = [], np.r_[[0.5, 0.5, -0.5], np.zeros(17)]
     for n, share in PREDICTED:
         low, high, true, bends, inside, benefit = [], [], [], [], [], defaultdict(list)
+        steep: list[bool] = []
         for _ in range(studies):
             x = rng.normal(size=(n, 20))
             t, e = censored(np.exp(x @ effect), share, rng)
@@ -429,17 +430,20 @@ def predictions(rng: np.random.Generator, studies: int) -> pd.DataFrame:
             new = rng.normal(size=(4000, 20))
             when = rng.exponential(1 / np.exp(new @ effect))
             size = (int(one["n_genes"]),)
-            order, truths, gains = rng.permutation(n) % 5, [], []
+            order, truths, gains, slopes = rng.permutation(n) % 5, [], [], []
             for f in range(5):
                 train = order != f
                 own, other = (score_of(x[train], t[train], e[train], v, size)[0] for v in (x[train], new))
                 truths.append(concordance_index(other[:1000], when[:1000], np.ones(1000)))
                 risk = predicted_risk(t[train], e[train], own, other, horizon)
                 gains.append(net_benefit(when, np.ones(4000), risk, horizon, THRESHOLDS))
+                there = scan_cox(when, np.ones(4000), other[:, None], limits=False).coef[0]
+                slopes.append(there / scan_cox(t[train], e[train], own[:, None], firth=True, limits=False).coef[0])
             low.append(one["ci_low"])
             high.append(one["ci_high"])
             true.append(np.mean(truths))
             bends.append(one["slope"])
+            steep.append(one["slope_low"] <= np.mean(slopes) <= one["slope_high"])
             decided = made.decision.table
             for k, threshold in enumerate(THRESHOLDS):
                 if 0.25 < threshold < 0.75 and len(decided):
@@ -448,12 +452,15 @@ def predictions(rng: np.random.Generator, studies: int) -> pd.DataFrame:
                     )
         a, b, c = np.array(low), np.array(high), np.array(true)
         for ends in benefit.values():
-            lo, hi, own = np.array(ends).T
+            lo, hi, own = np.array(ends).T[:, np.isfinite(np.array(ends)[:, 0])]
+            if lo.size < 20:
+                continue
             inside.append([np.mean((lo <= own) & (own <= hi)), np.mean((lo <= own.mean()) & (own.mean() <= hi))])
         rows.append({
             "n": n, "events": share, "studies": c.size, "true concordance": c.mean(), "concordance": np.mean(
                 (a <= c) & (c <= b)), "on average": np.mean((a <= c.mean()) & (c.mean() <= b)),
-            "median width": np.median(b - a), "slope, median": np.median(bends), "net benefit, .3 to .7": np.mean(
+            "median width": np.median(b - a), "slope, median": np.median(bends), "slope": np.mean(steep),
+            "net benefit, .3 to .7": np.mean(
                 inside, axis=0)[0], "on average ": np.mean(inside, axis=0)[1],
         })  # fmt: skip
         print(rows[-1], flush=True)

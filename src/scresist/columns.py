@@ -203,6 +203,8 @@ COLUMNS = {
     "power": Column("power", "soft-thresholding power; in power.csv the chance to find the effect at p < 0.05", ".3g"),
     "sft_r2": Column("fit", "R2 of the fit to a scale-free network, signed", ".2f"),
     "slope": Column("slope", "slope of the fit", ".2f"),
+    "slope_low": Column("from", "lower limit of the slope (95 %)", ".2f"),
+    "slope_high": Column("to", "upper limit of the slope (95 %)", ".2f"),
     "truncated_r2": Column("truncated fit", "R2 of the exponentially truncated fit", ".2f"),
     "mean_k": Column("mean connectivity", "mean over genes", ".3g"),
     "median_k": Column("median connectivity", "median over genes", ".3g"),

@@ -276,3 +276,21 @@ def test_bad_input_has_an_answer_or_a_reason_everywhere(kind, cohort):
     for part in parts:
         if {"p_value", "reason"} <= set(part.table):
             assert (part.table["p_value"].notna() | (part.table["reason"] != "")).all()
+
+
+def test_the_slope_of_a_score_is_near_one_for_true_effects_and_near_zero_for_noise():
+    rng, found = np.random.default_rng(12), {}
+    values = pd.DataFrame(rng.normal(size=(150, 6)), [f"p{i}" for i in range(150)], list("abcdef"))
+    for name, effect in (("true", np.r_[1.0, 1.0, 0, 0, 0, 0]), ("noise", np.zeros(6))):
+        time = rng.exponential(1 / np.exp(values.to_numpy() @ effect))
+        people = pd.DataFrame({"t": time, "e": 1}, values.index)
+        own = gather(values, people, time="t", event="e")
+        found[name] = nested_score(own, endpoint="t", repeats=2)
+    true, noise = (found[k].score.table.iloc[0] for k in ("true", "noise"))
+    assert true["slope_low"] < 1 < true["slope_high"]
+    assert 0.8 < true["slope"] < 1.1
+    assert noise["slope_low"] < 0 < noise["slope_high"]
+    decided = found["noise"].decision.table
+    few = np.minimum(decided["share_above"], 1 - decided["share_above"]) * 150 < 5
+    assert few.any()
+    assert decided["ci_low"].isna().equals(few)

@@ -90,7 +90,8 @@ def _more(folder: Folder) -> list[dict[str, Any]]:
             "feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "n", "events",
             "competing_events", "reason"]),
         ("survival_scores", "A score of several features, cross-validated", [
-            "endpoint", "n", "events", "concordance", "ci_low", "ci_high", "apparent", "optimism", "slope", "n_genes",
+            "endpoint", "n", "events", "concordance", "ci_low", "ci_high", "apparent", "optimism", "slope",
+            "slope_low", "slope_high", "n_genes",
             "reason"]),
         ("survival_calibration", "Its predicted and observed risk", [
             "endpoint", "horizon", "third", "n", "events", "predicted", "observed", "ci_low", "ci_high"]),

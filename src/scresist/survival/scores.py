@@ -18,6 +18,8 @@ SIZES = (1, 3, 5, 10, 20)
 MIN_EVENTS = 15
 THRESHOLDS = np.arange(10, 95, 5) / 100
 GROUPS = 3
+SHARED = 1.2  # of the error of resampled patients: the parts of a cross-validation share patients, and depend on them
+FEWEST = 5  # patients on either side of a threshold from which net benefit has limits
 DRAWS = 500
 
 
@@ -55,20 +57,23 @@ def nested_score(
     Returns
     -------
     `score`: one row with `concordance` (cross-validated) with a 95 % interval from a bootstrap over patients of the
-    out-of-fold scores, widened for the patients that the parts of the cross-validation share; `apparent` (the same
-    patients), `optimism`, `slope` (calibration: 1 is right), and the number of genes that was chosen most often.
-    `decision`: net benefit of treating patients whose predicted risk, by a model fitted without them, is at least a
-    threshold, with limits by bootstrap over patients (t distribution, four patients added), beside treating all (and
-    none, which has 0). `calibration`: mean predicted and observed risk (Kaplan-Meier) in thirds of the predicted.
+    out-of-fold scores, 1.2 times as wide for the patients that the parts of the cross-validation share (see
+    docs/measured.md); `apparent` (the same patients), `optimism`, `slope` with limits (calibration: the coefficient of
+    the predicted log hazard ratio in patients left out; 1 is right), and the number of genes that was chosen most
+    often. `decision`: net benefit of treating patients whose predicted risk, by a model fitted without them, is at
+    least a threshold, with limits by bootstrap over patients (four patients added, as wide; none where fewer than five
+    patients are above or below the threshold), beside treating all (and none, which has 0). `calibration`: mean
+    predicted and observed risk (Kaplan-Meier) in thirds of the predicted.
 
     References
     ----------
-    Varma & Simon (2006) BMC Bioinformatics 7:91; Nadeau & Bengio (2003) Mach Learn 52:239 (variance over parts);
+    Varma & Simon (2006) BMC Bioinformatics 7:91; Bates, Hastie & Tibshirani (2024) J Am Stat Assoc 119:1434 (parts
+    share patients);
     Harrell, Lee & Mark (1996) Stat Med 15:361; Vickers & Elkin (2006) Med Decis Making 26:565.
     """
     chance = np.random.default_rng(rng)
     columns = ["endpoint", "n", "events", "concordance", "ci_low", "ci_high", "apparent", "optimism", "slope",
-               "n_genes", "folds", "repeats", "reason"]  # fmt: skip
+               "slope_low", "slope_high", "n_genes", "folds", "repeats", "reason"]  # fmt: skip
     values = found.values.loc[:, found.values.notna().all(axis=0)].to_numpy(float)
     n, events = found.time.size, int(found.event.sum())
     base = {"endpoint": endpoint, "n": n, "events": events, "folds": folds, "repeats": repeats, "reason": ""}
@@ -80,7 +85,7 @@ def nested_score(
         return NestedScore(alone, _decision([], endpoint), _calibration([], endpoint))
     until = _horizon(found) if horizon is None else horizon
     risk = np.full((repeats, n), np.nan)
-    out, chosen = np.full((repeats, n), np.nan), []
+    out, line, chosen = np.full((repeats, n), np.nan), np.full((repeats, n), np.nan), []
     for r in range(repeats):
         fold = chance.permutation(n) % folds
         for f in range(folds):
@@ -89,6 +94,10 @@ def nested_score(
             chosen.append(size)
             of_all = _score(values[train], found.time[train], found.event[train], values, (size,))[0]
             out[r, test] = of_all[test]
+            own_fit = scan_cox(
+                found.time[train], found.event[train], of_all[train][:, None], firth=True, limits=False
+            )  # fmt: skip
+            line[r, test] = float(own_fit.coef[0]) * of_all[test]
             risk[r, test] = predicted_risk(
                 found.time[train], found.event[train], of_all[train], of_all[test], until
             )  # fmt: skip
@@ -102,14 +111,14 @@ def nested_score(
     for _ in range(500):
         rows = chance.integers(0, n, n)
         draws.append(concordance_index(score[rows], found.time[rows], found.event[rows]))
-    low, high = _concordance_limits(own, float(np.nanstd(draws, ddof=1)), n, folds)
-    slope = scan_cox(found.time, found.event, score[:, None], limits=False)
-    whole = scan_cox(
-        found.time, found.event, _score(values, found.time, found.event, values, (kept,))[0][:, None], limits=False
-    )  # fmt: skip
+    low, high = _concordance_limits(own, float(np.nanstd(draws, ddof=1)), n)
+    bends = scan_cox(found.time, found.event, line.T, firth=True, limits=False)
+    slope = float(np.mean(bends.coef))
+    reach = float(stats.norm.ppf(0.975)) * SHARED * float(np.mean(bends.se))
     row = base | {
         "concordance": own, "ci_low": low, "ci_high": high, "apparent": apparent,
-        "optimism": apparent - own, "slope": float(slope.coef[0] / whole.coef[0]), "n_genes": kept,
+        "optimism": apparent - own, "slope": slope, "slope_low": slope - reach, "slope_high": slope + reach,
+        "n_genes": kept,
     }  # fmt: skip
     mean_risk = risk.mean(axis=0)
     whole_row = Result(pd.DataFrame([row], columns=columns), "nested cross-validation of a score of signs")
@@ -122,10 +131,10 @@ def nested_score(
     )
 
 
-def _concordance_limits(middle: float, error: float, n: int, folds: int) -> tuple[float, float]:
-    """Logit limits. Parts of a cross-validation share patients: 1 + k / (k - 1) times the variance of resamples."""
+def _concordance_limits(middle: float, error: float, n: int) -> tuple[float, float]:
+    """Limits on the logit scale."""
     inside = min(max(middle, 0.5 / n), 1 - 0.5 / n)
-    width = float(stats.norm.ppf(0.975)) * error * np.sqrt(1 + folds / (folds - 1)) / (inside * (1 - inside))
+    width = float(stats.norm.ppf(0.975)) * error * SHARED / (inside * (1 - inside))
     at = np.log(inside / (1 - inside))
     return float(1 / (1 + np.exp(width - at))), float(1 / (1 + np.exp(-width - at)))
 
@@ -150,8 +159,8 @@ def _benefits(found: Endpoint, risk: np.ndarray, until: float, rng: np.random.Ge
     counts = rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)
     drawn = net_benefit(times, events, risks, until, THRESHOLDS, counts=counts)
     above = (risk[None, :] >= THRESHOLDS[:, None]).sum(axis=1)
-    freedom = np.maximum(np.minimum(above, risk.size - above) - 1, 2)
-    width = stats.t.ppf(0.975, freedom) * np.std(drawn, axis=0, ddof=1)
+    width = stats.norm.ppf(0.975) * SHARED * np.std(drawn, axis=0, ddof=1)
+    width[np.minimum(above, risk.size - above) < FEWEST] = np.nan
     low, high = np.minimum(middle - width, own), np.maximum(middle + width, own)
     return [
         {"horizon": until, "threshold": t, "net_benefit": own[k], "ci_low": low[k], "ci_high": high[k],
