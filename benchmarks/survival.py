@@ -61,6 +61,9 @@ def frame(values: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(values, [f"p{i}" for i in range(len(values))], [f"g{k}" for k in range(values.shape[1])])
 
 
+NULLS = ((15, (0, 1, 3)), (25, (0, 1, 3)), (40, (0, 3)), (100, (0, 2)))  # patients, numbers of covariates
+
+
 def nulls(rng: np.random.Generator, studies: int, cohorts: int, features: int = 10) -> pd.DataFrame:
     """Type I error, and coverage of a hazard ratio of 2 per SD, of `survival.cox` as it chooses its model.
 
@@ -70,7 +73,7 @@ def nulls(rng: np.random.Generator, studies: int, cohorts: int, features: int = 
     of both, from the number of tests and cohorts.
     """
     rows = []
-    for n, sizes in ((15, (0, 1, 3)), (25, (0, 1, 3)), (40, (0, 3)), (100, (0, 2))):
+    for n, sizes in NULLS:
         for share in (0.3, 0.6, 0.9):
             for skewed in (False, True):
                 for q in sizes:

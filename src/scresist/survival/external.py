@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from scresist.checks import InputError, suggestion
+from scresist.checks import InputError, counted, suggestion
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.results import Result
@@ -88,11 +88,11 @@ def external_cohorts(
 
     Returns
     -------
-    Result whose table has one row per cohort and feature, and per feature one of `all cohorts` (random effects, limits
-    by Hartung and Knapp) with Cochran's Q and its test, I squared and tau squared, and one of `all cohorts, fixed
-    effect` (inverse variances). A cohort with fewer than 40 events (100 where a feature has heavy tails) has its
-    statistic calibrated by permutation, as in `survival.cox`. `p_one_sided` is the test in the direction of the
-    discovery cohort. q-values are over the features of a cohort.
+    Result whose table has one row per cohort and feature (genes that a cohort lacks have none; a note counts them), and
+    per feature one of `all cohorts` (random effects, limits by Hartung and Knapp) with Cochran's Q and its test, I
+    squared and tau squared, and one of `all cohorts, fixed effect` (inverse variances). A cohort with fewer than 40
+    events (100 where a feature has heavy tails) has its statistic calibrated by permutation, as in `survival.cox`.
+    `p_one_sided` is the test in the direction of the discovery cohort. q-values are over the features of a cohort.
 
     References
     ----------
@@ -119,14 +119,19 @@ def external_cohorts(
         z = pd.DataFrame(
             (level - level.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, np.nan), values.index
         )
+        absent = [f for f, genes in features.items() if len(genes) == 1 and genes[0] not in z.index]
+        if absent:
+            notes.append(f"{name}: {counted(len(absent), 'gene')} of {len(features)} features not measured there")
         for feature, genes in features.items():
+            if feature in absent:
+                continue
             there = [g for g in genes if g in z.index]
             base = {"cohort": name, "feature": feature, "endpoint": endpoint or time, "genes": len(genes),
                     "genes_found": len(there) / max(len(genes), 1), "n": int(usable.sum()),
                     "events": int(e[usable].sum()), "reason": ""}  # fmt: skip
             first = discovery.loc[feature] if feature in discovery.index else pd.Series(dtype=float)
-            if 0 < len(there) < ENOUGH * len(genes):
-                few = f"the cohort has {len(there)} of its {len(genes)} genes, less than {ENOUGH:.0%}"
+            if len(there) < ENOUGH * len(genes):
+                few = f"the cohort has {len(there) or 'none'} of its {len(genes)} genes, less than {ENOUGH:.0%}"
                 hr, share = (float(first.get(c, np.nan)) for c in ("hr", "cut_share"))
                 rows.append(base | {"discovery_hr": hr, "cut_share": share, "reason": few})
                 continue
@@ -149,8 +154,10 @@ def _one(
 ) -> dict[str, object]:
     hr = float(first.get("hr", np.nan))
     out: dict[str, object] = {"discovery_hr": hr, "cut_share": float(first.get("cut_share", np.nan))}
-    if not np.isfinite(score).all() or score.size < 4:
-        return out | {"reason": "the cohort has none of its genes"}
+    if score.size < 4:
+        return out | {"reason": f"{counted(score.size, 'patient')} with time and event, fewer than 4"}
+    if not np.isfinite(score).all():
+        return out | {"reason": "its values do not vary in the cohort, or some are missing"}
     x = score / score.std(ddof=1)
     few = bool(calibrated_features(x[:, None], int(event.sum()), 1)[0])
     fit = scan_cox(
