@@ -64,9 +64,10 @@ def exact_permutation_test(
     correlation
         Correlation of the two values of a patient; it decides the weight of pairs relative to single units.
     studentised
-        Whether the statistic is the difference over its standard error with variances by arm, so that unequal variances
-        do not make the test liberal: it is exact where the arms have one distribution, and close to its level where
-        they have one mean only. Used where no patient is in both arms; a pair's difference does not need it.
+        Whether the statistic is the difference over its standard error with variances by arm, as the normal value of
+        the same probability at Welch's degrees of freedom, so that unequal variances do not make the test liberal: it
+        is exact where the arms have one distribution, and close to its level where they have one mean only. Used where
+        no patient is in both arms; a pair's difference does not need it.
     n_permutations
         Where the design has more relabellings than this, this many are drawn at random (the observed one is added);
         otherwise all are used and the test is exact.
@@ -82,7 +83,8 @@ def exact_permutation_test(
     ----------
     Fisher (1935), The Design of Experiments, chapter 3; Phipson & Smyth (2010) Stat Appl Genet Mol Biol 9:39: a random
     permutation p-value is (1 + as large) / (1 + drawn), never 0. Janssen (1997) Stat Probab Lett 36:9; Chung & Romano
-    (2013) Ann Stat 41:484, on studentised statistics.
+    (2013) Ann Stat 41:484, on studentised statistics; Welch (1947) Biometrika 34:28; Beran (1988) J Am Stat Assoc
+    83:687 (a p-value as the statistic).
     """
     detail = permutation_detail(
         values, arm, patient=patient, strata=strata, weights=weights, correlation=correlation,
@@ -258,6 +260,19 @@ class _ByArm:
         )  # fmt: skip
 
 
+@njit(cache=True)
+def as_normal(squared_t: float, df: float) -> float:  # pragma: no cover
+    """The square of the normal value that is as improbable as a t value of `df` degrees of freedom, nearly.
+
+    A relabelling that puts much of the variance into few units has few degrees of freedom, and the same t tells less.
+
+    References
+    ----------
+    Wallace (1959) Ann Math Stat 30:1121.
+    """
+    return ((8 * df + 1) / (8 * df + 3)) ** 2 * df * np.log1p(squared_t / df)
+
+
 @njit(parallel=True, cache=True)
 def _count_large(
     labels: np.ndarray, directions: np.ndarray, ys: np.ndarray, on_test: np.ndarray, df_test: np.ndarray,
@@ -282,13 +297,16 @@ def _count_large(
             squared = along * along
             test = max(inside - 2 * along * on_arm + squared * on_test[k], 0.0)
             reference = max(whole - squared - test, 0.0)
-            variance = on_test[k] * test / df_test[k] + (1 - on_test[k]) * reference / df_reference[k]
+            first = on_test[k] * test / df_test[k]
+            second = (1 - on_test[k]) * reference / df_reference[k]
+            variance = first + second
             if squared <= tolerance**2 * whole:
                 size = 0.0
             elif variance <= 1e-20 * whole:
                 size = np.inf
             else:
-                size = squared / variance
+                df = variance * variance / (first * first / df_test[k] + second * second / df_reference[k])
+                size = as_normal(squared / variance, df)
             if k == 0:
                 observed = size
             if size >= observed * (1 - tolerance) ** 2:

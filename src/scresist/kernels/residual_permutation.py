@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from scresist.kernels.inversion import bisected_ends
-from scresist.kernels.permutation import PermutationDetail
+from scresist.kernels.permutation import PermutationDetail, as_normal
 
 _TOLERANCE = 1e-9
 
@@ -30,7 +30,8 @@ def residual_permutation(
 
     Residuals are brought to equal variance by the precisions and the patient effect, and exchanged within a patient
     who has several units, and among all other units of a stratum. The statistic is the coefficient over its standard
-    error; where no patient is repeated each level of the regressor has a variance of its own. Close to its level,
+    error; where no patient is repeated each level of the regressor has a variance of its own, and the statistic is the
+    normal value of the same probability at Welch's degrees of freedom. Close to its level,
     not exact: residuals are only nearly exchangeable.
 
     Parameters
@@ -237,16 +238,18 @@ def _count_large(
             within[:] = 0.0
             for i in range(n):
                 within[group[i]] += (z[i] - direction[i] * along) ** 2
-            variance = 0.0
+            variance, spent = 0.0, 0.0
             for g in range(n_groups):
-                variance += parts[g, 0] * within[g] / parts[g, 1]
+                own = parts[g, 0] * within[g] / parts[g, 1]
+                variance += own
+                spent += own * own / parts[g, 1]
             squared = along * along
             if squared <= tolerance**2 * whole:
                 size = 0.0
             elif variance <= 1e-20 * whole:
                 size = np.inf
             else:
-                size = squared / variance
+                size = as_normal(squared / variance, variance * variance / spent)
             if k == 0:
                 observed = size
             if size >= observed * (1 - tolerance) ** 2:

@@ -86,6 +86,7 @@ def nested_score(
     until = _horizon(found) if horizon is None else horizon
     risk = np.full((repeats, n), np.nan)
     out, line, chosen = np.full((repeats, n), np.nan), np.full((repeats, n), np.nan), []
+    error_of_line = np.full((repeats, folds), np.nan)  # relative, of the coefficient of each training set
     for r in range(repeats):
         fold = chance.permutation(n) % folds
         for f in range(folds):
@@ -98,6 +99,7 @@ def nested_score(
                 found.time[train], found.event[train], of_all[train][:, None], firth=True, limits=False
             )  # fmt: skip
             line[r, test] = float(own_fit.coef[0]) * of_all[test]
+            error_of_line[r, f] = own_fit.se[0] / own_fit.coef[0]
             risk[r, test] = predicted_risk(
                 found.time[train], found.event[train], of_all[train], of_all[test], until
             )  # fmt: skip
@@ -112,9 +114,10 @@ def nested_score(
         rows = chance.integers(0, n, n)
         draws.append(concordance_index(score[rows], found.time[rows], found.event[rows]))
     low, high = _concordance_limits(own, float(np.nanstd(draws, ddof=1)), n)
-    bends = scan_cox(found.time, found.event, line.T, firth=True, limits=False)
-    slope = float(np.mean(bends.coef))
-    reach = float(stats.norm.ppf(0.975)) * SHARED * float(np.mean(bends.se))
+    there = scan_cox(found.time, found.event, line.T, firth=True, limits=False)
+    slope = float(np.mean(there.coef))
+    # The errors of both coefficients: in the patients left out, and in those that the score was made from.
+    reach = float(stats.norm.ppf(0.975) * np.hypot(np.mean(there.se), slope * np.mean(error_of_line)))
     row = base | {
         "concordance": own, "ci_low": low, "ci_high": high, "apparent": apparent,
         "optimism": apparent - own, "slope": slope, "slope_low": slope - reach, "slope_high": slope + reach,
