@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PLOTS = ROOT / "src" / "scresist" / "plots"
-NO_FIGURES = {"labels.py", "pdfs.py", "style.py", "__init__.py"}
+NO_FIGURES = {"labels.py", "printer.py", "style.py", "__init__.py"}
 HELPERS = {"bar_arm"}
 
 

@@ -262,6 +262,6 @@ def test_a_cohort_of_any_size_fits_the_screen(n):
         "best_response": np.nan,
     })  # fmt: skip
     cohort = first_screen(folder(sheet=sheet)).blocks[0]["cohort"]
-    assert cohort["figure"].get_size_inches()[1] <= 6
+    assert cohort["drawn"].figure.get_size_inches()[1] <= 6
     assert f"{n} patient" in cohort["caption"]
-    assert "nan" not in cohort["printed"]
+    assert "nan" not in cohort["drawn"].svg

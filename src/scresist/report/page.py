@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from scresist.report import sections
-from scresist.report.blocks import Section
+from scresist.report.blocks import Section, on_page
 from scresist.report.figure_files import FigureFiles
 from scresist.report.folder import Folder
 from scresist.results import write_text
@@ -78,7 +78,7 @@ def render(
     return template.render(
         title=title, subtitle=subtitle, facts=facts, sections=shown, footer=footer,
         style=Markup("\n".join(_asset(name) for name in STYLES)),
-        scripts=[Markup(s) for s in scripts], policy=_policy(scripts),
+        scripts=[Markup(s) for s in scripts], policy=_policy(scripts), on_page=on_page,
     )  # fmt: skip
 
 
