@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+SLOTS = 9  # bars that have their full width; fewer leave room
+
+
 def shares(counts: pd.DataFrame, axes: "Axes", *, arm: pd.Series, colours: Mapping[str, str]) -> "Axes":
     """One stacked bar per sample, samples grouped by arm, types from the most to the least common.
 
@@ -43,6 +46,6 @@ def shares(counts: pd.DataFrame, axes: "Axes", *, arm: pd.Series, colours: Mappi
     axes.set_xticks(x, [str(s) for s in part.index], rotation=90, fontsize=7)
     axes.set_ylabel("share of cells", fontsize=8)
     axes.set_ylim(0, 1.0)
-    axes.margins(x=0.01)
+    axes.set_xlim(-0.6, max(float(x[-1]) if len(x) else 0.0, SLOTS - 1) + 0.6)
     tidy(axes)
     return axes

@@ -202,7 +202,7 @@ def hub_network(edges: pd.DataFrame, modules: pd.DataFrame, axes: Axes, *, label
     axes.autoscale_view()
     hubs = modules[modules["rank"] <= label_top].sort_values("rank")
     at = np.array([place[str(gene)] for gene in hubs["gene"]]).reshape(-1, 2)
-    label_points([str(gene) for gene in hubs["gene"]], at[:, 0], at[:, 1], axes)
+    label_points([str(gene) for gene in hubs["gene"]], at[:, 0], at[:, 1], axes, around=points)
     axes.set_axis_off()
     _legend(axes, colour)
     return axes

@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 from matplotlib.figure import Figure
 from pypdf import PageObject, PdfReader, PdfWriter
-from pypdf.generic import DictionaryObject, IndirectObject, NameObject
+from pypdf.generic import DictionaryObject, IndirectObject, NameObject, StreamObject
 
 from scresist.plots.printer import Printed, Printer
 from scresist.plots.style import FULL_WIDTH, to_pdf
@@ -223,15 +223,15 @@ def sheet_pdf(panels: Sequence[_Panel], made: Mapping[str, bytes]) -> bytes:
         letters.text(panel.left / width, 1 - (panel.top - 3) / height, letter, fontsize=8, fontweight="bold")
     writer = PdfWriter()
     page = writer.add_page(PdfReader(io.BytesIO(to_pdf(letters))).pages[0])
-    forms = DictionaryObject()
-    words = [page["/Contents"].get_data()]
+    content = cast("StreamObject", page["/Contents"].get_object())
+    forms, parts = DictionaryObject(), [content.get_data()]
     for letter, panel in _lettered(panels):
         own = PdfReader(io.BytesIO(made[panel.name])).pages[0]
         forms[NameObject(f"/Panel-{letter}")] = _as_form(own, writer)
         low = height - panel.top - panel.height
-        words.append(f"q 1 0 0 1 {panel.left:.3f} {low:.3f} cm /Panel-{letter} Do Q".encode())
-    page["/Contents"].set_data(b"\n".join(words))
-    page["/Resources"][NameObject("/XObject")] = forms
+        parts.append(f"q 1 0 0 1 {panel.left:.3f} {low:.3f} cm /Panel-{letter} Do Q".encode())
+    content.set_data(b"\n".join(parts))
+    cast("DictionaryObject", page["/Resources"].get_object())[NameObject("/XObject")] = forms
     writer.metadata = None
     out = io.BytesIO()
     writer.write(out)
@@ -240,9 +240,9 @@ def sheet_pdf(panels: Sequence[_Panel], made: Mapping[str, bytes]) -> bytes:
 
 def _as_form(page: PageObject, writer: PdfWriter) -> IndirectObject:
     """A page as a drawing that another page can place; its content is copied and not read."""
-    form = page["/Contents"].clone(writer)
+    form = cast("StreamObject", page["/Contents"].get_object()).clone(writer)
     form[NameObject("/Type")] = NameObject("/XObject")
     form[NameObject("/Subtype")] = NameObject("/Form")
     form[NameObject("/BBox")] = page.mediabox.clone(writer)
-    form[NameObject("/Resources")] = page["/Resources"].clone(writer).indirect_reference
-    return form.indirect_reference
+    form[NameObject("/Resources")] = cast("DictionaryObject", page["/Resources"].get_object()).clone(writer)
+    return cast("IndirectObject", form.indirect_reference)
