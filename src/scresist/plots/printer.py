@@ -18,7 +18,7 @@ PARALLEL_FROM = 20  # figures; a second process needs two seconds to start
 
 
 class Printed:
-    """A figure at its printed size: drawn when its SVG or PDF is first asked for, or before that by a `Printer`.
+    """A figure at its printed size: drawn when its SVG or PDF is first read, or before that by a `Printer`.
 
     Parameters
     ----------
