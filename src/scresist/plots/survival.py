@@ -40,14 +40,14 @@ def kaplan_meier(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months",
         ax.plot(rows["time"][censored], rows["survival"][censored], "|", color=colour, markersize=5)
     ax.set_ylim(0, 1.02)
     ax.set_xlim(left=0)
-    ax.set_xlabel(time_label)
+    ax.set_xlabel(time_label, fontsize=8)
     if not at_risk:
-        ax.set_ylabel("share free")
+        ax.set_ylabel("share free", fontsize=8)
         ax.legend(fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.45, 0.96), ncols=2,
                   handlelength=1.2, columnspacing=0.8)  # fmt: skip
         return ax
-    ax.set_ylabel("share free of the event")
-    ax.set_title(f"p = {table['p_value'].iloc[0]:.2g}", fontsize=9)
+    ax.set_ylabel("share free of the event", fontsize=8)
+    ax.set_title(f"p = {table['p_value'].iloc[0]:.2g}", fontsize=8)
     ax.legend(fontsize=7, frameon=False)
     _numbers_at_risk(table, ax)
     return ax
@@ -100,7 +100,7 @@ def hazard_ratios(table: pd.DataFrame, ax: "Axes", *, label: str = "feature", si
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
     ax.set_yticks(place, table[label].astype(str))
-    ax.set_xlabel("hazard ratio per SD, 95 % interval")
+    ax.set_xlabel("hazard ratio per SD, 95 % interval", fontsize=8)
     for y, words, k in zip(place, table[sizes], range(len(table)), strict=True) if sizes else ():
         numbers = numbers_beyond(low[k], hr[k], high[k], ends, ratio=True)
         shown = "; ".join(part for part in (str(words), numbers) if part)
@@ -139,8 +139,8 @@ def adjusted(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") -> 
         ax.fill_between(time, low, high, step="post", color=colour, alpha=0.15, linewidth=0)
     ax.set_ylim(0, 1.02)
     ax.set_xlim(left=0)
-    ax.set_xlabel(time_label)
-    ax.set_ylabel("share free, adjusted")
+    ax.set_xlabel(time_label, fontsize=8)
+    ax.set_ylabel("share free, adjusted", fontsize=8)
     ax.legend(fontsize=7, frameon=False)
     return ax
 
@@ -155,10 +155,10 @@ def incidence(table: pd.DataFrame, ax: "Axes", *, time_label: str = "months") ->
             ax.step(np.r_[0, rows["time"]], np.r_[0, rows["incidence"]], style, where="post", color=colour, label=label)
     ax.set_ylim(0, 1.02)
     ax.set_xlim(left=0)
-    ax.set_xlabel(time_label)
-    ax.set_ylabel("cumulative incidence")
+    ax.set_xlabel(time_label, fontsize=8)
+    ax.set_ylabel("cumulative incidence", fontsize=8)
     p = table.loc[table["cause"] == "event", "p_value"].iloc[0]
-    ax.set_title(f"p = {p:.2g} (Gray, event, by permutation)", fontsize=9)
+    ax.set_title(f"p = {p:.2g} (Gray, event, by permutation)", fontsize=8)
     ax.legend(fontsize=7, frameon=False)
     return ax
 
@@ -171,8 +171,8 @@ def form_curve(table: pd.DataFrame, ax: "Axes") -> "Axes":
     ax.fill_between(table["value"], table["ci_low"], table["ci_high"], color=_COLOURS[0], alpha=0.15, linewidth=0)
     ax.set_yscale("log")
     in_ratios(ax.yaxis)
-    ax.set_xlabel(str(table["feature"].iloc[0]))
-    ax.set_ylabel("hazard ratio against the median")
+    ax.set_xlabel(str(table["feature"].iloc[0]), fontsize=8)
+    ax.set_ylabel("hazard ratio against the median", fontsize=8)
     return ax
 
 
@@ -185,8 +185,8 @@ def decision_curve(table: pd.DataFrame, ax: "Axes") -> "Axes":
     ax.axhline(0, color="#888888", linewidth=0.8, label="treat none")
     top = max(float(table["ci_high"].max()), float(table["benefit_all"].max()), 1 / 20)
     ax.set_ylim(-0.25 * top, 1.05 * top)
-    ax.set_xlabel("risk from which a patient would be treated")
-    ax.set_ylabel("net benefit per patient")
+    ax.set_xlabel("risk from which a patient would be treated", fontsize=8)
+    ax.set_ylabel("net benefit per patient", fontsize=8)
     ax.legend(fontsize=7, frameon=False)
     return ax
 
@@ -199,6 +199,6 @@ def calibration(table: pd.DataFrame, ax: "Axes") -> "Axes":
     ax.scatter(table["predicted"], table["observed"], color="#b2182b", s=28, zorder=3)
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
-    ax.set_xlabel("predicted risk")
-    ax.set_ylabel("observed risk")
+    ax.set_xlabel("predicted risk", fontsize=8)
+    ax.set_ylabel("observed risk", fontsize=8)
     return ax
