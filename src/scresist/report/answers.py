@@ -19,6 +19,7 @@ from scresist.plots.style import new_axes, short
 from scresist.report.blocks import written
 from scresist.report.folder import Folder
 
+INTERVAL = "95 % interval"
 LONGEST = 30  # words in a sentence of the first screen
 ORDER = {"supported": 0, "suggestive": 1, "not supported": 2, "refused": 3}
 MARKS = {"candidates": "gene", "modules": "module"}
@@ -80,11 +81,11 @@ def about_contrast(folder: Folder, name: str) -> Answer | None:
                       ] if kept else []  # fmt: skip
         numbers = {word: int((found["kind"] == kind).sum()) for kind, word in MARKS.items()}
         many = " and ".join(counted(n, word) for word, n in numbers.items() if n)
-        sentences.append(f"In all {many} {_is(len(found))} supported.")
+        sentences.append(f"In all, {many} {_is(len(found))} supported.")
     section = {"candidates": "candidates", "modules": "modules"}[best["kind"]]
     arms = list(dict.fromkeys(a for a in (asked.get("order") or [asked["reference"], asked["test"]]) if a))
     return Answer(
-        f"contrast_{name}", clipped(asks(name, asked)), tuple(sentences), str(best["verdict"]),
+        f"contrast_{name}", clipped(asks(name, asked)), tuple(sentences), _answered(best),
         numbers_of(best), _figure(folder, best, own, arms), str(best["feature"]), section, TITLES[section],
     )  # fmt: skip
 
@@ -137,12 +138,12 @@ def about_microenvironment(folder: Folder) -> Answer | None:
     sentences = _in_words(best, f"None of {counted(len(claims), 'claim')} about the microenvironment is supported.")
     if found:
         sentences.append(
-            f"Of {counted(len(claims), 'claim')} about the microenvironment {found} {_is(found)} supported."
+            f"Of {counted(len(claims), 'claim')} about the microenvironment, {found} {_is(found)} supported."
         )
     section = MICROENVIRONMENT[best["kind"]]
     near = claims[claims["kind"] == best["kind"]]
     return Answer("microenvironment", "What did the microenvironment do?", tuple(sentences),
-                  str(best["verdict"]), numbers_of(best), _figure(folder, best, near, folder.arms),
+                  _answered(best), numbers_of(best), _figure(folder, best, near, folder.arms),
                   _label(best), section, TITLES[section])  # fmt: skip
 
 
@@ -168,7 +169,7 @@ def about_progression(folder: Folder) -> Answer | None:
         caption = f"{best['feature']}, high against low"
     else:
         figure, caption = _small_forest(claims, log=True), "The strongest of those tested"
-    return Answer("progression", "What predicts progression?", tuple(sentences), str(best["verdict"]), numbers_of(best),
+    return Answer("progression", "What predicts progression?", tuple(sentences), _answered(best), numbers_of(best),
                   figure, caption, "survival", TITLES["survival"])  # fmt: skip
 
 
@@ -181,8 +182,7 @@ def about_bench(folder: Folder) -> Answer | None:
     if len(agreed):
         decided = agreed[agreed["met"] != "open"]
         met = int((decided["met"] == "yes").sum())
-        sentences.append(f"{met} of {counted(len(decided), 'decided comparison')} went as the RNA predicts; "
-                         f"{len(agreed) - len(decided)} {_is(len(agreed) - len(decided))} open.")  # fmt: skip
+        sentences.append(_decided(met, len(decided), len(agreed) - len(decided)))
     if not len(claims):
         figure, axes = new_axes(*SIZE)
         counts = agreed["met"].value_counts()
@@ -193,9 +193,21 @@ def about_bench(folder: Folder) -> Answer | None:
                       figure, "As the RNA predicts?", "bench", TITLES["bench"])  # fmt: skip
     best = claims.iloc[0]
     sentences += _in_words(best, "No result of the bench is supported.")
-    return Answer("bench", "What does the bench show?", tuple(sentences), str(best["verdict"]), numbers_of(best),
+    return Answer("bench", "What does the bench show?", tuple(sentences), _answered(best), numbers_of(best),
                   _figure(folder, best, claims[claims["kind"] == best["kind"]], folder.arms), _label(best), "bench",
                   TITLES["bench"])  # fmt: skip
+
+
+def _decided(met: int, decided: int, still: int) -> str:
+    """How many comparisons of the bench went as the RNA predicts, and how many are open."""
+    tail = f"; {still} {_is(still)} open." if still else "."
+    if not decided:
+        return f"No comparison with the RNA could be decided{tail}"
+    if decided == 1:
+        way = "went as the RNA predicts" if met else "did not go as the RNA predicts"
+        return f"The one comparison that could be decided {way}{tail}"
+    of = f"All {decided}" if met == decided else f"{met} of {decided}"
+    return f"{of} comparisons that could be decided went as the RNA predicts{tail}"
 
 
 def endpoint_words(text: str) -> str:
@@ -261,6 +273,11 @@ def _in_words(best: pd.Series, nothing: str) -> list[str]:
     return [nothing, f"Strongest lead: {_lowered(plain(best['statement']))}", "It is a lead, not a finding."]
 
 
+def _answered(best: pd.Series) -> str:
+    """The verdict on the question: where the strongest claim is not supported, none is."""
+    return "supported" if best["verdict"] == "supported" else "not supported"
+
+
 def _lowered(sentence: str) -> str:
     """Without the capital of a first word that is no name: of survival (Higher ...) and modules (Module ...)."""
     first = sentence.split(" ", maxsplit=1)[0]
@@ -283,7 +300,8 @@ def numbers_of(best: pd.Series) -> tuple[str, ...]:
     effect = inside[1] if inside else f"effect {written(best['effect'], '+.2f')}"
     if not inside and np.isfinite(best["ci_low"]):
         effect += f", 95 % interval {written(best['ci_low'], '+.2f')} to {written(best['ci_high'], '+.2f')}"
-    return (effect, f"n: {best['n']}; q {written(best['q_value'], 'p')}")
+    own = (effect,) if inside or INTERVAL not in str(best["statement"]) else ()  # else the sentence has it
+    return (*own, f"n: {best['n']}; q {written(best['q_value'], 'p')}")
 
 
 def _label(best: pd.Series) -> str:
