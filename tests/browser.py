@@ -97,7 +97,8 @@ def parts(path):
         const card = document.getElementById("genecard");
         document.title = JSON.stringify({ empty, blank, sections: document.querySelectorAll("main > section").length,
           figures: document.querySelectorAll("figure").length, rows: document.querySelectorAll("tbody tr").length,
-          sorts: document.querySelectorAll("thead th button").length, genes: card ? card.querySelectorAll("h3").length : null,
+          sorts: document.querySelectorAll("thead th button").length,
+          genes: card ? card.querySelectorAll("h3").length : 0,
           loaded: performance.getEntriesByType("resource").map((e) => e.name) });
       }, 1500);"""
     dom, _ = opened(path, 1440, probe, budget=20000)

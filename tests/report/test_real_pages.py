@@ -28,7 +28,7 @@ def test_a_real_page_works(results):
     page = results / "report.html"
     dom, console = opened(page)
     assert console == []
-    assert "The commonest populations" in dom
+    assert "The commonest populations of" in dom
     found = parts(page)
     assert found["loaded"] == []
     assert found["empty"] == []

@@ -43,7 +43,8 @@ def about_cells(folder: Folder) -> Answer | None:
     numbers = (f"n: {len(found):,} cells, {counted(found['sample'].nunique(), 'sample')}, "
                f"{counted(found['patient'].nunique(), 'patient')}",)  # fmt: skip
     return Answer("cells", "Which cells are in these samples?", tuple(clipped(s) for s in sentences), "", numbers,
-                  figure, "The commonest populations", "cells", "Who the cells are")  # fmt: skip
+                  figure, f"The commonest populations of {len(found):,} cells", "cells",
+                  "Who the cells are")  # fmt: skip
 
 
 def untested(folder: Folder, name: str) -> Answer | None:

@@ -86,7 +86,7 @@ def about_contrast(folder: Folder, name: str) -> Answer | None:
     arms = list(dict.fromkeys(a for a in (asked.get("order") or [asked["reference"], asked["test"]]) if a))
     return Answer(
         f"contrast_{name}", clipped(asks(name, asked)), tuple(sentences), _answered(best),
-        numbers_of(best), _figure(folder, best, own, arms), str(best["feature"]), section, TITLES[section],
+        numbers_of(best), *_figure(folder, best, own, arms, str(best["feature"])), section, TITLES[section],
     )  # fmt: skip
 
 
@@ -143,8 +143,8 @@ def about_microenvironment(folder: Folder) -> Answer | None:
     section = MICROENVIRONMENT[best["kind"]]
     near = claims[claims["kind"] == best["kind"]]
     return Answer("microenvironment", "What did the microenvironment do?", tuple(sentences),
-                  _answered(best), numbers_of(best), _figure(folder, best, near, folder.arms),
-                  _label(best), section, TITLES[section])  # fmt: skip
+                  _answered(best), numbers_of(best), *_figure(folder, best, near, folder.arms, _label(best)),
+                  section, TITLES[section])  # fmt: skip
 
 
 def about_progression(folder: Folder) -> Answer | None:
@@ -168,7 +168,7 @@ def about_progression(folder: Folder) -> Answer | None:
         curves.kaplan_meier(rows, axes, time_label=str(units.get(rows["endpoint"].iloc[0], "time")), at_risk=False)
         caption = f"{best['feature']}, high against low"
     else:
-        figure, caption = _small_forest(claims, log=True), "The strongest of those tested"
+        figure, caption = _small_forest(claims, log=True), f"The strongest; {best['feature']}: {best['n']}"
     return Answer("progression", "What predicts progression?", tuple(sentences), _answered(best), numbers_of(best),
                   figure, caption, "survival", TITLES["survival"])  # fmt: skip
 
@@ -194,7 +194,7 @@ def about_bench(folder: Folder) -> Answer | None:
     best = claims.iloc[0]
     sentences += _in_words(best, "No result of the bench is supported.")
     return Answer("bench", "What does the bench show?", tuple(sentences), _answered(best), numbers_of(best),
-                  _figure(folder, best, claims[claims["kind"] == best["kind"]], folder.arms), _label(best), "bench",
+                  *_figure(folder, best, claims[claims["kind"] == best["kind"]], folder.arms, _label(best)), "bench",
                   TITLES["bench"])  # fmt: skip
 
 
@@ -312,15 +312,15 @@ def _label(best: pd.Series) -> str:
     return f"{name} in {where}" if where and where != name else name
 
 
-def _figure(folder: Folder, best: pd.Series, near: pd.DataFrame, arms: Sequence[str]) -> Figure:
-    """One point per patient where the values are kept; else the effects of the strongest claims of this kind."""
+def _figure(folder: Folder, best: pd.Series, near: pd.DataFrame, arms: Sequence[str], label: str) -> tuple[Figure, str]:
+    """One point per patient where the values are kept; else the effects of the strongest claims; and its caption."""
     known = _values(folder, best)
     if known is None or known[0].empty:
-        return _small_forest(near)
+        return _small_forest(near), f"The strongest; {label}: {best['n']}"
     points, unit = known
     figure, axes = new_axes(*SIZE)
     by_arm(points, axes, arms=[a for a in folder.arms if a in set(arms)], unit=unit, palette=folder.arms)
-    return figure
+    return figure, label
 
 
 def _values(folder: Folder, best: pd.Series) -> tuple[pd.DataFrame, str] | None:

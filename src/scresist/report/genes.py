@@ -17,7 +17,7 @@ SHOWN_P = ALPHA  # changes in other populations are kept below it
 
 
 def genes(folder: Folder) -> Section | None:
-    """A box to type any tested gene into: expression, contrasts, module, survival and the bench; None without tests."""
+    """A box to type any gene into, with what each table has on it; None without summed counts."""
     sums = folder.table("pseudobulk")
     if not len(sums):
         return None
@@ -32,8 +32,10 @@ def genes(folder: Folder) -> Section | None:
         "modules": _by_gene(folder.table("modules"), names, ["module", "kme", "rank"]),
         "survival": _survival(folder, names), "bench": _bench(folder, names),
     }  # fmt: skip
+    some = len(tested) and tested["p_value"].notna().any()
+    which = "that were tested, not only the candidates" if some else "that have counts; none was tested between arms"
     lead = (
-        f"Any of {len(names):,} genes that were tested, not only the candidates. Expression is log2 counts per million "
+        f"Any of {len(names):,} genes {which}. Expression is log2 counts per million "
         "of all cells of a sample in that population; one point is one patient."
     )
     return Section(
@@ -54,7 +56,9 @@ def _first(folder: Folder, names: list[str]) -> str:
 
 
 def tested_genes(folder: Folder) -> list[str]:
-    """Every gene that was tested between arms, and those that the study asks about; empty without summed counts.
+    """Every gene that was tested between arms, and those that the study asks about; all genes where none was tested.
+
+    Empty without summed counts.
 
     Parameters
     ----------
@@ -64,10 +68,8 @@ def tested_genes(folder: Folder) -> list[str]:
     sums, tested = folder.table("pseudobulk"), folder.table("expression_contrasts")
     if not len(sums):
         return []
-    if len(tested):
-        found = set(tested.loc[tested["p_value"].notna(), "gene"].astype(str))
-    else:
-        found = set(sums["gene"].astype(str).unique())
+    found = set(tested.loc[tested["p_value"].notna(), "gene"].astype(str)) if len(tested) else set()
+    found = found or set(sums["gene"].astype(str).unique())
     kept = folder.facts["settings"]["focus"].get("keep_genes", [])
     return sorted(found | (set(kept) & set(sums["gene"].astype(str).unique())))
 
