@@ -48,7 +48,7 @@ def about_cells(folder: Folder) -> Answer | None:
 
 
 def untested(folder: Folder, name: str) -> Answer | None:
-    """A contrast of the study without any test of a gene or module, with the reason; None where the design has no row of it.
+    """A contrast of the study without any test of a gene or module, with the reason; None without a row of the design.
 
     Parameters
     ----------
