@@ -198,7 +198,7 @@ def condition_ratios(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.set_ylim(-0.7, len(table) - 0.3)
     axes.set_xscale("log")
     in_ratios(axes.xaxis)
-    axes.set_xlabel("ratio of IC50, 95 % interval over biological replicates", fontsize=8)
+    axes.set_xlabel("ratio of IC50, 95 % interval", fontsize=8)
     tidy(axes)
     return axes
 

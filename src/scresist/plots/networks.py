@@ -299,7 +299,8 @@ def module_umap(table: pd.DataFrame, axes: Axes, *, label_top: int = 1) -> Axes:
     size = 3 + 25 * np.clip(table["kme"].fillna(0), 0, 1) ** 3
     axes.scatter(table["x"], table["y"], s=size, c=[colour[m] for m in table["module"]], linewidths=0)
     hubs = table[table["rank"] <= label_top]
-    label_points([str(g) for g in hubs["gene"]], hubs["x"].to_numpy(float), hubs["y"].to_numpy(float), axes)
+    label_points([str(g) for g in hubs["gene"]], hubs["x"].to_numpy(float), hubs["y"].to_numpy(float), axes,
+                 around=table[["x", "y"]].to_numpy(float))  # fmt: skip
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel("genes by correlation with hubs (UMAP)", fontsize=8)

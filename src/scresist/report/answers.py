@@ -84,10 +84,17 @@ def about_contrast(folder: Folder, name: str) -> Answer | None:
         sentences.append(f"In all, {many} {_is(len(found))} supported.")
     section = {"candidates": "candidates", "modules": "modules"}[best["kind"]]
     arms = list(dict.fromkeys(a for a in (asked.get("order") or [asked["reference"], asked["test"]]) if a))
+    label = f"{best['feature']}{_where(folder)}"
     return Answer(
         f"contrast_{name}", clipped(asks(name, asked)), tuple(sentences), _answered(best),
-        numbers_of(best), *_figure(folder, best, own, arms, str(best["feature"])), section, TITLES[section],
+        numbers_of(best), *_figure(folder, best, own, arms, label), section, TITLES[section],
     )  # fmt: skip
+
+
+def _where(folder: Folder) -> str:
+    """The cells of the focus, for a caption; empty where they are all."""
+    focus = str(folder.facts["settings"].get("focus", {}).get("compartment", ""))
+    return "" if focus in ("", "all") else f" in {focus} cells"
 
 
 def resistance(name: str, asked: Mapping[str, Any]) -> str:
