@@ -111,8 +111,8 @@ def _rates(table: pd.DataFrame, column: str, order: list[str], n_genes: int) -> 
     kept = place >= 0
     total = np.bincount(place[kept], table["count"].to_numpy()[kept], len(order))
     known = kept & (table["gene"].to_numpy() >= 0)
-    counts = np.zeros((len(order), n_genes))
-    np.add.at(counts, (place[known], table["gene"].to_numpy()[known]), table["count"].to_numpy()[known])
+    cell = place[known] * n_genes + table["gene"].to_numpy()[known]
+    counts = np.bincount(cell, table["count"].to_numpy()[known], len(order) * n_genes).reshape(len(order), n_genes)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.log2(1e6 * counts / np.where(total > 0, total, np.nan)[:, None] + 1))
 

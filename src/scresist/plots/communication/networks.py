@@ -160,7 +160,8 @@ def _names_around(names: list[str], angle: np.ndarray, axes: Axes, *, radius: fl
         degrees, left = float(np.degrees(a)), bool(np.cos(a) < -1e-9)
         lines = "\n".join(wrap(name, LETTERS))
         axes.text(radius * np.cos(a), radius * np.sin(a), lines, fontsize=8, linespacing=1.0,
-                  rotation=degrees + 180 if left else degrees, rotation_mode="anchor", ha="right" if left else "left", va="center")  # fmt: skip
+                  rotation=degrees + 180 if left else degrees, rotation_mode="anchor",
+                  ha="right" if left else "left", va="center")  # fmt: skip
 
 
 def _bare(axes: Axes, limit: float) -> Axes:
