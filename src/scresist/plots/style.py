@@ -142,11 +142,13 @@ def for_print(figure: Figure) -> None:
     Parameters
     ----------
     figure
-        Drawn at the size of the page; its inches, text, lines and marks shrink alike.
+        Drawn at the size of the page; its inches, text, lines and marks shrink alike, but for the height of one that is
+        wider than the page.
     """
     width, height = figure.get_size_inches()
     factor = print_factor(figure)
-    figure.set_size_inches(width * factor, height * factor)
+    # A very wide figure keeps its height: shrunk alike, its labels of at least 5 points would leave no room.
+    figure.set_size_inches(width * factor, height * (PRINTED if factor < PRINTED else factor))
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             ticks = axis.get_major_ticks()
