@@ -139,7 +139,9 @@ def about_microenvironment(folder: Folder) -> Answer | None:
     claims = claims[~(claims["own"] & (claims["kind"] == "expression"))]  # genes of the focus are the candidates
     if not len(claims):
         return None
-    claims = claims.sort_values(["order", "own", "q_value"], kind="stable", na_position="last")
+    # Numbers of cells, signatures, proteins and links before single genes, of which thousands are tested.
+    claims = claims.assign(gene=claims["kind"] == "expression")
+    claims = claims.sort_values(["order", "own", "gene", "q_value"], kind="stable", na_position="last")
     best = claims.iloc[0]
     found = int((claims["verdict"] == "supported").sum())
     sentences = _in_words(best, f"None of {counted(len(claims), 'claim')} about the microenvironment is supported.")

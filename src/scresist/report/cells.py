@@ -60,7 +60,9 @@ def _layouts(folder: Folder, found: pd.DataFrame) -> list[Drawn]:
     for column, words in (("cell_type", "population"), ("arm", "arm"), ("patient", "patient")):
         if column not in found or found[column].isna().all() or (column != "cell_type" and found[column].nunique() < 2):
             continue
-        figure, axes = new_axes(6.2 if column == "cell_type" else 4.6, 3.4)
+        columns = found[column].nunique() // 19  # of the names, beyond the first
+        wide, more = (6.2, 2.4) if column == "cell_type" else (4.6, 0.8)
+        figure, axes = new_axes(wide + more * columns, 3.4)
         own = found
         if column == "arm":
             own = found.assign(arm=pd.Categorical(found["arm"].astype(str), categories=folder.arms))
