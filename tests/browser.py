@@ -84,3 +84,22 @@ def axe(path, *, unfolded=True):
     )
     dom, _ = opened(copy, 1440, probe, budget=200000)
     return reported(dom)
+
+
+def parts(path):
+    """What a page has once all is unfolded: sections without content, tables and drawings, what the gene box shows."""
+    probe = """document.querySelectorAll("details").forEach((d) => { d.open = true; });
+      setTimeout(() => {
+        const empty = [...document.querySelectorAll("main > section")].filter((s) =>
+          !s.querySelector("svg, canvas, td, li, .paste, .lead") || s.textContent.trim().length < 60).map((s) => s.id);
+        const blank = [...document.querySelectorAll("figure")].filter((f) =>
+          !f.querySelector("svg *") || !f.querySelector("figcaption").textContent.trim()).length;
+        const card = document.getElementById("genecard");
+        document.title = JSON.stringify({ empty, blank, sections: document.querySelectorAll("main > section").length,
+          figures: document.querySelectorAll("figure").length, rows: document.querySelectorAll("tbody tr").length,
+          sorts: document.querySelectorAll("thead th button").length,
+          genes: card ? card.querySelectorAll("h3").length : 0,
+          loaded: performance.getEntriesByType("resource").map((e) => e.name) });
+      }, 1500);"""
+    dom, _ = opened(path, 1440, probe, budget=20000)
+    return reported(dom)

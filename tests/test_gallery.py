@@ -6,8 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PLOTS = ROOT / "src" / "scresist" / "plots"
-NO_FIGURES = {"labels.py", "pdfs.py", "style.py", "__init__.py"}
-HELPERS = {"bar_arm"}
+NO_FIGURES = {"axis_ends.py", "labels.py", "printer.py", "style.py", "__init__.py"}
+HELPERS = {"bar_arm", "hazard_note"}
 
 
 def drawing():

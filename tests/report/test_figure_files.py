@@ -7,8 +7,8 @@ from matplotlib.text import Text
 from pypdf import PdfReader
 
 from scresist.plots.effects import by_arm
-from scresist.plots.pdfs import PdfMaker
-from scresist.plots.style import module_colours, new_axes, to_pdf
+from scresist.plots.printer import PARALLEL_FROM, Printed, Printer
+from scresist.plots.style import module_colours, new_axes
 from scresist.report.blocks import Section, figures
 from scresist.report.figure_files import FigureFiles, laid_out
 
@@ -38,7 +38,7 @@ def test_each_figure_is_an_svg_and_a_pdf_with_a_name_of_its_own(tmp_path):
 
 def test_text_has_five_to_seven_points():
     figure = drawn(12)
-    figures([(figure, "", "x")])
+    assert Printed(figure).svg
     sizes = [float(t.get_fontsize()) for t in figure.findobj(Text) if t.get_text()]
     assert 5 <= min(sizes) <= max(sizes) <= 7
 
@@ -58,7 +58,7 @@ def test_a_sheet_has_its_panels_in_rows_of_a_journal_with_letters_and_text(tmp_p
     assert svg.count(">n = 2<") == 3
     ids = re.findall(r'\bid="([^"]+)"', svg)
     assert len(ids) - len(set(ids)) <= sum(i[2:].startswith(("m", "p")) for i in ids), "panels share no id"
-    panels = [entry["printed"] for entry in figures(items)["entries"]]
+    panels = [entry["drawn"].svg for entry in figures(items)["entries"]]
     placed = laid_out([(str(k), panel) for k, panel in enumerate(panels)])[0]
     assert all(p.left + p.width <= 183 / 25.4 * 72 + 1 for p in placed)
     assert placed[0].top == placed[1].top < placed[2].top
@@ -69,10 +69,12 @@ def test_a_sheet_has_its_panels_in_rows_of_a_journal_with_letters_and_text(tmp_p
     assert {"a", "b", "c"} <= set(words.split())
 
 
-def test_a_pdf_made_beside_is_the_same():
-    figure = drawn(3)
-    figures([(figure, "", "x")])
-    with PdfMaker() as maker:
-        beside = [maker.submit(figure), maker.submit(figure)]
-        made = [future.result() for future in beside]
-    assert made[0] == made[1] == to_pdf(figure)
+def test_figures_drawn_by_two_processes_are_the_same():
+    made = [Printed(drawn(3)) for _ in range(PARALLEL_FROM + 8)]
+    with Printer() as printer:
+        for figure in made:
+            printer.add(figure)
+        printer.finish()
+    alone = Printed(drawn(3))
+    assert {figure.svg for figure in made} == {alone.svg}
+    assert {figure.pdf for figure in made} == {alone.pdf}

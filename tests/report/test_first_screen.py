@@ -60,26 +60,36 @@ def samples(*, endpoint=True):
     return sheet
 
 
-def folder(*, register=None, contrasts=CONTRASTS, sheet=None, tables=(), failed=(), drug="drug X"):
+def folder(*, register=None, contrasts=CONTRASTS, sheet=None, tables=(), failed=(), drug="drug X",
+           described=False):  # fmt: skip
     sheet = samples() if sheet is None else sheet
     design = pd.DataFrame([
         {"contrast": name, "verdict": "ok", "sentence": "Enough.", "p_floor": 0.1, "detectable": 1.8,
-         "confounded": None}
+         "confounded": None, "n_test": 3.0, "n_reference": 3.0}
         for name in contrasts
     ])  # fmt: skip
     own = {"samples": sheet, "design": design, **dict(tables)}
     return SimpleNamespace(
         table=lambda name: own.get(name, pd.DataFrame()).copy(),
         claims=pd.DataFrame() if register is None else register,
-        arms=ARMS, contrasts=list(contrasts), sheet=sheet.set_index("sample")[["patient", "arm"]],
+        arms=ARMS, contrasts=list(contrasts), cells=cells() if described else pd.DataFrame(), palette={},
+        sheet=sheet.set_index("sample")[["patient", "arm"]],
         facts={
-            "steps": [{"step": "contrasts"}], "refusals": [{"step": "s", "what": "signatures", "reason": "few"}],
+            "steps": [{"step": "contrasts"}], "refusals": [
+                {"step": "candidates", "what": "ranking", "reason": "few cells in the focus: none is ranked"}],
             "failed": list(failed), "settings": {
                 "design": {"arms": ARMS, "contrasts": contrasts}, "study": {"drug": drug, "name": "x"},
                 "focus": {"compartment": "malignant", "keep_genes": ["G2"]}, "survival": [],
             },
         },
     )  # fmt: skip
+
+
+def cells():
+    return pd.DataFrame({
+        "cell_type": ["T cell"] * 5 + ["B cell"] * 3 + ["unassigned"] * 2, "sample": ["s0"] * 5 + ["s1"] * 5,
+        "patient": ["A"] * 5 + ["B"] * 5, "malignancy": ["normal"] * 9 + ["malignant"],
+    })  # fmt: skip
 
 
 def page(section):
@@ -120,13 +130,15 @@ def test_each_answer_has_its_numbers_and_a_link_that_exists():
     )
     assert made["contrast_early"]["sentences"] == [
         "G1 is higher in stays than in before.", "Module M1 G1 is more active in stays than in before.",
-        "G2, which the study asks about, is supported too.", "In all 2 genes and 1 module are supported.",
+        "G2, which the study asks about, is supported too.", "In all, 2 genes and 1 module are supported.",
     ]  # fmt: skip
     assert made["progression"]["sentences"] == [
         "Higher G1 goes with shorter progression-free survival.",
         "It is the same evidence as the contrast early, and counts once, there.",
     ]
-    assert made["bench"]["sentences"][0] == "1 of 1 decided comparison went as the RNA predicts; 1 is open."
+    assert made["bench"]["sentences"][0] == (
+        "The one comparison that could be decided went as the RNA predicts; 1 is open."
+    )
 
 
 def test_every_figure_has_a_name_of_its_own():
@@ -137,7 +149,7 @@ def test_every_figure_has_a_name_of_its_own():
 def test_without_support_the_strongest_lead_is_called_a_lead():
     section = first_screen(folder(register=claims("suggestive")))
     for card in cards(section).values():
-        assert card["verdict"] == "suggestive"
+        assert card["verdict"] == "not supported", "of the answer; the lead itself may be suggestive"
         assert card["sentences"][0].startswith(("No ", "None ", "Nothing "))
         assert "It is a lead, not a finding." in card["sentences"]
     assert "Strongest lead: module M2 G9" in cards(section)["contrast_late"]["sentences"][1]
@@ -160,6 +172,23 @@ def test_names_are_escaped_and_sentences_stay_short(name):
     assert NASTY not in html
     if name == NASTY:
         assert NASTY in unescape(html)
+
+
+def test_a_contrast_without_tests_has_its_reason_and_the_cells_are_described():
+    section = first_screen(folder(described=True))
+    made = cards(section)
+    assert list(made) == ["contrast_early", "contrast_late", "cells"]
+    assert made["contrast_early"]["verdict"] == "refused"
+    assert made["contrast_early"]["sentences"] == [
+        "No gene and no module could be tested between these arms.", "Few cells in the focus."]  # fmt: skip
+    assert made["contrast_early"]["numbers"] == ("n: 3 against 3 patients",)
+    assert made["cells"]["sentences"] == [
+        "The cells are of 2 populations; the commonest: T cell (50 %), B cell (30 %).", "1 of 10 cells are malignant.",
+        "2 cells have no name."]  # fmt: skip
+    assert made["cells"]["numbers"] == ("n: 10 cells, 2 samples, 2 patients",)
+    assert made["cells"]["figure"]["drawn"].svg
+    assert "contrast_early" not in [e["name"] for e in section.blocks[0]["entries"]]
+    assert max(len(s.split()) for s in sentences(section)) <= LONGEST
 
 
 def test_no_sentence_has_more_than_thirty_words():
@@ -262,6 +291,6 @@ def test_a_cohort_of_any_size_fits_the_screen(n):
         "best_response": np.nan,
     })  # fmt: skip
     cohort = first_screen(folder(sheet=sheet)).blocks[0]["cohort"]
-    assert cohort["figure"].get_size_inches()[1] <= 6
+    assert cohort["drawn"].figure.get_size_inches()[1] <= 6
     assert f"{n} patient" in cohort["caption"]
-    assert "nan" not in cohort["printed"]
+    assert "nan" not in cohort["drawn"].svg

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from browser import at_width, axe, needs_browser, opened, reported
+from browser import at_width, axe, needs_browser, opened, parts, reported
 from scresist.checks import InputError
 from scresist.keys import KEYS, NAMES
 from scresist.report import sections
@@ -389,6 +389,8 @@ def test_the_page_works_in_a_browser(results, tmp_path):
     dom, console = opened(page)
     assert console == []
     assert "http" not in {part.split(":")[0] for part in re.findall(r'(?:src|href)="([^"#]+)', dom)}
+    found = parts(page)
+    assert (found["empty"], found["blank"], found["loaded"]) == ([], 0, [])
     for width in (390, 900, 1440):
         content, frame, wide = at_width(page, width)
         assert (wide, content <= frame) == ([], True)

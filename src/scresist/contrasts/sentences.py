@@ -56,7 +56,8 @@ def about_arms(kind: str, row: Row, contrast: Contrast, effect: float) -> str:
             f"relative to the panel {what})."
         )
     if kind == "ihc":
-        return f"{row.get('marker')} protein (IHC) is {'higher' if more else 'lower'} in {sides} (H-score {what})."
+        way = "higher" if more else "lower"
+        return f"{row.get('marker')} protein (IHC) is {way} in {sides} (difference of H-score {what})."
     if kind == "mif":
         return (
             f"{row.get('phenotype')} cells are {'denser' if more else 'less dense'} in {row.get('compartment')} "

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from scresist.checks import require_columns
 from scresist.kernels.hill_curve import curve_at
 from scresist.kernels.kinetics import MODELS, model_value
+from scresist.plots.axis_ends import ends_of_effects, logs, mark_beyond, reaches_beyond
 from scresist.plots.style import FAINT, arm_colours, in_ratios, tidy
 
 INK = "#374151"
@@ -164,6 +165,9 @@ def _curve(fitted: pd.DataFrame, part: pd.DataFrame, along: str, axes: Axes, col
 def condition_ratios(table: pd.DataFrame, axes: Axes) -> Axes:
     """Ratios of IC50 with their intervals on a log scale; an arrow from the bound where a condition does not reach it.
 
+    The axis has 1 and every row that reaches at most 3 times as far from it, in logarithms, as the median row; the rest
+    is an arrow at its end, with its numbers at the right.
+
     Parameters
     ----------
     table
@@ -174,19 +178,27 @@ def condition_ratios(table: pd.DataFrame, axes: Axes) -> Axes:
     require_columns(table, ["compound", "test", "reference", "ratio", "ci_low", "ci_high"], "the table of ratios")
     rows = np.arange(len(table))[::-1]
     axes.axvline(1, color=FAINT, linewidth=1)
-    axes.hlines(rows, table["ci_low"], table["ci_high"], color=INK, linewidth=1.4)
-    axes.scatter(table["ratio"], rows, color="#0072b2", s=30, zorder=3)
+    low, ratio, high = (logs(table[c].to_numpy(float)) for c in ("ci_low", "ratio", "ci_high"))
+    ends = ends_of_effects(low, ratio, high)
+    axes.hlines(rows, *(np.exp(np.clip(part, *ends)) for part in (low, high)), color=INK, linewidth=1.4)
+    gone = mark_beyond(axes, rows, (low, ratio, high), ends, faces=["#0072b2"] * len(rows), ratio=True)
+    axes.scatter(table["ratio"][~gone], rows[~gone], color="#0072b2", s=30, zorder=3)
     for at, (_, row) in zip(rows, table.iterrows(), strict=True):
         for name, way in (("ratio_at_least", 2.2), ("ratio_at_most", 1 / 2.2)):
             if np.isfinite(row.get(name, np.nan)):
                 _arrow(axes, row[name], row[name] * way, float(at), "#d55e00")
+    if reaches_beyond(low, ratio, high, ends).any():
+        bounds = [table[c].to_numpy(float) * way for c, way in (("ratio_at_least", 3), ("ratio_at_most", 1 / 3))
+                  if c in table]  # fmt: skip
+        known = np.concatenate([np.exp(ends), *bounds])
+        axes.set_xlim(np.nanmin(known), np.nanmax(known))
     labels = [" ".join(row[c] for c in ("compound", "line", "condition") if isinstance(row.get(c), str)).strip() +
               f": {row['test']} / {row['reference']}" for _, row in table.iterrows()]  # fmt: skip
     axes.set_yticks(rows, labels, fontsize=8)
     axes.set_ylim(-0.7, len(table) - 0.3)
     axes.set_xscale("log")
     in_ratios(axes.xaxis)
-    axes.set_xlabel("ratio of IC50, 95 % interval over biological replicates", fontsize=8)
+    axes.set_xlabel("ratio of IC50, 95 % interval", fontsize=8)
     tidy(axes)
     return axes
 

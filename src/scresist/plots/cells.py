@@ -118,7 +118,13 @@ def genome(
             _rectangle(-0.5 - 0.02 * values.shape[1], start - 0.5, 0.014 * values.shape[1], stop - start, tint)
         )
         axes.axhline(stop - 0.5, color="white", linewidth=1)
-    axes.set_yticks((edges[:-1] + edges[1:] - 1) / 2, [str(names[i]) for i in edges[:-1]], fontsize=7)
+    middles = (edges[:-1] + edges[1:] - 1) / 2
+    apart = len(values) * 7.5 / (72 * 0.85 * axes.figure.get_figure(root=True).get_size_inches()[1])  # rows of a line
+    named: list[int] = []
+    for k, middle in enumerate(middles):
+        if not named or middle - middles[named[-1]] >= apart:
+            named.append(k)
+    axes.set_yticks(middles[named], [str(names[edges[k]]) for k in named], fontsize=7)
     chromosome = [str(c)[:-1] for c in table.columns]
     firsts = [i for i, c in enumerate(chromosome) if i == 0 or chromosome[i - 1] != c]
     for i in firsts[1:]:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+NAMED_UP_TO = 70  # samples whose names are legible below their bars
+SLOTS = 9  # bars that have their full width; fewer leave room
+
+
 def shares(counts: pd.DataFrame, axes: "Axes", *, arm: pd.Series, colours: Mapping[str, str]) -> "Axes":
     """One stacked bar per sample, samples grouped by arm, types from the most to the least common.
 
@@ -40,9 +44,13 @@ def shares(counts: pd.DataFrame, axes: "Axes", *, arm: pd.Series, colours: Mappi
     for name in dict.fromkeys(order["arm"].astype(str)):
         inside = x[(order["arm"].astype(str) == name).to_numpy()]
         axes.text(inside.mean(), 1.02, name, ha="center", fontsize=8, color="#374151")
-    axes.set_xticks(x, [str(s) for s in part.index], rotation=90, fontsize=7)
+    if len(part) <= NAMED_UP_TO:
+        axes.set_xticks(x, [str(s) for s in part.index], rotation=90, fontsize=7)
+    else:
+        axes.set_xticks([])
+        axes.set_xlabel(f"{len(part)} samples", fontsize=8)
     axes.set_ylabel("share of cells", fontsize=8)
     axes.set_ylim(0, 1.0)
-    axes.margins(x=0.01)
+    axes.set_xlim(-0.6, max(float(x[-1]) if len(x) else 0.0, SLOTS - 1) + 0.6)
     tidy(axes)
     return axes

@@ -9,6 +9,7 @@ import pandas as pd
 
 from scresist.checks import require_columns
 from scresist.contrasts.verdict import ALPHA
+from scresist.plots.axis_ends import ends_of_effects, mark_beyond
 from scresist.plots.style import arm_colours, short, tidy
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 def forest(table: pd.DataFrame, axes: "Axes", *, label: str, effect: str = "effect", unit: str = "effect") -> "Axes":
     """One row per feature: the effect, its 95 % interval, filled where q < 0.05, open otherwise.
+
+    The axis has 0 and every row that reaches at most 3 times as far as the median row. What goes on beyond its end is
+    an arrow there, with the effect and its interval in numbers at the right.
 
     Parameters
     ----------
@@ -30,10 +34,14 @@ def forest(table: pd.DataFrame, axes: "Axes", *, label: str, effect: str = "effe
     require_columns(table, [label, effect, "ci_low", "ci_high", "q_value"], "the table of effects")
     rows = np.arange(len(table))[::-1]
     called = (table["q_value"] < ALPHA).to_numpy()
+    faces = np.where(called, "#b2182b", "white")
+    low, middle, high = (table[c].to_numpy(float) for c in ("ci_low", effect, "ci_high"))
+    ends = ends_of_effects(low, middle, high)
     axes.axvline(0, color="#9aa3af", linewidth=0.8)
-    axes.hlines(rows, table["ci_low"], table["ci_high"], color="#374151", linewidth=1.2)
-    axes.scatter(table[effect], rows, s=34, zorder=3, edgecolors="#1f2937",
-                 c=np.where(called, "#b2182b", "white").tolist())  # fmt: skip
+    axes.hlines(rows, np.clip(low, *ends), np.clip(high, *ends), color="#374151", linewidth=1.2)
+    gone = mark_beyond(axes, rows, (low, middle, high), ends, faces=faces.tolist())
+    axes.scatter(middle[~gone], rows[~gone], s=34, zorder=3, edgecolors="#1f2937", c=faces[~gone].tolist())
+    axes.set_xlim(ends)
     axes.set_yticks(rows, table[label].astype(str).tolist(), fontsize=8)
     axes.set_xlabel(unit, fontsize=8)
     axes.set_ylim(-0.7, len(table) - 0.3)

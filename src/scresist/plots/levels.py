@@ -28,7 +28,9 @@ def levels(scores: pd.DataFrame, axes: Any, *, column: str = "value", label: str
     else:
         limit = float(np.abs(drawn).max()) if drawn.count() else 1.0
         shown = axes.imshow(drawn, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
-    axes.set_xticks(range(len(order)), order, rotation=90)
-    axes.set_yticks(range(len(mean)), list(mean.index))
-    axes.figure.colorbar(shown, ax=axes, label=label, shrink=0.8)
+    axes.set_xticks(range(len(order)), order, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(mean)), list(mean.index), fontsize=7)
+    bar = axes.figure.colorbar(shown, ax=axes, shrink=0.8)
+    bar.set_label(label, fontsize=7)
+    bar.ax.tick_params(labelsize=7)
     return axes

@@ -202,7 +202,7 @@ def hub_network(edges: pd.DataFrame, modules: pd.DataFrame, axes: Axes, *, label
     axes.autoscale_view()
     hubs = modules[modules["rank"] <= label_top].sort_values("rank")
     at = np.array([place[str(gene)] for gene in hubs["gene"]]).reshape(-1, 2)
-    label_points([str(gene) for gene in hubs["gene"]], at[:, 0], at[:, 1], axes)
+    label_points([str(gene) for gene in hubs["gene"]], at[:, 0], at[:, 1], axes, around=points)
     axes.set_axis_off()
     _legend(axes, colour)
     return axes
@@ -299,7 +299,8 @@ def module_umap(table: pd.DataFrame, axes: Axes, *, label_top: int = 1) -> Axes:
     size = 3 + 25 * np.clip(table["kme"].fillna(0), 0, 1) ** 3
     axes.scatter(table["x"], table["y"], s=size, c=[colour[m] for m in table["module"]], linewidths=0)
     hubs = table[table["rank"] <= label_top]
-    label_points([str(g) for g in hubs["gene"]], hubs["x"].to_numpy(float), hubs["y"].to_numpy(float), axes)
+    label_points([str(g) for g in hubs["gene"]], hubs["x"].to_numpy(float), hubs["y"].to_numpy(float), axes,
+                 around=table[["x", "y"]].to_numpy(float))  # fmt: skip
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel("genes by correlation with hubs (UMAP)", fontsize=8)

@@ -27,6 +27,7 @@ PRINTED = 0.78  # of the size on the page
 # Latin, Greek, punctuation, arrows, signs of mathematics: what a figure nearly always has. Others take the whole font.
 _LETTERS = {*range(0x20, 0x250), *range(0x370, 0x400), *range(0x2010, 0x2070), *range(0x2190, 0x2200),
             *range(0x2200, 0x2270), 0x0A}  # fmt: skip
+_FONTS = {"normal": "DejaVuSans.ttf", 400: "DejaVuSans.ttf", "bold": "DejaVuSans-Bold.ttf", 700: "DejaVuSans-Bold.ttf"}
 COLUMN, FULL_WIDTH = 89 / 25.4, 183 / 25.4  # inches of one and of two columns of a journal
 
 _NEVER_REFERRED_TO = re.compile(r' id="[A-Za-z0-9.]+_[0-9]+"')
@@ -141,13 +142,13 @@ def for_print(figure: Figure) -> None:
     Parameters
     ----------
     figure
-        Drawn at the size of the page; its inches, text, lines and marks shrink alike.
+        Drawn at the size of the page; its inches, text, lines and marks shrink alike, but for the height of one that is
+        wider than the page.
     """
     width, height = figure.get_size_inches()
-    factor = min(PRINTED, FULL_WIDTH / width)
-    if COLUMN < width * factor < 1.1 * COLUMN:
-        factor = COLUMN / width
-    figure.set_size_inches(width * factor, height * factor)
+    factor = print_factor(figure)
+    # A very wide figure keeps its height: shrunk alike, its labels of at least 5 points would leave no room.
+    figure.set_size_inches(width * factor, height * (PRINTED if factor < PRINTED else factor))
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             ticks = axis.get_major_ticks()
@@ -166,6 +167,19 @@ def for_print(figure: Figure) -> None:
             part.set_linewidth([width * factor for width in np.atleast_1d(part.get_linewidth())])
             if isinstance(part, PathCollection):
                 part.set_sizes(np.asarray(part.get_sizes()) * factor**2)
+
+
+def print_factor(figure: Figure) -> float:
+    """By how much a figure shrinks to be printed.
+
+    Parameters
+    ----------
+    figure
+        At the size of the page.
+    """
+    width = float(figure.get_size_inches()[0])
+    factor = min(PRINTED, FULL_WIDTH / width)
+    return COLUMN / width if COLUMN < width * factor < 1.1 * COLUMN else factor
 
 
 def _points(size: float, factor: float) -> float:
@@ -196,9 +210,9 @@ def to_pdf(figure: Figure) -> bytes:
     """
     figure.set_layout_engine("none")  # it was laid out for the SVG
     for words in figure.findobj(Text):
-        plain = words.get_fontproperties().get_weight() in ("normal", 400)
-        if plain and _LETTERS.issuperset(map(ord, words.get_text())):
-            words.get_fontproperties().set_file(_small_font())
+        file = _FONTS.get(words.get_fontproperties().get_weight())
+        if file is not None and _LETTERS.issuperset(map(ord, words.get_text())):
+            words.get_fontproperties().set_file(_small_font(file))
     buffer = io.BytesIO()
     with mpl.rc_context({"pdf.fonttype": 42, "font.family": "sans-serif"}):
         figure.set_dpi(200)  # of what is drawn as pixels
@@ -207,15 +221,15 @@ def to_pdf(figure: Figure) -> bytes:
 
 
 @cache
-def _small_font() -> str:
-    """Matplotlib's font with the letters of Europe and some signs: a part of it is embedded ten times as fast."""
-    font = TTFont(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", recalcTimestamp=False)
+def _small_font(file: str) -> str:
+    """A font of matplotlib with the letters of Europe and some signs: a part of it is embedded ten times as fast."""
+    font = TTFont(Path(mpl.get_data_path()) / "fonts" / "ttf" / file, recalcTimestamp=False)
     options = Options(layout_features=[], glyph_names=True, notdef_outline=True, name_IDs=["*"])
     options.drop_tables += ["FFTM", "GDEF", "GPOS", "GSUB", "kern"]
     part = Subsetter(options)
     part.populate(unicodes=sorted(_LETTERS))
     part.subset(font)
-    path = Path(mkdtemp(prefix="scresist-")) / "DejaVuSans.ttf"
+    path = Path(mkdtemp(prefix="scresist-")) / file
     atexit.register(rmtree, path.parent, ignore_errors=True)
     font.save(path)
     return str(path)

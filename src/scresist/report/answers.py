@@ -19,6 +19,7 @@ from scresist.plots.style import new_axes, short
 from scresist.report.blocks import written
 from scresist.report.folder import Folder
 
+INTERVAL = "95 % interval"
 LONGEST = 30  # words in a sentence of the first screen
 ORDER = {"supported": 0, "suggestive": 1, "not supported": 2, "refused": 3}
 MARKS = {"candidates": "gene", "modules": "module"}
@@ -80,13 +81,20 @@ def about_contrast(folder: Folder, name: str) -> Answer | None:
                       ] if kept else []  # fmt: skip
         numbers = {word: int((found["kind"] == kind).sum()) for kind, word in MARKS.items()}
         many = " and ".join(counted(n, word) for word, n in numbers.items() if n)
-        sentences.append(f"In all {many} {_is(len(found))} supported.")
+        sentences.append(f"In all, {many} {_is(len(found))} supported.")
     section = {"candidates": "candidates", "modules": "modules"}[best["kind"]]
     arms = list(dict.fromkeys(a for a in (asked.get("order") or [asked["reference"], asked["test"]]) if a))
+    label = f"{best['feature']}{_where(folder)}"
     return Answer(
-        f"contrast_{name}", clipped(asks(name, asked)), tuple(sentences), str(best["verdict"]),
-        numbers_of(best), _figure(folder, best, own, arms), str(best["feature"]), section, TITLES[section],
+        f"contrast_{name}", clipped(asks(name, asked)), tuple(sentences), _answered(best),
+        numbers_of(best), *_figure(folder, best, own, arms, label), section, TITLES[section],
     )  # fmt: skip
+
+
+def _where(folder: Folder) -> str:
+    """The cells of the focus, for a caption; empty where they are all."""
+    focus = str(folder.facts["settings"].get("focus", {}).get("compartment", ""))
+    return "" if focus in ("", "all") else f" in {focus} cells"
 
 
 def resistance(name: str, asked: Mapping[str, Any]) -> str:
@@ -131,19 +139,21 @@ def about_microenvironment(folder: Folder) -> Answer | None:
     claims = claims[~(claims["own"] & (claims["kind"] == "expression"))]  # genes of the focus are the candidates
     if not len(claims):
         return None
-    claims = claims.sort_values(["order", "own", "q_value"], kind="stable", na_position="last")
+    # Numbers of cells, signatures, proteins and links before single genes, of which thousands are tested.
+    claims = claims.assign(gene=claims["kind"] == "expression")
+    claims = claims.sort_values(["order", "own", "gene", "q_value"], kind="stable", na_position="last")
     best = claims.iloc[0]
     found = int((claims["verdict"] == "supported").sum())
     sentences = _in_words(best, f"None of {counted(len(claims), 'claim')} about the microenvironment is supported.")
     if found:
         sentences.append(
-            f"Of {counted(len(claims), 'claim')} about the microenvironment {found} {_is(found)} supported."
+            f"Of {counted(len(claims), 'claim')} about the microenvironment, {found} {_is(found)} supported."
         )
     section = MICROENVIRONMENT[best["kind"]]
     near = claims[claims["kind"] == best["kind"]]
     return Answer("microenvironment", "What did the microenvironment do?", tuple(sentences),
-                  str(best["verdict"]), numbers_of(best), _figure(folder, best, near, folder.arms),
-                  _label(best), section, TITLES[section])  # fmt: skip
+                  _answered(best), numbers_of(best), *_figure(folder, best, near, folder.arms, _label(best)),
+                  section, TITLES[section])  # fmt: skip
 
 
 def about_progression(folder: Folder) -> Answer | None:
@@ -167,8 +177,8 @@ def about_progression(folder: Folder) -> Answer | None:
         curves.kaplan_meier(rows, axes, time_label=str(units.get(rows["endpoint"].iloc[0], "time")), at_risk=False)
         caption = f"{best['feature']}, high against low"
     else:
-        figure, caption = _small_forest(claims, log=True), "The strongest of those tested"
-    return Answer("progression", "What predicts progression?", tuple(sentences), str(best["verdict"]), numbers_of(best),
+        figure, caption = _small_forest(claims, log=True), f"The strongest; {best['feature']}: {best['n']}"
+    return Answer("progression", "What predicts progression?", tuple(sentences), _answered(best), numbers_of(best),
                   figure, caption, "survival", TITLES["survival"])  # fmt: skip
 
 
@@ -181,8 +191,7 @@ def about_bench(folder: Folder) -> Answer | None:
     if len(agreed):
         decided = agreed[agreed["met"] != "open"]
         met = int((decided["met"] == "yes").sum())
-        sentences.append(f"{met} of {counted(len(decided), 'decided comparison')} went as the RNA predicts; "
-                         f"{len(agreed) - len(decided)} {_is(len(agreed) - len(decided))} open.")  # fmt: skip
+        sentences.append(_decided(met, len(decided), len(agreed) - len(decided)))
     if not len(claims):
         figure, axes = new_axes(*SIZE)
         counts = agreed["met"].value_counts()
@@ -193,9 +202,21 @@ def about_bench(folder: Folder) -> Answer | None:
                       figure, "As the RNA predicts?", "bench", TITLES["bench"])  # fmt: skip
     best = claims.iloc[0]
     sentences += _in_words(best, "No result of the bench is supported.")
-    return Answer("bench", "What does the bench show?", tuple(sentences), str(best["verdict"]), numbers_of(best),
-                  _figure(folder, best, claims[claims["kind"] == best["kind"]], folder.arms), _label(best), "bench",
+    return Answer("bench", "What does the bench show?", tuple(sentences), _answered(best), numbers_of(best),
+                  *_figure(folder, best, claims[claims["kind"] == best["kind"]], folder.arms, _label(best)), "bench",
                   TITLES["bench"])  # fmt: skip
+
+
+def _decided(met: int, decided: int, still: int) -> str:
+    """How many comparisons of the bench went as the RNA predicts, and how many are open."""
+    tail = f"; {still} {_is(still)} open." if still else "."
+    if not decided:
+        return f"No comparison with the RNA could be decided{tail}"
+    if decided == 1:
+        way = "went as the RNA predicts" if met else "did not go as the RNA predicts"
+        return f"The one comparison that could be decided {way}{tail}"
+    of = f"All {decided}" if met == decided else f"{met} of {decided}"
+    return f"{of} comparisons that could be decided went as the RNA predicts{tail}"
 
 
 def endpoint_words(text: str) -> str:
@@ -261,6 +282,11 @@ def _in_words(best: pd.Series, nothing: str) -> list[str]:
     return [nothing, f"Strongest lead: {_lowered(plain(best['statement']))}", "It is a lead, not a finding."]
 
 
+def _answered(best: pd.Series) -> str:
+    """The verdict on the question: where the strongest claim is not supported, none is."""
+    return "supported" if best["verdict"] == "supported" else "not supported"
+
+
 def _lowered(sentence: str) -> str:
     """Without the capital of a first word that is no name: of survival (Higher ...) and modules (Module ...)."""
     first = sentence.split(" ", maxsplit=1)[0]
@@ -283,7 +309,8 @@ def numbers_of(best: pd.Series) -> tuple[str, ...]:
     effect = inside[1] if inside else f"effect {written(best['effect'], '+.2f')}"
     if not inside and np.isfinite(best["ci_low"]):
         effect += f", 95 % interval {written(best['ci_low'], '+.2f')} to {written(best['ci_high'], '+.2f')}"
-    return (effect, f"n: {best['n']}; q {written(best['q_value'], 'p')}")
+    own = (effect,) if inside or INTERVAL not in str(best["statement"]) else ()  # else the sentence has it
+    return (*own, f"n: {best['n']}; q {written(best['q_value'], 'p')}")
 
 
 def _label(best: pd.Series) -> str:
@@ -294,15 +321,15 @@ def _label(best: pd.Series) -> str:
     return f"{name} in {where}" if where and where != name else name
 
 
-def _figure(folder: Folder, best: pd.Series, near: pd.DataFrame, arms: Sequence[str]) -> Figure:
-    """One point per patient where the values are kept; else the effects of the strongest claims of this kind."""
+def _figure(folder: Folder, best: pd.Series, near: pd.DataFrame, arms: Sequence[str], label: str) -> tuple[Figure, str]:
+    """One point per patient where the values are kept; else the effects of the strongest claims; and its caption."""
     known = _values(folder, best)
     if known is None or known[0].empty:
-        return _small_forest(near)
+        return _small_forest(near), f"The strongest; {label}: {best['n']}"
     points, unit = known
     figure, axes = new_axes(*SIZE)
     by_arm(points, axes, arms=[a for a in folder.arms if a in set(arms)], unit=unit, palette=folder.arms)
-    return figure
+    return figure, label
 
 
 def _values(folder: Folder, best: pd.Series) -> tuple[pd.DataFrame, str] | None:

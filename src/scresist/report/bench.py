@@ -153,7 +153,7 @@ def _gates(folder: Folder, gates: pd.DataFrame) -> list[Drawn]:
         picture, axes = new_axes(2.9, 2.1)
         gate(shown, gates, axes, marker=str(row["marker"]))
         share = row["positive_share"]
-        words = f"{share:.0%} positive" if np.isfinite(share) else "no gate: one population"
+        words = f"{row['n_cells']:,} cells, {share:.0%} positive" if np.isfinite(share) else "no gate: one population"
         drawn.append((picture, f"{row['marker']}, {words}; the band is the 95 % interval of the gate",
                       f"gate_{row['marker']}"))  # fmt: skip
     return drawn
@@ -198,7 +198,8 @@ def _kinetics(folder: Folder) -> list[dict[str, Any]]:
     for name in list(dict.fromkeys(names))[:DRAWN] if len(points) else []:
         figure, axes = new_axes(4.0, 3.0)
         draw.release_curves(rates[names == name], points[of_points == name], axes)
-        drawn.append((figure, f"{name or 'Release'}; a point per replicate, the curve of the chosen model",
+        n = int(rates.loc[names == name, "n_replicates"].max())
+        drawn.append((figure, f"{name or 'Release'}; a point for each of {n} replicates, the curve of the chosen model",
                       f"kinetics_{name or 'release'}"))  # fmt: skip
     shown = rates[rates["chosen"].astype(bool) | (rates["reference"].fillna("") != "")]
     return [heading("Linker cleavage and payload release"), figures(drawn), table(shown, "validation_kinetics", [
@@ -254,8 +255,10 @@ def _combinations(folder: Folder) -> list[dict[str, Any]]:
     for (line, condition, a, b), own in list(by)[:DRAWN]:
         figure, axes = new_axes(3.6, 2.9)
         draw.synergy_surface(own, axes)
-        drawn.append((figure, f"{a} with {b}, {line} {condition}: blue, fewer cells survive than predicted; a dot, the "
-                      "interval over replicates does not have 0", f"synergy_{a}_{b}_{line}_{condition}"))  # fmt: skip
+        n = own["n_replicates"].max()
+        drawn.append((figure, f"{a} with {b}, {line} {condition}, {n:.0f} replicates: blue, fewer cells survive than "
+                      "predicted; a dot, the interval over replicates does not have 0",
+                      f"synergy_{a}_{b}_{line}_{condition}"))  # fmt: skip
     columns = ["line", "condition", "drug_a", "drug_b", "model", "synergy", "ci_low", "ci_high", "n_replicates",
                "expected", "met", "weak", "reason"]  # fmt: skip
     whole = table(found[found["dose_a_um"].isna()], "validation_combinations", columns)

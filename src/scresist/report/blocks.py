@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from scresist import tables
 from scresist.checks import counted
 from scresist.contrasts.verdict import SMALLEST_P
-from scresist.plots.style import arm_colours, colours, enlarged, for_print, to_svg
+from scresist.plots.printer import Printed
+from scresist.plots.style import arm_colours, colours, enlarged, print_factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +137,21 @@ def cards(items: Sequence[Card]) -> dict[str, Any]:
 
 
 def figure_entry(figure: Figure, caption: str, name: str) -> dict[str, Any]:
-    """A figure at its printed size, and as the page shows it."""
-    for_print(figure)
-    svg = to_svg(figure)
-    width = float(figure.get_size_inches()[0])
+    """A figure that is drawn later, its caption, and what it shows, which names its files."""
+    width = float(figure.get_size_inches()[0]) * print_factor(figure)
     size = "wide" if width > WIDE else "small" if width < SMALL else ""
-    return {
-        "size": size,
-        "svg": Markup(enlarged(svg)),
-        "caption": caption,
-        "name": name,
-        "printed": svg,
-        "figure": figure,
-    }
+    return {"size": size, "caption": caption, "name": name, "drawn": Printed(figure)}
+
+
+def on_page(drawn: Printed) -> Markup:
+    """A printed figure as the page shows it.
+
+    Parameters
+    ----------
+    drawn
+        Of an entry.
+    """
+    return Markup(enlarged(drawn.svg))
 
 
 def table(frame: pd.DataFrame, name: str, columns: Sequence[str], *, at_most: int = 200) -> dict[str, Any]:

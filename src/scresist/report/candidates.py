@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from scresist.contrasts.verdict import ALPHA
+from scresist.plots.axis_ends import points_note
 from scresist.plots.candidates import evidence_matrix, mechanism_map
 from scresist.plots.contrasts import volcano
 from scresist.plots.style import new_axes
@@ -110,9 +111,11 @@ def _routes(folder: Folder, routes: pd.DataFrame) -> Drawn:
     mechanism_map(routes, axes, stations=stations, contrasts=contrasts)
     found = routes[routes["verdict"] == "supported"]
     names = ", ".join(dict.fromkeys(found["gene"].astype(str))) or "none"
-    caption = (f"Known routes of escape from left to right, a square per contrast ({', '.join(contrasts)}); the "
-               "arrow is "
-               f"the direction that would confer resistance. Supported, with a frame: {names}.")  # fmt: skip
+    sizes = routes.groupby("contrast")[["n_test", "n_reference"]].max()
+    squares = ", ".join(f"{c}, {sizes.loc[c, 'n_test']:.0f} patients against {sizes.loc[c, 'n_reference']:.0f}"
+                        for c in contrasts)  # fmt: skip
+    caption = (f"Known routes of escape from left to right, a square per contrast ({squares}); the arrow is the "
+               f"direction that would confer resistance. Supported, with a frame: {names}.")  # fmt: skip
     return figure, caption, "mechanism_map"
 
 
@@ -140,7 +143,7 @@ def _volcanoes(folder: Folder) -> list[Drawn]:
         figure, axes = new_axes(4.6, 3.8)
         volcano(own, axes)
         found = int((own["q_value"] < ALPHA).sum())
+        far = points_note([own["log2fc"]], own["q_value"] < ALPHA)
         drawn.append((figure, f"{contrast}: {len(own):,} genes, {found} with q < {ALPHA:g}; {own['n_test'].max():.0f} "
-                              "patients "
-                      f"against {own['n_reference'].max():.0f}.", f"volcano_{contrast}"))  # fmt: skip
+                      f"patients against {own['n_reference'].max():.0f}.{far}", f"volcano_{contrast}"))  # fmt: skip
     return drawn

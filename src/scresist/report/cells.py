@@ -58,14 +58,16 @@ def named(folder: Folder) -> list[tuple[str, str]]:
 def _layouts(folder: Folder, found: pd.DataFrame) -> list[Drawn]:
     drawn = []
     for column, words in (("cell_type", "population"), ("arm", "arm"), ("patient", "patient")):
-        if column not in found or found[column].isna().all():
+        if column not in found or found[column].isna().all() or (column != "cell_type" and found[column].nunique() < 2):
             continue
-        figure, axes = new_axes(6.2 if column == "cell_type" else 4.6, 3.4)
+        columns = found[column].nunique() // 19  # of the names, beyond the first
+        wide, more = (6.2, 2.4) if column == "cell_type" else (4.6, 0.8)
+        figure, axes = new_axes(wide + more * columns, 3.4)
         own = found
         if column == "arm":
             own = found.assign(arm=pd.Categorical(found["arm"].astype(str), categories=folder.arms))
         layout(own, axes, by=column, palette=arm_colours(folder.arms) if column == "arm" else folder.palette)
-        drawn.append((figure, f"All cells by {words}; in brackets the number of cells.", f"umap_{column}"))
+        drawn.append((figure, f"{len(found):,} cells by {words}; in brackets the number of each.", f"umap_{column}"))
     return drawn
 
 

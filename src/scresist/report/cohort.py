@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scresist.plots.composition import shares
+from scresist.plots.composition import SLOTS, shares
 from scresist.plots.style import new_axes
 from scresist.report.blocks import Section, bullets, figures, heading, table
 from scresist.report.folder import Folder
@@ -22,8 +22,9 @@ def cohort(folder: Folder) -> Section:
     found = folder.table("quality")
     blocks: list[dict[str, Any]] = []
     if len(found):
-        blocks.append(figures([(_losses(folder, found), "Barcodes of each sample: kept, and removed for the first "
-                                "reason against them.", "losses")]))  # fmt: skip
+        words = (f"{int(found['cells_in'].sum()):,} barcodes of {len(found)} samples: kept, or removed for the first "
+                 "reason against them.")  # fmt: skip
+        blocks.append(figures([(_losses(folder, found), words, "losses")]))
     blocks += [heading("Quality of every sample"), table(found, "quality", [
         "sample", "cells_in", "cells_kept",
         "low_counts", "low_genes",
@@ -67,7 +68,8 @@ def _losses(folder: Folder, found: pd.DataFrame) -> Any:
     sheet = folder.sheet["arm"]
     arm = pd.Series(pd.Categorical(sheet, categories=folder.arms), index=sheet.index.astype(str))
     counts.index = counts.index.astype(str)
-    figure, axes = new_axes(max(7.0, 0.34 * len(counts) + 3.0), 3.2)
+    figure, axes = new_axes(0.34 * max(len(counts), SLOTS) + 2.4, 3.2)
+    counts = counts.loc[:, counts.sum() > 0]
     shares(counts, axes, arm=arm, colours=dict(REASONS.values()))
     axes.set_ylabel("share of barcodes", fontsize=8)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from scresist.contrasts.verdict import ALPHA
 from scresist.plots import communication as draw
+from scresist.plots.axis_ends import clip_note
 from scresist.plots.effects import forest
 from scresist.plots.style import new_axes, short
 from scresist.report.blocks import Drawn, Section, bullets, figures, heading, table, text
@@ -85,7 +86,8 @@ def _arms(folder: Folder) -> tuple[list[Drawn], list[Drawn]]:
                               palette=folder.palette)  # fmt: skip
             main.append((figure, f"{name}: what each population sends and receives, from {contrast['reference']} "
                                  "(open) "
-                         f"to {contrast['test']} (arrow); mean over patients.", f"roles_{name}"))  # fmt: skip
+                         f"to {contrast['test']} (arrow); mean over {patients.get(contrast['reference'], 0)} and "
+                         f"{patients.get(contrast['test'], 0)} patients.", f"roles_{name}"))  # fmt: skip
     each: list[Drawn] = []
     total = max((float(np.nansum(m.to_numpy(float))) for m in by_arm.values()), default=0.0)
     for arm, amounts in by_arm.items():
@@ -113,7 +115,7 @@ def _changes(folder: Folder) -> list[dict[str, Any]]:
         forest(best, axes, label="shown", unit="difference of probability")
         drawn.append((figure, f"{contrast}: the {len(best)} pathways with the smallest p-values, "
                               f"{rows['n_test'].max():.0f} "
-                      f"patients against {rows['n_reference'].max():.0f}; filled where q < {ALPHA:g}.",
+                      f"patients against {rows['n_reference'].max():.0f}; filled where q < {ALPHA:g}.{clip_note(best)}",
                       f"changes_{contrast}"))  # fmt: skip
     return [figures(drawn)] if drawn else []
 

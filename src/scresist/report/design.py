@@ -29,7 +29,7 @@ def design(folder: Folder) -> Section:
     if len(curves):
         words = (
             "Chance to find an effect of each size with this design: full lines after correction for all tests, thin "
-            "ones before."
+            f"ones before. {_patients(asked)}"
         )
         blocks += fold("Power", [figures([(power_figure(curves), words, "power")])])
     claims = folder.claims
@@ -50,6 +50,13 @@ def design(folder: Folder) -> Section:
         reasons = list(dict.fromkeys(f"{r['step']}, {r['what']}: {r['reason']}" for r in refusals))
         blocks += fold(f"What was refused, and why ({len(reasons)})", [bullets(reasons)])
     return Section("design", "What this design can answer", "", blocks)
+
+
+def _patients(asked: Any) -> str:
+    """The patients of every contrast."""
+    rows = asked[asked["n_test"].notna() & asked["n_reference"].notna()] if len(asked) else asked
+    return "; ".join(f"{r['contrast']}: {r['n_test']:.0f} patients against {r['n_reference']:.0f}"
+                     for r in rows.to_dict("records")) + ("." if len(rows) else "")  # fmt: skip
 
 
 def why_nothing_compared(folder: Folder) -> str:

@@ -1,26 +1,24 @@
 """The figures of the page as files: each as SVG and PDF, and one sheet per section at the width of a journal."""
 
 import io
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 from matplotlib.figure import Figure
-from pypdf import PdfReader, PdfWriter, Transformation
+from pypdf import PageObject, PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, IndirectObject, NameObject, StreamObject
 
-from scresist.plots.pdfs import PdfMaker
+from scresist.plots.printer import Printed, Printer
 from scresist.plots.style import FULL_WIDTH, to_pdf
 from scresist.report.blocks import Section
 from scresist.results import write_bytes, write_text
 
 WIDTH, HEIGHT = FULL_WIDTH * 72, 247 / 25.4 * 72  # points of a page of a journal
 GAP, LETTER = 9.0, 11.0  # points between panels, and above each for its letter
-PARALLEL_FROM = 20  # figures; a second process needs two seconds to start
 PANELS = 6  # of a section that shows no figure before its folds
 
 
@@ -34,9 +32,10 @@ class _Panel(NamedTuple):
 
 
 class FigureFiles:
-    """Writes the figures of sections as they are made; PDFs are made beside, in a process of their own.
+    """Writes the figures of sections, which a process beside draws while the next sections are made.
 
-    Used as a context: files of an earlier run that have no figure now are removed at the end.
+    Used as a context: at its end all figures are drawn, the files are written, and files of an earlier run that have no
+    figure now are removed.
 
     Parameters
     ----------
@@ -48,14 +47,14 @@ class FigureFiles:
         self._folder = folder
         self._used: set[str] = set()
         self._written: set[Path] = set()
-        self._waiting: list[tuple[Path, Figure | Future[bytes]]] = []
+        self._figures: dict[str, Printed] = {}
         self._captions: list[tuple[str, str]] = []
-        self._sheets: list[tuple[str, list[_Panel]]] = []
-        self._maker: PdfMaker | None = None
+        self._sheets: list[tuple[str, list[str]]] = []
         self._open = ExitStack()
 
     def __enter__(self) -> "FigureFiles":
         self._folder.mkdir(exist_ok=True)
+        self._printer = self._open.enter_context(Printer())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -64,7 +63,7 @@ class FigureFiles:
                 self._finish()
 
     def add(self, section: Section) -> None:
-        """Write the SVGs of a section, and set its PDFs going.
+        """Set the drawing of the figures of a section going.
 
         Parameters
         ----------
@@ -76,39 +75,37 @@ class FigureFiles:
             name = file_name(f"{section.id}_{entry['name']}", self._used)
             names[id(entry)] = name
             self._captions.append((name, entry["caption"]))
-            self._write(self._folder / f"{name}.svg", entry["printed"])
-            self._waiting.append((self._folder / f"{name}.pdf", self._started(entry["figure"])))
-        shown = [(names[id(e)], e["printed"]) for e in _shown(section.blocks)]
-        for number, panels in enumerate(laid_out(shown), start=1):
-            self._sheets.append((f"sheet_{section.id}{f'_{number}' if number > 1 else ''}", panels))
-
-    def _started(self, figure: Figure) -> Figure | Future[bytes]:
-        """A PDF that another process makes, once there are many; before that the figure itself."""
-        if self._maker is None:
-            if len(self._waiting) < PARALLEL_FROM or (os.cpu_count() or 1) < 2:
-                return figure
-            self._maker = self._open.enter_context(PdfMaker())
-        return self._maker.submit(figure)
+            self._figures[name] = entry["drawn"]
+            self._printer.add(entry["drawn"])
+        self._sheets.append((f"sheet_{section.id}", [names[id(e)] for e in _shown(section.blocks)]))
 
     def _finish(self) -> None:
-        made: dict[str, bytes] = {}
-        for path, pdf in self._waiting:
-            made[path.stem] = pdf.result() if isinstance(pdf, Future) else to_pdf(pdf)
-            write_bytes(made[path.stem], path)
-            self._written.add(path)
-        for name, panels in self._sheets:
+        self._printer.finish()
+        for name, figure in self._figures.items():
+            self._write(self._folder / f"{name}.svg", figure.svg)
+            self._write(self._folder / f"{name}.pdf", figure.pdf)
+        sheets = [
+            (f"{sheet}_{number}" if number > 1 else sheet, panels)
+            for sheet, names in self._sheets
+            for number, panels in enumerate(laid_out([(name, self._figures[name].svg) for name in names]), start=1)
+        ]
+        for name, panels in sheets:
             self._write(self._folder / f"{name}.svg", sheet_svg(panels))
-            write_bytes(sheet_pdf(panels, made), self._folder / f"{name}.pdf")
-            self._written.add(self._folder / f"{name}.pdf")
-        captions = pd.DataFrame([*self._captions, *_legends(self._sheets, dict(self._captions))],
+            self._write(
+                self._folder / f"{name}.pdf", sheet_pdf(panels, {p.name: self._figures[p.name].pdf for p in panels})
+            )
+        captions = pd.DataFrame([*self._captions, *_legends(sheets, dict(self._captions))],
                                 columns=["figure", "caption"])  # fmt: skip
         self._write(self._folder / "captions.csv", captions.to_csv(index=False, lineterminator="\n"))
         for path in [p for kind in ("*.svg", "*.pdf") for p in self._folder.glob(kind)]:
             if path not in self._written:
                 path.unlink()
 
-    def _write(self, path: Path, words: str) -> None:
-        write_text(words, path)
+    def _write(self, path: Path, content: str | bytes) -> None:
+        if isinstance(content, bytes):
+            write_bytes(content, path)
+        else:
+            write_text(content, path)
         self._written.add(path)
 
 
@@ -226,10 +223,26 @@ def sheet_pdf(panels: Sequence[_Panel], made: Mapping[str, bytes]) -> bytes:
         letters.text(panel.left / width, 1 - (panel.top - 3) / height, letter, fontsize=8, fontweight="bold")
     writer = PdfWriter()
     page = writer.add_page(PdfReader(io.BytesIO(to_pdf(letters))).pages[0])
-    for panel in panels:
+    content = cast("StreamObject", page["/Contents"].get_object())
+    forms, parts = DictionaryObject(), [content.get_data()]
+    for letter, panel in _lettered(panels):
         own = PdfReader(io.BytesIO(made[panel.name])).pages[0]
-        page.merge_transformed_page(own, Transformation().translate(panel.left, height - panel.top - panel.height))
+        forms[NameObject(f"/Panel-{letter}")] = _as_form(own, writer)
+        low = height - panel.top - panel.height
+        parts.append(f"q 1 0 0 1 {panel.left:.3f} {low:.3f} cm /Panel-{letter} Do Q".encode())
+    content.set_data(b"\n".join(parts))
+    cast("DictionaryObject", page["/Resources"].get_object())[NameObject("/XObject")] = forms
     writer.metadata = None
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
+
+
+def _as_form(page: PageObject, writer: PdfWriter) -> IndirectObject:
+    """A page as a drawing that another page can place; its content is copied and not read."""
+    form = cast("StreamObject", page["/Contents"].get_object()).clone(writer)
+    form[NameObject("/Type")] = NameObject("/XObject")
+    form[NameObject("/Subtype")] = NameObject("/Form")
+    form[NameObject("/BBox")] = page.mediabox.clone(writer)
+    form[NameObject("/Resources")] = cast("DictionaryObject", page["/Resources"].get_object()).clone(writer)
+    return cast("IndirectObject", form.indirect_reference)

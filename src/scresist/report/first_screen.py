@@ -9,6 +9,7 @@ from scresist.checks import counted
 from scresist.contrasts.verdict import ALPHA
 from scresist.plots.style import new_axes
 from scresist.plots.swimmer import NAMES_UP_TO, bar_arm, biopsy_grid, swimmer
+from scresist.report.about_cells import about_cells, untested
 from scresist.report.answers import (
     Answer,
     about_bench,
@@ -25,6 +26,8 @@ from scresist.report.design import why_nothing_compared
 from scresist.report.folder import Folder
 
 CONTRASTS = 3  # cards about contrasts, those of primary and acquired resistance first
+CALLED = {"flips": "tests over cells", "module flips": "tests over cells", "flow flips": "tests over cells",
+          "ranking": "ranking of genes"}  # fmt: skip
 ROLES = ("primary", "acquired", "")
 LIMITS = 6  # sentences on what the design cannot tell
 TALLEST = 6.0  # inches of the cohort on the page
@@ -36,9 +39,11 @@ MONTH = 30.4375  # days
 def first_screen(folder: Folder) -> Section:
     """The question, the cohort and the answers, on one screen."""
     chosen = _contrasts(folder)
-    made = [*(about_contrast(folder, name) for name in chosen[:CONTRASTS]), about_microenvironment(folder),
-            about_progression(folder), about_bench(folder)]  # fmt: skip
+    made = [*(about_contrast(folder, name) or untested(folder, name) for name in chosen[:CONTRASTS]),
+            about_microenvironment(folder), about_progression(folder), about_bench(folder)]  # fmt: skip
     answers = [a for a in made if a is not None]
+    if all(a.verdict == "refused" for a in answers) and (described := about_cells(folder)) is not None:
+        answers.append(described)
     cohort, caption = _cohort(folder)
     entries = [figure_entry(cohort, caption, "cohort")]
     cards = []
@@ -131,8 +136,8 @@ def limits(folder: Folder, answers: list[Answer]) -> list[str]:
         ("microenvironment", "the microenvironment"), ("progression", "progression"), ("bench", "protein and function"),
     ) if name not in names]  # fmt: skip
     if lacking:
-        found.append(f"The tables of this run have no test of {' or '.join(lacking)}.")
-    refusals = list(dict.fromkeys(r["what"] for r in folder.facts["refusals"]))
+        found.append(f"Not tested in this run: {', '.join(lacking)}.")
+    refusals = list(dict.fromkeys(CALLED.get(r["what"], r["what"]) for r in folder.facts["refusals"]))
     if refusals:
         found.append(f"{'1 analysis was' if len(refusals) == 1 else f'{len(refusals)} analyses were'} refused, with a "
                      f"reason: {', '.join(refusals[:NAMED])}{', …' if len(refusals) > NAMED else '.'}")  # fmt: skip
@@ -140,8 +145,12 @@ def limits(folder: Folder, answers: list[Answer]) -> list[str]:
     called = claims[claims["verdict"] == "supported"] if len(claims) else claims
     model = int((called["grade"] == "model").sum()) if "grade" in called else 0
     if model:
-        found.append(f"{model:,} of {len(called):,} supported claims rest on a model of the values, not on relabelling "
-                     "the patients alone.")  # fmt: skip
+        some = (
+            f"{model:,} of {len(called):,} supported claims rest"
+            if model < len(called)
+            else (f"All {model:,} supported claims rest" if model > 1 else "The one supported claim rests")
+        )
+        found.append(f"{some} on a model of the values, not on relabelling the patients alone.")  # fmt: skip
     if rows:
         found.append("Differences between arms are associations; they do not show a cause.")
     return [clipped(sentence) for sentence in found[:LIMITS]]

@@ -17,7 +17,7 @@ SHOWN_P = ALPHA  # changes in other populations are kept below it
 
 
 def genes(folder: Folder) -> Section | None:
-    """A box to type any tested gene into: expression, contrasts, module, survival and the bench; None without tests."""
+    """A box to type any gene into, with what each table has on it; None without summed counts."""
     sums = folder.table("pseudobulk")
     if not len(sums):
         return None
@@ -32,8 +32,10 @@ def genes(folder: Folder) -> Section | None:
         "modules": _by_gene(folder.table("modules"), names, ["module", "kme", "rank"]),
         "survival": _survival(folder, names), "bench": _bench(folder, names),
     }  # fmt: skip
+    some = len(tested) and tested["p_value"].notna().any()
+    which = "that were tested, not only the candidates" if some else "that have counts; none was tested between arms"
     lead = (
-        f"Any of {len(names):,} genes that were tested, not only the candidates. Expression is log2 counts per million "
+        f"Any of {len(names):,} genes {which}. Expression is log2 counts per million "
         "of all cells of a sample in that population; one point is one patient."
     )
     return Section(
@@ -46,15 +48,21 @@ def genes(folder: Folder) -> Section | None:
 
 def _first(folder: Folder, names: list[str]) -> str:
     """The gene shown before one is typed: the first candidate, else one the study asks about, else the commonest."""
-    ranked, sums = folder.table("candidates"), folder.table("pseudobulk")
+    ranked = folder.table("candidates")
     best = [str(g) for g in ranked.sort_values("rank")["gene"]] if len(ranked) else []
     best += [str(g) for g in folder.facts["settings"]["focus"].get("keep_genes", [])]
-    best += [str(sums.groupby("gene", observed=True)["count"].sum().idxmax())]
-    return next((g for g in best if g in set(names)), names[0])
+    known = set(names)
+    for gene in best:
+        if gene in known:
+            return gene
+    common = str(folder.table("pseudobulk").groupby("gene", observed=True)["count"].sum().idxmax())
+    return common if common in known else names[0]
 
 
 def tested_genes(folder: Folder) -> list[str]:
-    """Every gene that was tested between arms, and those that the study asks about; empty without summed counts.
+    """Every gene that was tested between arms, and those that the study asks about; all genes where none was tested.
+
+    Empty without summed counts.
 
     Parameters
     ----------
@@ -64,12 +72,11 @@ def tested_genes(folder: Folder) -> list[str]:
     sums, tested = folder.table("pseudobulk"), folder.table("expression_contrasts")
     if not len(sums):
         return []
-    if len(tested):
-        found = set(tested.loc[tested["p_value"].notna(), "gene"].astype(str))
-    else:
-        found = set(sums["gene"].astype(str).unique())
+    found = set(tested.loc[tested["p_value"].notna(), "gene"].astype(str)) if len(tested) else set()
+    every = set(map(str, sums["gene"].unique()))
+    found = found or every
     kept = folder.facts["settings"]["focus"].get("keep_genes", [])
-    return sorted(found | (set(kept) & set(sums["gene"].astype(str).unique())))
+    return sorted(found | (set(kept) & every))
 
 
 def _packed(values: np.ndarray) -> str:
@@ -83,34 +90,39 @@ def _packed(values: np.ndarray) -> str:
 def _levels(folder: Folder, sums: pd.DataFrame, names: list[str], focus: str) -> dict[str, Any]:
     """Per sample in the focus, and per population and arm."""
     sheet = folder.sheet
-    arm = sheet["arm"].astype(str)
-    patient = sheet["patient"].astype(str)
-    types = sorted(sums["cell_type"].astype(str).unique())
-    genes = pd.Index(names)
-    rows = genes.get_indexer(sums["gene"].astype(str).to_numpy())
-    table = pd.DataFrame({"sample": sums["sample"].astype(str), "type": sums["cell_type"].astype(str),
-                          "count": sums["count"].to_numpy(float), "gene": rows})  # fmt: skip
-    table["arm"] = table["sample"].map(arm)
-    own = table[table["type"] == focus]
-    samples = [s for s in sheet.index.astype(str) if s in set(own["sample"])]
-    level = _rates(own, "sample", samples, len(names))
-    pairs = [(t, a) for t in types for a in folder.arms]
-    by = _rates(table.assign(pair=table["type"] + "\t" + table["arm"].astype(str)), "pair",
-                [f"{t}\t{a}" for t, a in pairs], len(names))  # fmt: skip
+    arm, patient = sheet["arm"].astype(str), sheet["patient"].astype(str)
+    sample_of, every = _numbered(sums["sample"])
+    type_of, kinds = _numbered(sums["cell_type"])
+    gene_of, genes = _numbered(sums["gene"])
+    gene = pd.Index(names).get_indexer(genes)[gene_of]
+    count = sums["count"].to_numpy(float)
+    types = sorted(kinds[k] for k in np.unique(type_of))
+    own = type_of == (kinds.index(focus) if focus in kinds else -2)
+    inside = {every[k] for k in np.unique(sample_of[own])}
+    samples = [s for s in sheet.index.astype(str) if s in inside]
+    at = pd.Index(samples).get_indexer(every)[sample_of[own]]
+    level = _rates(at, gene[own], count[own], (len(samples), len(names)))
+    arm_of = pd.Index(folder.arms).get_indexer(arm.reindex(every))[sample_of]
+    pair = np.where(arm_of < 0, -1, pd.Index(types).get_indexer(kinds)[type_of] * len(folder.arms) + arm_of)
+    by = _rates(pair, gene, count, (len(types) * len(folder.arms), len(names)))
     return {
         "samples": samples, "sampleArm": [folder.arms.index(arm[s]) if arm[s] in folder.arms else -1 for s in samples],
         "patients": [patient[s] for s in samples], "levels": _packed(level.T), "types": types, "byType": _packed(by.T),
     }  # fmt: skip
 
 
-def _rates(table: pd.DataFrame, column: str, order: list[str], n_genes: int) -> np.ndarray:
-    """log2(counts per million + 1), groups x genes; NaN for a group without counts."""
-    place = pd.Index(order).get_indexer(table[column].to_numpy())
-    kept = place >= 0
-    total = np.bincount(place[kept], table["count"].to_numpy()[kept], len(order))
-    known = kept & (table["gene"].to_numpy() >= 0)
-    counts = np.zeros((len(order), n_genes))
-    np.add.at(counts, (place[known], table["gene"].to_numpy()[known]), table["count"].to_numpy()[known])
+def _numbered(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """A number for every row, and the names that the numbers stand for; millions of rows as words would be slow."""
+    held = column.astype("category").cat
+    return held.codes.to_numpy().astype(np.int64), [str(name) for name in held.categories]
+
+
+def _rates(group: np.ndarray, gene: np.ndarray, count: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """log2(counts per million + 1), groups x genes; NaN for a group without counts. Numbers below 0 are left out."""
+    kept = group >= 0
+    total = np.bincount(group[kept], count[kept], shape[0])
+    known = kept & (gene >= 0)
+    counts = np.bincount(group[known] * shape[1] + gene[known], count[known], shape[0] * shape[1]).reshape(shape)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.log2(1e6 * counts / np.where(total > 0, total, np.nan)[:, None] + 1))
 

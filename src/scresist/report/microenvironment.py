@@ -5,7 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from scresist.plots.composition import shares
+from scresist.checks import counted
+from scresist.contrasts.verdict import ALPHA
+from scresist.plots.axis_ends import clip_note
+from scresist.plots.composition import SLOTS, shares
 from scresist.plots.effects import by_arm, forest
 from scresist.plots.levels import levels
 from scresist.plots.style import new_axes, new_grid
@@ -14,7 +17,8 @@ from scresist.report.blocks import Drawn, Section, figures, heading, table, text
 from scresist.report.comparisons import TEST
 from scresist.report.folder import Folder
 
-LETTERS = 40  # of a line above a panel
+LETTERS = 32  # of a line above a panel
+FEWEST = 3  # patients of an axis that is drawn
 STRENGTH = {"supported": 0, "suggestive": 1, "not supported": 2}
 
 
@@ -42,7 +46,8 @@ def microenvironment(folder: Folder) -> Section | None:
             drawn.append(
                 (
                     figure,
-                    f"{contrast}: the {len(best)} smallest p-values; filled where q < 0.05.",
+                    f"{contrast}: the {len(best)} smallest p-values; at most {best['n_test'].max():.0f} patients "
+                    f"against {best['n_reference'].max():.0f}; filled where q < {ALPHA:g}.{clip_note(best)}",
                     f"{title}_{contrast}",
                 )
             )
@@ -64,7 +69,7 @@ def microenvironment(folder: Folder) -> Section | None:
 
 def _course(folder: Folder) -> list[Drawn]:
     """One panel per axis: a point per patient in each arm, with the strongest claim on it."""
-    found = courses(folder)
+    found = [course for course in courses(folder) if course.values["patient"].nunique() >= FEWEST]
     if not found:
         return []
     figure, panels = new_grid(len(found), 4, 2.45, 2.45)
@@ -93,20 +98,21 @@ def _strongest(course: Course) -> str:
 
 
 def _composition(folder: Folder) -> list[Drawn]:
-    counted = folder.table("composition")
-    if not len(counted):
+    found = folder.table("composition")
+    if not len(found):
         return []
-    counts = counted.set_index("sample")
+    counts = found.set_index("sample")
     counts.index = counts.index.astype(str)
     counts = counts.loc[:, counts.sum() > 0]
     if counts.shape[1] < 2:
         return []
     sheet = folder.sheet["arm"]
     arm = pd.Series(pd.Categorical(sheet, categories=folder.arms), index=sheet.index.astype(str))
-    figure, axes = new_axes(max(7.0, 0.34 * len(counts) + 3.6), 4.4)
+    figure, axes = new_axes(0.34 * max(len(counts), SLOTS) + 3.6, 4.4)
     shares(counts, axes, arm=arm, colours=folder.palette)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False)
-    return [(figure, "Cells of each population in each sample, by arm.", "composition")]
+    words = f"{int(counts.to_numpy().sum()):,} cells of {len(counts)} samples: the share of each population, by arm."
+    return [(figure, words, "composition")]
 
 
 def _antibodies(folder: Folder) -> list[dict[str, Any]]:
@@ -115,11 +121,11 @@ def _antibodies(folder: Folder) -> list[dict[str, Any]]:
     if not len(scores):
         return []
     width, height = 2.0 + 0.32 * scores["protein"].nunique(), 1.4 + 0.24 * scores["cell_type"].nunique()
-    drawn = []
+    drawn, over = [], counted(scores["sample"].nunique(), "sample")
     for what, column, label in (
-        ("Antibodies: mean over samples of the log counts relative to the panel; isotype controls at the right",
+        (f"Antibodies: mean over {over} of the log counts relative to the panel; isotype controls right",
          "value", "log counts, panel = 0"),
-        ("RNA of the gene of each antibody in the same cells", "rna", "log1p per 10,000"),
+        (f"RNA of the gene of each antibody in the same cells of {over}", "rna", "log1p per 10,000"),
     ):  # fmt: skip
         figure, axes = new_axes(width, height)
         levels(scores, axes, column=column, label=label)

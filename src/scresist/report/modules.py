@@ -18,6 +18,7 @@ DRAWN = 4  # modules whose hubs are drawn: those that differ most between arms
 CARDS = 12  # modules with a card
 SETS = 3  # gene sets of a card
 GENES_DRAWN = 30
+NEAREST = 10
 
 
 def modules(folder: Folder) -> Section | None:
@@ -108,21 +109,23 @@ def _fit(folder: Folder, net: "Network", names: list[str]) -> list[dict[str, Any
     """The fit by power, and the kME of the hubs of the modules that differ most."""
     figure, axes = new_axes(4.4, 2.9)
     draw.fit_table(net.power_table, axes, power=net.power)
-    drawn: list[Drawn] = [(figure, f"Fit to a scale-free network by power; {net.power:g} was taken.", "power")]
+    drawn: list[Drawn] = [(figure, f"Fit of {len(net.modules):,} genes to a scale-free network by power; {net.power:g} "
+                           "was taken.", "power")]  # fmt: skip
+    scores = folder.table("module_scores")
+    patients = scores.join(folder.sheet, on="sample")["patient"].nunique() if len(scores) else 0
+    over = f"{patients} patients" if patients else "patients"
     hubs = folder.table("hub_genes")
     for name in names if len(hubs) else []:
         own = hubs[hubs["module"] == name]
         if len(own):
             figure, axes = new_axes(3.6, 2.9)
             draw.kme_ranks(own, axes)
-            drawn.append((figure, f"{name}: kME of its hubs with 95 % intervals over patients.", f"{name}_kme"))
+            drawn.append((figure, f"{name}: kME of its hubs with 95 % intervals over {over}.", f"{name}_kme"))
     return [heading("Fit of the network, and how sure its hubs are"), figures(drawn)]
 
 
 def _cards(folder: Folder, net: "Network | None", tested: pd.DataFrame, names: list[str]) -> list[Card]:
     """A card per module: its hubs in its colour, its scores by arm, what it is about, how sure it is."""
-    from scresist.networks import edges
-
     scores, sheet = folder.table("module_scores"), folder.sheet
     catalogue, meaning = folder.table("module_catalogue"), folder.table("module_meaning")
     members = folder.table("modules")
@@ -132,21 +135,36 @@ def _cards(folder: Folder, net: "Network | None", tested: pd.DataFrame, names: l
         if net is not None:
             own = net.members(name).head(GENES_DRAWN)
             figure, axes = new_axes(3.4, 2.9)
-            draw.hub_network(edges(net, modules=[name]), own, axes)
+            joined, near = _joined(net, name, set(own["gene"].astype(str)))
+            draw.hub_network(joined, own, axes)
             if (legend := axes.get_legend()) is not None:
                 legend.remove()  # the card has its name
-            drawn.append((figure, f"Its {len(own)} genes of highest kME, joined by overlap", f"{name}_hubs"))
+            lines = (f"a line joins two where one is among the {near} nearest of the other" if len(joined) else
+                     f"no two are among the {near} nearest of each other")  # fmt: skip
+            drawn.append((figure, f"Its {len(own)} genes of highest kME; {lines}", f"{name}_hubs"))
         if len(scores):
             points = scores[scores["module"] == name].join(sheet, on="sample").rename(columns={"score": "value"})
             means = points.groupby(["patient", "arm"], as_index=False)["value"].mean()
             drawn.append((strip(means, folder.arms, "module score"), "Score, one point per patient", f"{name}_scores"))
         first = members[members["module"] == name].sort_values("rank", kind="stable")["gene"].astype(str)
         rows = tested[tested["module"] == name] if len(tested) else tested
-        lines = [("genes", f"{len(first)}: {', '.join(first.head(8))}{', …' if len(first) > 8 else ''}")]
-        lines += [(str(r["contrast"]), f"difference {interval(r)}, q {written(r['q_value'], 'p')}, {r['n_test']:.0f} "
+        known = [("genes", f"{len(first)}: {', '.join(first.head(8))}{', …' if len(first) > 8 else ''}")]
+        known += [(str(r["contrast"]), f"difference {interval(r)}, q {written(r['q_value'], 'p')}, {r['n_test']:.0f} "
                    f"against {r['n_reference']:.0f}: {r['verdict']}") for r in rows.to_dict("records")]  # fmt: skip
-        out.append(Card(name, _best(rows), [*lines, ("about", _about(meaning, name)), *_sure(catalogue, name)], drawn))
+        out.append(Card(name, _best(rows), [*known, ("about", _about(meaning, name)), *_sure(catalogue, name)], drawn))
     return out
+
+
+def _joined(net: "Network", name: str, genes: set[str]) -> tuple[pd.DataFrame, int]:
+    """The edges among some genes of a module, to the 10 nearest of each; to all that are kept where these are few."""
+    from scresist.networks import edges
+
+    for near in (NEAREST, net.neighbours.shape[1]):
+        found = edges(net, modules=[name], top=min(near, net.neighbours.shape[1]))
+        joined = found[found["source"].isin(genes) & found["target"].isin(genes)]
+        if len(joined) >= len(genes):
+            break
+    return joined, min(near, net.neighbours.shape[1])
 
 
 def _best(rows: pd.DataFrame) -> str:

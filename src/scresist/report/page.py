@@ -9,8 +9,9 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from scresist.plots.printer import many_objects
 from scresist.report import sections
-from scresist.report.blocks import Section
+from scresist.report.blocks import Section, on_page
 from scresist.report.figure_files import FigureFiles
 from scresist.report.folder import Folder
 from scresist.results import write_text
@@ -34,7 +35,12 @@ def write(results: Path, *, anonymise: bool = False) -> Path:
     InputError
         Where the folder has no run, or a name cannot be replaced with certainty.
     """
-    folder = Folder(results, anonymise=anonymise)
+    with many_objects():
+        return _written(Folder(results, anonymise=anonymise), results, anonymise=anonymise)
+
+
+def _written(folder: Folder, results: Path, *, anonymise: bool) -> Path:
+    """The page of a folder whose tables are read as they are needed."""
     if anonymise:
         shown = list(sections.built(folder))
     else:
@@ -78,7 +84,7 @@ def render(
     return template.render(
         title=title, subtitle=subtitle, facts=facts, sections=shown, footer=footer,
         style=Markup("\n".join(_asset(name) for name in STYLES)),
-        scripts=[Markup(s) for s in scripts], policy=_policy(scripts),
+        scripts=[Markup(s) for s in scripts], policy=_policy(scripts), on_page=on_page,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scresist.plots.axis_ends import points_note
 from scresist.plots.contrasts import primary_against_acquired
 from scresist.plots.style import new_axes
 from scresist.report.blocks import Drawn, Section, figures, heading, table
@@ -66,10 +67,9 @@ def _effects(folder: Folder) -> list[Drawn]:
         figure, axes = new_axes(5.2, 4.2)
         primary_against_acquired(own, axes, label=label)
         first = own.iloc[0]
+        far = points_note([own["primary_effect"], own["acquired_effect"]], own["class"] != "undecided")
         caption = (f"{len(own):,} {words}: {first['n_primary']:.0f} patients with primary, "
-                   f"{first['n_acquired']:.0f} with "
-                   f"acquired resistance, {first['n_reference']:.0f} in the reference. Coloured where the "
-                   "difference of "
-                   "the effects is found.")  # fmt: skip
+                   f"{first['n_acquired']:.0f} with acquired resistance, {first['n_reference']:.0f} in the reference. "
+                   f"Coloured where the difference of the effects is found.{far}")  # fmt: skip
         drawn.append((figure, caption, f"primary_against_acquired_{words}"))
     return drawn

@@ -36,7 +36,7 @@ def from_claims(*kinds: str) -> Answered:
         first = found.drop_duplicates(["kind", "contrast"]).head(NAMED)
         out = [("supported", _numbered(row)) for _, row in first.iterrows()]
         of = "is" if len(found) == 1 else "are"
-        return [*out, ("", f"In all {len(found)} of {counted(len(claims), 'claim')} {of} supported.")]
+        return [*out, ("", f"In all, {len(found)} of {counted(len(claims), 'claim')} {of} supported.")]
 
     return answer
 

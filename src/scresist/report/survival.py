@@ -6,6 +6,7 @@ import pandas as pd
 
 from scresist.plots import survival as draw
 from scresist.plots.style import new_axes
+from scresist.report.answers import endpoint_words
 from scresist.report.blocks import Drawn, Section, bullets, figures, heading, table, text, written
 from scresist.report.folder import Folder
 
@@ -66,8 +67,9 @@ def _hazards(folder: Folder, tested: pd.DataFrame) -> list[Drawn]:
             continue
         figure, axes = new_axes(5.0, 1.2 + 0.24 * len(best))
         draw.hazard_ratios(best, axes)
-        made.append((figure, f"{endpoint}: the {len(best)} smallest p-values of {len(own):,} hazard ratios per SD; "
-                     f"{best['n'].max():.0f} patients, {best['events'].max():.0f} events.",
+        words = endpoint_words(str(endpoint))
+        made.append((figure, f"{words}: the {len(best)} smallest p-values of {len(own):,} hazard ratios per SD; "
+                     f"{best['n'].max():.0f} patients, {best['events'].max():.0f} events.{draw.hazard_note(best)}",
                      f"{endpoint}_hazard_ratios"))  # fmt: skip
     return made
 
@@ -142,12 +144,15 @@ def _drawn(folder: Folder, name: str) -> list[Drawn]:
     if name == "survival_forms":
         lines = folder.table("survival_form_curves")
         for (feature, endpoint), rows in lines.groupby(["feature", "endpoint"], sort=False) if len(lines) else ():
+            forms = folder.table(name)
+            own = forms[(forms["feature"] == feature) & (forms["endpoint"] == endpoint)]
+            numbers = f"; {own['n'].iloc[0]:.0f} patients, {own['events'].iloc[0]:.0f} events" if len(own) else ""
             figure, axes = new_axes(3.4, 2.8)
             draw.form_curve(rows, axes)
             made.append(
                 (
                     figure,
-                    f"{feature}, {endpoint}: natural spline with pointwise 95 % limits.",
+                    f"{feature}, {endpoint}: natural spline with pointwise 95 % limits{numbers}.",
                     f"{feature}_{endpoint}_form",
                 )
             )
@@ -186,7 +191,10 @@ def _drawn(folder: Folder, name: str) -> list[Drawn]:
             figure, axes = new_axes(3.6, 3.0)
             plot(rows, axes)
             horizon = f"risk of {endpoint} by {rows['horizon'].iloc[0]:.3g} {units.get(endpoint, '')}"
-            made.append((figure, f"Cross-validated {horizon}.", f"{endpoint}_{source.partition('_')[2]}"))
+            scores = folder.table("survival_scores")
+            own = scores[scores["endpoint"] == endpoint] if len(scores) else scores
+            numbers = f"; {own['n'].iloc[0]:.0f} patients, {own['events'].iloc[0]:.0f} events" if len(own) else ""
+            made.append((figure, f"Cross-validated {horizon}{numbers}.", f"{endpoint}_{source.partition('_')[2]}"))
     return made[: DRAWN * 2]
 
 
@@ -207,7 +215,8 @@ def _curves(folder: Folder) -> list[Drawn]:
             figure, axes = new_axes(4.2, 3.6)
             draw.kaplan_meier(rows, axes, time_label=str(units.get(endpoint, "time")))
             cut = compared[(compared["feature"] == feature) & (compared["endpoint"] == endpoint)].iloc[0]
-            caption = f"{feature}, {endpoint}: above against at or below {cut['cut']:.3g} ({cut['cut_how']})."
+            words = endpoint_words(str(endpoint))
+            caption = f"{feature}, {words}: above against at or below {cut['cut']:.3g} ({cut['cut_how']})."
             q = by_feature.get((str(feature), str(endpoint)))
             if q is not None:
                 caption += f" The p above the curves is of this feature alone; among all that were tested q is {q}."

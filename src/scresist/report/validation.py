@@ -49,17 +49,18 @@ def validation(folder: Folder) -> Section | None:
 
 def _overview(folder: Folder, found: pd.DataFrame, tested: pd.DataFrame) -> list[Drawn]:
     """Preservation of all modules, and their effects in both cohorts."""
+    over = f"{found['n_patients'].max():.0f} patients of the second cohort"
     figure, axes = new_axes(5.2, 0.8 + 0.22 * len(found))
     draw.preserved_modules(found, axes)
     drawn = [(figure, "Zsummary, filled where a module is preserved; the bars are the 95 % quantile of "
-              "permuted genes of like expression, the lines some (2) and strong (10) evidence.",
+              f"permuted genes of like expression, the lines some (2) and strong (10) evidence. {over}.",
               "preservation")]  # fmt: skip
     if len(tested) and tested["first_effect"].notna().any():
         figure, axes = new_axes(4.4, 3.4)
         order = {name: k for k, name in enumerate(folder.contrasts)}
         draw.effects_of_both(tested.sort_values("contrast", key=lambda c: c.map(order), kind="stable"), axes)
         drawn.append((figure, "Effects in both cohorts, with 95 % intervals in the second; named where the "
-                      "interval excludes 0.", "effects_of_both"))  # fmt: skip
+                      f"interval excludes 0. {over}.", "effects_of_both"))  # fmt: skip
     return drawn
 
 

@@ -1,6 +1,7 @@
 """Who signals to whom: a circle of arrows, chords, and a matrix."""
 
 from collections.abc import Mapping
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from matplotlib.path import Path
 from scresist.checks import InputError
 from scresist.plots.style import colours
 
+LETTERS = 22  # of a line of a name around a circle
 UP, DOWN = "#b2182b", "#2166ac"
 
 
@@ -110,7 +112,7 @@ def chord(
     for i in range(n):
         first, last = np.degrees(start[i] - size[i] * unit), np.degrees(start[i])
         axes.add_patch(Wedge((0, 0), 1.06, first, last, width=0.07, facecolor=colour[names[i]], edgecolor="none"))
-    _names_around(names, start - size * unit / 2, axes, radius=1.1)
+    _names_around(names, start - size * unit / 2, axes, radius=1.14)
     return _bare(axes, 1.75)
 
 
@@ -156,8 +158,10 @@ def _square(matrix: pd.DataFrame) -> tuple[list[str], np.ndarray]:
 def _names_around(names: list[str], angle: np.ndarray, axes: Axes, *, radius: float) -> None:
     for name, a in zip(names, angle, strict=True):
         degrees, left = float(np.degrees(a)), bool(np.cos(a) < -1e-9)
-        axes.text(radius * np.cos(a), radius * np.sin(a), name, fontsize=8, rotation=degrees + 180 if left else degrees,
-                  rotation_mode="anchor", ha="right" if left else "left", va="center")  # fmt: skip
+        lines = "\n".join(wrap(name, LETTERS))
+        axes.text(radius * np.cos(a), radius * np.sin(a), lines, fontsize=8, linespacing=1.0,
+                  rotation=degrees + 180 if left else degrees, rotation_mode="anchor",
+                  ha="right" if left else "left", va="center")  # fmt: skip
 
 
 def _bare(axes: Axes, limit: float) -> Axes:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+ALONG = 12  # points of an arrow that no name shall cover
+
+
 def roles(
     table: pd.DataFrame, axes: "Axes", *, unit: str = "strength", palette: Mapping[str, str] | None = None
 ) -> "Axes":
@@ -75,7 +78,9 @@ def role_changes(
                       })  # fmt: skip
     axes.scatter(own["outgoing_test"], own["incoming_test"], s=1, alpha=0)  # the limits take both ends in
     axes.margins(0.15)
-    label_points(names, own["outgoing_test"].to_numpy(float), own["incoming_test"].to_numpy(float), axes)
+    first, last = own[ends[:2]].to_numpy(float), own[ends[2:]].to_numpy(float)
+    along = np.concatenate([first + share * (last - first) for share in np.linspace(0, 1, ALONG)])
+    label_points(names, last[:, 0], last[:, 1], axes, around=along)
     axes.set_xlabel(f"outgoing {unit}", fontsize=8)
     axes.set_ylabel(f"incoming {unit}", fontsize=8)
     tidy(axes)

@@ -32,17 +32,36 @@ function matches(names, text, most) {
   return [...first, ...rest].slice(0, most);
 }
 
+const FEW = 4; // columns that a phone shows side by side; a row of more is written line by line
+const FIRST = 6; // rows that are not folded
+
 function tableOf(heads, rows) {
-  const table = element("table");
+  const table = element("table", undefined, heads.length > FEW ? { class: "stack" } : {});
   const head = element("tr");
   heads.forEach((h) => head.append(element("th", h, { scope: "col" })));
   table.append(head);
   rows.forEach((cells) => {
     const row = element("tr");
-    cells.forEach((c) => row.append(typeof c === "string" || typeof c === "number" ? element("td", String(c)) : c));
+    cells.forEach((c, i) => {
+      const cell = typeof c === "string" || typeof c === "number" ? element("td", String(c)) : c;
+      cell.dataset.head = heads[i];
+      row.append(cell);
+    });
     table.append(row);
   });
   return table;
+}
+
+/** The first rows as a table, the others in a fold that counts them. */
+function longTable(heads, rows, what) {
+  const made = element("div");
+  made.append(tableOf(heads, rows.slice(0, FIRST)));
+  if (rows.length > FIRST) {
+    const fold = element("details");
+    fold.append(element("summary", `${rows.length - FIRST} more ${what}`), tableOf(heads, rows.slice(FIRST)));
+    made.append(fold);
+  }
+  return made;
 }
 
 function startGenes(data) {
@@ -98,8 +117,9 @@ function startGenes(data) {
     const rows = data.types.map((type, t) => {
       const cells = data.arms.map((_, a) => value(byType[k * arms * types + t * arms + a]));
       return { type, cells, top: Math.max(...cells.map((v) => v ?? -1)) };
-    }).filter((r) => r.top >= 0).sort((a, b) => b.top - a.top);
-    return tableOf(["population", ...data.arms], rows.map((r) => [r.type, ...r.cells.map((v) => (v === null ? "–" : v.toFixed(1)))]));
+    }).filter((r) => r.top >= 0).sort((a, b) => (b.type === data.focus) - (a.type === data.focus) || b.top - a.top);
+    const shown = rows.map((r) => [r.type, ...r.cells.map((v) => (v === null ? "–" : v.toFixed(1)))]);
+    return longTable(["population", ...data.arms], shown, "populations, where it is lower");
   }
 
   function block(title, ...parts) {
@@ -146,10 +166,11 @@ function startGenes(data) {
     }
     const others = data.others[k] || [];
     if (others.length) {
-      card.append(block("Other populations, p < 0.05", tableOf(["population", "contrast", "log2 change", "p", "q"],
-        others.map((r) => [r[0], r[1], r[2].toFixed(2), written(r[3]), written(r[4])]))));
+      const rows = [...others].sort((a, b) => a[3] - b[3]).map((r) => [r[0], r[1], r[2].toFixed(2), written(r[3]), written(r[4])]);
+      card.append(block("Other populations, p < 0.05",
+        longTable(["population", "contrast", "log2 change", "p", "q"], rows, "changes")));
     }
-    card.append(block("Mean of each population", populations(k)));
+    card.append(block("Mean of each population, log2 counts per million, the highest first", populations(k)));
   }
 
   function suggest() {
