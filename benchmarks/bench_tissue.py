@@ -105,8 +105,7 @@ def nuclei_found() -> None:
     """Nuclei of simulated glands, and of DAPI beside those of inForm."""
     from skimage.filters import threshold_otsu
 
-    from scresist.validation.component_images import component_channels, page_texts
-    from scresist.validation.image_files import read_pages
+    from scresist.validation.image_files import opened_pages
 
     rows = []
     for seed in range(11, 16):  # seeds 1 to 3 were looked at while the numbers of kernels/nuclei.py were chosen
@@ -114,11 +113,11 @@ def nuclei_found() -> None:
         signal, _ = unmix(image, white_point(image, 99.0))
         rows.append({"image": f"glands {seed}", **_nuclei_of(signal, true, threshold_otsu(signal))})
     stem = f"{IMAGING / 'phenoptr'}/FIHC4__0929309_HP_IM3_2_"
-    channels, names = component_channels(Path(f"{stem}component_data.tif"))
-    maps = Path(f"{stem}binary_seg_maps.tif")
-    true = next(p for p, t in zip(read_pages(maps), page_texts(maps), strict=True) if "<CompartmentType>Nucleus<" in t)
+    with opened_pages(Path(f"{stem}component_data.tif")) as pages:
+        signal = next(page[:, :] for page, text in pages if "<Name>DAPI" in text).astype(float)
+    with opened_pages(Path(f"{stem}binary_seg_maps.tif")) as pages:
+        true = next(page[:, :] for page, text in pages if "<CompartmentType>Nucleus<" in text)
     true = np.unique(true, return_inverse=True)[1].reshape(true.shape)
-    signal = channels[..., next(k for k, name in enumerate(names) if "DAPI" in name)].astype(float)
     rows.append({"image": "DAPI, inForm's nuclei", **_nuclei_of(signal, true, threshold_otsu(signal))})
     print(pd.DataFrame(rows).round(3).to_string(index=False))
 
