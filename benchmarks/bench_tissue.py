@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from scresist.contrasts import contrast_arms
 from scresist.kernels.gates import find_gate
@@ -159,7 +159,8 @@ def mif() -> None:
 def gates() -> None:
     """Gates of rare markers on phenoptr's sample beside the phenotypes of inForm, and on markers without positives.
 
-    What was tried and not shipped: three and four normal populations, and control cells that cannot have the marker.
+    What was tried and not shipped: three and four normal populations, control cells that cannot have the marker, and a
+    null mirrored at the mode, in each half of the picture alone.
     """
     from sklearn.mixture import GaussianMixture
 
@@ -176,6 +177,7 @@ def gates() -> None:
         "simulated, gamma": rng.gamma(2, 1, len(table)),
     }
     called = table["Phenotype"].to_numpy(dtype=object)
+    left = (table["Cell X Position"] < table["Cell X Position"].median()).to_numpy()
     rows = []
     for name, x in markers.items():
         true = called == f"{name}+"
@@ -188,16 +190,43 @@ def gates() -> None:
             order = np.argsort(mixed.means_.ravel())
             top = mixed.predict_proba(log[:, None])[:, order[-1]] > 0.5
             found[f"highest of {k} populations"] = top & (log > mixed.means_.ravel()[order[-2]])
+        for half, inside in (("left", left), ("right", ~left)):
+            for false in (0.05, 0.2):
+                above = log > mirrored_gate(log[inside], false)
+                rows.append(
+                    _right(name, f"mirrored at the mode, {false:g} false, {half} half", above[inside], true[inside])
+                )
         if name != "CK" and not name.startswith("simulated"):
             control = called == "CK+"
             gate = np.median(log[~control]) + np.quantile(log[control], 0.995) - np.median(log[control])
             found["above .995 of CK+ cells, same middle"] = log > gate
-        for how, positive in found.items():
-            rows.append({"marker": name, "gate": how, "positive": positive.mean(), "inForm": true.mean(),
-                         "sensitivity": (positive & true).sum() / true.sum() if true.any() else np.nan,
-                         "share right": (positive & true).sum() / max(positive.sum(), 1) if true.any() else np.nan,
-                         "specificity": (~positive & ~true).mean() / (~true).mean()})  # fmt: skip
+        rows += [_right(name, how, positive, true) for how, positive in found.items()]
     print(pd.DataFrame(rows).round(3).to_string(index=False))
+
+
+def _right(name: str, how: str, positive: np.ndarray, true: np.ndarray) -> dict[str, object]:
+    both = (positive & true).sum()
+    return {"marker": name, "gate": how, "positive": positive.mean(), "inForm": true.mean(),
+            "sensitivity": both / true.sum() if true.any() else np.nan,
+            "share right": both / max(positive.sum(), 1) if true.any() else np.nan,
+            "specificity": (~positive & ~true).mean() / (~true).mean()}  # fmt: skip
+
+
+def mirrored_gate(values: np.ndarray, false: float) -> float:
+    """The lowest value above which at most a share of the cells is of the null, whose upper side mirrors its lower one.
+
+    Beyond the last mirrored cell the null is normal; infinite where the excess over the null is below 2 SD everywhere.
+    """
+    grid = np.linspace(*np.quantile(values, [0.001, 0.999]), 513)
+    width = 1.06 * min(values.std(), stats.iqr(values) / 1.34) * len(values) ** -0.2
+    smooth = gaussian_filter1d(np.histogram(values, grid)[0].astype(float), width / (grid[1] - grid[0]))
+    mode = grid[:-1][smooth.argmax()] + (grid[1] - grid[0]) / 2
+    lower, upper = np.sort(mode - values[values <= mode]), np.sort(values[values > mode]) - mode
+    null = np.maximum(len(lower) - np.searchsorted(lower, upper),
+                      len(lower) * stats.halfnorm.sf(upper / np.sqrt((lower**2).mean())))  # fmt: skip
+    seen = len(upper) - np.arange(len(upper))
+    real = (null <= false * seen) & (seen - null > 2 * np.sqrt(seen + null))
+    return float(mode + upper[real.argmax()]) if real.any() else np.inf
 
 
 def tissue_type_one() -> None:
