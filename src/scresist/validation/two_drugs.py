@@ -125,8 +125,8 @@ def _surface(part: pd.DataFrame) -> pd.DataFrame:
     return part.pivot_table(index="dose_a_um", columns="dose_b_um", values="response", sort=True)
 
 
-def _alone(surface: pd.DataFrame, max_hill: float, least: float) -> list[np.ndarray]:
-    """Curve of each drug alone, whose plateau is at `least` or above; NaN with fewer than three doses."""
+def _alone(surface: pd.DataFrame, max_hill: float, floor: float) -> list[np.ndarray]:
+    """Curve of each drug alone, whose plateau is not below `floor`; NaN with fewer than three doses."""
     out = []
     for series in (surface.get(0.0), surface.T.get(0.0)):
         one = pd.Series(dtype=float) if series is None else series[series.index > 0].dropna()
@@ -134,7 +134,7 @@ def _alone(surface: pd.DataFrame, max_hill: float, least: float) -> list[np.ndar
             out.append(np.full(4, np.nan))
             continue
         x = np.log10(one.index.to_numpy(float))
-        low, high = np.array([least, 100, 0, x.min() - 4]), np.array([100, 100, max_hill, x.max() + 4])
+        low, high = np.array([floor, 100, 0, x.min() - 4]), np.array([100, 100, max_hill, x.max() + 4])
         out.append(fp.fit_curves(x, one.to_numpy(float), low=low, high=high).parameters[0])
     return out
 
