@@ -14,7 +14,7 @@ from scresist.kernels.nuclei import ellipse_share, nuclei
 from scresist.kernels.stains import DAB, HAEMATOXYLIN, cell_means, grown_labels, unmix, white_point
 from scresist.validation import image_files
 from scresist.validation.component_images import component_intensities
-from scresist.validation.image_files import image_size, opened, opened_pages
+from scresist.validation.image_files import image_size, opened, opened_pages, require_colours
 from scresist.validation.images import ihc_image
 
 IMAGING = SHARED / "data" / "imaging"
@@ -225,6 +225,18 @@ def test_labels_grow_to_the_nearest_one():
         near = min(labels[tuple(p)] for p in places[away == away.min()])
         assert found[y, x] == (near if away.min() <= 9 else 0)
     assert (found[labels > 0] == labels[labels > 0]).all()
+
+
+def test_images_without_colours_are_named(tmp_path):
+    import tifffile
+    from PIL import Image
+
+    grey = np.zeros((70, 70), np.uint8)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", grey.astype(np.uint16))
+    for name in ("a.png", "a.tif"):
+        with pytest.raises(InputError, match=f"{name}: the image must be in colour"):
+            require_colours(tmp_path / name)
 
 
 def test_means_of_cells_are_those_of_a_loop():

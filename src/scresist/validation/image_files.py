@@ -58,6 +58,32 @@ def boxes(size: tuple[int, ...], tile: int) -> Iterator[tuple[int, int, int, int
             yield top, min(top + tile, size[0]), left, min(left + tile, size[1])
 
 
+def require_colours(image: str | Path) -> None:
+    """Raise where an image file is not of red, green and blue of 8 bits; of PNG and JPEG only the header is read.
+
+    Parameters
+    ----------
+    image
+        As in `image_size`.
+
+    Raises
+    ------
+    InputError
+        Where it is not.
+    """
+    path = Path(image)
+    if path.suffix.lower() in TIFFS | SLIDES:
+        with opened(path) as pixels:
+            right, seen = pixels.ndim == 3 and pixels.shape[2] >= 3 and pixels.dtype == np.uint8, str(pixels.dtype)
+    else:
+        from PIL import Image
+
+        with Image.open(path) as file:
+            right, seen = file.mode in ("RGB", "RGBA"), file.mode
+    if not right:
+        raise InputError(f"{path.name}: the image must be in colour, red, green and blue of 8 bits; it is {seen}")
+
+
 @contextmanager
 def opened_labels(mask: np.ndarray | str | Path | None) -> Iterator[Any]:
     """Labels that can be sliced; None without a mask."""
