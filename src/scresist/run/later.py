@@ -47,7 +47,8 @@ def with_files(results: Path, files: Mapping[str, Path], study: Path | None = No
     if not path.is_file():
         raise InputError(f"the study of {results} is not at {path}; give it: scresist validate {results} --study FILE")
     read = read_study(path)
-    earlier = {key: results / name for key, name in run.get("later", {}).items()}
+    earlier = {key: _found(results / name, read.folder / run["settings"]["validation"][key])
+               for key, name in run.get("later", {}).items()}  # fmt: skip
     for key, file in earlier.items():
         if key not in files and not file.is_file():
             raise InputError(
@@ -62,6 +63,11 @@ def with_files(results: Path, files: Mapping[str, Path], study: Path | None = No
     require_files(changed)
     lines = "\n".join(f'{key} = "{value}"' for key, value in named.items())
     return changed, str(run.get("mode", "sound")), lines
+
+
+def _found(beside_results: Path, beside_study: Path) -> Path:
+    """Where an earlier file is: as seen from the results, or, where those were moved, from the study."""
+    return beside_study if not beside_results.is_file() and beside_study.is_file() else beside_results
 
 
 def _option(key: str) -> str:
