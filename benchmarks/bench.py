@@ -1,7 +1,7 @@
 """The bench: functional assays and tissue against published values and under the null. One command, a table per part.
 
 python benchmarks/bench.py                    every part
-python benchmarks/bench.py --only dose        one part: dose | kinetics | synergy | type1 | power | levels | simulated
+python benchmarks/bench.py --only dose        one part; --help lists them
 """
 
 import argparse
@@ -16,6 +16,7 @@ PARTS = {  # name of a part: its file and function; a part prints its table
     "power": ("bench_assays", "power"),
     "levels": ("bench_assays", "levels"),  # twenty minutes
     "ihc": ("bench_tissue", "ihc"),
+    "slides": ("bench_slides", "slides"),  # half an hour
     "nuclei": ("bench_tissue", "nuclei_found"),
     "gates": ("bench_tissue", "gates"),
     "mif": ("bench_tissue", "mif"),

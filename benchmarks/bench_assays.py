@@ -590,15 +590,16 @@ def type_one_of_models(pool: int = 2000, draws: int = 4000) -> None:
             p = [difference(*rng.choice(values, (2, n))).p_value for _ in range(draws)]
             rows.append({"comparison": name, "replicates": n, "p < .05": rate(pd.Series(p)),
                          "SD of a replicate": values.std()})  # fmt: skip
-    for null, models in (("bliss", ("bliss", "zip")), ("loewe", ("loewe",))):
-        out = validation.combinations(pairs_table(rng, pool // 8, 1, null), models=models).table
+    for null, lower, models in (("bliss", 10.0, ("bliss", "zip")), ("loewe", 10.0, ("loewe",)),
+                                ("bliss", 0.0, ("bliss", "zip")), ("loewe", 0.0, ("loewe",))):  # fmt: skip
+        out = validation.combinations(pairs_table(rng, pool // 2, 1, null, lower), models=models).table
         whole = out[out["dose_a_um"].isna()]
         for model in models:
             mean = whole.loc[whole["model"] == model, "synergy"].dropna().to_numpy(float)
             for n in (3, 5, 8):
-                v = rng.choice(mean, (draws, n))
+                v = rng.choice(mean, (10 * draws, n))
                 t = v.mean(axis=1) / v.std(axis=1, ddof=1) * np.sqrt(n)
-                rows.append({"comparison": f"{model}, none by {null}", "replicates": n,
+                rows.append({"comparison": f"{model}, none by {null}, plateau {lower:g}", "replicates": n,
                              "p < .05": float((2 * stats.t.sf(np.abs(t), n - 1) < 0.05).mean()),
                              "mean synergy": mean.mean(), "SD of a replicate": mean.std()})  # fmt: skip
     show(rows)

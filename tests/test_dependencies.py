@@ -11,8 +11,9 @@ IMPORTED_AS = {"scikit-learn": "sklearn", "scikit-image": "skimage", "umap-learn
                "fonttools": "fontTools", "pillow": "PIL", "openslide-python": "openslide",
                "axe-core-python": "axe_core_python"}  # fmt: skip
 # Used through another package: pandas writes parquet by pyarrow, and umap-learn sets
-# no upper bound to pynndescent; openslide-bin has the library that openslide loads.
-NOT_IMPORTED = {"pyarrow", "pynndescent", "openslide-bin"}
+# no upper bound to pynndescent; openslide-bin has the library that openslide loads, and tifffile decompresses
+# LZW and JPEG by imagecodecs.
+NOT_IMPORTED = {"pyarrow", "pynndescent", "openslide-bin", "imagecodecs"}
 
 
 def imported(folder):

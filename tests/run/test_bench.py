@@ -87,7 +87,7 @@ def test_tables_claims_candidates_and_the_page_have_the_bench(results):
     assert set(table(results, "survival")["what"]) >= {"IHC", "mIF"}
     page = (results / "report.html").read_text()
     assert 'id="bench"' in page
-    assert "Does protein, and function, agree with the RNA?" in page
+    assert "What does the bench show?" in page
     assert json.loads((results / "run.json").read_text())["failed"] == []
 
 
@@ -115,9 +115,78 @@ def test_steps_that_do_not_depend_on_the_bench_are_not_done_again(cohort, result
     assert other["settings"]["validation"]["ihc"] == "ihc.csv"
     changed, mode, lines = with_files(results, {"ihc": cohort.parent / "ihc.csv"})
     assert mode == "sound"
-    assert lines == 'ihc = "ihc.csv"'
+    assert lines.splitlines()[0] == 'ihc = "ihc.csv"'
+    assert "mif_cells" in lines  # of the earlier call
     assert changed.settings.validation.ihc == "ihc.csv"
     assert set(done) >= {"networks", "bench"}
+
+
+@pytest.mark.slow
+def test_a_later_file_joins_those_of_earlier_calls_and_replaces_its_own_assay(cohort, results, tmp_path):
+    out = tmp_path / "results"
+    shutil.copytree(results, out)
+    before = {name: table(out, name) for name in ("validation_mif", "validation_dose_ratios", "validation_kinetics")}
+    sheet = pd.read_csv(cohort.parent / "ihc.csv")
+    sheet[sheet["marker"] == "CST3"].to_csv(tmp_path / "second.csv", index=False)
+    call = ["validate", str(out), "--quiet", "--study", str(cohort.parent / "without.toml"), "--ihc"]
+    found = CliRunner().invoke(app, [*call, str(tmp_path / "second.csv")])
+    assert found.exit_code == 0, found.output
+    for name, earlier in before.items():
+        pd.testing.assert_frame_equal(table(out, name), earlier)
+    assert set(table(out, "validation_ihc")["marker"]) == {"CST3"}
+    assert {"ihc", "mif", "dose ratios"} <= set(read_table(out / "claims.csv")["kind"])
+    assert "IC50" in (out / "report.html").read_text()
+    log = (out / "run.log").read_text()
+    assert "second.csv replaces ihc.csv, which was added earlier" in log
+    assert "mif_cells.csv, which was added earlier, is kept" in log
+
+
+def test_calls_one_after_the_other_keep_and_replace(files, tmp_path, monkeypatch):
+    """The command, with a run that only writes what it was given."""
+    import scresist.run
+    from scresist.run import pipeline
+    from scresist.run.step import State
+
+    here = tmp_path / "c"
+    shutil.copytree(files.parent, here, ignore=shutil.ignore_patterns("results"))
+    study = here / "study.toml"
+    text = study.read_text()
+    study.write_text("\n".join(line for line in text.splitlines() if not line.startswith(("ihc =", "mif_cells ="))))
+    out = here / "results"
+    out.mkdir()
+    told = []
+
+    def run(read, folder, **_):
+        told.append(read.later)
+        pipeline._write_run(folder, read, {}, [], State(folder), "sound", {})
+        return folder
+
+    run(read_study(study), out)
+    monkeypatch.setattr(scresist.run, "run_study", run)
+    shutil.copy(here / "ihc.csv", here / "ihc2.csv")
+    shutil.copy(here / "dose_response.csv", here / "dose2.csv")
+
+    def validate(*call):
+        found = CliRunner().invoke(app, ["validate", str(out), *call])
+        assert found.exit_code == 0, found.output
+        return read_study(study).settings.validation, json.loads((out / "run.json").read_text()), found.output
+
+    validate("--ihc", str(here / "ihc.csv"))
+    own, facts, shown = validate("--mif", str(here / "mif_cells.csv"))
+    assert facts["settings"]["validation"]["ihc"] == "ihc.csv"
+    assert facts["settings"]["validation"]["mif_cells"] == "mif_cells.csv"
+    assert facts["settings"]["validation"]["dose_response"] == own.dose_response == "dose_response.csv"
+    assert 'ihc = "ihc.csv"\nmif_cells = "mif_cells.csv"' in shown
+    _, facts, _ = validate("--ihc", str(here / "ihc2.csv"), "--dose", str(here / "dose2.csv"))
+    assert facts["later"] == {"ihc": "../ihc2.csv", "mif_cells": "../mif_cells.csv", "dose_response": "../dose2.csv"}
+    assert list(told[-1].values()) == [
+        "ihc: ihc2.csv replaces ihc.csv, which was added earlier",
+        "mif_cells: mif_cells.csv, which was added earlier, is kept",
+        "dose_response: dose2.csv replaces dose_response.csv of study.toml",
+    ]
+    (here / "ihc2.csv").unlink()
+    found = CliRunner().invoke(app, ["validate", str(out), "--mif", str(here / "mif_cells.csv")])
+    assert "ihc2.csv (--ihc) of an earlier scresist validate, and it is no longer at" in str(found.exception)
 
 
 def test_wrong_bench_files_are_named_by_check(files, tmp_path):

@@ -130,3 +130,27 @@ def test_a_gr50_has_an_interval_or_a_bound():
     assert np.isnan(not_reached["gr50_um"])
     assert not_reached["gr50_low"] == pytest.approx(10.0)
     assert "GR50 not reached: it is above the highest dose" in not_reached["reason"]
+
+
+def test_flat_and_rising_curves_have_components_and_equal_values_no_interval():
+    from scresist.kernels.random_effects import combine
+
+    found = combine(np.full(4, 2.5), np.zeros(4), np.array([0, 0, 1, 1]))
+    assert (found.mean, found.error, found.between, found.plates) == (2.5, 0.0, 0.0, 0.0)
+    assert found.estimate.tolist() == [2.5, 2.5]
+    rng = np.random.default_rng(0)
+    dose = np.r_[0, 10.0 ** np.linspace(-3, 1, 6)]
+    for rise in (0.0, 10.0):
+        table = pd.DataFrame(
+            [("A", c, "x", d, r, 100 + rise * np.log10(max(d, 1e-4)) + rng.normal())
+             for c in ("control", "KD") for r in (1, 2, 3) for d in dose],
+            columns=["line", "condition", "compound", "dose_um", "replicate", "response"],
+        )  # fmt: skip
+        out = validation.dose_components(table).table
+        slope = out[(out["quantity"] == "log10 IC50")]
+        assert slope["reason"].str.contains("do not reach the IC50").all()
+        same = out[out["reason"].str.contains("the same in every replicate")]
+        assert same["ci_low"].isna().all()
+        assert rise == 0 or len(same)
+    with pytest.raises(InputError, match="no well has a dose above 0"):
+        validation.dose_response(table.assign(dose_um=0.0, well=range(len(table))))

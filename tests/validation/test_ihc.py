@@ -61,6 +61,10 @@ BAD = {
     "a row twice": (row(sample="S0", strong=10), "row 3: this sample, marker, core and reader"),
     "a sample of two patients": (row(patient="P9", sample="S0", core="2"), "row 3: the sample belongs to another"),
     "more positive than viable": (row(positive_tumour=9, viable_tumour=5), "row 3: more tumour cells are positive"),
+    "a marker in two spellings": (
+        row(marker="muc-3A", core="2"),
+        "row 3: the marker is 'MUC3A' in an earlier row.*muc-3A",
+    ),
     "no viable cell": (row(positive_tumour=0, viable_tumour=0), "row 3: viable_tumour is 0"),
 }
 

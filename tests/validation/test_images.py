@@ -1,5 +1,6 @@
 """Stained images: discs that were painted with known stains, the picture of scikit-image, an export of inForm."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ from oracle import SHARED, needs_shared
 from painted import painted
 from scresist.checks import InputError
 from scresist.kernels.nuclei import ellipse_share, nuclei
-from scresist.kernels.stains import DAB, HAEMATOXYLIN, cell_means, unmix, white_point
+from scresist.kernels.stains import DAB, HAEMATOXYLIN, cell_means, grown_labels, unmix, white_point
+from scresist.validation import image_files
 from scresist.validation.component_images import component_intensities
+from scresist.validation.image_files import image_size, opened, opened_pages, require_colours
 from scresist.validation.images import ihc_image
 
 IMAGING = SHARED / "data" / "imaging"
@@ -80,47 +83,160 @@ def test_what_is_refused():
         component_intensities(np.zeros((5, 5, 2)), np.ones((4, 5), int))
 
 
-def test_a_tiled_tiff_is_read_by_its_tiles(tmp_path):
+LAYOUTS = {"tiles": {"tile": (128, 128)}, "strips": {"rowsperstrip": 24}, "one strip": {}}
+
+
+@pytest.mark.parametrize("compression", [None, "deflate", "lzw", "jpeg"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_parts_of_a_tiff_are_those_of_the_whole(tmp_path, compression, layout):
     import tifffile
 
     image, _, _ = painted(4)
-    tifffile.imwrite(tmp_path / "a.tif", image, tile=(128, 128), photometric="rgb", compression="deflate")
-    tifffile.imwrite(tmp_path / "b.tif", image, photometric="rgb")
-    direct = ihc_image(image, um_per_pixel=0.5).cells
-    for name in ("a.tif", "b.tif"):
-        pd.testing.assert_frame_equal(ihc_image(tmp_path / name, um_per_pixel=0.5).cells, direct)
+    image = image[:317, :290]
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb", compression=compression, **LAYOUTS[layout])
+    whole = tifffile.imread(tmp_path / "a.tif")
+    assert (whole == image).all() or compression == "jpeg"
+    parts = [np.s_[::7, ::7, :3], np.s_[100:260, 90:290, :3], np.s_[0:3, 5:6, :3], np.s_[130:317:11, 3:200:64, 1:2],
+             np.s_[::400, ::129, :3], np.s_[40:40, 0:9, :3]]  # fmt: skip
+    with opened(tmp_path / "a.tif") as pixels:
+        assert (pixels.shape, pixels.ndim, pixels.dtype) == (image.shape, 3, np.uint8)
+        for part in parts:
+            np.testing.assert_array_equal(pixels[part], whole[part])
 
 
-class Slide:
-    """What the reader uses of OpenSlide, over an array."""
+def test_colours_that_are_planes_or_pages_of_their_own_are_read(tmp_path):
+    import tifffile
 
-    def __init__(self, image):
-        self.image, self.dimensions = image, (image.shape[1], image.shape[0])
-        self.level_downsamples = (1.0,)
-        self.largest = 0
-
-    def get_best_level_for_downsample(self, _):
-        return 0
-
-    def read_region(self, at, _, size):
-        from PIL import Image
-
-        self.largest = max(self.largest, size[0] * size[1])
-        return Image.fromarray(self.image[at[1] : at[1] + size[1], at[0] : at[0] + size[0]])
+    image, _, _ = painted(4)
+    planes = np.moveaxis(image, -1, 0)
+    for name, compression in (("a.tif", "lzw"), ("b.tif", None)):
+        tifffile.imwrite(tmp_path / name, planes, photometric="rgb", planarconfig="separate", compression=compression,
+                         tile=(64, 64) if compression else None)  # fmt: skip
+    tifffile.imwrite(tmp_path / "c.ome.tif", planes, photometric="minisblack", compression="lzw", tile=(64, 64),
+                     metadata={"axes": "CYX"})  # fmt: skip
+    for name in ("a.tif", "b.tif", "c.ome.tif"):
+        with opened(tmp_path / name) as pixels:
+            np.testing.assert_array_equal(pixels[20:400, 33:90, :3], image[20:400, 33:90])
 
 
-def test_a_slide_is_read_region_by_region(monkeypatch):
-    from contextlib import nullcontext
+def test_tiles_that_a_scanner_left_out_are_light_and_broken_ones_are_named(tmp_path):
+    import tifffile
 
-    from scresist.validation import image_files, images
+    image, _, _ = painted(4)
+    tifffile.imwrite(tmp_path / "a.tif", image, tile=(128, 128), photometric="rgb", compression="lzw")
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
+        page = file.pages[0]
+        place, counts = page.dataoffsets[0], list(page.databytecounts)
+        page.tags["TileByteCounts"].overwrite([counts[0], 0, *counts[2:]])
+    with opened(tmp_path / "a.tif") as pixels:
+        assert (pixels[:128, 128:256, :3] == 255).all()
+        assert (pixels[:128, :128, :3] == image[:128, :128]).all()
+    with (tmp_path / "a.tif").open("r+b") as file:
+        file.seek(place)
+        file.write(b"\xff" * counts[0])
+    with (
+        pytest.raises(InputError, match=r"a\.tif: tile 1 of 16 cannot be decompressed"),
+        opened(tmp_path / "a.tif") as p,
+    ):
+        p[:9, :9, :3]
 
-    image, _, _ = painted(6)
-    slide = Slide(image)
-    direct = images.ihc_image(image, um_per_pixel=0.5, tile=150).cells
-    monkeypatch.setattr(images, "SAMPLED", image.size)
-    monkeypatch.setattr(images, "opened", lambda _: nullcontext(image_files._Slide(slide)))
-    found = images.ihc_image(Path("a.svs"), um_per_pixel=0.5, tile=150, overlay=False)
-    pd.testing.assert_frame_equal(found.cells, direct)
+
+def slide_like_aperio(path, image):
+    """A pyramid of JPEG tiles with a thumbnail in strips, in the order and with the descriptions of Aperio's SVS."""
+    import tifffile
+
+    size = f"{image.shape[1]}x{image.shape[0]}"
+    words = (
+        "Aperio Image Library v12.0.15\r\n" + size + " [0,0 " + size + "] (240x240) JPEG/RGB Q=90|AppMag = 20|MPP = 0.5"
+    )
+    whole = {"photometric": "rgb", "compression": "jpeg", "compressionargs": {"level": 90}, "metadata": None}
+    with tifffile.TiffWriter(path) as file:
+        file.write(image, tile=(240, 240), description=words, **whole)
+        file.write(image[::4, ::4].copy(), rowsperstrip=16, description=words, **whole)
+        file.write(image[::2, ::2].copy(), tile=(240, 240), subfiletype=1, description=words, **whole)
+
+
+def test_a_slide_has_the_same_pixels_and_cells_by_openslide_and_by_its_tiles(tmp_path, monkeypatch):
+    openslide = pytest.importorskip("openslide")
+    image, centres, _ = painted(6)
+    slide_like_aperio(tmp_path / "a.svs", image)
+    assert openslide.OpenSlide.detect_format(tmp_path / "a.svs") == "aperio"
+    monkeypatch.setattr(image_files, "REGION", 128)
+    found = {}
+    for reader in ("openslide", "tifffile"):
+        if reader == "tifffile":
+            monkeypatch.setitem(sys.modules, "openslide", None)
+        with opened(tmp_path / "a.svs") as pixels:
+            assert type(pixels).__name__ == {"openslide": "_Slide", "tifffile": "TiffSegments"}[reader]
+            parts = [pixels[part] for part in (np.s_[::3, ::3, :3], np.s_[17:431, 200:333, :3], np.s_[::67, ::5, :3])]
+        found[reader] = parts, ihc_image(tmp_path / "a.svs", um_per_pixel=0.5, tile=200)
+    for ours, theirs in zip(found["openslide"][0], found["tifffile"][0], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    cells = [f[1].cells for f in found.values()]
+    pd.testing.assert_frame_equal(*cells)
+    assert abs(len(cells[0]) - len(centres)) <= 3
+    assert image_size(tmp_path / "a.svs") == image.shape[:2]
+
+
+def test_other_slides_need_openslide_and_it_names_what_it_cannot_read(tmp_path, monkeypatch):
+    (tmp_path / "a.ndpi").write_bytes(b"no slide")
+    with pytest.raises(InputError, match="cannot be read"), opened(tmp_path / "a.ndpi"):
+        pass
+    monkeypatch.setitem(sys.modules, "openslide", None)
+    with pytest.raises(InputError, match="openslide-python"), opened(tmp_path / "a.ndpi"):
+        pass
+
+
+@pytest.mark.parametrize("compression", ["lzw", "jpeg", "deflate", None])
+def test_component_images_are_measured_tile_by_tile(tmp_path, compression):
+    import tifffile
+
+    rng = np.random.default_rng(2)
+    kind = np.uint8 if compression == "jpeg" else np.float32
+    planes = (255 * rng.random((3, 150, 170))).astype(kind)
+    labels = np.repeat(np.repeat(np.arange(1, 91).reshape(9, 10), 15, axis=0), 16, axis=1)
+    mask = np.zeros((150, 170), dtype=np.uint16)
+    mask[4:139, 5:165] = labels * (rng.random(labels.shape) < 0.9)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for k, plane in enumerate(planes):
+            file.write(plane, tile=(32, 32), compression=compression, description=f"<Name>m{k}</Name>", metadata=None,
+                       photometric="minisblack")  # fmt: skip
+        file.write(planes[0, ::2, ::2].copy(), tile=(32, 32), compression=compression, subfiletype=1, metadata=None)
+    tifffile.imwrite(tmp_path / "mask.tif", mask, compression="lzw", rowsperstrip=8)
+    stored = tifffile.imread(tmp_path / "a.tif", key=[0, 1, 2])
+    found = component_intensities(tmp_path / "a.tif", tmp_path / "mask.tif", tile=64)
+    assert found["cell"].tolist() == list(range(1, 91))
+    for row in found.iloc[[0, 44, 89]].to_dict("records"):
+        inside = mask == row["cell"]
+        assert row["area"] == inside.sum()
+        assert (row["y"], row["x"]) == pytest.approx([v.mean() for v in np.nonzero(inside)])
+        assert [row[f"m{k}"] for k in range(3)] == pytest.approx([p[inside].mean(dtype=float) for p in stored])
+    pd.testing.assert_frame_equal(component_intensities(np.moveaxis(stored, 0, -1), mask, names=["m0", "m1", "m2"],
+                                                        tile=40), found, rtol=1e-12)  # fmt: skip
+
+
+def test_labels_grow_to_the_nearest_one():
+    rng = np.random.default_rng(1)
+    labels = np.where(rng.random((30, 34)) < 0.03, rng.integers(1, 99, (30, 34)), 0)
+    found = grown_labels(labels, 3)
+    places = np.argwhere(labels > 0)
+    for y, x in np.argwhere(labels == 0):
+        away = ((places - (y, x)) ** 2).sum(axis=1)
+        near = min(labels[tuple(p)] for p in places[away == away.min()])
+        assert found[y, x] == (near if away.min() <= 9 else 0)
+    assert (found[labels > 0] == labels[labels > 0]).all()
+
+
+def test_images_without_colours_are_named(tmp_path):
+    import tifffile
+    from PIL import Image
+
+    grey = np.zeros((70, 70), np.uint8)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", grey.astype(np.uint16))
+    for name in ("a.png", "a.tif"):
+        with pytest.raises(InputError, match=f"{name}: the image must be in colour"):
+            require_colours(tmp_path / name)
 
 
 def test_means_of_cells_are_those_of_a_loop():
@@ -212,16 +328,12 @@ def test_the_picture_of_scikit_image_is_stable():
 def test_nuclei_of_dapi_are_mostly_those_of_inform():
     from skimage.filters import threshold_otsu
 
-    from scresist.validation.component_images import component_channels, page_texts
-    from scresist.validation.image_files import read_pages
-
     stem = str(IMAGING / "phenoptr" / "FIHC4__0929309_HP_IM3_2_")
-    channels, names = component_channels(Path(f"{stem}component_data.tif"))
-    maps = Path(f"{stem}binary_seg_maps.tif")
-    true = next(page for page, text in zip(read_pages(maps), page_texts(maps), strict=True)
-                if "<CompartmentType>Nucleus<" in text)  # fmt: skip
+    with opened_pages(Path(f"{stem}component_data.tif")) as pages:
+        signal = next(page[:, :] for page, text in pages if "<Name>DAPI" in text).astype(float)
+    with opened_pages(Path(f"{stem}binary_seg_maps.tif")) as pages:
+        true = next(page[:, :] for page, text in pages if "<CompartmentType>Nucleus<" in text)
     true = np.unique(true, return_inverse=True)[1].reshape(true.shape)
-    signal = channels[..., next(k for k, name in enumerate(names) if "DAPI" in name)].astype(float)
     found = nuclei(signal, threshold=float(threshold_otsu(signal)), radius=6, smooth=1.5, least_area=48)
     assert found_well(found, true) > 0.6
 

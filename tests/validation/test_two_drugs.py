@@ -51,6 +51,16 @@ def test_measured_single_drugs_give_the_products_of_the_wells():
     assert out["weak"].str.contains("3 are needed").all()
 
 
+def test_a_bound_at_0_changes_bliss_and_never_loewe():
+    table = pairs(sd=1.0, replicates=4)
+    table["response"] -= table["response"].min() + 4  # some wells are below 0
+    capped, free = (validation.combinations(table, models=["bliss", "loewe"], cap=cap).table for cap in (True, False))
+    own = capped["model"] == "loewe"
+    pd.testing.assert_frame_equal(capped[own].drop(columns="q_value"), free[own].drop(columns="q_value"))
+    assert not np.allclose(capped.loc[~own, "synergy"], free.loc[~own, "synergy"])
+    assert capped.loc[own, "observed"].min() < 0
+
+
 def test_loewe_is_absent_where_the_weaker_drug_never_reaches():
     table = pairs(sd=0.1)
     weak = table["dose_a_um"] == 0

@@ -150,7 +150,7 @@ def combine(estimate: np.ndarray, variance: np.ndarray, replicate: np.ndarray) -
 
     Returns
     -------
-    `error` and `between` are NaN with one replicate.
+    `error` and `between` are NaN with one replicate, and 0 where all estimates are equal and one of them has no error.
 
     References
     ----------
@@ -162,6 +162,10 @@ def combine(estimate: np.ndarray, variance: np.ndarray, replicate: np.ndarray) -
     n = int(codes.max()) + 1
     largest = float(np.ptp(y)) + 1e-300  # no variance of the restricted likelihood is above the squared range
     nested = y.size > n
+    if v.min() <= 0.0 and 1e-12 * largest * largest == 0.0:  # equal values of which one is exact: nothing varies
+        nothing = 0.0 if n > 1 else np.nan
+        return Combined(float(y[0]), nothing, float(n - 1) if n > 1 else np.nan, nothing, 0.0 if nested else np.nan,
+                        np.full(n, y[0]), np.zeros(n))  # fmt: skip
     if nested:
         between, plates = _both(y, v, codes, n, largest)
     else:

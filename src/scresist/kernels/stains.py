@@ -66,6 +66,50 @@ def cell_means(values: np.ndarray, labels: np.ndarray, numbers: np.ndarray) -> n
     return found[:, 0] if values.ndim == 2 else found
 
 
+def label_sums(values: list[np.ndarray], labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The labels that are there, ascending, and sums of the values over their pixels: labels x values.
+
+    Parameters
+    ----------
+    values
+        Each rows x columns.
+    labels
+        Rows x columns.
+    """
+    numbers, at = np.unique(labels, return_inverse=True)
+    at = at.ravel()
+    sums = [np.bincount(at, v.ravel().astype(float), len(numbers)) for v in values]
+    return numbers, np.stack(sums, axis=-1)
+
+
+def grown_labels(labels: np.ndarray, width: int) -> np.ndarray:
+    """Labels and, in pixels without one, the label of the nearest pixel that has one, up to a width.
+
+    Of two at the same distance the smaller label is given, so that what lies further away decides nothing.
+
+    Parameters
+    ----------
+    labels
+        Rows x columns, 0 where there is none.
+    width
+        In pixels, a few: the work grows with its square.
+    """
+    reach = range(-width, width + 1)
+    none = np.iinfo(np.int64).max
+    given = np.pad(np.where(labels > 0, labels, none).astype(np.int64), width, constant_values=none)
+    found = labels.astype(np.int64)
+    for squared in sorted({dy * dy + dx * dx for dy in reach for dx in reach} - {0}):
+        if squared > width**2:
+            break
+        near = np.full(labels.shape, none)
+        for dy in reach:
+            for dx in reach:
+                if dy * dy + dx * dx == squared:
+                    near = np.minimum(near, given[width + dy :, width + dx :][: labels.shape[0], : labels.shape[1]])
+        found = np.where((found == 0) & (near < none), near, found)
+    return found
+
+
 def rings(labels: np.ndarray, width: int) -> np.ndarray:
     """The surroundings of each nucleus up to a width, without the nuclei.
 

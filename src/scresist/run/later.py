@@ -10,9 +10,13 @@ from scresist.checks import InputError
 from scresist.run.preflight import require_files
 from scresist.study import Study, read_study
 
+NAMED = {"mif_cells": "--mif", "dose_response": "--dose"}  # options that are not named as their setting
+
 
 def with_files(results: Path, files: Mapping[str, Path], study: Path | None = None) -> tuple[Study, str, str]:
     """The study of a run with further files of `[validation]`, its mode, and the lines to add to study.toml.
+
+    Files that earlier calls added stay; of one assay, the file that is given now replaces an earlier one.
 
     Parameters
     ----------
@@ -36,18 +40,50 @@ def with_files(results: Path, files: Mapping[str, Path], study: Path | None = No
     if not files:
         raise InputError("no file is given; scresist validate --help lists what can be added, such as --ihc ihc.csv")
     for key, file in files.items():
-        if not file.exists():
-            raise InputError(f"{file} (--{key.replace('_', '-')}) does not exist; correct the path")
+        if not file.is_file():
+            raise InputError(f"{file} ({_option(key)}) does not exist; correct the path")
     run = json.loads(facts.read_text(encoding="utf-8"))
     path = study or results / str(run.get("study", ""))
     if not path.is_file():
         raise InputError(f"the study of {results} is not at {path}; give it: scresist validate {results} --study FILE")
     read = read_study(path)
-    named = {
-        key: Path(os.path.relpath(file.resolve(), read.folder.resolve())).as_posix() for key, file in files.items()
-    }
+    earlier = {key: _found(results / name, read.folder / run["settings"]["validation"][key])
+               for key, name in run.get("later", {}).items()}  # fmt: skip
+    for key, file in earlier.items():
+        if key not in files and not file.is_file():
+            raise InputError(
+                f"{results} has {file.name} ({_option(key)}) of an earlier scresist validate, and it is no longer at "
+                f"{file}; give it again, or leave out what was added: scresist run {path} --out {results}"
+            )
+    named = {key: _from(file, read.folder) for key, file in (earlier | dict(files)).items()}
+    later = {key: _sentence(key, name, earlier.get(key), getattr(read.settings.validation, key), given=key in files)
+             for key, name in named.items()}  # fmt: skip
     section = read.settings.validation.model_copy(update=named)
-    changed = replace(read, settings=read.settings.model_copy(update={"validation": section}))
+    changed = replace(read, settings=read.settings.model_copy(update={"validation": section}), later=later)
     require_files(changed)
     lines = "\n".join(f'{key} = "{value}"' for key, value in named.items())
     return changed, str(run.get("mode", "sound")), lines
+
+
+def _found(beside_results: Path, beside_study: Path) -> Path:
+    """Where an earlier file is: as seen from the results, or, where those were moved, from the study."""
+    return beside_study if not beside_results.is_file() and beside_study.is_file() else beside_results
+
+
+def _option(key: str) -> str:
+    return NAMED.get(key, f"--{key.replace('_', '-')}")
+
+
+def _from(file: Path, folder: Path) -> str:
+    return Path(os.path.relpath(file.resolve(), folder.resolve())).as_posix()
+
+
+def _sentence(key: str, name: str, earlier: Path | None, own: str | list[str] | None, *, given: bool) -> str:
+    """What becomes of a file: added, kept, or in the place of another."""
+    if not given:
+        return f"{key}: {name}, which was added earlier, is kept"
+    if earlier is not None:
+        return f"{key}: {name} replaces {earlier.name}, which was added earlier"
+    if own is not None:
+        return f"{key}: {name} replaces {own if isinstance(own, str) else ', '.join(own)} of study.toml"
+    return f"{key}: {name} is added"

@@ -146,6 +146,8 @@ def _run_locked(study: Study, out: Path, which: _Which, options: Context, log: L
     for step in STEPS:  # first of all, so that no result of other settings lies beside one that is made now
         if step.name not in done:
             store.forget(step)
+    for sentence in study.later.values():
+        log.line(sentence)
     timings: list[dict[str, Any]] = []
     for step in STEPS:
         _write_run(
@@ -258,6 +260,7 @@ def _write_run(
         "seed": study.seed,
         "settings": study.settings.model_dump(),
         "study": _shown(str(study.path.resolve()), out.resolve()),
+        "later": {key: _later(study, key, out) for key in study.later},
         "inputs": {_shown(path, study.folder): digest for path, digest in read.items()},
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
         "steps": [{key: t[key] for key in ("step", "seconds", "peak_gb", "fingerprint")} for t in timings],
@@ -269,6 +272,11 @@ def _write_run(
         "problems": [p.as_dict() for p in study.problems],
     }
     write_text(json.dumps(facts, indent=1, default=str) + "\n", out / "run.json")
+
+
+def _later(study: Study, key: str, out: Path) -> str:
+    """Where a file of the bench that came after the run is, from the results folder."""
+    return _shown(str((study.folder / getattr(study.settings.validation, key)).resolve()), out.resolve())
 
 
 def _shown(path: str, folder: Path) -> str:

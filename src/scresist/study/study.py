@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -38,7 +39,8 @@ class Study(Brief):
 
     `samples` is indexed by sample (patient, arm, path, `taken`, and the other columns of the sheet; patient columns are
     joined on where the names do not clash); `patients` by patient. `problems` are the warnings and notes of the
-    reading, in order.
+    reading, in order. `later` has, by setting of `[validation]`, a sentence on each file that is not of study.toml but
+    was given after the run.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class Study(Brief):
     samples: pd.DataFrame
     patients: pd.DataFrame
     problems: tuple[Problem, ...] = ()
+    later: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

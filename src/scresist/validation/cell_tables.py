@@ -103,7 +103,8 @@ def read_cells(
     if layout is None and not {"x_um", "y_um"} <= set(frame.columns):
         raise MissingColumnError(
             "mif_cells has no columns x_um and y_um, and is no export of inForm, QuPath, MCMICRO, HALO, CosMx or "
-            f"Xenium; it has: {', '.join(map(str, frame.columns[:10]))}"
+            f"Xenium; it has: {', '.join(map(str, frame.columns[:10]))}. Coordinates in pixels are multiplied by the "
+            "micrometres of a pixel"
         )
     pixels = layout is not None and (np.isnan(layout.scale) or _in_pixels(frame))
     frame, taken = _renamed(frame, layout)

@@ -10,6 +10,7 @@ from scipy import stats
 from scresist.checks import require_choice, require_positive
 from scresist.kernels import four_parameter as fp
 from scresist.kernels import hill_curve as hc
+from scresist.kernels.logistic_descent import LOSSES
 from scresist.validation.dose_input import CURVE
 
 FEWEST_DOSES = 4  # above zero, for a curve of three parameters
@@ -33,7 +34,7 @@ class Shape:
     replicates: str = "own"
 
     def __post_init__(self) -> None:
-        require_choice(self.loss, fp.LOSSES, "the loss")
+        require_choice(self.loss, LOSSES, "the loss")
         require_choice(self.replicates, SHAPES, "the shape of the replicates")
         require_positive(self.max_hill, "max_hill")
         require_positive(self.scale, "the scale of the loss")

@@ -261,10 +261,13 @@ def _of_curves(units: Units, level: float) -> list[dict[str, object]]:
 
 def _numbers(found: Leveled) -> dict[str, object]:
     low, high = t_interval(found.mean, level=0.95)
+    reason = "" if found.mean.df >= 1 else "one replicate: no interval and no SD between replicates"
+    if found.mean.error == 0:
+        low, high, reason = np.nan, np.nan, "the same in every replicate, at a bound of the curve: no interval"
     return {
         "value": found.mean.mean, "ci_low": low, "ci_high": high, "sd_replicates": np.sqrt(found.mean.between),
         "sd_plates": np.sqrt(found.mean.plates), "sd_wells": np.sqrt(found.wells),
-        "reason": "" if found.mean.df >= 1 else "one replicate: no interval and no SD between replicates",
+        "reason": reason,
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from scresist.checks import counted, require_choice
+from scresist.checks import InputError, counted, require_choice
 from scresist.validation.assay_table import Rows, dose_scale, expected_column, number_column, read_assay, refuse_repeats
 
 CURVE = ["experiment", "line", "condition", "compound"]
@@ -76,6 +76,8 @@ def read_doses(table: pd.DataFrame, *, unit: str = "percent") -> Doses:
     if missing:
         notes.append(f"{counted(missing, 'well')} without a response left out")
     wells = wells[wells["response"].notna()]
+    if not (wells["dose_um"] > 0).any():
+        raise InputError(f"{WHERE}: no well has a dose above 0; give the doses, and 0 for the control")
     plates = _of_plates(wells, growth)
     return Doses(_means(plates, growth), plates, wells, tuple(notes), expected)
 

@@ -1,5 +1,6 @@
-"""Image files that can be sliced without being read whole: PNG, JPEG, TIFF, whole slides; masks of labels."""
+"""Image files and masks of labels that can be sliced: TIFF and whole slides by their tiles, PNG and JPEG whole."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from scresist.checks import InputError
+from scresist.validation.tiff_segments import LIGHT, TiffSegments
 
 TIFFS, SLIDES = frozenset({".tif", ".tiff"}), frozenset({".svs", ".ndpi", ".mrxs", ".scn"})
+REGION = 2048  # pixels of a side of a slide that are read at a time where it is sampled
 
 
 def image_size(image: str | Path) -> tuple[int, int]:
@@ -38,6 +41,47 @@ def image_size(image: str | Path) -> tuple[int, int]:
         raise InputError(
             f"{path}: the image cannot be read ({error}); save it as PNG, or a large one as tiled TIFF"
         ) from error
+
+
+def boxes(size: tuple[int, ...], tile: int) -> Iterator[tuple[int, int, int, int]]:
+    """Top, bottom, left and right of the tiles of an image, row by row.
+
+    Parameters
+    ----------
+    size
+        Rows and columns of the image.
+    tile
+        Pixels of a side.
+    """
+    for top in range(0, size[0], tile):
+        for left in range(0, size[1], tile):
+            yield top, min(top + tile, size[0]), left, min(left + tile, size[1])
+
+
+def require_colours(image: str | Path) -> None:
+    """Raise where an image file is not of red, green and blue of 8 bits; of PNG and JPEG only the header is read.
+
+    Parameters
+    ----------
+    image
+        As in `image_size`.
+
+    Raises
+    ------
+    InputError
+        Where it is not.
+    """
+    path = Path(image)
+    if path.suffix.lower() in TIFFS | SLIDES:
+        with opened(path) as pixels:
+            right, seen = pixels.ndim == 3 and pixels.shape[2] >= 3 and pixels.dtype == np.uint8, str(pixels.dtype)
+    else:
+        from PIL import Image
+
+        with Image.open(path) as file:
+            right, seen = file.mode in ("RGB", "RGBA"), file.mode
+    if not right:
+        raise InputError(f"{path.name}: the image must be in colour, red, green and blue of 8 bits; it is {seen}")
 
 
 @contextmanager
@@ -75,24 +119,62 @@ def opened(image: np.ndarray | str | Path) -> Iterator[Any]:
 
 @contextmanager
 def _tiff(path: Path) -> Iterator[Any]:
-    import tifffile
-    import zarr
+    with opened_pages(path) as pages:
+        planes = [p for p, _ in pages if p.ndim == 2 and p.dtype == np.uint8]
+        yield _Colours(planes) if len(planes) == len(pages) == 3 else pages[0][0]
 
+
+@contextmanager
+def opened_pages(path: Path) -> Iterator[list[tuple[Any, str]]]:
+    """The pages of a TIFF that have its largest size, each with its description; thumbnails and coarser levels are not.
+
+    Pages can be sliced by rows and columns, and only the tiles or strips in use are read.
+
+    Parameters
+    ----------
+    path
+        TIFF of any compression, tiled or in strips.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    import tifffile
+
+    if not path.exists():
+        raise InputError(f"{path}: the image does not exist")
     try:
-        opened = tifffile.TiffFile(path)
+        file = tifffile.TiffFile(path)
     except (tifffile.TiffFileError, OSError) as error:
         raise InputError(f"{path}: the image cannot be read ({error}); export it again") from error
-    with opened as file:
-        page: Any = file.pages[0]
-        mapped, compression = page.is_memmappable, page.compression.name
-        tiled = compression in {"NONE", "ADOBE_DEFLATE", "DEFLATE"}
-        if mapped:
-            yield page.asarray(out="memmap")
-        elif tiled:
-            with page.aszarr() as store:
-                yield zarr.open(store, mode="r")
-    if not mapped and not tiled:
-        yield read_pages(path)[0]
+    with file:
+        found: list[Any] = list(file.pages)
+        size = max(((p.imagelength, p.imagewidth) for p in found), key=math.prod)
+        yield [(_page(path, p), _text(p)) for p in found if (p.imagelength, p.imagewidth) == size]
+
+
+def _page(path: Path, page: Any) -> Any:
+    if page.is_memmappable and page.axes in {"YX", "YXS"}:
+        return page.asarray(out="memmap")
+    return TiffSegments(path, page)
+
+
+def _text(page: Any) -> str:
+    return str(page.tags["ImageDescription"].value) if "ImageDescription" in page.tags else ""
+
+
+class _Colours:
+    """Red, green and blue that are pages of their own, sliced like one image."""
+
+    ndim, dtype = 3, np.dtype(np.uint8)
+
+    def __init__(self, planes: list[Any]) -> None:
+        self.planes = planes
+        self.shape = (*planes[0].shape, 3)
+
+    def __getitem__(self, at: tuple[Any, ...]) -> np.ndarray:
+        return np.stack([np.asarray(p[at[:2]]) for p in self.planes[at[2]]], axis=-1)
 
 
 class _Slide:
@@ -105,45 +187,36 @@ class _Slide:
         self.shape = (slide.dimensions[1], slide.dimensions[0], 3)
 
     def __getitem__(self, at: tuple[Any, ...]) -> np.ndarray:
-        (y0, y1, step), (x0, x1, _) = (s.indices(n) for s, n in zip(at[:2], self.shape[:2], strict=True))
-        level = self.slide.get_best_level_for_downsample(step) if step > 1 else 0
-        down = self.slide.level_downsamples[level]
-        size = (max(1, int((x1 - x0) / down)), max(1, int((y1 - y0) / down)))
-        found = np.asarray(self.slide.read_region((x0, y0), level, size).convert("RGB"))
-        left = max(1, round(step / down))
-        return found[::left, ::left]
+        (y0, y1, sy), (x0, x1, sx) = (s.indices(n) for s, n in zip(at[:2], self.shape[:2], strict=True))
+        if (y1 - y0) * (x1 - x0) <= REGION**2:
+            return self._region(y0, y1, x0, x1)[::sy, ::sx]
+        # The finest level is sampled, never a coarser one, whose pixels are averages: colours and thresholds are then
+        # those that the same image gives as TIFF.
+        side = [max(1, REGION // s) * s for s in (sy, sx)]
+        return np.concatenate([
+            np.concatenate([self._region(y, min(y + side[0], y1), x, min(x + side[1], x1))[::sy, ::sx]
+                            for x in range(x0, x1, side[1])], axis=1)
+            for y in range(y0, y1, side[0])])  # fmt: skip
+
+    def _region(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+        found = np.asarray(self.slide.read_region((x0, y0), 0, (x1 - x0, y1 - y0)))
+        return np.where(found[..., 3:] == 0, np.uint8(LIGHT), found[..., :3])  # what was not scanned is transparent
 
 
 @contextmanager
-def _slide(path: Path) -> Iterator[_Slide]:
+def _slide(path: Path) -> Iterator[Any]:
     try:
         import openslide
     except ImportError:
+        if path.suffix.lower() == ".svs":  # a tiled TIFF
+            with _tiff(path) as pixels:
+                yield pixels
+            return
         raise InputError(f"{path}: reading this slide needs the package openslide-python and the library OpenSlide; "
                          "install them, or export the region as TIFF") from None  # fmt: skip
-    with openslide.OpenSlide(path) as slide:
-        yield _Slide(slide)
-
-
-def read_pages(path: Path) -> list[np.ndarray]:
-    """Every page of an image file, as arrays.
-
-    Parameters
-    ----------
-    path
-        TIFF of any compression that Pillow reads (LZW, deflate, JPEG, none).
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    from PIL import Image, ImageSequence, UnidentifiedImageError
-
     try:
-        with Image.open(path) as file:
-            return [np.array(frame) for frame in ImageSequence.Iterator(file)]
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError(
-            f"{path}: the image cannot be read ({error}); save it as TIFF with LZW or no compression"
-        ) from error
+        slide = openslide.OpenSlide(path)
+    except openslide.OpenSlideError as error:
+        raise InputError(f"{path}: the slide cannot be read ({error}); export the region as TIFF") from error
+    with slide:
+        yield _Slide(slide)

@@ -11,7 +11,7 @@ import pandas as pd
 from scresist.checks import InputError, counted, require_positive, suggestion
 from scresist.results import Result
 from scresist.validation.assay_table import Rows, number_column, read_assay
-from scresist.validation.image_files import image_size
+from scresist.validation.image_files import image_size, require_colours
 from scresist.validation.images import CUTS, WHERE, ihc_image
 from scresist.validation.readers import one_patient
 
@@ -96,11 +96,12 @@ def _whites(given: pd.DataFrame, rows: Rows) -> None:
 
 
 def _sizes(given: pd.DataFrame, rows: Rows) -> None:
-    """Note images that cannot be read, and masks of another size."""
+    """Note images that cannot be read or have no colours, and masks of another size."""
     for at, row in enumerate(given.to_dict("records")):
         bad = np.arange(len(given)) == at
         try:
             size = image_size(row["image"])
+            require_colours(row["image"])
             mask = image_size(row["mask"]) if row["mask"] else size
         except InputError as error:
             rows.refuse(bad, str(error))

@@ -1,6 +1,5 @@
 """Stained images: nuclei, DAB of every cell, share of positive cells and H-score; intensities under a given mask."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from scresist.checks import InputError, require_choice, require_positive
 from scresist.kernels.nuclei import nuclei
 from scresist.kernels.stains import cell_means, rings, unmix, white_point
 from scresist.results import Result
-from scresist.validation.image_files import opened, opened_labels
+from scresist.validation.image_files import boxes, opened, opened_labels
 
 CUTS = (0.2, 0.4, 0.6)  # optical density of DAB from which on a cell is weak, moderate, strong
 WHERE = ("nucleus", "cytoplasm", "cell")
@@ -95,7 +94,7 @@ def ihc_image(
         threshold = float(threshold_otsu(haematoxylin)) if np.ptp(haematoxylin) > 0 else np.inf
         canvas = _Canvas.of(size, overlay_pixels) if overlay else None
         parts = [_one_tile(pixels, labels, box, light, threshold, um_per_pixel, where, cuts, canvas)
-                 for box in _boxes(size, tile)]  # fmt: skip
+                 for box in boxes(size, tile)]  # fmt: skip
     cells = pd.concat(parts, ignore_index=True)
     cells.insert(0, "cell", np.arange(1, len(cells) + 1))
     cut = float((sampled == CUT_OFF).all(axis=2).mean()) if white is None else 0.0
@@ -114,12 +113,6 @@ def _summary(cells: pd.DataFrame, cuts: tuple[float, float, float], white: np.nd
     notes = (f"{cut_off:.0%} of the pixels are white (255): light is cut off, and optical densities are too low; give "
              "white, or an image that is less bright",) if cut_off > SHARE_CUT_OFF else ()  # fmt: skip
     return Result(pd.DataFrame([row]), "nuclei by haematoxylin, classes by the optical density of DAB", settings, notes)
-
-
-def _boxes(shape: tuple[int, int], tile: int) -> Iterator[tuple[int, int, int, int]]:
-    for top in range(0, shape[0], tile):
-        for left in range(0, shape[1], tile):
-            yield top, min(top + tile, shape[0]), left, min(left + tile, shape[1])
 
 
 def _one_tile(

@@ -108,11 +108,32 @@ def score_rows(table: pd.DataFrame) -> pd.DataFrame:
     rows.refuse(given.duplicated(["sample", "marker", "reader", "core"]),
                 "this sample, marker, core and reader are there already", list(given["sample"]))  # fmt: skip
     one_patient(given, rows)
+    for name in ("marker", "reader"):
+        one_spelling(given[name], name, rows)
     given["positive_percent"] = total.clip(upper=100.0)
     given["h_score"] = (shares["weak"] + 2 * shares["moderate"] + 3 * shares["strong"]).clip(upper=300.0)
     _counts(given, rows)
     rows.stop()
     return given
+
+
+def one_spelling(names: pd.Series, what: str, rows: Rows) -> None:
+    """Note rows whose name differs from that of an earlier row by capitals, spaces or hyphens only.
+
+    Parameters
+    ----------
+    names
+        Of markers or readers.
+    what
+        The column, for messages.
+    rows
+        Where errors are noted.
+    """
+    plain = names.astype(str).str.lower().str.replace(r"[\s_\-]", "", regex=True)
+    first = names.groupby(plain, sort=False).transform("first")
+    for name in dict.fromkeys(first[names != first]):
+        other = (names != first) & (first == name)
+        rows.refuse(other, f"the {what} is {name!r} in an earlier row; write it in one way", list(names))
 
 
 def one_patient(table: pd.DataFrame, rows: Rows) -> None:

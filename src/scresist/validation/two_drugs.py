@@ -39,6 +39,8 @@ COLUMNS = (
     "reason",
 )
 FEWEST_DOSES = 3  # of a drug alone, for a curve
+UNBOUNDED = ("loewe",)  # models with responses as measured, and curves whose plateau may lie below 0
+NO_BOUND = -100.0  # percent of control; a lower one changes no fit
 
 
 def combinations(
@@ -66,7 +68,8 @@ def combinations(
     singles
         For bliss and hsa, the response to a drug alone: of its `curve`, or as `measured`. Loewe and ZIP use the curve.
     cap
-        Takes means below 0 or above 100 as those.
+        Takes means below 0 or above 100 as those; not for Loewe, whose curves of the drugs alone have no bound at 0
+        either: where both drugs kill all cells, bounds raise its prediction above what is measured.
     max_hill
         Steepest slope of the curves.
     expected
@@ -93,13 +96,15 @@ def combinations(
         require_choice(name, MODELS, "a model of synergy")
     require_choice(singles, SINGLES, "singles")
     way = sign_of(expected)
-    means, notes, predicted = _read(table, cap=cap)
+    means, notes, predicted = _read(table)
     rows: list[dict[str, object]] = []
     for key, block in means.groupby(KEYS, sort=False):
         place = dict(zip(KEYS, key, strict=True))
         surfaces = {r: _surface(part) for r, part in block.groupby("replicate", sort=False)}
         for model in wanted:
-            found = [_synergy(s, model, singles, max_hill) for s in surfaces.values()]
+            bounded = cap and model not in UNBOUNDED
+            given = [s.clip(0, 100) if bounded else s for s in surfaces.values()]
+            found = [_synergy(s, model, singles, max_hill) for s in given]
             rows += [place | row for row in _rows(pd.concat(found, keys=list(surfaces)), model, len(surfaces))]
     out = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     whole = out["dose_a_um"].isna().to_numpy()
@@ -120,8 +125,8 @@ def _surface(part: pd.DataFrame) -> pd.DataFrame:
     return part.pivot_table(index="dose_a_um", columns="dose_b_um", values="response", sort=True)
 
 
-def _alone(surface: pd.DataFrame, max_hill: float) -> list[np.ndarray]:
-    """Curve of each drug alone; NaN with fewer than three doses."""
+def _alone(surface: pd.DataFrame, max_hill: float, floor: float) -> list[np.ndarray]:
+    """Curve of each drug alone, whose plateau is not below `floor`; NaN with fewer than three doses."""
     out = []
     for series in (surface.get(0.0), surface.T.get(0.0)):
         one = pd.Series(dtype=float) if series is None else series[series.index > 0].dropna()
@@ -129,7 +134,7 @@ def _alone(surface: pd.DataFrame, max_hill: float) -> list[np.ndarray]:
             out.append(np.full(4, np.nan))
             continue
         x = np.log10(one.index.to_numpy(float))
-        low, high = np.array([0, 100, 0, x.min() - 4]), np.array([100, 100, max_hill, x.max() + 4])
+        low, high = np.array([floor, 100, 0, x.min() - 4]), np.array([100, 100, max_hill, x.max() + 4])
         out.append(fp.fit_curves(x, one.to_numpy(float), low=low, high=high).parameters[0])
     return out
 
@@ -138,7 +143,7 @@ def _synergy(surface: pd.DataFrame, model: str, singles: str, max_hill: float) -
     """Observed and predicted response of each pair of doses of one replicate."""
     a, b = (np.array([d for d in axis if d > 0], float) for axis in (surface.index, surface.columns))
     both = surface.reindex(index=a, columns=b).to_numpy(float)
-    curves = _alone(surface, max_hill)
+    curves = _alone(surface, max_hill, NO_BOUND if model in UNBOUNDED else 0.0)
     observed = both
     if model in ("bliss", "hsa"):
         if singles == "measured":
@@ -231,7 +236,7 @@ def _rows(found: pd.DataFrame, model: str, n: int) -> list[dict[str, object]]:
     return out
 
 
-def _read(table: pd.DataFrame, *, cap: bool) -> tuple[pd.DataFrame, list[str], dict[tuple[str, ...], int]]:
+def _read(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str], dict[tuple[str, ...], int]]:
     """Means of technical wells per replicate and pair of doses; notes; directions that the file predicts."""
     wells, rows = read_assay(
         table,
@@ -278,7 +283,4 @@ def _read(table: pd.DataFrame, *, cap: bool) -> tuple[pd.DataFrame, list[str], d
     missing = int(wells["response"].isna().sum())
     notes = [f"{counted(missing, 'well')} without a response left out"] if missing else []
     means = wells[wells["response"].notna()].groupby([*keys, "plate"], sort=False)["response"].mean()
-    out = means.groupby(level=keys, sort=False).mean().reset_index()
-    if cap:
-        out["response"] = out["response"].clip(0, 100)
-    return out, notes, predicted
+    return means.groupby(level=keys, sort=False).mean().reset_index(), notes, predicted
