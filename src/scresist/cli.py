@@ -318,7 +318,6 @@ def demo(
 
     Example: scresist demo --out demo --open
     """
-    from scresist.report import write
     from scresist.results import write_table
     from scresist.run import run_study as run_pipeline
     from scresist.simulate import Plan, simulate, write_bench, write_cohort
@@ -338,11 +337,14 @@ def demo(
             f"scresist demo --seed {seed} --out {out}-{seed}"
         )
     screen = Screen(quiet=quiet, verbose=False)
-    folder = run_pipeline(study, out / "results", workers=2, say=screen.say, progress=screen.progress)
-    found = compare(folder, cohort)
-    write_table(found, folder / "tables" / "planted.csv")
-    write(folder)  # the page shows what was planted beside what was found
-    show(found.to_string(index=False))
+
+    def write_planted(results: Path) -> None:
+        write_table(compare(results, cohort), results / "tables" / "planted.csv")
+
+    folder = run_pipeline(
+        study, out / "results", workers=2, say=screen.say, progress=screen.progress, before_page=write_planted
+    )
+    show(compare(folder, cohort).to_string(index=False))
     page = (folder / "report.html").resolve()
     show(f"report: {page}")
     _stop_where_steps_failed(folder, json.loads((folder / "run.json").read_text(encoding="utf-8"))["failed"])

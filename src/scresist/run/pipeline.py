@@ -46,6 +46,7 @@ def run_study(
     say: Callable[[str], None] = lambda _: None,
     progress: Callable[[str], None] = lambda _: None,
     detail: Callable[[str], None] = lambda _: None,
+    before_page: Callable[[Path], None] | None = None,
 ) -> Path:
     """Run a study into a results folder; steps that are done with the same inputs and settings are not done again.
 
@@ -80,6 +81,8 @@ def run_study(
         Receives a line on how far the step at work is, again and again; "" when there is none any more.
     detail
         Receives what else goes to `run.log`: warnings of other libraries, tracebacks.
+    before_page
+        Is given the folder when all its tables are there: what it adds to them is on the page.
 
     Returns
     -------
@@ -103,7 +106,7 @@ def run_study(
     out = Path(out)
     _check_folder(out)
     with locked(out / ".state"):
-        context = Context(0, workers, scheduler, mode, {"calibrate": calibrate})
+        context = Context(0, workers, scheduler, mode, {"calibrate": calibrate}, before_page)
         which = _Which(until, start, only, fresh)
         return _run_locked(study, out, which, context, Log(out / LOG, say, progress, detail))
 
@@ -162,7 +165,9 @@ def _run_locked(study: Study, out: Path, which: _Which, options: Context, log: L
             log.line(f"{step.name}: done before")
         elif which.only in (None, step.name):
             given = {step.option: option_values[step.name]} if step.option else {}
-            context = Context(seed_of(study, step.name), options.workers, options.scheduler, options.mode, given)
+            context = Context(
+                seed_of(study, step.name), options.workers, options.scheduler, options.mode, given, options.before_page
+            )
             facts = _attempt(step, state, study, context, store, prints[step.name], failed, log)
             if facts is None:
                 prints = fingerprints(STEPS, study, inputs, options.mode, option_values, failed)
@@ -176,7 +181,7 @@ def _run_locked(study: Study, out: Path, which: _Which, options: Context, log: L
             break
     _write_run(out, study, inputs, timings, state, options.mode, failed)
     if which.last != NAMES[-1] or which.only not in (None, NAMES[-1]):
-        write_page(state, study)
+        write_page(state, study, options)
     return out
 
 

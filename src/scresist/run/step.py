@@ -89,6 +89,7 @@ class Context:
     scheduler: str | None = None
     mode: str = "sound"
     options: Mapping[str, int] = field(default_factory=dict)
+    before_page: Callable[[Path], None] | None = None  # is given the folder when all its tables are there
 
     @property
     def rng(self) -> np.random.Generator:

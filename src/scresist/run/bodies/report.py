@@ -19,10 +19,10 @@ def report(state: State, study: Study, context: Context) -> None:
         state.publish("claims", _register(state, study))
     elif study.design.contrasts:  # what else may explain a gene, and the level of its family, are not known
         state.refuse("claims", "no finding has a verdict: the step candidates, which sets the levels, has no result")
-    write_page(state, study)
+    write_page(state, study, context)
 
 
-def write_page(state: State, study: Study) -> None:
+def write_page(state: State, study: Study, context: Context) -> None:
     """Write the cohort and the page from what there is, which may be less than a whole run."""
     from scresist import report as stage
 
@@ -31,6 +31,8 @@ def write_page(state: State, study: Study) -> None:
     state.publish("samples", Result(study.samples.reset_index(), "the sample sheet, with the columns of the patients"))
     write_cohort(cells, state.out / "cohort.h5ad")
     _publish_levels(state)
+    if context.before_page:
+        context.before_page(state.out)
     stage.write(state.out)
 
 
