@@ -33,7 +33,7 @@ def volcano(table: pd.DataFrame, ax: "Axes", *, effect: str = "log2fc", label: s
     within = np.abs(x) <= end
     ax.scatter(x[~found & within], level[~found & within], s=5, color="#bbbbbb", rasterized=True)
     ax.scatter(x[found], level[found], s=9, color=COLOURS["supported"], rasterized=True)
-    ax.set_xlim(max(-1.05 * end, np.min(x, initial=0) - 0.05 * end), min(1.05 * end, np.max(x, initial=0) + 0.05 * end))
+    ax.set_xlim(max(-1.05 * end, np.min(x, initial=0) - end / 20), min(1.05 * end, np.max(x, initial=0) + end / 20))
     if "p_floor" in tested and tested["p_floor"].notna().any():
         floor = -np.log10(float(tested["p_floor"].min()))
         ax.axhline(floor, color="#444444", linestyle=":", linewidth=0.8)

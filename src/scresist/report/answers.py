@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from scresist.checks import counted
+from scresist.contrasts.verdict import NOT_SUPPORTED, SUPPORTED
 from scresist.plots import survival as curves
 from scresist.plots.effects import by_arm, forest
 from scresist.plots.style import new_axes, short
@@ -284,7 +285,7 @@ def _in_words(best: pd.Series, nothing: str) -> list[str]:
 
 def _answered(best: pd.Series) -> str:
     """The verdict on the question: where the strongest claim is not supported, none is."""
-    return "supported" if best["verdict"] == "supported" else "not supported"
+    return SUPPORTED if best["verdict"] == SUPPORTED else NOT_SUPPORTED
 
 
 def _lowered(sentence: str) -> str:
