@@ -129,6 +129,11 @@ def test_a_later_file_joins_those_of_earlier_calls_and_replaces_its_own_assay(co
     sheet = pd.read_csv(cohort.parent / "ihc.csv")
     sheet[sheet["marker"] == "CST3"].to_csv(tmp_path / "second.csv", index=False)
     call = ["validate", str(out), "--quiet", "--study", str(cohort.parent / "without.toml"), "--ihc"]
+    sheet.assign(strong=150).to_csv(tmp_path / "wrong.csv", index=False)
+    refused = CliRunner().invoke(app, [*call, str(tmp_path / "wrong.csv")])
+    words = str(refused.exception)
+    assert f"{tmp_path / 'wrong.csv'} (--ihc): ihc row 2: strong must be a percentage" in words
+    assert "study.toml" not in words
     found = CliRunner().invoke(app, [*call, str(tmp_path / "second.csv")])
     assert found.exit_code == 0, found.output
     for name, earlier in before.items():

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from scresist.checks import InputError
 from scresist.run.preflight import require_files
-from scresist.study import Study, read_study
+from scresist.study import Study, StudyError, read_study
+from scresist.study.problems import Problem
 
 NAMED = {"mif_cells": "--mif", "dose_response": "--dose"}  # options that are not named as their setting
 
@@ -60,9 +61,21 @@ def with_files(results: Path, files: Mapping[str, Path], study: Path | None = No
              for key, name in named.items()}  # fmt: skip
     section = read.settings.validation.model_copy(update=named)
     changed = replace(read, settings=read.settings.model_copy(update={"validation": section}), later=later)
-    require_files(changed)
+    try:
+        require_files(changed)
+    except StudyError as error:
+        raise StudyError([_at_its_file(p, files) for p in error.problems]) from error
     lines = "\n".join(f'{key} = "{value}"' for key, value in named.items())
     return changed, str(run.get("mode", "sound")), lines
+
+
+def _at_its_file(problem: Problem, files: Mapping[str, Path]) -> Problem:
+    """A problem of a file that is given now is in that file, not in study.toml, which does not name it."""
+    key = (problem.column or "").removeprefix("validation.")
+    if key not in files:
+        return problem
+    message = problem.message.removeprefix(f"{problem.column} cannot be used: ")
+    return replace(problem, file=f"{files[key]} ({_option(key)})", message=message, column=None, value=None)
 
 
 def _found(beside_results: Path, beside_study: Path) -> Path:
