@@ -179,35 +179,44 @@ def _fit_all(
                 [{**base, "sd": s, "reason": few_words} for s in spread], index=columns, columns=list(_FIT)
             )
         else:
-            part = adjust[rows]
-            part = part[:, part.std(axis=0) > 0]
-            own = values[np.ix_(rows, columns)]
-
-            def fit(which: np.ndarray, *, firth: bool, draws: int) -> CoxScan:
-                return scan_cox(
-                    found.time[rows], found.event[rows], own[:, which], adjust=part,  # noqa: B023
-                    entry=None if found.entry is None else found.entry[rows],  # noqa: B023
-                    strata=None if layers is None else layers[rows], ties=ties, firth=firth or None,  # noqa: B023
-                    permutations=draws, permute_below=PERMUTED_BELOW, level=1 - alpha, rng=np.random.default_rng(seed),
-                )  # fmt: skip
-
-            few_events = calibrated_features(own, events, 1 + part.shape[1]) & (permutations > 0)
-            plain, parts = np.flatnonzero(~few_events), []
-            if plain.size:
-                done = fit(plain, firth=False, draws=0)
-                parts.append(_block(done, spread[plain], base).set_axis(columns[plain]))
-                if permutations:  # those that order the events: their statistic is far from any chi-square
-                    few_events[plain[done.how == FIRTH]] = True
-            few = np.flatnonzero(few_events)
-            if few.size:
-                done = fit(few, firth=True, draws=permutations)
-                parts.append(_block(done, spread[few], base).set_axis(columns[few]))
-            block = pd.concat(parts)
-            block = block[~block.index.duplicated(keep="last")].loc[columns]
+            block = _fit_pattern(
+                found, rows, values[np.ix_(rows, columns)], adjust, layers, base=base, ties=ties,
+                permutations=permutations, seed=seed, alpha=alpha,
+            ).set_axis(columns)  # fmt: skip
         out.loc[columns] = block.reindex(columns=list(_FIT)).to_numpy(dtype=object)
     numbers = ["hr", "ci_low", "ci_high", "p_value", "p_permutation", "sd"]
     out[numbers] = out[numbers].astype(float)
     return out.astype({"n": int, "events": int, "penalised": bool})
+
+
+def _fit_pattern(
+    found: Endpoint, rows: np.ndarray, own: np.ndarray, adjust: np.ndarray, layers: np.ndarray | None, *,
+    base: dict[str, object], ties: str, permutations: int, seed: int, alpha: float,
+) -> pd.DataFrame:  # fmt: skip
+    """One row per feature (columns of `own`), all of the same patients (`rows`)."""
+    part, spread = adjust[rows], own.std(axis=0, ddof=1)
+    part = part[:, part.std(axis=0) > 0]
+
+    def fit(which: np.ndarray, *, firth: bool, draws: int) -> pd.DataFrame:
+        done = scan_cox(
+            found.time[rows], found.event[rows], own[:, which], adjust=part,
+            entry=None if found.entry is None else found.entry[rows],
+            strata=None if layers is None else layers[rows], ties=ties, firth=firth or None,
+            permutations=draws, permute_below=PERMUTED_BELOW, level=1 - alpha, rng=np.random.default_rng(seed),
+        )  # fmt: skip
+        return _block(done, spread[which], base).set_axis(which).assign(how=done.how)
+
+    few = calibrated_features(own, int(found.event[rows].sum()), 1 + part.shape[1]) & (permutations > 0)
+    parts, plain = [], np.flatnonzero(~few)
+    if plain.size:
+        done = fit(plain, firth=False, draws=0)
+        if permutations:  # those that order the events: their statistic is far from any chi-square
+            few[plain] = done["how"] == FIRTH
+        if not few.all():
+            parts.append(done[~few[plain]])
+    if few.any():
+        parts.append(fit(np.flatnonzero(few), firth=True, draws=permutations))
+    return pd.concat(parts).sort_index()
 
 
 def calibrated_features(values: np.ndarray, events: int, parameters: int) -> np.ndarray:
