@@ -18,12 +18,12 @@ import pandas as pd
 from scipy import stats
 
 from scresist.contrasts.verdict import SUPPORTED, evidence_of, verdict
-from scresist.kernels.competing_risks import fine_gray, fine_gray_permutation
 from scresist.kernels.cox import concordance_index
 from scresist.kernels.cox_added import added_term
 from scresist.kernels.cox_forms import changing_effect, natural_spline, net_benefit, predicted_risk
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.cut_points import best_cut
+from scresist.kernels.fine_gray import fine_gray, fine_gray_limits, fine_gray_permutation
 from scresist.kernels.gray_test import gray_test
 from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_scores
 from scresist.kernels.logistic import bootstrap_roc, firth_logistic, roc_area
@@ -37,9 +37,9 @@ from scresist.study.design import Contrast, Design
 from scresist.survival import cox
 from scresist.survival.adjusted import adjusted_curves
 from scresist.survival.assumptions import CHANGE_EVENTS, KNOTS, MIN_EVENTS
-from scresist.survival.competing import fine_gray_width
 from scresist.survival.endpoint import gather
 from scresist.survival.external import external_cohorts
+from scresist.survival.groups import MEDIAN_EVENTS
 from scresist.survival.response import best_response
 from scresist.survival.scores import THRESHOLDS, nested_score
 from scresist.survival.scores import _score as score_of
@@ -286,9 +286,8 @@ def intervals(rng: np.random.Generator, draws: int) -> pd.DataFrame:
             )
             own, seen = censored(np.ones(n), share, rng)
             middle = median_limits(own, seen)
-            c["median"].append(
-                (middle[1] <= np.log(2)) & (not middle[2] < np.log(2)) if np.isfinite(middle[1]) else np.nan
-            )
+            given = np.isfinite(middle[1]) and seen.sum() >= MEDIAN_EVENTS
+            c["median"].append((middle[1] <= np.log(2)) & (not middle[2] < np.log(2)) if given else np.nan)
             x = rng.normal(size=n)
             y = rng.random(n) < 1 / (1 + np.exp(-0.7 * x))
             fit = firth_logistic(y, x, which=(1,))
@@ -302,9 +301,14 @@ def intervals(rng: np.random.Generator, draws: int) -> pd.DataFrame:
             if i % 2 == 0:
                 # Cause 1 has the subdistribution hazard of Fine and Gray's simulation, p = 0.6, coefficient 0.7.
                 late, status = subdistribution(z, 0.7, 0.6, share, rng)
-                sub = fine_gray(late, status, z, 1)
-                width = fine_gray_width(int((status == 1).sum())) * sub.se[0]
-                c["Fine-Gray"].append(abs(sub.coef[0] - 0.7) <= width if np.isfinite(width) else np.nan)
+                ends = fine_gray_limits(late, status, z, 1)
+                c["Fine-Gray"].append(ends[0] <= 0.7 <= ends[1] if np.isfinite(ends[0]) else np.nan)
+                # The same for a log-normal value.
+                heavy = np.exp(z) / np.exp(z).std()
+                heavy = heavy - heavy.mean()
+                late, status = subdistribution(heavy, 0.7, 0.6, share, rng)
+                ends = fine_gray_limits(late, status, heavy, 1)
+                c["Fine-Gray, log-normal"].append(ends[0] <= 0.7 <= ends[1] if np.isfinite(ends[0]) else np.nan)
             if i % 4 == 0:
                 rank = np.digitize(0.7 * x + rng.logistic(size=n), [-1, 0, 1.5])
                 model = ordinal_logistic(rank, x)
@@ -372,10 +376,9 @@ def adjusted(rng: np.random.Generator, draws: int) -> pd.DataFrame:
             if i % 2 == 0:
                 u = rng.normal(size=n)
                 late, status = subdistribution(0.7 * z + 0.7 * u, 1.0, 0.6, share, rng)
-                sub = fine_gray(late, status, np.column_stack([u, z]), 1)
-                width = fine_gray_width(int((status == 1).sum())) * sub.se[0]
+                ends = fine_gray_limits(late, status, np.column_stack([u, z]), 1)
                 c["coverage, Fine-Gray beside a covariate"].append(
-                    abs(sub.coef[0] - 0.7) <= width if np.isfinite(width) else np.nan
+                    ends[0] <= 0.7 <= ends[1] if np.isfinite(ends[0]) else np.nan
                 )
         print(f"n {n}, {share:.0%} events: " + ", ".join(
             f"{k} {np.mean(np.array(v)[np.isfinite(v)] <= 0.05):.3f}" for k, v in p.items()) + ", " + ", ".join(

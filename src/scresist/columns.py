@@ -494,6 +494,7 @@ MEANINGS = {  # where a column means something else in one table
     ("survival_groups", "hr"): Column("hazard ratio of the cut", "cross-validated, of a searched cut", ".2f"),
     ("survival_response", "ci_low"): Column("95 % low", "lower end of the 95 % interval", ".2g"),
     ("survival_response", "ci_high"): Column("high", "upper end of the 95 % interval", ".2g"),
+    ("survival_endpoints", "reason"): Column("reason", "why a median has no interval"),
     ("survival_endpoints", "ci_low"): Column("95 % low", "lower end of the 95 % interval", ".1f"),
     ("survival_endpoints", "ci_high"): Column("high", "upper end of the 95 % interval", ".1f"),
     ("survival_groups", "ci_low"): Column("95 % low", "lower end of the 95 % interval of the difference", "+.1f"),

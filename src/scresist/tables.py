@@ -182,7 +182,7 @@ _ALL = (
           ("feature", "endpoint", "method"), kind="survival", optional=("cut", "what")),
     Table("survival_endpoints", "survival", "patients, events, median and follow-up of every endpoint",
           ("endpoint", "unit", "n", "events", "median", "ci_low", "ci_high", "follow_up", "follow_up_low",
-           "follow_up_high", "competing_events", "tied"), ("endpoint",), optional=("interval_hr",)),
+           "follow_up_high", "competing_events", "tied"), ("endpoint",), optional=("interval_hr", "reason")),
     Table("survival_groups", "survival", "high against low values: log-rank, MaxCombo, restricted means",
           ("feature", "endpoint", "cut", "cut_how", "n_low", "n_high", "events", "hr", "p_value", "p_permutation",
            "p_combo", "cut_low", "cut_high", "median_low", "median_high", "horizon", "mean_difference", "ci_low",

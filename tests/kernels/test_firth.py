@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from oracle import SHARED, needs_shared
-from scresist.kernels.competing_risks import cumulative_incidence, fine_gray
+from scresist.kernels.competing_risks import cumulative_incidence
 from scresist.kernels.cox import cox_regression
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.cut_points import log_rank_scores
+from scresist.kernels.fine_gray import fine_gray
 from scresist.kernels.gray_test import gray_test
 from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_scores
 from scresist.kernels.logistic import exact_two_by_two, firth_logistic, roc_area

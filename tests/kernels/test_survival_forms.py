@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import optimize, special
 
-from scresist.kernels.competing_risks import fine_gray, fine_gray_permutation
 from scresist.kernels.cox_forms import (
     changing_effect,
     natural_spline,
@@ -14,6 +13,7 @@ from scresist.kernels.cox_forms import (
     standardised_curves,
 )
 from scresist.kernels.cox_scan import scan_cox
+from scresist.kernels.fine_gray import fine_gray, fine_gray_limits, fine_gray_permutation
 from scresist.kernels.logistic import firth_logistic
 from scresist.kernels.ordinal import ordinal_logistic, ordinal_permutation
 from scresist.kernels.restricted_mean import (
@@ -181,3 +181,36 @@ def test_the_permuted_score_of_fine_and_gray_has_the_sign_of_its_estimate():
     assert fine_gray_permutation(time, status, x, 1, rng, 999) < 0.01
     assert fine_gray(time, status, x, 1).p_value[0] < 0.01
     assert fine_gray_permutation(time, status, rng.permutation(x), 1, rng, 999) > 0.01
+
+
+@pytest.mark.parametrize("covariates", [1, 3])
+def test_profile_limits_of_fine_and_gray_without_censoring_are_those_of_cox(covariates):
+    rng = np.random.default_rng(8)
+    x = np.exp(rng.normal(size=(40, covariates)))
+    time, status = rng.exponential(np.exp(-0.5 * x[:, 0])), rng.choice([1, 2], 40, p=[0.7, 0.3])
+    # Patients with the other event stay in every risk set: they are never seen to have this one.
+    late, own = np.where(status == 2, time.max() + 1, time), status == 1
+    cox = scan_cox(late, own, x[:, :1], adjust=x[:, 1:] if covariates > 1 else None)
+    low, high = fine_gray_limits(time, status, x, 1)
+    assert (low, high) == pytest.approx((cox.low[0], cox.high[0]), abs=1e-6)
+
+
+def test_profile_limits_of_fine_and_gray_hold_for_heavy_tails_and_few_events():
+    rng = np.random.default_rng(9)
+    covered = []
+    for _ in range(300):
+        x = np.exp(rng.normal(size=25))
+        time, status = rng.exponential(size=25), rng.choice([0, 1, 2], 25, p=[0.2, 0.5, 0.3])
+        low, high = fine_gray_limits(time, status, x, 1)
+        covered.append(low <= 0 <= high)
+    assert 0.91 <= np.mean(covered) <= 0.98  # three standard errors are .04; robust Wald limits cover .87 to .90
+
+
+def test_a_group_without_an_event_up_to_the_horizon_has_a_p_value_of_its_mean_and_no_limits():
+    time, group = np.r_[np.arange(1.0, 9), np.full(8, 9.0)], np.arange(16) < 8
+    event = group.astype(int)
+    found = permuted_mean_difference(time, event, group, 8.0, np.random.default_rng(1), draws=199)
+    assert found.p_value < 0.05
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)
+    assert np.isfinite(found.difference)

@@ -295,3 +295,15 @@ def test_the_slope_of_a_score_is_near_one_for_true_effects_and_near_zero_for_noi
     few = np.minimum(decided["share_above"], 1 - decided["share_above"]) * 150 < 5
     assert few.any()
     assert decided["ci_low"].isna().equals(few)
+
+
+@pytest.mark.parametrize(("events", "has"), [(7, False), (8, True)])
+def test_a_median_from_few_events_has_no_interval_and_a_reason(events, has):
+    ids = [f"p{i:02d}" for i in range(15)]
+    people = pd.DataFrame({"t": np.arange(1.0, 16), "e": (np.arange(15) < events).astype(int)}, ids)
+    found = gather(pd.DataFrame({"g": np.arange(15.0)}, ids), people, time="t", event="e")
+    row = groups.overview(found, endpoint="PFS").table.iloc[0]
+    assert np.isfinite(row["ci_low"]) == has
+    assert ("no interval of the median from 7 events" in row["reason"]) != has
+    assert ("of the follow-up from 7 patients" in row["reason"]) == has
+    assert np.isfinite(row["follow_up_low"]) != has

@@ -83,7 +83,8 @@ def permuted_mean_difference(
 
     With fewer than five events up to the horizon there is no test. The statistic is the difference over its standard
     error; where a permuted group ends before the horizon its curve stays at its last height. The limits use the
-    quantile of the permuted statistics, so that test and interval agree.
+    quantile of the permuted statistics, so that test and interval agree. There are none where a group has no event up
+    to the horizon: its mean then has no error (they would cover .45 of the true differences, see docs/measured.md).
 
     Parameters
     ----------
@@ -113,7 +114,8 @@ def permuted_mean_difference(
     p = float((statistic >= statistic[0] * (1 - 1e-10)).mean())
     # The smallest statistic that rejects at this level is the one after the (1 - level) share of the largest.
     bound = float(np.sort(statistic)[max(int(np.ceil(level * (draws + 1))) - 1, 0)])
-    width = bound * float(error[0])
+    early = (event > 0) & (time <= horizon)
+    width = bound * float(error[0]) if early[group].any() and early[~group].any() else float("nan")
     return MeanDifference(own.difference, own.difference - width, own.difference + width, p, own.means, own.errors)
 
 

@@ -31,7 +31,7 @@ def survival(folder: Folder) -> Section | None:
     if len(ends):
         blocks += [table(ends, "survival_endpoints", [
             "endpoint", "unit", "n", "events", "median", "ci_low", "ci_high", "follow_up", "follow_up_low",
-            "follow_up_high", "competing_events", "tied",
+            "follow_up_high", "competing_events", "tied", "reason",
         ])]  # fmt: skip
     if drawn[SHOWN:]:
         blocks += [heading("Further curves, high against low"), figures(drawn[SHOWN:])]

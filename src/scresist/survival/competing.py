@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from scresist.kernels.competing_risks import cumulative_incidence, fine_gray, fine_gray_permutation
+from scresist.kernels.competing_risks import cumulative_incidence
+from scresist.kernels.fine_gray import fine_gray, fine_gray_limits, fine_gray_permutation
 from scresist.kernels.gray_test import gray_test
 from scresist.results import Result
 from scresist.survival.endpoint import Endpoint
@@ -109,21 +110,6 @@ def _curves(
     })  # fmt: skip
 
 
-def fine_gray_width(events: int) -> float:
-    """Half the width of a 95 % interval in robust standard errors: t with one degree of freedom less than events.
-
-    The robust standard error is too small with few events: it is also taken times the root of m / (m - 1), m events.
-
-    Parameters
-    ----------
-    events
-        Patients with the event of interest.
-    """
-    if events < 2:
-        return float("nan")
-    return float(stats.t.ppf(0.975, events - 1) * np.sqrt(events / (events - 1)))
-
-
 def incidence_models(
     found: Endpoint, competing: np.ndarray, features: Sequence[object], *, endpoint: str,
     adjust: np.ndarray | None = None, rng: int | np.random.Generator = 1,
@@ -147,7 +133,7 @@ def incidence_models(
 
     Returns
     -------
-    Result whose table has the hazard ratio, its limits by the robust standard error (see `fine_gray_width`), and
+    Result whose table has the hazard ratio, its limits by the profile of the weighted likelihood, and
     `p_value` of the score test with the values permuted over the patients: Wald's test errs with few events.
 
     References
@@ -171,9 +157,10 @@ def incidence_models(
         if not reason:
             p = fine_gray_permutation(time, own, x, EVENT, chance, DRAWS, adjust=fixed)
         middle = np.nan if reason else fit.coef[0]
-        log = middle + np.array([0.0, -1.0, 1.0]) * fine_gray_width(events) * fit.se[0]
+        ends = (np.nan, np.nan) if reason else fine_gray_limits(time, own, np.column_stack([x, fixed]), EVENT)
+        log = np.array([middle, *ends])
         rows.append((feature, endpoint, *np.exp(log * sd), p, int(here.sum()), events,
                      int((own == COMPETING).sum()), reason))  # fmt: skip
     columns = ["feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "n", "events",
                "competing_events", "reason"]  # fmt: skip
-    return Result(pd.DataFrame(rows, columns=columns), "Fine-Gray, robust standard errors")
+    return Result(pd.DataFrame(rows, columns=columns), "Fine-Gray, profile limits")

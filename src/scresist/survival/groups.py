@@ -25,6 +25,7 @@ from scresist.survival.models import strata_columns
 
 DRAWS, ADJUSTED_DRAWS = 1999, 499
 NO_MEANS = MeanDifference(np.nan, np.nan, np.nan, np.nan, (np.nan, np.nan), (np.nan, np.nan))
+MEDIAN_EVENTS = 8  # below, an interval of the median seldom has an upper end, and covers more than it states
 ASYMPTOTIC = 20  # events from which the chi-square of the log-rank test is given beside the permuted p
 _COLUMNS = (
     "feature", "endpoint", "cut", "cut_how", "n_low", "n_high", "events", "hr", "p_value", "p_permutation", "p_combo",
@@ -193,15 +194,26 @@ def overview(found: Endpoint, *, endpoint: str, unit: str = "months", competing:
 
     Returns
     -------
-    Result whose table has one row: medians with 95 % intervals; follow-up by the reverse Kaplan-Meier.
+    Result whose table has one row: medians with 95 % intervals; follow-up by the reverse Kaplan-Meier. Medians from
+    fewer than `MEDIAN_EVENTS` events (or, of the follow-up, fewer patients without one) have no interval, and `reason`.
     """
+    events = int(found.event.sum())
     low = median_limits(found.time, found.event, entry=found.entry)
     seen = follow_up(found.time, found.event, entry=found.entry)
+    few = []
+    if events < MEDIAN_EVENTS:
+        low = (low[0], np.nan, np.nan)
+        few.append(f"no interval of the median from {events} events")
+    if found.time.size - events < MEDIAN_EVENTS:
+        seen = (seen[0], np.nan, np.nan)
+        few.append(f"none of the follow-up from {found.time.size - events} patients without one")
+    reason = "; ".join(few) + (f": at least {MEDIAN_EVENTS} are needed" if few else "")
     row = {
-        "endpoint": endpoint, "unit": unit, "n": found.time.size, "events": int(found.event.sum()), "median": low[0],
+        "endpoint": endpoint, "unit": unit, "n": found.time.size, "events": events, "median": low[0],
         "ci_low": low[1], "ci_high": low[2], "follow_up": seen[0], "follow_up_low": seen[1],
         "follow_up_high": seen[2], "competing_events": np.nan if competing is None else int(competing.sum()),
         "tied": float(1 - np.unique(found.time).size / max(found.time.size, 1)), "interval_hr": np.nan,
+        "reason": reason,
     }  # fmt: skip
     return Result(pd.DataFrame([row]), "Kaplan-Meier, log-log intervals; reverse Kaplan-Meier")
 
