@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from scresist.contrasts import contrast_arms
-from scresist.kernels.gates import find_gate
+from scresist.kernels.gates import control_gate, find_gate
 from scresist.kernels.nuclei import nuclei
 from scresist.kernels.stains import DAB, HAEMATOXYLIN, unmix, white_point
 from scresist.simulate import Plan, simulate, write_bench, write_cohort
@@ -24,6 +24,7 @@ from scresist.validation.component_images import component_intensities
 from scresist.validation.densities import mif as densities
 from scresist.validation.densities import prepare
 from scresist.validation.images import ihc_image
+from scresist.validation.phenotypes import CONTROL_ABOVE, MOST_FALSE
 
 IMAGING = Path(__file__).resolve().parents[2] / "shared" / "data" / "imaging"
 
@@ -159,8 +160,8 @@ def mif() -> None:
 def gates() -> None:
     """Gates of rare markers on phenoptr's sample beside the phenotypes of inForm, and on markers without positives.
 
-    What was tried and not shipped: three and four normal populations, control cells that cannot have the marker, and a
-    null mirrored at the mode, in each half of the picture alone.
+    Control cells that cannot have the marker are what `mif_controls` does. Tried and not shipped: three and four normal
+    populations, and a null mirrored at the mode, in each half of the picture alone.
     """
     from sklearn.mixture import GaussianMixture
 
@@ -179,6 +180,8 @@ def gates() -> None:
     called = table["Phenotype"].to_numpy(dtype=object)
     left = (table["Cell X Position"] < table["Cell X Position"].median()).to_numpy()
     rows = []
+    ck = find_gate(np.log1p(markers["CK"] / np.median(markers["CK"])), least_separation=2.0, bootstraps=2, sample=2000,
+                   rng=rng)  # fmt: skip
     for name, x in markers.items():
         true = called == f"{name}+"
         log = np.log(np.maximum(x, 1e-3 * np.median(x)))
@@ -196,6 +199,17 @@ def gates() -> None:
                 rows.append(
                     _right(name, f"mirrored at the mode, {false:g} false, {half} half", above[inside], true[inside])
                 )
+        if name != "CK":
+            # As shipped with mif_controls: the control are the cells above the automatic gate of CK.
+            stained = markers["CK"] > float(np.median(markers["CK"]) * np.expm1(ck.gate))
+            for part, inside in (("", np.ones(x.size, dtype=bool)), (", left half", left), (", right half", ~left)):
+                own = control_gate(x[inside], stained[inside], above=CONTROL_ABOVE)
+                given = own.false_share <= MOST_FALSE
+                above = (x[inside] > own.gate) if given else np.zeros(inside.sum(), dtype=bool)
+                told = (
+                    f"control{part}: gate {own.gate:.2f} ({own.low:.2f} to {own.high:.2f}), false {own.false_share:.2f}"
+                )
+                rows.append(_right(name, told, above, true[inside]))
         if name != "CK" and not name.startswith("simulated"):
             control = called == "CK+"
             gate = np.median(log[~control]) + np.quantile(log[control], 0.995) - np.median(log[control])

@@ -299,7 +299,7 @@ _ALL = (
           ("sample", "roi", "compartment", "phenotype")),
     Table("validation_mif_gates", "bench", "threshold of every marker between negative and positive cells",
           ("marker", "gate", "gate_low", "gate_high", "positive_share", "separation", "n_cells", "reason"),
-          ("marker",)),
+          ("marker",), optional=("gate_control", "false_share")),
     Table("validation_mif_intensities", "bench", "number of cells by intensity of every marker with a gate",
           ("marker", "left", "right", "n_cells"), ("marker", "left")),
     Table("validation_mif_spatial", "bench", "how phenotypes lie to each other in every region, against shuffles",

@@ -6,10 +6,11 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from oracle import SHARED, needs_shared
 from scresist.checks import InputError
-from scresist.kernels.gates import find_gate
+from scresist.kernels.gates import control_gate, find_gate
 from scresist.plots.style import new_axes
 from scresist.plots.tissue import gate
 from scresist.validation.arrangement import mif_spatial, neighbourhoods
@@ -153,6 +154,65 @@ def test_phenotypes_are_defined_by_gates():
         prepare(cells, gates={"CD4": 1.0})
     by_hand = prepare(cells, gates={"CD8": 1e9})
     assert not by_hand.cells["phenotype"].str.contains("CD8").any()
+
+
+def rare(rng, n=3000, positive=0.03):
+    """Cells of a tumour: half CK+, a few of the others CD8+ with an intensity that is only a tail of all cells'."""
+    cells = square(n=n).drop(columns="phenotype")
+    ck = rng.random(n) < 0.5
+    cd8 = ~ck & (rng.random(n) < 2 * positive)
+    cells["CK"] = np.where(ck, rng.lognormal(4, 0.3, n), rng.lognormal(0, 0.3, n))
+    cells["CD8"] = rng.lognormal(0, 0.5, n) * np.where(cd8, 6, 1)
+    return cells, cd8
+
+
+def test_rare_markers_are_gated_by_cells_that_never_have_them():
+    cells, cd8 = rare(np.random.default_rng(5))
+    words = {"CD8 T": "CD8+ CK-", "tumour cell": "CK+"}
+    with pytest.raises(InputError, match="CD8 has no gate"):
+        prepare(cells, phenotypes=words)
+    ready = prepare(cells, phenotypes=words, controls={"CD8": "CK"})
+    row = ready.gates.table.set_index("marker").loc["CD8"]
+    called = (ready.cells["phenotype"] == "CD8 T").to_numpy()
+    assert called[cd8].mean() > 0.8
+    assert row["gate_low"] < row["gate"] < row["gate_high"]
+    # 2 % of the unstained cells are called: a share of the calls that the table states.
+    assert (~cd8)[called].mean() == pytest.approx(row["false_share"], abs=0.1)
+    assert list(ready.gates.table["marker"]) == ["CD8", "CK"]
+    assert row["gate_control"] == "CK"
+
+
+def test_a_marker_without_positive_cells_has_no_gate_by_a_control():
+    cells, _ = rare(np.random.default_rng(6), positive=0)
+    ready = prepare(cells, controls={"CD8": "CK"})
+    row = ready.gates.table.set_index("marker").loc["CD8"]
+    assert np.isnan(row["gate"])
+    assert "too few more to tell positive cells" in row["reason"]
+    assert not ready.cells["phenotype"].str.contains("CD8").any()
+
+
+@pytest.mark.parametrize(("controls", "gates", "message"), [
+    ({"CD9": "CK"}, None, "'CD9' has no intensities"),
+    ({"CD8": "CKK"}, None, r"'CKK', the control of CD8, is no marker and no phenotype; .*did you mean 'CK'"),
+    ({"CD8": "CK"}, {"CD8": 3.0}, "both have CD8"),
+    ({"CD8": "CK", "CK": "CD8"}, None, "CK, the control of CD8, has a control itself"),
+    ({"CD8": "CK"}, {"CK": 1e9}, "0 cells are CK, the control of CD8; at least 200"),
+])  # fmt: skip
+def test_controls_that_cannot_be_are_refused(controls, gates, message):
+    cells, _ = rare(np.random.default_rng(7))
+    with pytest.raises(InputError, match=message):
+        prepare(cells, controls=controls, gates=gates)
+
+
+def test_the_interval_of_a_control_gate_covers_the_true_quantile():
+    rng = np.random.default_rng(8)
+    truth = np.exp(0.5 * stats.norm.ppf(0.98))
+    inside = []
+    for _ in range(400):
+        values = rng.lognormal(0, 0.5, 600)
+        own = control_gate(values, np.arange(600) < 500, above=0.02)
+        inside.append(own.low <= truth <= own.high)
+    assert 0.93 <= np.mean(inside) <= 0.995
 
 
 def test_segregated_phenotypes_have_few_contacts_and_shuffles_stay_in_compartments():

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 
 class Gate(NamedTuple):
@@ -117,3 +118,49 @@ def find_gate(
     kept = np.array(gates)[np.isfinite(gates)]
     low, high = np.quantile(kept, [0.025, 0.975]) if len(kept) > 1 else (none, none)
     return Gate(gate, float(low), float(high), float((values > gate).mean()), separation, float(gain))
+
+
+class ControlGate(NamedTuple):
+    """Threshold on the scale of the values, its interval, share of the other cells above it, and how many are false.
+
+    `false_share` is the share of the control above the gate over that of the other cells: the part of the cells that
+    are called positive which stained cells do not explain.
+    """
+
+    gate: float
+    low: float
+    high: float
+    share: float
+    false_share: float
+
+
+def control_gate(values: np.ndarray, control: np.ndarray, *, above: float, level: float = 0.95) -> ControlGate:
+    """The intensity that only a small share of unstained cells exceeds, from cells that cannot have the marker.
+
+    Parameters
+    ----------
+    values
+        Intensities, shape (cells,); NaN is left out.
+    control
+        Which cells are known not to have the marker, shape (cells,).
+    above
+        Share of the control cells above the gate.
+    level
+        Coverage of the interval of that quantile (order statistics; no assumption on the intensities).
+
+    References
+    ----------
+    Hahn & Meeker (1991) Statistical Intervals, section 5.2 (intervals of quantiles); Chang et al. (2020) Commun Biol
+    3:111 (negative cells from markers that exclude each other).
+    """
+    known = np.isfinite(values)
+    unstained, other = np.sort(values[known & control]), values[known & ~control]
+    n = unstained.size
+    if not n or not other.size:
+        return ControlGate(*np.full(5, np.nan))
+    low, middle, high = stats.binom.ppf([(1 - level) / 2, 0.5, (1 + level) / 2], n, 1 - above).astype(int)
+    gate = float(unstained[min(middle, n - 1)])
+    share = float((other > gate).mean())
+    false = float((unstained > gate).mean()) / share if share else np.inf
+    ends = unstained[max(low - 1, 0)], unstained[high] if high < n else np.inf
+    return ControlGate(gate, float(ends[0]), float(ends[1]), share, false)

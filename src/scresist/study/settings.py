@@ -115,6 +115,7 @@ class ValidationSection(_Section):
     mif_images: str | None = None
     mif_phenotypes: dict[str, str] = {}
     mif_gates: dict[str, float] = {}
+    mif_controls: dict[str, str] = {}
     mif_um_per_pixel: float | None = Field(default=None, gt=0)
     mif_radius_um: float = Field(default=30.0, gt=0)
     mif_shuffles: int = Field(default=200, ge=19)

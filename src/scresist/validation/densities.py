@@ -34,7 +34,7 @@ class Imaged:
 def prepare(
     cells: "pd.DataFrame | AnnData", *, images: pd.DataFrame | None = None, um_per_pixel: float | None = None,
     phenotypes: Mapping[str, str] | None = None, gates: Mapping[str, float] | None = None,
-    rng: int | np.random.Generator = 1,
+    controls: Mapping[str, str] | None = None, rng: int | np.random.Generator = 1,
 ) -> Imaged:  # fmt: skip
     """Cells of any supported export with their phenotypes, and the area of every compartment.
 
@@ -46,6 +46,8 @@ def prepare(
         Definitions, as in `phenotype_cells`.
     gates
         Thresholds by marker that replace the automatic ones.
+    controls
+        For markers of rare cells: a marker or phenotype whose cells never have it, as in `gate_markers`.
     rng
         Of the resamples that give the intervals of the gates.
 
@@ -55,7 +57,9 @@ def prepare(
         As in `read_cells`, `gate_markers` and `phenotype_cells`.
     """
     found = read_cells(cells, images=images, um_per_pixel=um_per_pixel)
-    gated, calls = gate_markers(found, given=gates, definitions=phenotypes, rng=np.random.default_rng(rng))
+    gated, calls = gate_markers(
+        found, given=gates, controls=controls, definitions=phenotypes, rng=np.random.default_rng(rng)
+    )
     names, notes = phenotype_cells(found, calls, definitions=phenotypes)
     own = found.cells[["patient", "sample", "roi", "cell", "x_um", "y_um", "compartment"]].assign(phenotype=names)
     areas = region_areas(own, images)
@@ -66,7 +70,7 @@ def prepare(
 def mif(
     cells: "pd.DataFrame | AnnData | Imaged", *, images: pd.DataFrame | None = None, um_per_pixel: float | None = None,
     phenotypes: Mapping[str, str] | None = None, gates: Mapping[str, float] | None = None,
-    rng: int | np.random.Generator = 1,
+    controls: Mapping[str, str] | None = None, rng: int | np.random.Generator = 1,
 ) -> Result:  # fmt: skip
     """Density of every phenotype in every compartment of every region.
 
@@ -90,7 +94,8 @@ def mif(
         As in `prepare`.
     """
     ready = cells if isinstance(cells, Imaged) else prepare(
-        cells, images=images, um_per_pixel=um_per_pixel, phenotypes=phenotypes, gates=gates, rng=rng)  # fmt: skip
+        cells, images=images, um_per_pixel=um_per_pixel, phenotypes=phenotypes, gates=gates, controls=controls,
+        rng=rng)  # fmt: skip
     own, keys = ready.cells, ["patient", "sample", "roi"]
     parts = [own.assign(compartment="all")]
     if (own["compartment"] != "").any():

@@ -249,7 +249,7 @@ def _mif(study: Study, path: Path, seed: int, workers: int) -> Iterator[Outcome]
     own = study.settings.validation
     ready = imaging.prepare(
         read_file(path), images=_images(study), um_per_pixel=own.mif_um_per_pixel, phenotypes=own.mif_phenotypes,
-        gates=own.mif_gates, rng=seed,
+        gates=own.mif_gates, controls=own.mif_controls, rng=seed,
     )  # fmt: skip
     by_sample.require_of_study(ready.cells, study.design, path.name)
     yield Outcome("mIF", "validation_mif", imaging.mif(ready))

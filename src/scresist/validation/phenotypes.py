@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import InputError, suggestion
-from scresist.kernels.gates import find_gate
+from scresist.kernels.gates import control_gate, find_gate
 from scresist.results import Result
 from scresist.validation.cell_tables import CellTable
 
@@ -15,20 +15,26 @@ MIN_SEPARATION = 2.0  # Ashman's D: nearer populations cannot be told apart
 BOOTSTRAPS, SAMPLE = 50, 5_000
 BINS = 60
 RARE = 0.005  # of the cells: combinations of markers that are rarer are "other"
-GATES = ("marker", "gate", "gate_low", "gate_high", "positive_share", "separation", "n_cells", "reason")
+CONTROL_ABOVE = 0.02  # of the cells that cannot have a marker, above its gate
+MOST_FALSE = 0.5  # of the cells above such a gate: with more, the marker has no positive cells to tell
+LEAST_CONTROL = 200  # cells: a quantile of 2 % of fewer has no upper end
+GATES = ("marker", "gate", "gate_low", "gate_high", "positive_share", "separation", "n_cells", "gate_control",
+         "false_share", "reason")  # fmt: skip
 
 
 def gate_markers(
     found: CellTable,
     *,
     given: Mapping[str, float] | None = None,
+    controls: Mapping[str, str] | None = None,
     definitions: Mapping[str, str] | None = None,
     rng: np.random.Generator,
 ) -> tuple[Result, pd.DataFrame]:
     """A threshold for every marker with intensities, and the calls that follow.
 
     Intensities are compared on the scale log(1 + x / median), on which stained and unstained cells are each about
-    normal. A marker whose cells are one population has no gate, and no cell is called positive or negative.
+    normal. A marker whose cells are one population has no gate, and no cell is called positive or negative, unless
+    `controls` names cells that cannot have it: then 2 % of those are above its gate.
 
     Parameters
     ----------
@@ -36,6 +42,8 @@ def gate_markers(
         From `read_cells`.
     given
         Thresholds that were chosen by hand, on the scale of the intensities.
+    controls
+        For markers of rare cells: a marker, or a phenotype of the file, whose cells never have it: `{"CD8": "CK"}`.
     definitions
         As in `phenotype_cells`: only their markers are gated. Without them, and with a column of phenotypes in the
         file, only markers with a given threshold are.
@@ -49,9 +57,11 @@ def gate_markers(
     Raises
     ------
     InputError
-        If a threshold is given for a marker that the cells do not have, or intensities are negative, with the row.
+        If a threshold or control is given for a marker that the cells do not have, a control has no positive cells, or
+        intensities are negative, with the row.
     """
-    given = dict(given or {})
+    given, controls = dict(given or {}), dict(controls or {})
+    _check_controls(found, given, controls)
     for marker in given:
         if marker not in found.intensities:
             raise InputError(f"a gate is given for {marker!r}, which has no intensities; "
@@ -59,7 +69,8 @@ def gate_markers(
     rows, calls = [], pd.DataFrame(index=found.cells.index)
     for marker in found.calls:
         calls[marker] = _as_calls(found.cells[marker])
-    for marker in _needed(found, given, definitions):
+    needed = _needed(found, given, controls, definitions)
+    for marker in sorted(needed, key=lambda m: m in controls):  # controls are gated before the markers that use them
         values = found.cells[marker].to_numpy(float)
         if np.nanmin(values) < 0:
             at = int(np.flatnonzero(values < 0)[0])
@@ -69,6 +80,9 @@ def gate_markers(
         if marker in given:
             gate = float(given[marker])
             record |= {"gate": gate, "positive_share": float(np.nanmean(values > gate)), "reason": "given"}
+        elif marker in controls:
+            record |= _by_control(values, _control_cells(found, calls, marker, controls[marker]), controls[marker])
+            gate = float(str(record["gate"]))
         else:
             middle = float(np.nanmedian(values[values > 0])) if (values > 0).any() else 1.0
             own = find_gate(np.log1p(values / middle), least_separation=MIN_SEPARATION, bootstraps=BOOTSTRAPS,
@@ -77,9 +91,11 @@ def gate_markers(
             record |= {"gate": gate, "gate_low": low, "gate_high": high, "positive_share": own.share,
                        "separation": own.separation}  # fmt: skip
             if not np.isfinite(gate):
-                record["reason"] = "its cells are one population; give a gate, or calls"
+                record["reason"] = ("its cells are one population; give a gate (mif_gates), cells that cannot have it "
+                                    "(mif_controls), or calls")  # fmt: skip
         calls[marker] = np.where(np.isfinite(values), values > gate, np.nan) if np.isfinite(gate) else np.nan
         rows.append(record)
+    rows.sort(key=lambda r: needed.index(str(r["marker"])))
     table = pd.DataFrame(rows, columns=list(GATES))
     notes = tuple(f"{r['marker']}: {r['reason']}" for r in rows if r["reason"] not in ("", "given"))
     return Result(table, "gates by mixtures of two normal populations", {"least_separation": MIN_SEPARATION},
@@ -107,13 +123,56 @@ def intensity_histogram(found: CellTable, markers: Sequence[str]) -> pd.DataFram
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def _needed(found: CellTable, given: Mapping[str, float], definitions: Mapping[str, str] | None) -> list[str]:
+def _needed(
+    found: CellTable, given: Mapping[str, float], controls: Mapping[str, str], definitions: Mapping[str, str] | None
+) -> list[str]:
+    chosen = {*given, *controls, *controls.values()}
     if definitions:
         words = {w[:-1].casefold() for text in definitions.values() for w in text.split()}
-        return [m for m in found.intensities if m in given or {m.casefold(), _stem(m).casefold()} & words]
+        return [m for m in found.intensities if m in chosen or {m.casefold(), _stem(m).casefold()} & words]
     if (found.cells["phenotype"] != "").any():
-        return [m for m in found.intensities if m in given]
+        return [m for m in found.intensities if m in chosen]
     return list(found.intensities)
+
+
+def _check_controls(found: CellTable, given: Mapping[str, float], controls: Mapping[str, str]) -> None:
+    known = [*found.intensities, *found.calls, *(p for p in found.cells["phenotype"].unique() if p)]
+    for marker, control in controls.items():
+        if marker not in found.intensities:
+            raise InputError(f"mif_controls: {marker!r} has no intensities; {suggestion(marker, found.intensities)}")
+        if marker in given:
+            raise InputError(f"mif_controls and mif_gates both have {marker}; keep one of them")
+        if control not in known:
+            raise InputError(f"mif_controls: {control!r}, the control of {marker}, is no marker and no phenotype; "
+                             f"{suggestion(control, known)}")  # fmt: skip
+        if control in controls:
+            raise InputError(f"mif_controls: {control}, the control of {marker}, has a control itself; a control must "
+                             "have calls, two populations, or a gate")  # fmt: skip
+
+
+def _control_cells(found: CellTable, calls: pd.DataFrame, marker: str, control: str) -> np.ndarray:
+    if control in calls.columns and calls[control].notna().any():
+        positive: np.ndarray = calls[control].to_numpy(float) == 1
+    elif (found.cells["phenotype"] == control).any():
+        positive = (found.cells["phenotype"] == control).to_numpy()
+    else:
+        raise InputError(f"mif_controls: {control}, the control of {marker}, has no gate (its cells are one "
+                         "population); give one in mif_gates, or calls")  # fmt: skip
+    if positive.sum() < LEAST_CONTROL:
+        raise InputError(f"mif_controls: {int(positive.sum())} cells are {control}, the control of {marker}; at least "
+                         f"{LEAST_CONTROL} are needed")  # fmt: skip
+    return positive
+
+
+def _by_control(values: np.ndarray, control: np.ndarray, name: str) -> dict[str, object]:
+    own = control_gate(values, control, above=CONTROL_ABOVE)
+    none = float("nan")
+    if not own.false_share <= MOST_FALSE:
+        return {"gate": none, "gate_control": name, "false_share": own.false_share, "reason":
+                f"the intensity that {CONTROL_ABOVE:.0%} of {name} cells exceed is exceeded by {own.share:.1%} of the "
+                "others, too few more to tell positive cells; give a gate (mif_gates), or calls"}  # fmt: skip
+    return {"gate": own.gate, "gate_low": own.low, "gate_high": own.high, "control": name,
+            "positive_share": float(np.nanmean(values > own.gate)), "false_share": own.false_share}  # fmt: skip
 
 
 def _as_calls(values: pd.Series) -> np.ndarray:
