@@ -24,7 +24,7 @@ from scresist.validation.component_images import component_intensities
 from scresist.validation.densities import mif as densities
 from scresist.validation.densities import prepare
 from scresist.validation.images import ihc_image
-from scresist.validation.phenotypes import CONTROL_ABOVE, MOST_FALSE
+from scresist.validation.phenotypes import CONTROL_ABOVE, MAX_FALSE
 
 IMAGING = Path(__file__).resolve().parents[2] / "shared" / "data" / "imaging"
 
@@ -204,7 +204,7 @@ def gates() -> None:
             stained = markers["CK"] > float(np.median(markers["CK"]) * np.expm1(ck.gate))
             for part, inside in (("", np.ones(x.size, dtype=bool)), (", left half", left), (", right half", ~left)):
                 own = control_gate(x[inside], stained[inside], above=CONTROL_ABOVE)
-                given = own.false_share <= MOST_FALSE
+                given = own.false_share <= MAX_FALSE
                 above = (x[inside] > own.gate) if given else np.zeros(inside.sum(), dtype=bool)
                 told = (
                     f"control{part}: gate {own.gate:.2f} ({own.low:.2f} to {own.high:.2f}), false {own.false_share:.2f}"

@@ -41,6 +41,7 @@ COLUMNS = {
     "left": Column("from", "lower limit of the bin", ".3g"),
     "right": Column("to", "upper limit of the bin", ".3g"),
     "positive_share": Column("positive", "share of the cells above the gate", "%"),
+    "mean_intensity": Column("intensity", "mean over the cells", ".3g"),
     "separation": Column("separation", "distance of the two populations in SD; below 2 there is no gate", ".1f"),
     "from": Column("from", "phenotype around which is looked"),
     "to": Column("to", "phenotype that is looked for"),

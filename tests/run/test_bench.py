@@ -79,6 +79,9 @@ def test_planted_effects_are_found_and_what_follows_nothing_is_not(results):
 def test_tables_claims_candidates_and_the_page_have_the_bench(results):
     agreed = table(results, "validation_agreement")
     assert (agreed.loc[agreed["gene"] == "CST3", "met"] == "yes").any()
+    stained = agreed[agreed["evidence"] == "protein by mIF, tumour"].set_index("gene")
+    assert stained.loc["MUC3A", "met"] == "yes"
+    assert "correlation with RNA of" in stained.loc["MUC3A", "statistic"]
     claims = read_table(results / "claims.csv")
     assert {"ihc", "mif", "mif spatial", "dose ratios"} <= set(claims["kind"])
     assert (claims.loc[claims["kind"] == "dose ratios", "unit"] == "biological replicate").all()

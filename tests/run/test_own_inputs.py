@@ -270,7 +270,9 @@ def test_the_same_in_python_on_a_plain_anndata():
     ("antibody", "gene"),
     [("PD-1", "PDCD1"), ("CD279", "PDCD1"), ("anti-human CD279 (PD-1)", "PDCD1"), ("HER2", "ERBB2"), ("CD8a", "CD8A"),
      ("CD3_TotalSeqB", "CD3E"), ("CD45RA", "PTPRC"), ("TIGIT", "TIGIT"), ("EPCAM", "EPCAM"), ("HLA-DR", "HLA-DRA"),
-     ("Hu.CD274", "CD274"), ("zebra", "")],
+     ("Hu.CD274", "CD274"), ("zebra", ""), ("cystatin C", "CST3"), ("Ki-67", "MKI67"), ("E-cadherin", "CDH1"),
+     ("\u03b1-SMA", "ACTA2"), ("SMA", "ACTA2"), ("TGF-\u03b2", "TGFB1"), ("Granzyme B", "GZMB"), ("CLDN18.2", "CLDN18"),
+     ("MUC-3A", "MUC3A"), ("panCK", ""), ("CK7", "KRT7")],
 )  # fmt: skip
 def test_the_gene_of_an_antibody(antibody, gene):
     assert gene_of(antibody) == gene

@@ -44,6 +44,9 @@ def test_what_cannot_be_correlated_has_a_reason():
     other = agreement(rna, proteins.assign(gene="CST3"), patients).table.iloc[0]
     assert other["reason"] == "the RNA of CST3 was not measured"
     rna, proteins, patients = measured(9, 1.0)
+    few = agreement(rna, proteins, patients, counts=pd.Series({"MUC3A": 1.5}), cells="malignant cells").table.iloc[0]
+    assert few["reason"] == "its RNA has 1.5 counts a sample in malignant cells; at least 2 are needed"
+    assert few["statistic"] == "Spearman's correlation with RNA of malignant cells"
     assert "same value" in agreement(rna, proteins.assign(value=1.0), patients).table["reason"].iloc[0]
 
 

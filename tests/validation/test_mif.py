@@ -17,6 +17,7 @@ from scresist.validation.arrangement import mif_spatial, neighbourhoods
 from scresist.validation.by_sample import density_values, spatial_values
 from scresist.validation.cell_tables import read_cells
 from scresist.validation.densities import mif, prepare
+from scresist.validation.marker_levels import marker_values
 
 
 def square(seed=1, n=400, side=1000.0, patient="P1", roi="r1"):
@@ -178,7 +179,7 @@ def test_rare_markers_are_gated_by_cells_that_never_have_them():
     assert row["gate_low"] < row["gate"] < row["gate_high"]
     # 2 % of the unstained cells are called: a share of the calls that the table states.
     assert (~cd8)[called].mean() == pytest.approx(row["false_share"], abs=0.1)
-    assert list(ready.gates.table["marker"]) == ["CD8", "CK"]
+    assert list(ready.gates.table["marker"]) == ["CK", "CD8"]
     assert row["gate_control"] == "CK"
 
 
@@ -202,6 +203,27 @@ def test_controls_that_cannot_be_are_refused(controls, gates, message):
     cells, _ = rare(np.random.default_rng(7))
     with pytest.raises(InputError, match=message):
         prepare(cells, controls=controls, gates=gates)
+
+
+def test_levels_of_markers_by_region_compartment_and_sample():
+    cells = square(n=100).drop(columns="phenotype").assign(CK=1.0, phenotype_cd8=0)
+    tumour = cells["compartment"] == "tumour"
+    cells["CK"] = np.where(tumour, 5.0, np.arange(100) / 100)
+    cells.loc[~tumour, "phenotype_cd8"] = 1
+    cells["roi"] = np.where(np.arange(100) < 60, "r1", "r2")
+    ready = prepare(cells, gates={"CK": 2.0})
+    levels = ready.levels.set_index(["marker", "roi", "compartment"])
+    assert levels.loc[("CK", "r1", "tumour"), "mean_intensity"] == 5
+    assert levels.loc[("CK", "r1", "tumour"), "positive_share"] == 1
+    share = 1 - tumour[:60].mean()
+    assert levels.loc[("CD8", "r1", "all"), "positive_share"] == pytest.approx(share)
+    assert np.isnan(levels.loc[("CD8", "r1", "all"), "mean_intensity"])
+    assert levels.loc[("CD8", "r1", "all"), "n_cells"] == 60
+    inside = marker_values(ready.levels, tumour=True).set_index("marker")["value"]
+    assert inside.to_dict() == {"CD8": 0.0, "CK": 5.0}
+    everywhere = marker_values(ready.levels, tumour=False).set_index("marker")["value"]
+    assert everywhere["CD8"] == pytest.approx(1 - tumour.mean())
+    assert everywhere["CK"] == pytest.approx(cells["CK"].mean())
 
 
 def test_the_interval_of_a_control_gate_covers_the_true_quantile():

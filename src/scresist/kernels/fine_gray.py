@@ -107,12 +107,12 @@ def fine_gray_limits(
     scale = x.std(axis=0)
     z, best = (x - x.mean(axis=0)) / scale, fit.coef * scale
     at, dead, weight = _weights(time, status, cause)
-    least = fit.loglik - stats.chi2.ppf(level, 1) / 2
+    floor = fit.loglik - stats.chi2.ppf(level, 1) / 2
 
     def above(first: float) -> float:
         start = best.copy()
         start[0] = first
-        return _maximum(z, start, at, dead, weight, held=1)[1] - least
+        return _maximum(z, start, at, dead, weight, held=1)[1] - floor
 
     ends = []
     for side in (-1, 1):

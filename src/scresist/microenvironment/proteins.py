@@ -21,7 +21,8 @@ DECORATION = re.compile(
     r"^(anti[-_ ]?)?(human|hu|mouse|ms)?[-_. ]+|[-_ ]?total[-_ ]?seq[-_ ]?[abc]?$|[-_]prot(ein)?$", re.IGNORECASE
 )
 MIN_ANTIBODIES, MIN_COUNTS = 3, 20
-# Antigens whose name is that of no gene, or of several (UniProt, CD nomenclature of HLDA).
+# Antigens whose name is that of no gene, or of several, without spaces, hyphens and dots (UniProt, CD nomenclature of
+# HLDA; names of stains as pathologists write them).
 ANTIGENS = {
     "CD3": "CD3E", "CD8": "CD8A", "CD11A": "ITGAL", "CD11B": "ITGAM", "CD11C": "ITGAX", "CD15": "FUT4",
     "CD16": "FCGR3A", "CD20": "MS4A1", "CD21": "CR2", "CD23": "FCER2", "CD25": "IL2RA", "CD31": "PECAM1",
@@ -35,7 +36,21 @@ ANTIGENS = {
     "CD340": "ERBB2", "CD366": "HAVCR2", "EGFR": "EGFR", "HER2": "ERBB2", "HER3": "ERBB3", "HLADR": "HLA-DRA",
     "KLRG1": "KLRG1", "PD1": "PDCD1", "PDL1": "CD274", "PDL2": "PDCD1LG2", "TIM3": "HAVCR2", "TIGIT": "TIGIT",
     "TCRAB": "TRAC", "TCRGD": "TRDC", "VISTA": "VSIR",
+    "ALPHASMA": "ACTA2", "ASMA": "ACTA2", "SMA": "ACTA2", "AR": "AR", "ARGINASE1": "ARG1", "B7H3": "CD276",
+    "B7H4": "VTCN1", "BCRP": "ABCG2", "BETACATENIN": "CTNNB1", "CATHEPSINB": "CTSB", "CATHEPSIND": "CTSD",
+    "CATHEPSINL": "CTSL", "CATHEPSINS": "CTSS", "CD73": "NT5E", "CD107A": "LAMP1", "CD204": "MSR1", "CD206": "MRC1",
+    "CHROMOGRANINA": "CHGA", "CK5": "KRT5", "CK7": "KRT7", "CK8": "KRT8", "CK14": "KRT14", "CK18": "KRT18",
+    "CK19": "KRT19", "CK20": "KRT20", "CLAUDIN18": "CLDN18", "CLAUDIN182": "CLDN18", "CLDN182": "CLDN18",
+    "CMET": "MET", "CYSTATINB": "CSTB", "CYSTATINC": "CST3", "D240": "PDPN", "ECADHERIN": "CDH1", "EMA": "MUC1",
+    "ER": "ESR1", "FGFR2B": "FGFR2", "FIBRONECTIN": "FN1", "GRANZYMEB": "GZMB", "IDO": "IDO1", "KI67": "MKI67",
+    "MDR1": "ABCB1", "MRP1": "ABCC1", "NCADHERIN": "CDH2", "P16": "CDKN2A", "P21": "CDKN1A", "P53": "TP53",
+    "P63": "TP63", "PERFORIN": "PRF1", "PGLYCOPROTEIN": "ABCB1", "PODOPLANIN": "PDPN", "PR": "PGR",
+    "SYNAPTOPHYSIN": "SYP", "TGFB": "TGFB1", "TGFBETA": "TGFB1", "TGFBETA1": "TGFB1", "TOPO1": "TOP1",
+    "TOPOI": "TOP1", "TRYPTASE": "TPSAB1", "VIMENTIN": "VIM",
 }  # fmt: skip
+# Stains of the products of several genes: no RNA stands beside them.
+SEVERAL = ("CK", "PANCK", "CYTOKERATIN", "PANCYTOKERATIN", "AE1AE3", "AE1/AE3", "HLAABC", "HLAI", "HLAII", "DNA")
+GREEK = str.maketrans({"\u03b1": "A", "\u03b2": "B", "\u03b3": "G", "\u03ba": "K"})  # alpha, beta, gamma, kappa
 
 
 def gene_of(antibody: str) -> str:
@@ -44,13 +59,14 @@ def gene_of(antibody: str) -> str:
     Parameters
     ----------
     antibody
-        As in the panel: `PD-1`, `CD279`, `CD8a`, `anti-human CD279 (PD-1)`, `CD3_TotalSeqB`, `Hu.CD274`.
+        As in the panel: `PD-1`, `CD279`, `CD8a`, `anti-human CD279 (PD-1)`, `CD3_TotalSeqB`, `Hu.CD274`, or as a
+        pathologist writes it: `cystatin C`, `Ki-67`, `E-cadherin`.
     """
-    plain = DECORATION.sub("", antibody.strip())
+    plain = DECORATION.sub("", antibody.strip()).translate(GREEK)
     parts = [p for p in re.split(r"[()/|\s]+", plain) if p]
     official = set(resources.genes().index)
     for part in (plain, *parts):
-        bare = re.sub(r"[-_.]", "", part).upper()
+        bare = plain_name(part)
         for name in (part, part.upper()):
             if name in official and bare not in ANTIGENS:
                 return name
@@ -59,7 +75,20 @@ def gene_of(antibody: str) -> str:
         alias = resources.aliases().get(part.upper()) or resources.aliases().get(bare)
         if alias:
             return str(alias)
+        if bare in official:
+            return bare
     return ""
+
+
+def plain_name(antibody: str) -> str:
+    """The name of an antigen in capitals, without spaces, hyphens and dots.
+
+    Parameters
+    ----------
+    antibody
+        As in `gene_of`.
+    """
+    return re.sub(r"[-_.\s]", "", antibody.translate(GREEK)).upper()
 
 
 def protein_by_sample(cohort: "AnnData", *, groupby: str, min_cells: int = 10) -> Result:

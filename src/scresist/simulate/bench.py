@@ -13,6 +13,7 @@ from scresist.simulate.planted import HUBS
 
 READERS = {"reader A": 1.5, "reader B": -1.5}  # percent that each sees more or less than there is
 CORES, REGIONS, SIDE_UM = 3, 2, 600.0
+STAINED = "MUC3A"  # the one marker of the mIF panel whose intensities are in the file
 DOSES_UM = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 IC50_UM, RATE = 0.05, 0.12  # of the parental line; per hour
 REPLICATES = 4
@@ -82,8 +83,12 @@ def _ihc(simulation: Simulation, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _mif(simulation: Simulation, rng: np.random.Generator, *, there: bool) -> pd.DataFrame:
-    """Regions with a tumour below a wavy border and stroma above it."""
+    """Regions of a tumour below a wavy border, with stroma above; one stain follows the programme of tumour cells."""
     parts = []
+    chance = rng.spawn(1)[0]  # of the stain: the places of cells do not change with it
+    none = pd.Series(0.0, simulation.samples_sheet["sample"])
+    programme = next(arm for arm, gene in HUBS.items() if gene == STAINED)
+    level = simulation.activity.get(programme, none)
     for row in simulation.samples_sheet.to_dict("records"):
         late = there and row["arm"] == "acquired"
         for region in range(1, REGIONS + 1):
@@ -103,10 +108,13 @@ def _mif(simulation: Simulation, rng: np.random.Generator, *, there: bool) -> pd
             at = xy[rng.choice(np.flatnonzero(tumour), near.sum())]
             xy[near] = np.clip(at + rng.normal(0, 9, (near.sum(), 2)), 0, SIDE_UM)
             compartment = np.where(xy[:, 1] <= border(xy[:, 0]), "tumour", "stroma")
+            stained = np.where(tumour, 8.0 * np.exp(0.6 * level[row["sample"]]), 1.0) * chance.lognormal(
+                0, 0.5, len(names)
+            )
             parts.append(pd.DataFrame({
                 "patient": row["patient"], "sample": row["sample"], "roi": f"{row['sample']}-{region}",
                 "cell": np.arange(1, len(names) + 1), "x_um": xy[:, 0].round(1), "y_um": xy[:, 1].round(1),
-                "compartment": compartment, "phenotype": names,
+                "compartment": compartment, "phenotype": names, STAINED: stained.round(2),
             }))  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 

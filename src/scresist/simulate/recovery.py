@@ -144,9 +144,13 @@ def _bench(tables: Path, cohort: Path) -> list[Row]:
     truth = json.loads(file.read_text(encoding="utf-8"))
     rows: list[Row] = []
     for gene in truth["protein_follows_rna"]:
-        own = agreed[(agreed["gene"] == gene) & (agreed["evidence"] == "protein by IHC")] if len(agreed) else agreed
-        found = "no row" if own.empty else f"rho {own['value'].iloc[0]:.2f}, {own['met'].iloc[0]}"
-        rows.append(("protein", gene, "follows RNA", found))
+        of = agreed[agreed["gene"] == gene] if len(agreed) else agreed
+        for evidence in ("protein by IHC", "protein by mIF, tumour"):
+            own = of[of["evidence"] == evidence] if len(of) else of
+            if own.empty and evidence != "protein by IHC":
+                continue  # only one marker is in the mIF panel
+            found = "no row" if own.empty else f"rho {own['value'].iloc[0]:.2f}, {own['met'].iloc[0]}"
+            rows.append((evidence.removesuffix(" by IHC"), gene, "follows RNA", found))
     dense = _read(tables, "validation_mif_contrasts.csv")
     if truth["pd1_near_tumour"] and len(dense):
         arm = truth["pd1_near_tumour"]

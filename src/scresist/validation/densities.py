@@ -10,6 +10,7 @@ from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from scresist.results import Result
 from scresist.validation.cell_tables import read_cells
+from scresist.validation.marker_levels import marker_levels
 from scresist.validation.phenotypes import gate_markers, intensity_histogram, phenotype_cells
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ COLUMNS = ("patient", "sample", "roi", "compartment", "phenotype", "n_cells", "a
 
 @dataclass(frozen=True, slots=True)
 class Imaged:
-    """Cells with their place, compartment and phenotype; gates and intensities of markers; areas by region."""
+    """Cells with their place, compartment and phenotype; gates, intensities, levels of markers; areas by region."""
 
     cells: pd.DataFrame
     gates: Result
     intensities: pd.DataFrame
+    levels: pd.DataFrame
     areas: pd.DataFrame
     notes: tuple[str, ...]
 
@@ -64,7 +66,7 @@ def prepare(
     own = found.cells[["patient", "sample", "roi", "cell", "x_um", "y_um", "compartment"]].assign(phenotype=names)
     areas = region_areas(own, images)
     shown = intensity_histogram(found, list(gated.table["marker"]))
-    return Imaged(own, gated, shown, areas, (*found.notes, *gated.notes, *notes))
+    return Imaged(own, gated, shown, marker_levels(found, calls), areas, (*found.notes, *gated.notes, *notes))
 
 
 def mif(
@@ -79,7 +81,7 @@ def mif(
     cells
         Our columns (patient, sample, roi, cell, x_um, y_um, compartment and markers), an export of inForm, QuPath,
         MCMICRO, HALO, CosMx or Xenium, an AnnData, or the result of `prepare`.
-    images, um_per_pixel, phenotypes, gates, rng
+    images, um_per_pixel, phenotypes, gates, controls, rng
         As in `prepare`.
 
     Returns

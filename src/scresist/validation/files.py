@@ -253,6 +253,8 @@ def _mif(study: Study, path: Path, seed: int, workers: int) -> Iterator[Outcome]
     )  # fmt: skip
     by_sample.require_of_study(ready.cells, study.design, path.name)
     yield Outcome("mIF", "validation_mif", imaging.mif(ready))
+    if len(ready.levels):
+        yield Outcome("markers", "validation_mif_markers", Result(ready.levels, "means over cells"))
     if len(ready.gates.table):
         yield Outcome("gates", "validation_mif_gates", ready.gates)
         yield Outcome("gates", "validation_mif_intensities", Result(ready.intensities, "cells by intensity"))

@@ -16,8 +16,8 @@ BOOTSTRAPS, SAMPLE = 50, 5_000
 BINS = 60
 RARE = 0.005  # of the cells: combinations of markers that are rarer are "other"
 CONTROL_ABOVE = 0.02  # of the cells that cannot have a marker, above its gate
-MOST_FALSE = 0.5  # of the cells above such a gate: with more, the marker has no positive cells to tell
-LEAST_CONTROL = 200  # cells: a quantile of 2 % of fewer has no upper end
+MAX_FALSE = 0.5  # of the cells above such a gate: with more, the marker has no positive cells to tell
+MIN_CONTROL = 200  # cells: a quantile of 2 % of fewer has no upper end
 GATES = ("marker", "gate", "gate_low", "gate_high", "positive_share", "separation", "n_cells", "gate_control",
          "false_share", "reason")  # fmt: skip
 
@@ -129,7 +129,7 @@ def _needed(
     chosen = {*given, *controls, *controls.values()}
     if definitions:
         words = {w[:-1].casefold() for text in definitions.values() for w in text.split()}
-        return [m for m in found.intensities if m in chosen or {m.casefold(), _stem(m).casefold()} & words]
+        return [m for m in found.intensities if m in chosen or {m.casefold(), marker_name(m).casefold()} & words]
     if (found.cells["phenotype"] != "").any():
         return [m for m in found.intensities if m in chosen]
     return list(found.intensities)
@@ -158,20 +158,20 @@ def _control_cells(found: CellTable, calls: pd.DataFrame, marker: str, control: 
     else:
         raise InputError(f"mif_controls: {control}, the control of {marker}, has no gate (its cells are one "
                          "population); give one in mif_gates, or calls")  # fmt: skip
-    if positive.sum() < LEAST_CONTROL:
+    if positive.sum() < MIN_CONTROL:
         raise InputError(f"mif_controls: {int(positive.sum())} cells are {control}, the control of {marker}; at least "
-                         f"{LEAST_CONTROL} are needed")  # fmt: skip
+                         f"{MIN_CONTROL} are needed")  # fmt: skip
     return positive
 
 
 def _by_control(values: np.ndarray, control: np.ndarray, name: str) -> dict[str, object]:
     own = control_gate(values, control, above=CONTROL_ABOVE)
     none = float("nan")
-    if not own.false_share <= MOST_FALSE:
+    if not own.false_share <= MAX_FALSE:
         return {"gate": none, "gate_control": name, "false_share": own.false_share, "reason":
                 f"the intensity that {CONTROL_ABOVE:.0%} of {name} cells exceed is exceeded by {own.share:.1%} of the "
                 "others, too few more to tell positive cells; give a gate (mif_gates), or calls"}  # fmt: skip
-    return {"gate": own.gate, "gate_low": own.low, "gate_high": own.high, "control": name,
+    return {"gate": own.gate, "gate_low": own.low, "gate_high": own.high, "gate_control": name,
             "positive_share": float(np.nanmean(values > own.gate)), "false_share": own.false_share}  # fmt: skip
 
 
@@ -214,7 +214,7 @@ def phenotype_cells(
     if not known:
         raise InputError("cells have no phenotype, no call and no marker with two populations; add a column phenotype, "
                          "or give gates")  # fmt: skip
-    stems = [_stem(m) for m in known]
+    stems = [marker_name(m) for m in known]
     positive = calls[known].to_numpy(float) == 1
     names = pd.Series([" ".join(f"{s}+" for s, p in zip(stems, row, strict=True) if p) or "negative"
                        for row in positive], index=cells.index)  # fmt: skip
@@ -224,13 +224,20 @@ def phenotype_cells(
     return names.where(~names.isin(rare), "other"), (note,)
 
 
-def _stem(marker: str) -> str:
-    return re.sub(r"^phenotype[_ ]", "", marker, flags=re.IGNORECASE).upper() if marker.lower().startswith(
-        "phenotype") else marker  # fmt: skip
+def marker_name(column: str) -> str:
+    """The marker of a column: `phenotype_cd8` is CD8.
+
+    Parameters
+    ----------
+    column
+        Of intensities or calls.
+    """
+    bare = re.sub(r"^phenotype[_ ]", "", column, flags=re.IGNORECASE)
+    return column if bare == column else bare.upper()
 
 
 def _defined(calls: pd.DataFrame, definitions: Mapping[str, str], markers: Sequence[str]) -> pd.Series:
-    by_name = {_stem(m).casefold(): m for m in calls.columns} | {m.casefold(): m for m in calls.columns}
+    by_name = {marker_name(m).casefold(): m for m in calls.columns} | {m.casefold(): m for m in calls.columns}
     names = pd.Series("other", index=calls.index)
     left = np.ones(len(calls), dtype=bool)
     for phenotype, text in definitions.items():
@@ -241,7 +248,7 @@ def _defined(calls: pd.DataFrame, definitions: Mapping[str, str], markers: Seque
                 raise InputError(f"phenotype {phenotype!r}: {word!r} must be a marker and + or -, such as CD8+")
             if marker not in by_name:
                 raise InputError(f"phenotype {phenotype!r}: there is no marker {word[:-1]!r}; "
-                                 f"{suggestion(word[:-1], [_stem(m) for m in markers])}")  # fmt: skip
+                                 f"{suggestion(word[:-1], [marker_name(m) for m in markers])}")  # fmt: skip
             values = calls[by_name[marker]].to_numpy(float)
             if not np.isfinite(values).any():
                 raise InputError(f"phenotype {phenotype!r}: {word[:-1]} has no gate (its cells are one population); "

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scresist.checks import RefusedError
+from scresist.checks import RefusedError, nearest
 from scresist.contrasts.verdict import ALPHA
 from scresist.kernels.counts import tmm_factors
 from scresist.kernels.normalise import log2_counts_per_million
+from scresist.resources import genes
 from scresist.results import Result
 from scresist.run.bodies.focus import focus_population, sums_of
 from scresist.run.step import Context, State, Step
@@ -68,12 +69,23 @@ def _agreement(state: State, study: Study, context: Context) -> None:
     from scresist.validation import concordance as stage
 
     parts: list[Result] = []
-    proteins = _proteins(state)
-    rna = _rna(state, study)
-    if len(proteins) and rna is None:
-        state.refuse("agreement of protein and RNA", "no cell in focus has RNA to set beside protein")
-    elif rna is not None and len(proteins):
-        parts.append(stage.agreement(rna, proteins, study.design.samples["patient"], rng=context.seed))
+    proteins, unknown = _proteins(state)
+    own = {focus: proteins[proteins["all_cells"] != focus] for focus in (True, False)}
+    for focus, measured in own.items():
+        counts = _counts(state, study, focus=focus)
+        if measured.empty:
+            continue
+        if counts is None:
+            state.refuse("agreement of protein and RNA", "no cell in focus has RNA to set beside protein")
+            continue
+        cells = f"{focus_population(state, study)} cells" if focus else "all cells"
+        parts.append(stage.agreement(_rna(counts), measured, study.design.samples["patient"], counts=counts.mean(),
+                                     cells=cells, rng=context.seed))  # fmt: skip
+    for marker, where in unknown.items():
+        state.refuse(
+            f"agreement of {marker} ({where}) and RNA",
+            _without_gene(marker),
+        )
     given = study.settings.validation.perturbations
     tests = {name: state.table(name) for name in FUNCTIONAL if name in state.results}
     if given and tests:
@@ -84,31 +96,62 @@ def _agreement(state: State, study: Study, context: Context) -> None:
     state.publish("validation_agreement", Result(table, "; ".join(p.method for p in parts)))
 
 
-def _proteins(state: State) -> pd.DataFrame:
-    """Sample, gene, evidence and value of every stain whose gene is known."""
+def _proteins(state: State) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Sample, gene, evidence and value of every stain whose gene is known; the others with their assay.
+
+    The RNA of the population in focus stands beside IHC and the tumour's compartment of mIF, that of all cells beside
+    all cells of mIF (`all_cells`).
+    """
     from scresist.microenvironment.proteins import gene_of
     from scresist.validation import by_sample
     from scresist.validation.image_scores import BESIDE
+    from scresist.validation.marker_levels import marker_values
 
-    if "validation_ihc" not in state.results:
-        return pd.DataFrame(columns=["sample", "gene", "evidence", "value"])
-    values = by_sample.ihc_values(state.table("validation_ihc"))
-    plain = values["marker"].astype(str).str.removesuffix(BESIDE)
-    genes = {marker: gene_of(marker) for marker in plain.unique()}
-    beside = values["marker"].astype(str) != plain
-    out = values.assign(gene=plain.map(genes), evidence=np.where(beside, "IHC, images", "IHC"))
-    return out.loc[out["gene"] != "", ["sample", "gene", "evidence", "value"]]
+    parts = []
+    if "validation_ihc" in state.results:
+        values = by_sample.ihc_values(state.table("validation_ihc"))
+        plain = values["marker"].astype(str).str.removesuffix(BESIDE)
+        beside = values["marker"].astype(str) != plain
+        parts.append(values.assign(marker=plain, evidence=np.where(beside, "IHC, images", "IHC"), all_cells=False))
+    if "validation_mif_markers" in state.results:
+        levels = state.table("validation_mif_markers")
+        for tumour, evidence in ((True, "mIF, tumour"), (False, "mIF, all cells")):
+            values = marker_values(levels, tumour=tumour)
+            parts.append(values.assign(evidence=evidence, all_cells=not tumour))
+    columns = ["sample", "gene", "evidence", "value", "all_cells"]
+    if not parts:
+        return pd.DataFrame(columns=columns), {}
+    joined = pd.concat(parts, ignore_index=True)
+    joined["gene"] = joined["marker"].map({marker: gene_of(marker) for marker in joined["marker"].unique()})
+    unknown = joined[joined["gene"] == ""].drop_duplicates("marker").set_index("marker")["evidence"]
+    return joined.loc[joined["gene"] != "", columns], unknown.str.split(",").str[0].to_dict()
 
 
-def _rna(state: State, study: Study) -> pd.DataFrame | None:
-    """log2 counts per million of the population in focus, samples x genes."""
+def _without_gene(marker: str) -> str:
+    from scresist.microenvironment.proteins import SEVERAL, plain_name
+
+    if plain_name(marker) in SEVERAL:
+        return f"{marker} stains the products of several genes"
+    near = nearest(marker, [str(g) for g in genes().index])
+    return (f"no gene is known for the protein {marker!r}; name it as its gene, or by an alias (HER2, PD-1, cystatin C)"
+            + (f". Did you mean {near!r}?" if near else ""))  # fmt: skip
+
+
+def _counts(state: State, study: Study, *, focus: bool) -> pd.DataFrame | None:
+    """Summed counts, samples x genes, of the population in focus or of all cells; None without such cells."""
     sums = sums_of(state).counts
-    own = sums[sums.index.get_level_values("cell_type") == focus_population(state, study)].droplevel("cell_type")
-    if not len(own):
+    if focus:
+        sums = sums[sums.index.get_level_values("cell_type") == focus_population(state, study)]
+    if not len(sums):
         return None
-    values = own.to_numpy(float)
+    return sums.groupby(sums.index.get_level_values("sample").astype(str)).sum()
+
+
+def _rna(counts: pd.DataFrame) -> pd.DataFrame:
+    """log2 counts per million, samples x genes."""
+    values = counts.to_numpy(float)
     level = log2_counts_per_million(values, values.sum(axis=1) * tmm_factors(values))
-    return pd.DataFrame(level, own.index.astype(str), own.columns)
+    return pd.DataFrame(level, counts.index, counts.columns)
 
 
 def _directions(state: State, study: Study) -> pd.Series:
