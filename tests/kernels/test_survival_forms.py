@@ -214,3 +214,23 @@ def test_a_group_without_an_event_up_to_the_horizon_has_a_p_value_of_its_mean_an
     assert np.isnan(found.low)
     assert np.isnan(found.high)
     assert np.isfinite(found.difference)
+
+
+def test_the_order_of_response_beside_a_covariate_is_called_at_its_level():
+    rng = np.random.default_rng(10)
+    called = []
+    for _ in range(600):
+        z = rng.normal(size=15)
+        rank = np.digitize(0.7 * z + rng.logistic(size=15), [-1, 0, 1.5])
+        p = ordinal_permutation(rank, rng.normal(size=15) + 0.7 * z, rng, draws=99, adjust=z[:, None])
+        called.append(p <= 0.05)
+    assert np.mean(called) < 0.067  # two standard errors above .05; without the partial correlation .073
+
+
+def test_steep_fine_and_gray_models_have_no_empty_sums():
+    rng = np.random.default_rng(11)
+    x = rng.normal(size=30) * 1e3
+    time = rng.exponential(size=30)
+    status = np.where(np.arange(30) % 3 == 0, 2, 1)
+    low, high = fine_gray_limits(time, status, np.column_stack([x, rng.normal(size=30)]), 1)
+    assert np.isfinite([low, high]).all()

@@ -307,3 +307,19 @@ def test_a_median_from_few_events_has_no_interval_and_a_reason(events, has):
     assert ("no interval of the median from 7 events" in row["reason"]) != has
     assert ("of the follow-up from 7 patients" in row["reason"]) == has
     assert np.isfinite(row["follow_up_low"]) != has
+
+
+def test_a_subdistribution_hazard_ratio_from_few_events_for_each_coefficient_has_no_interval():
+    rng = np.random.default_rng(4)
+    ids = [f"p{i:02d}" for i in range(16)]
+    people = pd.DataFrame({"t": rng.exponential(size=16), "e": (np.arange(16) < 5).astype(int)}, ids)
+    found = gather(pd.DataFrame({"g": rng.normal(size=16)}, ids), people, time="t", event="e")
+    other = np.arange(16) >= 10
+    alone = competing.incidence_models(found, other, ["g"], endpoint="PFS").table.iloc[0]
+    assert alone["reason"] == ""
+    assert alone["ci_low"] < alone["hr"] < alone["ci_high"]
+    beside = competing.incidence_models(found, other, ["g"], endpoint="PFS", adjust=rng.normal(size=(16, 1))).table
+    assert "no interval from 5 events; at least 3 for each coefficient" in beside["reason"].iloc[0]
+    assert np.isfinite(beside["hr"].iloc[0])
+    assert np.isfinite(beside["p_value"].iloc[0])
+    assert np.isnan(beside["ci_low"].iloc[0])

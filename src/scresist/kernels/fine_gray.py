@@ -208,12 +208,12 @@ def _subdistribution(
     z: np.ndarray, beta: np.ndarray, at: np.ndarray, dead: list[np.ndarray], weight: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray]:
     linear = z @ beta
-    shift = linear.max()
-    risk = np.exp(linear - shift)
+    shift = np.where(weight > 0, linear, -np.inf).max(axis=1)  # of each risk set: none of its sums is 0
+    risk = weight * np.exp(np.minimum(linear - shift[:, None], 0.0))
     count = np.array([d.size for d in dead], dtype=float)
-    s0 = weight @ risk
-    mean = (weight @ (risk[:, None] * z)) / s0[:, None]
-    square = np.einsum("ti,ij,ik->tjk", weight * risk, z, z) / s0[:, None, None]
+    s0 = risk.sum(axis=1)
+    mean = (risk @ z) / s0[:, None]
+    square = np.einsum("ti,ij,ik->tjk", risk, z, z) / s0[:, None, None]
     died = np.concatenate(dead)
     value = linear[died].sum() - np.sum(count * (np.log(s0) + shift))
     score = z[died].sum(axis=0) - count @ mean

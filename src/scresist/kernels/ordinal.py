@@ -145,8 +145,8 @@ def ordinal_permutation(
 ) -> float:
     """Two-sided p of the score test of proportional odds, the values permuted over the patients.
 
-    The score at no effect is the covariance of the value with the ridits of the categories. With covariates both are
-    their residuals on them, and those of the value are permuted.
+    The score at no effect is the covariance of the value with the ridits of the categories. With covariates it is
+    their partial correlation, and the residuals of the value are permuted.
 
     Parameters
     ----------
@@ -167,6 +167,10 @@ def ordinal_permutation(
     base = np.column_stack([np.ones(x.size), np.zeros((x.size, 0)) if adjust is None else adjust])
     ridit = ridit - base @ np.linalg.lstsq(base, ridit, rcond=None)[0]
     x = x - base @ np.linalg.lstsq(base, x, rcond=None)[0]
+    moved = rng.permuted(np.broadcast_to(x, (draws, x.size)), axis=1)
+    # What a permuted value shares with the covariates is no part of its spread beside them.
+    shared = moved @ np.linalg.qr(base)[0]
+    left = np.sqrt(np.maximum((x**2).sum() - (shared**2).sum(axis=1), 1e-12 * (x**2).sum()))
     bound = abs(float(ridit @ x)) * (1 - 1e-10)
-    drawn = np.abs(rng.permuted(np.broadcast_to(x, (draws, x.size)), axis=1) @ ridit)
+    drawn = np.abs(moved @ ridit) * np.sqrt((x**2).sum()) / left
     return float((1 + (drawn >= bound).sum()) / (draws + 1))

@@ -15,6 +15,7 @@ from scresist.survival.endpoint import Endpoint
 EVENT, COMPETING = 1, 2
 CAUSES = {EVENT: "event", COMPETING: "competing event"}
 DRAWS = 499
+LIMIT_EVENTS = 3  # for each coefficient: with fewer there are no limits
 LIMIT = float(stats.norm.ppf(0.975))
 LATE = "patients come under observation late: not computed"
 
@@ -157,8 +158,11 @@ def incidence_models(
         if not reason:
             p = fine_gray_permutation(time, own, x, EVENT, chance, DRAWS, adjust=fixed)
         middle = np.nan if reason else fit.coef[0]
-        ends = (np.nan, np.nan) if reason else fine_gray_limits(time, own, np.column_stack([x, fixed]), EVENT)
+        few = events < LIMIT_EVENTS * (1 + fixed.shape[1])
+        ends = (np.nan, np.nan) if reason or few else fine_gray_limits(time, own, np.column_stack([x, fixed]), EVENT)
         log = np.array([middle, *ends])
+        if few and not reason:
+            reason = f"no interval from {events} events; at least {LIMIT_EVENTS} for each coefficient are needed"
         rows.append((feature, endpoint, *np.exp(log * sd), p, int(here.sum()), events,
                      int((own == COMPETING).sum()), reason))  # fmt: skip
     columns = ["feature", "endpoint", "hr", "ci_low", "ci_high", "p_value", "n", "events",
