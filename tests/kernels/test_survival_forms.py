@@ -14,7 +14,7 @@ from scresist.kernels.cox_forms import (
 )
 from scresist.kernels.cox_scan import scan_cox
 from scresist.kernels.fine_gray import fine_gray, fine_gray_limits, fine_gray_permutation
-from scresist.kernels.logistic import firth_logistic
+from scresist.kernels.logistic import bootstrap_roc, firth_logistic
 from scresist.kernels.ordinal import ordinal_logistic, ordinal_permutation
 from scresist.kernels.restricted_mean import (
     _differences,
@@ -234,3 +234,15 @@ def test_steep_fine_and_gray_models_have_no_empty_sums():
     status = np.where(np.arange(30) % 3 == 0, 2, 1)
     low, high = fine_gray_limits(time, status, np.column_stack([x, rng.normal(size=30)]), 1)
     assert np.isfinite([low, high]).all()
+
+
+def test_the_area_under_the_curve_is_covered_where_nearly_all_pairs_agree():
+    rng = np.random.default_rng(12)
+    truth, covered = special.expit(0.9 * np.log(10)), []  # of exponential scores with ten to the .9 times the mean
+    for _ in range(400):
+        y = rng.random(25) < 0.3
+        if not 2 <= y.sum() <= 23:
+            continue
+        low, high = bootstrap_roc(rng.exponential(size=25) * np.where(y, 10**0.9, 1.0), y, rng, draws=300)
+        covered.append(low <= truth <= high)
+    assert np.mean(covered) > 0.92  # the binomial error of all pairs covered .85
