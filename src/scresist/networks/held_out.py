@@ -14,10 +14,10 @@ from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.residuals import gram
 from scresist.networks.detect import find_modules
 from scresist.networks.latent import Counted
-from scresist.networks.members import with_members
+from scresist.networks.members import Known, with_members
 from scresist.networks.recipe import STARTS, Recipe
 from scresist.networks.robustness import FOUND, gene_stability, match_modules, wilson_interval
-from scresist.networks.starts import prepared, seed_labels, start_labels, starting_genes
+from scresist.networks.starts import component_ends, of_start_size, prepared, seed_labels, starting_genes
 from scresist.progress import track
 
 FOLDS = 5
@@ -136,23 +136,25 @@ def chosen_settings(
     units = units.of_genes(starting_genes(units.M, recipe))
     parts = units.dealt(2)
     halves = [units.rows(part, HALF_CELLS) for part in parts]
-    known: dict[tuple[int, bytes], np.ndarray] = {}
+    made: dict[tuple[int, bytes], np.ndarray] = {}
+    known = (Known(), Known())
 
     def agreement(own: Recipe, starts: Sequence[np.ndarray]) -> dict[str, Any]:
         found = []
         for half, (M, Z), labels in zip((0, 1), halves, starts, strict=True):
             key = (half, f"{own.start} {own.min_module_size} ".encode() + labels.tobytes())  # cuts are often the same
-            if key not in known:
-                known[key] = with_members(M, labels, own, Z)
-            found.append(known[key])
+            if key not in made:
+                made[key] = with_members(M, labels, own, Z, known=known[half])
+            found.append(made[key])
         return {"min_module_size": own.min_module_size} | _agreement(found[0], found[1], rng)
 
     sizes = sizes or (recipe.min_module_size,)
     rows: list[dict[str, Any]] = []
-    for size in sizes if "components" in starts else ():
+    ends = [component_ends(Z, starting_genes(M, recipe)) for M, Z in halves if "components" in starts]
+    for size in sizes if ends else ():
         own = replace(recipe, start="components", min_module_size=size)
         rows.append({"start": own.start, "power": np.nan, "deep_split": pd.NA}
-                    | agreement(own, [start_labels(M, own, Z) for M, Z in halves]))  # fmt: skip
+                    | agreement(own, [of_start_size(labels, own) for labels in ends]))  # fmt: skip
     seeds = [
         prepared(M, recipe, counted=units.counted(part)) for part, (M, _) in zip(parts, halves, strict=True)
         if "tree" in starts
