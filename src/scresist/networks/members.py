@@ -17,7 +17,7 @@ REMEMBERED = 2  # labellings, of which what is left beneath is kept
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was computed of some rows and is asked for again: different settings often give the same modules.
+    """What was computed of some rows and is needed again: different settings often give the same modules.
 
     `whole` are the modules that are not taken apart, by the smallest size and their genes; `left` is what the last
     labellings left of the values of metacells and cells.
