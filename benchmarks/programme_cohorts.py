@@ -10,8 +10,8 @@ A programme is 20 to 100 expressed genes, drawn at random, with loadings of .35 
 cells of a sample with the SD of the setting, and the log rate of a gene is loading x activity.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +31,7 @@ HIGHEST = 50.0  # counts per 10,000 of a gene that a programme may have
 SHIFT = 1.5  # activity between arms, of two of the programmes, where the setting has a difference
 BETWEEN = 0.3  # SD of a programme's mean activity between samples
 SHARED = 0.2  # |loading| from which a gene belongs to a shared factor of real cells
+FOLLOWS = 0.1  # change of a gene's log rate, for one SD along a direction of shared factors, that it follows
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,26 @@ class Setting:
 class Planted:
     """Malignant cells with the layer `counts`, and the genes of each programme.
 
-    `also` has sets of genes that vary together without having been planted: the shared factors of real cells.
+    `also` has sets of genes that vary together without having been planted: the ends of shared factors of real cells.
+    `loadings` (factors x genes) are those of the factors: the change of a gene's log rate for one SD of a factor.
     """
 
     cells: ad.AnnData
     programmes: Mapping[str, list[str]]
     also: Mapping[str, list[str]]
+    loadings: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def follows_factors(self, genes: Iterable[str]) -> bool:
+        """Whether half of some genes move by FOLLOWS or more along one direction in the space of the shared factors.
+
+        Factors are known up to a turn, so that a module need not lie along one of them. The direction is that of the
+        genes' mean loading.
+        """
+        known = self.loadings.columns.intersection(pd.Index(list(genes)))
+        part = self.loadings[known].to_numpy()
+        mean = part.mean(axis=1) if part.size else np.zeros(1)
+        length = np.linalg.norm(mean)
+        return bool(length > 0) and float((mean @ part / length >= FOLLOWS).mean()) >= 0.5
 
 
 def draw(setting: Setting) -> Planted:
@@ -143,8 +158,8 @@ def _simulator(setting: Setting) -> Planted:
         levels[:, : len(drawn)] / setting.sd, index=base.samples_sheet["sample"].astype(str), columns=list(programmes)
     )
     profiles = base.profiles
-    also = {} if setting.null else _shared(next(v for k, v in profiles.shared.items() if len(names) and
-                                                len(profiles.types) - 1 in k), names)  # fmt: skip
+    loadings = next(v for k, v in profiles.shared.items() if len(profiles.types) - 1 in k)
+    also = {} if setting.null else _shared(loadings, names)
     subclones = base.subclones
     if setting.null:
         # Shared factors and subclones are structure; a null has none.
@@ -156,7 +171,13 @@ def _simulator(setting: Setting) -> Planted:
     for sample in whole.samples():
         own = np.flatnonzero(sample.cells["cell_type"].to_numpy() == "malignant")
         parts.append(sparse.csr_array(sample.counts[own]))
-    return Planted(_assembled(parts, names, arms), {n: list(p.index) for n, p in drawn.items()}, also)
+    genes = {n: list(p.index) for n, p in drawn.items()}
+    return Planted(_assembled(parts, names, arms), genes, also, _named(loadings, names, setting))
+
+
+def _named(loadings: np.ndarray, names: pd.Index, setting: Setting) -> pd.DataFrame:
+    """Loadings with the names of their genes, the first of each name; none in a null, which has no factors."""
+    return pd.DataFrame() if setting.null else pd.DataFrame(loadings, columns=names).loc[:, ~names.duplicated()]
 
 
 def _shared(loadings: np.ndarray, names: pd.Index) -> dict[str, list[str]]:
@@ -197,6 +218,7 @@ def _over_real(setting: Setting) -> Planted:
         profiles = replace(profiles, loadings=profiles.loadings[:0])
     arms = _arms(setting)
     levels = _levels(setting, arms, rng)
+    factors = _named(profiles.loadings, names, setting)
     parts = []
     for k in range(setting.samples):
         own = np.random.default_rng([setting.seed, 23, k])
@@ -214,7 +236,7 @@ def _over_real(setting: Setting) -> Planted:
             soup = np.exp(log_means).T @ profiles.shares
             counts = sparse.csr_array(counts + _ambient(counts, soup, own))
         parts.append(counts)
-    return Planted(_assembled(parts, names, arms), {n: list(p.index) for n, p in drawn.items()}, also)
+    return Planted(_assembled(parts, names, arms), {n: list(p.index) for n, p in drawn.items()}, also, factors)
 
 
 def _copies(n_genes: int, rng: np.random.Generator) -> np.ndarray:

@@ -9,8 +9,8 @@
 
 The generators are in programme_cohorts.py. Each method gets malignant cells with raw counts and returns modules. A
 planted programme is scored by the module of highest F1; a module whose F1 is below .2 for every programme is `other`,
-unless half of its genes are of one shared factor of the real cells that the parameters were estimated from
-(`background`). Modules of nothing that the method itself flags are counted apart.
+unless half of its genes follow one direction of the shared factors of the real cells that the parameters were
+estimated from (`background`). Modules of nothing that the method itself flags are counted apart.
 Seconds are those of a method's call in this run, without files and, for other programs, without the components.
 Hotspot, cNMF and py-hdwgcna run in the interpreters that are named (`pip install hotspotsc "pandas<2.3"`, `pip install
 cnmf`, `pip install py-hdwgcna dynamicTreeCut`).
@@ -206,7 +206,7 @@ def score(planted: Planted, found: Found) -> tuple[list[dict[str, Any]], dict[st
             "recall": common[at] / len(own) if at >= 0 else 0.0,
             "precision": common[at] / len(genes[at]) if at >= 0 else 0.0, "F1": f1[at] if at >= 0 else 0.0,
         })  # fmt: skip
-    background = [any(len(own & set(s)) >= len(own) / 2 for s in planted.also.values()) for own in genes]
+    background = [planted.follows_factors(own) for own in genes]
     nothing = [b < NOTHING for b in best]
     flagged = [n in found.flagged for n in names]
     kinds = list(zip(nothing, background, flagged, strict=True))

@@ -158,6 +158,7 @@ COLUMNS = {
     "recurrence_low": Column("recurs, low", "lower end of its 95 % interval", "%"),
     "recurrence_high": Column("recurs, high", "upper end of its 95 % interval", "%"),
     "other_cells": Column("of other cells", "share of its genes five times higher in another population", "%"),
+    "cells_of_half": Column("cells of half of it", "smallest share of the cells with half of its variance", "%"),
     "arm_share": Column("on one arm", "largest share of its placed genes on one chromosome arm", "%"),
     "flags": Column("may also be", "what else may explain the module"),
     "coherence": Column("coherence", "mean correlation of its genes in cells that did not form it", ".3f"),

@@ -10,8 +10,8 @@ import scresist as sr
 from scresist.cells.counts import raw_counts
 from scresist.checks import InputError, RefusedError
 from scresist.networks.cell_values import evenly_chosen, residual_variance
-from scresist.networks.held_out import numbered, parts_of_cells
-from scresist.networks.members import merge_agreeing, taken_apart
+from scresist.networks.held_out import Units, cells_of_half, numbered, parts_of_cells
+from scresist.networks.members import Known, merge_agreeing, taken_apart, with_members
 from scresist.networks.recipe import Recipe
 from scresist.networks.starts import by_size, component_labels
 
@@ -230,6 +230,39 @@ def test_a_module_of_two_axes_is_taken_apart(correlation, modules):
     assert (found[70:] == 0).all()
     if modules == 2:
         assert (found[:40] == 1).mean() > 0.95 < (found[40:70] == 2).mean()
+
+
+def test_what_was_computed_for_one_setting_is_the_same_for_the_next():
+    Z = axes_of(0.5)
+    recipe = Recipe(min_module_size=15, members=4.0, start="components", single=True)
+    known = Known()
+    for labels in (np.repeat([1, 0], [70, 200]), np.repeat([1, 2, 0], [40, 30, 200]), np.repeat([1, 0], [30, 240])):
+        alone = with_members(Z, labels, recipe, Z)
+        assert np.array_equal(with_members(Z, labels, recipe, Z, known=known), alone)
+        assert np.array_equal(with_members(Z, labels, recipe, Z, known=known), alone)
+        assert alone.any()
+
+
+def test_a_module_of_a_few_cells_is_told_from_one_of_all():
+    Z = np.random.default_rng(2).normal(size=(2000, 30)).astype(np.float32)
+    Z[:, :10] += np.random.default_rng(3).normal(size=(2000, 1))
+    Z[::200, 10:20] += 8
+    units = Units(Z[:0], Z, np.zeros(0, dtype=np.int64), np.zeros(2000, dtype=np.int64))
+    of_all, of_few = cells_of_half(units, np.repeat([1, 2, 0], 10))
+    assert 0.1 < of_all < 0.15
+    assert of_few < 0.01
+
+
+def test_a_module_that_rests_on_a_few_cells_of_another_kind_is_flagged():
+    mixed = drawn(n_samples=4, n_cells=700, others=6)
+    mixed.obs[["cell_type", "malignancy"]] = ("tumour", "malignant")
+    net = sr.networks.build(mixed, compartment="malignant", fraction=0.005)
+    strange = {f"G{i}" for i in range(840, 900)}
+    share = {name: len(strange & set(net.members(name)["gene"])) / len(net.members(name)) for name in net.names}
+    flags, few = net.catalogue.set_index("module")["flags"], net.catalogue.set_index("module")["cells_of_half"]
+    assert max(share.values()) > 0.5
+    for name, own in share.items():
+        assert ("rests on few cells" in flags[name]) == (own > 0.5) == (few[name] < 0.01)
 
 
 def test_components_start_where_programmes_are():

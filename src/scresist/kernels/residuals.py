@@ -104,13 +104,33 @@ def scaled(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Z
         Centred values, overwritten. Shape (cells, genes).
     """
-    square = np.zeros(Z.shape[1])
-    for start in range(0, len(Z), 4096):
-        part = Z[start : start + 4096].astype(np.float64)
-        square += np.einsum("ij,ij->j", part, part)
-    root = np.sqrt(square / max(len(Z), 1))
+    root = root_mean_squares(Z)
     Z /= np.where(root > 0, root, 1.0).astype(Z.dtype)
     return Z, root
+
+
+def root_mean_squares(Z: np.ndarray) -> np.ndarray:
+    """Root mean square of each column, summed in double precision. Shape (columns,).
+
+    Parameters
+    ----------
+    Z
+        Values. Shape (rows, columns).
+    """
+    square = np.zeros(Z.shape[1])
+    for start in range(0, len(Z), 4096):
+        part = np.zeros(Z.shape[1])
+        _add_squares(Z[start : start + 4096], part)
+        square += part
+    return np.asarray(np.sqrt(square / max(len(Z), 1)))
+
+
+@njit(cache=True, nogil=True)
+def _add_squares(Z: np.ndarray, square: np.ndarray) -> None:
+    for i in range(Z.shape[0]):
+        for g in range(Z.shape[1]):
+            value = np.float64(Z[i, g])
+            square[g] += value * value
 
 
 def gram(Z: np.ndarray) -> np.ndarray:

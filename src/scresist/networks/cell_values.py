@@ -9,7 +9,13 @@ from scipy import sparse
 from scresist.cells.counts import row_sums
 from scresist.checks import RefusedError
 from scresist.kernels.negative_binomial_moments import dispersion_by_moments
-from scresist.kernels.residuals import leading_directions, noise_edge, scaled, within_group_residuals
+from scresist.kernels.residuals import (
+    leading_directions,
+    noise_edge,
+    root_mean_squares,
+    scaled,
+    within_group_residuals,
+)
 
 CLIP = 10.0  # deviations; a single count of a silent gene would weigh more than all others
 GENES_AT_A_TIME = 1500
@@ -98,7 +104,7 @@ def residual_variance(counts: sparse.csr_array, depth: np.ndarray, codes: np.nda
     for start in range(0, counts.shape[1], GENES_AT_A_TIME):
         part = sparse.csr_array(columns[:, start : start + GENES_AT_A_TIME])
         here = typical[start : start + GENES_AT_A_TIME]
-        parts.append(scaled(within_group_residuals(part, depth, codes, n_groups, here, CLIP))[1] ** 2)
+        parts.append(root_mean_squares(within_group_residuals(part, depth, codes, n_groups, here, CLIP)) ** 2)
     return np.concatenate(parts)
 
 

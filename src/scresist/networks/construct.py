@@ -183,9 +183,9 @@ def _proved(catalogue: pd.DataFrame, found: Found) -> pd.DataFrame:
     """The catalogue with how coherent each module is where it did not form, and how often it is found again."""
     if found.candidates is None:
         return catalogue
-    columns = {"coherence": "coherence", "coherence_chance": "coherence_chance", "q_value": "q_coherence",
-               "found_without": "found_without", "recurrence": "recurrence", "recurrence_low": "recurrence_low",
-               "recurrence_high": "recurrence_high"}  # fmt: skip
+    columns = {"cells_of_half": "cells_of_half", "coherence": "coherence", "coherence_chance": "coherence_chance",
+               "q_value": "q_coherence", "found_without": "found_without", "recurrence": "recurrence",
+               "recurrence_low": "recurrence_low", "recurrence_high": "recurrence_high"}  # fmt: skip
     proofs = found.candidates.set_index("id")[list(columns)].rename(columns=columns)
     return catalogue.join(proofs, on="id")
 

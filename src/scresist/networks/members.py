@@ -1,6 +1,6 @@
 """Which genes belong to the modules: each follows one over cells; agreeing ones are merged, mixed ones taken apart."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -12,9 +12,42 @@ from scresist.networks.starts import by_size, prepared, seed_labels, standardise
 
 LAYERS = 2  # of programmes: strong ones, and those beneath them
 AXIS = 0.1  # of the genes; a larger module is searched for programmes inside it
+REMEMBERED = 2  # labellings, of which what is left beneath is kept
 
 
-def with_members(X: np.ndarray, labels: np.ndarray, recipe: Recipe, cells: np.ndarray | None = None) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was computed of some rows and is needed again: different settings often give the same modules.
+
+    `whole` are the modules that are not taken apart, by the smallest size and their genes; `left` is what the last
+    labellings left of the values of metacells and cells.
+    """
+
+    whole: set[tuple[int, bytes]] = field(default_factory=set)
+    left: dict[bytes, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    def beneath(
+        self, X: np.ndarray, pools: np.ndarray, Z: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Values of the metacells, in their own units, and standardised values of the cells, without the modules."""
+        key = labels.tobytes()
+        if key not in self.left:
+            while len(self.left) >= REMEMBERED:
+                self.left.pop(next(iter(self.left)))
+            deviation = X.std(axis=0, dtype=np.float64).astype(np.float32)
+            left = without_modules(pools, labels) * deviation
+            self.left[key] = left, standardised(without_modules(Z, labels), overwrite=True)
+        return self.left[key]
+
+
+def with_members(
+    X: np.ndarray,
+    labels: np.ndarray,
+    recipe: Recipe,
+    cells: np.ndarray | None = None,
+    *,
+    known: Known | None = None,
+) -> np.ndarray:
     """Labels after members were decided, agreeing modules merged, and weaker programmes found beneath; 1 the largest.
 
     A strong axis takes the genes of weaker programmes along. So the sums of the modules are taken out of all values and
@@ -27,19 +60,20 @@ def with_members(X: np.ndarray, labels: np.ndarray, recipe: Recipe, cells: np.nd
         As in `find_modules`.
     labels
         Where modules start. Shape (genes,).
+    known
+        What earlier calls with the same X, cells and `merge_height` computed.
     """
+    known = Known() if known is None else known
     pools = standardised(X)
     Z = pools if cells is None else cells
     if cells is None:  # neighbours are pooled, so that all genes correlate by more than over cells
         recipe = replace(recipe, sufficient=np.inf)
-    labels = _members(pools, Z, labels, recipe)
+    labels = _members(pools, Z, labels, recipe, known.whole)
     for _ in range(LAYERS - 1):
         if not labels.any():
             break
-        deviation = X.std(axis=0, dtype=np.float64).astype(np.float32)
-        beneath = without_modules(pools, labels) * deviation
-        rest = standardised(without_modules(Z, labels), overwrite=True)
-        found = _members(standardised(beneath), rest, start_labels(beneath, recipe, rest), recipe)
+        left, rest = known.beneath(X, pools, Z, labels)
+        found = _members(standardised(left), rest, start_labels(left, recipe, rest), recipe, set())
         if not found.any():
             break
         sizes, own = np.bincount(labels), np.bincount(found)
@@ -48,7 +82,9 @@ def with_members(X: np.ndarray, labels: np.ndarray, recipe: Recipe, cells: np.nd
     return labels
 
 
-def _members(pools: np.ndarray, Z: np.ndarray, labels: np.ndarray, recipe: Recipe) -> np.ndarray:
+def _members(
+    pools: np.ndarray, Z: np.ndarray, labels: np.ndarray, recipe: Recipe, whole: set[tuple[int, bytes]]
+) -> np.ndarray:
     """Labels after members were decided in Z and modules that agree over the rows of `pools` were merged."""
     if not labels.any():
         return labels
@@ -57,7 +93,7 @@ def _members(pools: np.ndarray, Z: np.ndarray, labels: np.ndarray, recipe: Recip
     for _ in range(3):  # merged modules decide their members once more
         labels = _refined(Z, labels, recipe, size)
         merged = merge_agreeing(Z, labels, recipe.merge_height)
-        merged = taken_apart(Z, merged, recipe)
+        merged = taken_apart(Z, merged, recipe, whole)
         if merged.max(initial=0) == len(np.unique(labels[labels > 0])):
             return merged
         labels = merged
@@ -113,7 +149,9 @@ def split_axes(Z: np.ndarray, labels: np.ndarray, recipe: Recipe) -> np.ndarray:
     return labels
 
 
-def taken_apart(Z: np.ndarray, labels: np.ndarray, recipe: Recipe) -> np.ndarray:
+def taken_apart(
+    Z: np.ndarray, labels: np.ndarray, recipe: Recipe, whole: set[tuple[int, bytes]] | None = None
+) -> np.ndarray:
     """Labels with modules of two axes as two modules, 1 the largest.
 
     The genes of a module are divided in every second row, and the two sides stay apart if their axes correlate by less
@@ -127,18 +165,24 @@ def taken_apart(Z: np.ndarray, labels: np.ndarray, recipe: Recipe) -> np.ndarray
         Module of each gene.
     recipe
         The settings.
+    whole
+        Modules of the same Z that stayed whole, by the smallest size and their genes; those found here are added.
     """
     labels, size = labels.copy(), min(recipe.min_module_size, Z.shape[1] // 2)
+    whole = set() if whole is None else whole
     waiting = [int(label) for label in np.unique(labels[labels > 0])]
     while waiting:
         label = waiting.pop()
         inside = np.flatnonzero(labels == label)
-        if len(inside) < 2 * max(size, 2):
+        key = (size, inside.tobytes())
+        if len(inside) < 2 * max(size, 2) or key in whole:
             continue
+        whole.add(key)
         sides = two_sides(Z[::2][:, inside])
         if np.bincount(sides, minlength=3)[1:].min() < size:
             continue
         if axis_correlations(Z[1::2][:, inside], sides)[0, 1] < 1 - recipe.merge_height:
+            whole.discard(key)
             new = int(labels.max()) + 1
             labels[inside[sides == 2]] = new
             waiting += [label, new]

@@ -133,6 +133,30 @@ def component_labels(Z: np.ndarray, chosen: np.ndarray, recipe: Recipe) -> np.nd
     recipe
         The settings.
     """
+    return of_start_size(component_ends(Z, chosen), recipe)
+
+
+def of_start_size(ends: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Labels without those of fewer genes than a module may start from: two thirds of the smallest, at least three.
+
+    Parameters
+    ----------
+    ends
+        Of `component_ends`.
+    recipe
+        The settings.
+    """
+    return by_size(ends, max(min(recipe.min_module_size, len(ends) // 2) * 2 // 3, 3))
+
+
+def component_ends(Z: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The end of a component that every gene follows most, from 1; 0 for genes that follow none, or were not chosen.
+
+    Parameters
+    ----------
+    Z, chosen
+        As in `component_labels`.
+    """
     labels = np.zeros(Z.shape[1], dtype=np.int64)
     part = standardised(Z[:, chosen])
     values, vectors = leading_directions(part, min(MAX_COMPONENTS, *part.shape))
@@ -144,7 +168,7 @@ def component_labels(Z: np.ndarray, chosen: np.ndarray, recipe: Recipe) -> np.nd
     best = ends.argmax(axis=1)
     follows = ends.max(axis=1) >= FOLLOWS / np.sqrt(len(part))
     labels[chosen] = np.where(follows, best + 1, 0)
-    return by_size(labels, max(min(recipe.min_module_size, Z.shape[1] // 2) * 2 // 3, 3))
+    return labels
 
 
 def branches(tree: np.ndarray, D: np.ndarray, recipe: Recipe) -> np.ndarray:
