@@ -62,6 +62,7 @@ class Setup:
     """What all features of a fit share; kept when a patient is left out.
 
     `precision` is what each unit is worth by its cells or counts, `weights` that times the precision of its arm.
+    `df_limit` is the most degrees of freedom that a feature has (features,).
     """
 
     units: Units
@@ -75,6 +76,7 @@ class Setup:
     shared: SharedVariance | None
     n_permutations: int
     seed: int
+    df_limit: np.ndarray | None = None
 
     def pick(self, features: np.ndarray) -> "Setup":
         """The same setup for some of the features."""
@@ -87,6 +89,7 @@ class Setup:
             priors=None if self.priors is None else self.priors.pick(features),
             arms=None if self.arms is None else self.arms.pick(features),
             shared=None if self.shared is None else self.shared.pick(features),
+            df_limit=None if self.df_limit is None else self.df_limit[features],
         )
 
 
@@ -174,8 +177,35 @@ def refit(setup: Setup, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | np.
     return effect, np.where(_enough(units), _two_sided(effect, se, df), np.nan)
 
 
+def null_p_values(setup: Setup, feature: int, values: np.ndarray) -> np.ndarray:
+    """p-values of one feature by the test of the data, were its values others: (units, draws) gives (draws,)."""
+    many = setup.pick(np.full(values.shape[1], feature))
+    weights = setup.weights
+    if weights is not None and weights.ndim == 2:
+        weights = weights[:, feature]  # the same for all draws
+    many = replace(many, units=many.units.with_values(values), weights=weights)
+    fit = with_shared(_fit(many.units, weights, many.correlation), many.shared)
+    return np.nan_to_num(_two_sided(*_estimated(many, fit)), nan=1.0)
+
+
+def limit_degrees(tested: Tested, limit: np.ndarray, alpha: float) -> None:
+    """Give the features at most so many degrees of freedom (features,), also where a patient is left out."""
+    tested.setup = replace(tested.setup, df_limit=limit)
+    tested.df = np.minimum(tested.df, limit)
+    half = stats.t.ppf(1 - alpha / 2, tested.df) * tested.se
+    p_value, kept = _two_sided(tested.effect, tested.se, tested.df), np.isfinite(tested.p_value)
+    tested.p_value = np.where(kept, p_value, np.nan)
+    tested.ci_low = np.where(kept, tested.effect - half, np.nan)
+    tested.ci_high = np.where(kept, tested.effect + half, np.nan)
+
+
 def _estimated(setup: Setup, fit: PatientFit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Effect, standard error and degrees of freedom of every feature."""
+    """Effect, standard error and degrees of freedom of every feature, at most those that its tails leave."""
+    effect, se, df = _unlimited(setup, fit)
+    return effect, se, df if setup.df_limit is None else np.minimum(df, setup.df_limit)
+
+
+def _unlimited(setup: Setup, fit: PatientFit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     effect, se, df = (e[0] for e in estimate(fit, setup.priors))
     if setup.arms is None:
         return effect, se, df
