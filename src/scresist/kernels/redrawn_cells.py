@@ -3,13 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
-from scipy.special import betaln, expit, gammaln, logit
+from scipy.special import betaln, expit, gammaln, logit, stdtr, stdtrit
 
 from scresist.kernels.cell_numbers import LogNumbers, expected_log_odds, expected_log_rates, stretched
 
 _DISPERSIONS = np.geomspace(1e-4, 50, 40)  # squared coefficients of variation of rates
 _CORRELATIONS = np.geomspace(1e-6, 0.9, 40)  # of the cells of a patient
+_FARTHEST = 1e-100  # a p-value; scipy's inverse of t fails below 1e-200
 _ROUNDS = 12
 
 
@@ -98,11 +98,11 @@ def degrees_of_tail(p_values: np.ndarray, df: float, level: float) -> float:
     reached = np.quantile(p_values, level)
     if reached >= level or df <= 1:
         return float(df)
-    far = stats.t.isf(max(reached, np.finfo(float).tiny) / 2, df)
+    far = -stdtrit(df, max(reached, _FARTHEST) / 2)
     low, high = 0.0, float(np.log(min(df, 1e6)))
     for _ in range(40):
         middle = (low + high) / 2
-        if 2 * stats.t.sf(far, np.exp(middle)) > level:
+        if 2 * stdtr(np.exp(middle), -far) > level:
             low = middle
         else:
             high = middle
