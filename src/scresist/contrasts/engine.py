@@ -22,7 +22,14 @@ from scresist.contrasts.shared import (
 )
 from scresist.contrasts.units import Units
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.arm_variance import VarianceRatio, arm_variances, arm_weights, degrees_left, variance_ratio
+from scresist.kernels.arm_variance import (
+    VarianceRatio,
+    arm_variances,
+    arm_weights,
+    degrees_left,
+    variance_ratio,
+    with_own_arms,
+)
 from scresist.kernels.mixed_model import mixed_model
 from scresist.kernels.patient_model import PatientFit, fit_patient_model
 from scresist.kernels.permutation import PermutationDetail, permutation_detail
@@ -212,7 +219,12 @@ def _unlimited(setup: Setup, fit: PatientFit) -> tuple[np.ndarray, np.ndarray, n
     found = arm_variances(setup.units.values, _design(setup.units), setup.units.arm, setup.weights)
     # The weights have taken the ratio out of the residuals: it is 1 there, and as certain as before.
     level = VarianceRatio(np.ones((len(found.df) - 1, df.size)), setup.arms.certainty)
-    return effect, *with_separate(se, degrees_left(df, found, level), fit.within_factor[0], found, setup.separate)
+    df, factor = degrees_left(df, found, level), fit.within_factor[0]
+    if setup.arms.apart:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            variance, df = with_own_arms(se**2 / factor, df, found, setup.arms.apart)
+            return effect, np.sqrt(factor * variance), df
+    return effect, *with_separate(se, df, factor, found, setup.separate)
 
 
 def _nobody(units: Units) -> Units:
@@ -252,6 +264,7 @@ def _set_up(
     robust: bool, independent: bool, equal_variances: bool, n_permutations: int, seed: int,
 ) -> tuple[Setup, PatientFit]:  # fmt: skip
     """What all features decide together (precision, correlation within patients, priors), and the fit."""
+    counted = weights is not None
     if weights is None and units.cells is not None and units.patient.size:
         if others:
             weights, others = joint_precision(units, others)
@@ -269,6 +282,8 @@ def _set_up(
     arms, separate, precision = None, None, weights
     if not equal_variances and method in ("moderated", "t") and not units.paired.any():
         arms = variance_ratio(arm_variances(units.values, _design(units), units.arm, weights), usable, shared)
+        if counted:  # what counts leave of a ratio, given their precision, is taken as common
+            arms = arms._replace(apart=0.0)
         weights = _weighted_arms(units, weights, arms.ratio)
         if arms.differ:
             found = arm_variances(units.values, _design(units), units.arm, weights)
