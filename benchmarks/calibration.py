@@ -19,6 +19,7 @@ from scipy import stats
 
 import depth_nulls
 import nulls
+import rare_types
 from scresist import contrasts
 from scresist.contrasts.engine import evaluate_contrast
 from scresist.contrasts.units import Units
@@ -296,9 +297,12 @@ def main() -> None:
         show(f"Type I error at 0.05, {draws} null draws a row", type_one(rng, draws))
     if asked.only in (None, "nulls"):
         show("Arms that vary unequally", nulls.unequal_variance(rng, 10 * draws))
+        show("Families of eight features", nulls.few_features(rng, max(draws // 3, 5)))
         size = (2, 500) if asked.quick else (20, 4_000)
         show(f"Counts: {size[0]} cohorts of {size[1]} genes", nulls.unequal_dispersion(rng, *size))
         show("Composition", nulls.composition(rng, max(draws // 8, 5)))
+        show("Rare cell types", rare_types.pooled(rare_types.rare_types(rng, max(draws // 80, 2))))
+        show("Power of rare cell types", rare_types.rare_power(rng, max(draws // 200, 2)))
         show("Arms of shallow samples", depth_nulls.genes_of_few_counts(rng, *size))
         show("Module scores of few cells", depth_nulls.module_scores(rng, max(draws // 8, 5)))
         show("Cells of unequal depth", depth_nulls.cells_of_unequal_depth(rng, max(draws // 80, 2)))

@@ -5,6 +5,7 @@ the intervals, and the Monte-Carlo error of the first rate.
 """
 
 from itertools import product
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from scipy import stats
 from scresist import contrasts
 from scresist.contrasts.engine import evaluate_contrast
 from scresist.contrasts.units import Units
-from scresist.kernels import exact_permutation_test
+from scresist.kernels import arm_variance, exact_permutation_test
 from scresist.kernels.multiple_testing import benjamini_hochberg, focused_q_values
 from scresist.kernels.residual_permutation import residual_permutation
 from scresist.study.design import Contrast, Design
@@ -68,6 +69,36 @@ def unequal_variance(rng: np.random.Generator, draws: int) -> pd.DataFrame:
                 p = exact_permutation_test(values, test, studentised=studentised).p_value
                 rows.append({"test v reference": f"{n_test} v {n_reference}", "SD ratio": each, "test": name,
                              **rates(p, np.array([np.nan]), [False])})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def few_features(rng: np.random.Generator, families: int) -> pd.DataFrame:
+    """Families of eight features: rates with the arms' own variances in part, beside one ratio for all ("before").
+
+    The last rows are power: all features differ by 2.5 SD, arms equally variable.
+    """
+    rows = []
+    cases = ((1.0, 0.0, 0.0), (2.0, 0.0, 0.0), (3.0, 0.0, 0.0), (1.0, 0.7, 0.0), (1.0, 0.0, 2.5))
+    for (ratio, own, shift), (n_test, n_reference) in product(cases, LAYOUTS):
+        test = np.arange(n_test + n_reference) < n_test
+        who = np.array([f"{i:02d}" for i in range(test.size)])
+        p: dict[str, list[np.ndarray]] = {"before": [], "now": []}
+        for _ in range(families):
+            scale = np.sqrt(5 / rng.chisquare(5, 8))
+            values = rng.normal(size=(test.size, 8)) * scale
+            values[test] = values[test] * ratio * np.exp(own * rng.normal(size=8)) + shift * scale
+            units = Units(Contrast("c", "test", "reference"), who, test, values, None, np.ones((test.size, 1)),
+                          np.zeros(test.size, int), (), ())  # fmt: skip
+            p["now"].append(evaluate_contrast(units, permutation_beside=False).p_value)
+            with mock.patch.object(arm_variance._OneRatio, "apart", return_value=0.0):
+                p["before"].append(evaluate_contrast(units, permutation_beside=False).p_value)
+        row: dict[str, object] = {"test v reference": f"{n_test} v {n_reference}", "SD ratio": ratio, "own": own,
+                                  "shift": shift}  # fmt: skip
+        for name, found in p.items():
+            called = [bool((benjamini_hochberg(one) < 0.05).any()) for one in found]
+            own_rates = rates(np.concatenate(found), np.zeros(1), called)
+            row |= {f"{name}: {c}": own_rates[c] for c in ("p < 0.05", "p < 0.01", "some q < .05")}
+        rows.append({**row, "error of the first": own_rates["error of the first"]})
     return pd.DataFrame(rows)
 
 

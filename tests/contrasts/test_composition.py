@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 
 from scresist.checks import InputError
-from scresist.contrasts import composition, register_claims
+from scresist.contrasts import cell_shares, composition, register_claims
+from scresist.contrasts.engine import evaluate_contrast
+from scresist.contrasts.units import Units
+from scresist.kernels.cell_numbers import log_odds, mean_shares
+from scresist.kernels.redrawn_cells import redrawn_odds
+from scresist.study.design import Contrast
 from studies import two_arms
 
 SHARES = np.array([0.40, 0.20, 0.10, 0.08, 0.06, 0.04, 0.03, 0.025, 0.02, 0.015, 0.01, 0.01, 0.005, 0.005])
@@ -56,6 +61,49 @@ def test_unequal_depth_is_no_difference(depths):
     ])  # fmt: skip
     p = p[np.isfinite(p).all(axis=1)]
     assert ((p < 0.05).mean(axis=0) <= 0.06 + 2 * np.sqrt(0.05 * 0.95 / len(p))).all()
+
+
+def test_four_shallow_biopsies_without_a_cell_of_a_type_are_weak_evidence():
+    """They vary by nothing, and t on ten degrees of freedom gave p = 0.0007; none of four has one by chance in 0.02."""
+    design, rng = two_arms(8, 4), np.random.default_rng(0)
+    test = (design.samples["arm"] == "resistant").to_numpy()
+    number = rng.gamma(np.tile(np.array([24, 15, 9, 5, 3, 2.4]), (12, 1)))
+    number /= number.sum(axis=1, keepdims=True)
+    drawn = [rng.multinomial(d, s) for d, s in zip(np.where(test, 5000, 100), number, strict=True)]
+    counts = pd.DataFrame(np.vstack(drawn), index=design.samples.index).add_prefix("type ")
+    counts["few"] = 0
+    counts.loc[test, "few"] = [4, 73, 286, 347, 2, 44, 65, 5]
+    found = composition(counts, design)
+    row = found.table.set_index("cell_type").loc["few"]
+    assert 0.01 < row["p_value"] < 0.05
+    assert 0.01 < row["share_p_value"] < 0.05
+    assert row["p_without"] >= row["p_value"]
+    again = composition(counts[counts.columns[::-1]], design).table.set_index("cell_type").loc["few"]
+    assert again["p_value"] == pytest.approx(row["p_value"], rel=1e-6)
+
+
+def test_rare_types_in_shallow_biopsies_keep_the_level():
+    """Six hundred types of 1.5 % that vary much between patients (gamma, shape 0.5), 8 v 4, 5,000 v 100 cells."""
+    rng, test = np.random.default_rng(7), np.arange(12) < 8
+    total = np.where(test, 5000.0, 100.0)
+    share = np.minimum(rng.gamma(0.5, 0.03, (12, 1500)), 0.5)
+    counts = rng.binomial(total[:, None].astype(int), share).astype(float)
+    counts = counts[:, mean_shares(counts, total) * total[~test].sum() >= 5][:, :600]
+    found = log_odds(counts, total)
+    units = Units(Contrast("c", "test", "reference"), np.array([f"{i:02d}" for i in range(12)]), test, counts, None,
+                  np.ones((12, 1)), np.zeros(12, int), (), ())  # fmt: skip
+    tested = evaluate_contrast(units.with_values(found.values.copy()), weights=found.reliability, method="t",
+                               permutation_beside=False)  # fmt: skip
+    before = tested.p_value.copy()
+    numbers = cell_shares._Numbers(found.values, found.reliability, "", found=found)
+    cell_shares._widen(tested, units, numbers, redrawn_odds, {"seed": 1, "alpha": 0.05})
+    p = tested.p_value
+    assert p.size == 600
+    assert (p >= before * (1 - 1e-9)).all()
+    assert (before < 0.05).mean() > 0.055
+    assert (p < 0.05).mean() <= 0.05
+    assert (p < 0.01).mean() <= 0.01 + 2 * np.sqrt(0.01 * 0.99 / p.size)
+    np.testing.assert_array_equal(p < 0.05, (tested.ci_low > 0) | (tested.ci_high < 0))
 
 
 def test_where_one_type_grows_the_others_are_not_called():

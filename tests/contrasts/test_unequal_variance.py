@@ -9,7 +9,13 @@ from scipy import stats
 
 import scresist.contrasts as sc
 from scresist.kernels import exact_permutation_test
-from scresist.kernels.arm_variance import VarianceRatio, arm_variances, degrees_left, variance_ratio
+from scresist.kernels.arm_variance import (
+    VarianceRatio,
+    arm_variances,
+    degrees_left,
+    variance_ratio,
+    with_own_arms,
+)
 from scresist.kernels.permutation import as_normal
 from scresist.kernels.separate_variances import arm_priors, effect_variances
 from scresist.study.design import Contrast, Design
@@ -60,6 +66,45 @@ def test_one_feature_alone_is_welchs_test():
     expected = stats.ttest_ind(values.iloc[test, 0], values.iloc[~test, 0], equal_var=False)
     np.testing.assert_allclose(row["p_value"], expected.pvalue)
     np.testing.assert_allclose([row["ci_low"], row["ci_high"]], expected.confidence_interval())
+
+
+def test_the_arms_own_variances_have_the_part_that_is_asked_for():
+    rng, test = np.random.default_rng(5), np.arange(12) < 8
+    values = rng.normal(size=(12, 3)) * np.where(test, 2.0, 1.0)[:, None]
+    values[test, 2] = 1.0  # an arm that does not vary
+    found = arm_variances(values, np.column_stack([np.ones(12), test]), test)
+    factor = 1 / 8 + 1 / 4
+    together, ten = np.array([2.0, 3.0, 0.5]), np.full(3, 10.0)
+    variance, df = with_own_arms(together, ten, found, 1.0)
+    parts = values[test].var(axis=0, ddof=1) / 8, values[~test].var(axis=0, ddof=1) / 4
+    np.testing.assert_allclose((factor * variance)[:2], (parts[0] + parts[1])[:2])
+    welch = (parts[0] + parts[1]) ** 2 / (parts[0] ** 2 / 7 + parts[1] ** 2 / 3)
+    np.testing.assert_allclose(df[:2], welch[:2])
+    assert (variance[2], df[2]) == (0.5, 10.0)
+    np.testing.assert_allclose(with_own_arms(together, ten, found, 0.0), [together, ten])
+    half, _ = with_own_arms(together, ten, found, 0.5)
+    np.testing.assert_allclose(half[:2], (together + variance)[:2] / 2)
+
+
+def test_families_of_eight_whose_ratios_differ_hold_nearer_their_level(monkeypatch):
+    """Ratios of SDs with a log SD of 1, 8 v 4: one ratio for all features has p < 0.01 in more than twice its level."""
+    design, rng = two_arms(8, 4), np.random.default_rng(6)
+    test = (design.samples["arm"] == "resistant").to_numpy()
+    families = []
+    for _ in range(150):
+        values = rng.normal(size=(12, 8)) * np.where(test[:, None], np.exp(rng.normal(size=8)), 1.0)
+        families.append(pd.DataFrame(values, index=design.samples.index))
+
+    def found():
+        tables = [sc.contrast_arms(f, design, influence=False, n_permutations=1).table for f in families]
+        return pd.concat(tables)["p_value"].to_numpy()
+
+    ours = found()
+    monkeypatch.setattr("scresist.kernels.arm_variance._OneRatio.apart", lambda *_: 0.0)
+    common = found()
+    assert (ours < 0.05).mean() <= 0.06 + 2 * np.sqrt(0.05 * 0.95 / ours.size)
+    assert (common < 0.01).mean() > 0.018
+    assert (ours < 0.01).mean() < 0.75 * (common < 0.01).mean()
 
 
 def test_variances_by_arm_are_those_of_the_samples():

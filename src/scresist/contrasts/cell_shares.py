@@ -1,5 +1,6 @@
 """Composition: which cell types make up more, or less, of a biopsy; patients as the unit."""
 
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -8,25 +9,39 @@ import pandas as pd
 
 from scresist.checks import InputError, RefusedError, counted, require_choice, require_positive
 from scresist.contrasts.arms import contrast_table, q_values, refusals, spread_note, unshared
-from scresist.contrasts.engine import METHODS, Tested, describe, evaluate_contrast
+from scresist.contrasts.engine import (
+    METHODS,
+    Tested,
+    describe,
+    evaluate_contrast,
+    limit_degrees,
+    null_p_values,
+)
 from scresist.contrasts.genes import summed_units
 from scresist.contrasts.influence import leave_one_patient_out
 from scresist.contrasts.units import Units, check_design, feature_table
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.cell_numbers import log_odds, log_ratios, mean_shares
+from scresist.kernels.cell_numbers import LogNumbers, log_odds, log_ratios, mean_shares
+from scresist.kernels.redrawn_cells import degrees_of_tail, redrawn_odds, redrawn_rates
 from scresist.results import Result
 from scresist.study.design import Contrast, Design
 
 MINIMUM_EXPECTED = 5  # cells of a type, in each arm
+_DRAWS = 1000  # of the null, by type
+_TAIL = 0.03  # share of the draws by whose p-values the tail of the t distribution is chosen
 
 
 class _Numbers(NamedTuple):
-    """What is tested: values and their precision (units, types), and what the reference is."""
+    """What is tested: values and their precision (units, types), and what the reference is.
+
+    `found` is the model behind the values of the types that are tested, None where they are no model's.
+    """
 
     values: np.ndarray
     weights: np.ndarray | None
     reference: str
     left_out: tuple[str, ...] = ()
+    found: LogNumbers | None = None
 
 
 def composition(
@@ -75,7 +90,9 @@ def composition(
     third quartile of effects, not the median), `share_effect` and `share_p_value` (log odds of the share),
     `share_test`, `share_reference` (mean share of the patients of each arm), `fold_change` (exp of the effect; NaN
     under arcsine). A type is tested where both arms are expected to have at least 5 cells of it, at the mean
-    share of all patients of the contrast, each weighted by its precision.
+    share of all patients of the contrast, each weighted by its precision. Where nobody is in both arms, each type's
+    degrees of freedom are at most those at which the t distribution has the tails of the same test on 1,000 draws of
+    counts without a difference (their dispersion as likely as the data make it): few cells give heavier tails.
 
     Raises
     ------
@@ -87,7 +104,8 @@ def composition(
     References
     ----------
     Phipson et al. (2022) Bioinformatics 38:4720 (moderated tests of shares); Aitchison (1982) J R Stat Soc B 44:139
-    (log-ratios); Anders & Huber (2010) Genome Biol 11:R106 (median reference).
+    (log-ratios); Anders & Huber (2010) Genome Biol 11:R106 (median reference); Rubin (1984) Ann Stat 12:1151
+    (predictive p-values).
     """
     require_choice(transform, ("ratio", "logit", "clr", "arcsine"), "transform")
     require_choice(method, METHODS, "method")
@@ -153,7 +171,11 @@ def _one_contrast(
     main = _transformed(units, wide.columns, tested, transform)
     share = main if transform == "logit" else _transformed(units, wide.columns, tested, "logit")
     found = _test(units, main, reason, how)
-    beside = found if transform == "logit" else _test(units, share, reason, {**how, "beside": False})
+    _widen(found, units, main, redrawn_odds if transform == "logit" else redrawn_rates, how)
+    beside = found
+    if transform != "logit":
+        beside = _test(units, share, reason, {**how, "beside": False})
+        _widen(beside, units, share, redrawn_odds, how)
     influence = leave_one_patient_out(found, alpha=how["alpha"])
     table = contrast_table(found, wide.columns, contrast, design, influence)
     table["q_value"] = q_values(table)
@@ -195,13 +217,13 @@ def _transformed(units: Units, types: pd.Index, tested: np.ndarray, transform: s
     if transform == "logit":
         found = log_odds(counts[:, tested], total)
         values[:, tested], weights[:, tested] = found.values, found.reliability
-        return _Numbers(values, weights, "all other cells")
+        return _Numbers(values, weights, "all other cells", found=found)
     ratios = log_ratios(counts[:, tested], total, units.is_test)
     values[:, tested], weights[:, tested] = ratios.numbers.values, ratios.numbers.reliability
     n, kept = int(tested.sum()), int(ratios.in_reference.sum())
     left_out = tuple(str(t) for t in types[tested][~ratios.in_reference])
     words = f"median of {kept} of {n} cell types" if left_out else f"median of {n} cell types"
-    return _Numbers(values, weights, words, left_out)
+    return _Numbers(values, weights, words, left_out, ratios.numbers)
 
 
 def _plain(cells: np.ndarray, transform: str) -> np.ndarray:
@@ -223,6 +245,25 @@ def _test(units: Units, numbers: _Numbers, reason: np.ndarray, how: dict[str, An
     for name, rows in (("n_test", units.is_test), ("n_reference", units.is_reference)):
         getattr(found, name)[refused] = int(rows.sum())
     return found
+
+
+def _widen(
+    found: Tested, units: Units, numbers: _Numbers, redrawn: Callable[..., np.ndarray], how: dict[str, Any]
+) -> None:
+    """Lower the degrees of freedom of types whose test has heavier tails, in draws of the null, than t has.
+
+    Few cells, many patients without any, and numbers that differ much between patients give skewed values and arms that
+    do not vary at all by chance.
+    """
+    if numbers.found is None or found.setup.method not in ("moderated", "t") or units.paired.any():
+        return
+    limit = np.full(found.df.shape, np.inf)
+    for column, feature in enumerate(np.flatnonzero(np.isfinite(numbers.values).all(axis=0))):
+        if not np.isfinite(found.p_value[feature]):
+            continue
+        values = redrawn(units.values[:, feature], numbers.found, column, _DRAWS, how["seed"])
+        limit[feature] = degrees_of_tail(null_p_values(found.setup, int(feature), values), found.df[feature], _TAIL)
+    limit_degrees(found, limit, how["alpha"])
 
 
 def _quartiles(effect: np.ndarray) -> tuple[float, float]:

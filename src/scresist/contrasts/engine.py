@@ -22,7 +22,14 @@ from scresist.contrasts.shared import (
 )
 from scresist.contrasts.units import Units
 from scresist.contrasts.verdict import ALPHA
-from scresist.kernels.arm_variance import VarianceRatio, arm_variances, arm_weights, degrees_left, variance_ratio
+from scresist.kernels.arm_variance import (
+    VarianceRatio,
+    arm_variances,
+    arm_weights,
+    degrees_left,
+    variance_ratio,
+    with_own_arms,
+)
 from scresist.kernels.mixed_model import mixed_model
 from scresist.kernels.patient_model import PatientFit, fit_patient_model
 from scresist.kernels.permutation import PermutationDetail, permutation_detail
@@ -62,6 +69,7 @@ class Setup:
     """What all features of a fit share; kept when a patient is left out.
 
     `precision` is what each unit is worth by its cells or counts, `weights` that times the precision of its arm.
+    `df_limit` is the most degrees of freedom that a feature has (features,).
     """
 
     units: Units
@@ -75,6 +83,7 @@ class Setup:
     shared: SharedVariance | None
     n_permutations: int
     seed: int
+    df_limit: np.ndarray | None = None
 
     def pick(self, features: np.ndarray) -> "Setup":
         """The same setup for some of the features."""
@@ -87,6 +96,7 @@ class Setup:
             priors=None if self.priors is None else self.priors.pick(features),
             arms=None if self.arms is None else self.arms.pick(features),
             shared=None if self.shared is None else self.shared.pick(features),
+            df_limit=None if self.df_limit is None else self.df_limit[features],
         )
 
 
@@ -174,15 +184,47 @@ def refit(setup: Setup, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | np.
     return effect, np.where(_enough(units), _two_sided(effect, se, df), np.nan)
 
 
+def null_p_values(setup: Setup, feature: int, values: np.ndarray) -> np.ndarray:
+    """p-values of one feature by the test of the data, were its values others: (units, draws) gives (draws,)."""
+    many = setup.pick(np.full(values.shape[1], feature))
+    weights = setup.weights
+    if weights is not None and weights.ndim == 2:
+        weights = weights[:, feature]  # the same for all draws
+    many = replace(many, units=many.units.with_values(values), weights=weights)
+    fit = with_shared(_fit(many.units, weights, many.correlation), many.shared)
+    return np.nan_to_num(_two_sided(*_estimated(many, fit)), nan=1.0)
+
+
+def limit_degrees(tested: Tested, limit: np.ndarray, alpha: float) -> None:
+    """Give the features at most so many degrees of freedom (features,), also where a patient is left out."""
+    tested.setup = replace(tested.setup, df_limit=limit)
+    tested.df = np.minimum(tested.df, limit)
+    half = stats.t.ppf(1 - alpha / 2, tested.df) * tested.se
+    p_value, kept = _two_sided(tested.effect, tested.se, tested.df), np.isfinite(tested.p_value)
+    tested.p_value = np.where(kept, p_value, np.nan)
+    tested.ci_low = np.where(kept, tested.effect - half, np.nan)
+    tested.ci_high = np.where(kept, tested.effect + half, np.nan)
+
+
 def _estimated(setup: Setup, fit: PatientFit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Effect, standard error and degrees of freedom of every feature."""
+    """Effect, standard error and degrees of freedom of every feature, at most those that its tails leave."""
+    effect, se, df = _unlimited(setup, fit)
+    return effect, se, df if setup.df_limit is None else np.minimum(df, setup.df_limit)
+
+
+def _unlimited(setup: Setup, fit: PatientFit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     effect, se, df = (e[0] for e in estimate(fit, setup.priors))
     if setup.arms is None:
         return effect, se, df
     found = arm_variances(setup.units.values, _design(setup.units), setup.units.arm, setup.weights)
     # The weights have taken the ratio out of the residuals: it is 1 there, and as certain as before.
     level = VarianceRatio(np.ones((len(found.df) - 1, df.size)), setup.arms.certainty)
-    return effect, *with_separate(se, degrees_left(df, found, level), fit.within_factor[0], found, setup.separate)
+    df, factor = degrees_left(df, found, level), fit.within_factor[0]
+    if setup.arms.apart:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            variance, df = with_own_arms(se**2 / factor, df, found, setup.arms.apart)
+            return effect, np.sqrt(factor * variance), df
+    return effect, *with_separate(se, df, factor, found, setup.separate)
 
 
 def _nobody(units: Units) -> Units:
@@ -222,6 +264,7 @@ def _set_up(
     robust: bool, independent: bool, equal_variances: bool, n_permutations: int, seed: int,
 ) -> tuple[Setup, PatientFit]:  # fmt: skip
     """What all features decide together (precision, correlation within patients, priors), and the fit."""
+    counted = weights is not None
     if weights is None and units.cells is not None and units.patient.size:
         if others:
             weights, others = joint_precision(units, others)
@@ -239,6 +282,8 @@ def _set_up(
     arms, separate, precision = None, None, weights
     if not equal_variances and method in ("moderated", "t") and not units.paired.any():
         arms = variance_ratio(arm_variances(units.values, _design(units), units.arm, weights), usable, shared)
+        if counted:  # what counts leave of a ratio, given their precision, is taken as common
+            arms = arms._replace(apart=0.0)
         weights = _weighted_arms(units, weights, arms.ratio)
         if arms.differ:
             found = arm_variances(units.values, _design(units), units.arm, weights)

@@ -10,6 +10,7 @@ from scresist.kernels.patient_model import feature_groups, pseudo_inverse
 MIN_FEATURES = 15  # with fewer, features are taken to share one ratio: how much it differs cannot be estimated
 MIN_DF = 0.5  # an arm with fewer degrees of freedom for a feature shows nothing of its variance
 SMALLEST = 1e-5  # of the median over features: a smaller variance is that of rounding, or of a feature that is off
+DOUBT = 0.15  # of what sampling adds: how much ratios of so few features are taken to differ beyond what they show
 DIFFERENT = 0.1  # of what sampling adds; where ratios differ less, shrinking them to their mean errs by 0.003
 
 
@@ -28,16 +29,18 @@ class ArmVariances(NamedTuple):
 class VarianceRatio(NamedTuple):
     """Variance of each further arm over that of the first (arms - 1, features), and how certain it is (0 to 1).
 
-    `differ` is whether the ratios of features differ much, so that none is right for all.
+    `differ` is whether the ratios of features differ much, so that none is right for all. `apart` is the weight that
+    each feature's own arm variances have (0 to 1) where too few features show whether they do.
     """
 
     ratio: np.ndarray
     certainty: np.ndarray
     differ: bool = False
+    apart: float = 0.0
 
     def pick(self, features: np.ndarray) -> "VarianceRatio":
         """The same for some of the features."""
-        return VarianceRatio(self.ratio[:, features], self.certainty[features], self.differ)
+        return VarianceRatio(self.ratio[:, features], self.certainty[features], self.differ, self.apart)
 
 
 def arm_variances(
@@ -138,7 +141,9 @@ def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correla
     -------
     Ratio 1 with certainty 1 where an arm has no residual. Certainty is 1 - (variance of the ratio that is left) /
     (that of the feature's own ratio), on the log scale: 1 is as good as known, 0 is known from the feature alone.
-    `differ` is whether the ratios of features differ much; it needs features in which every arm has residuals.
+    `differ` is whether the ratios of features differ much; it needs features in which every arm has residuals. `apart`
+    is above 0 with 2 to 14 features: their variance in the ratio beyond chance, and a part of what chance adds, over
+    the same and all that chance adds.
 
     References
     ----------
@@ -149,7 +154,8 @@ def variance_ratio(found: ArmVariances, usable: np.ndarray, mean_squared_correla
     everywhere = np.logical_and.reduce([one.here for one in each])
     differ = everywhere.sum() >= MIN_FEATURES and any(one.differ > DIFFERENT * one.noise.mean() for one in each)
     filled = [one.filled(common=differ) for one in each]
-    return VarianceRatio(np.stack([r for r, _ in filled]), np.min([c for _, c in filled], axis=0), bool(differ))
+    apart = max(one.apart(mean_squared_correlation) for one in each)
+    return VarianceRatio(np.stack([r for r, _ in filled]), np.min([c for _, c in filled], axis=0), bool(differ), apart)
 
 
 def smallest(found: ArmVariances, usable: np.ndarray) -> np.ndarray:
@@ -204,6 +210,15 @@ class _OneRatio(NamedTuple):
             differ = max(0.0, float(own.var(ddof=1)) - chance)
         return cls(here, own, noise, float(np.average(own, weights=1 / noise)), differ, effective)
 
+    def apart(self, mean_squared_correlation: float) -> float:
+        """Weight of each feature's own ratio where there are too few features to see whether ratios differ."""
+        if not 1 < self.own.size < MIN_FEATURES:
+            return 0.0
+        chance = float(self.noise.mean())
+        beyond = float(self.own.var(ddof=1)) - chance * (1 - float(np.clip(mean_squared_correlation, 0.0, 1.0)))
+        differ = max(beyond, 0.0) + DOUBT * chance
+        return differ / (differ + chance)
+
     def filled(self, *, common: bool) -> tuple[np.ndarray, np.ndarray]:
         """Ratio and certainty of every feature; the mean of all where it is common."""
         ratio, certainty = np.ones(self.here.size), np.ones(self.here.size)
@@ -250,3 +265,38 @@ def degrees_left(df: np.ndarray, found: ArmVariances, ratio: VarianceRatio) -> n
         added = np.maximum(welch - 1 / found.df.sum(axis=0), 0.0) * (1 - ratio.certainty)
         left = 1 / (1 / df + np.where(np.isfinite(added), added, 0.0))
     return np.asarray(np.maximum(left, 1.0))
+
+
+def with_own_arms(
+    variance: np.ndarray, df: np.ndarray, found: ArmVariances, weight: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of an effect over its factor, and degrees of freedom, with a part of each feature's own arm variances.
+
+    With a weight of 1 they are Welch's, with 0 those of the arms together.
+
+    Parameters
+    ----------
+    variance, df
+        Of the arms together, under weights that take their common ratio out. Shape (features,).
+    found
+        From `arm_variances`, under the same weights.
+    weight
+        `apart` of `variance_ratio`.
+
+    Returns
+    -------
+    Features of which an arm does not vary keep those of the arms together.
+
+    References
+    ----------
+    Welch (1947) Biometrika 34:28; Satterthwaite (1946) Biometrics Bull 2:110.
+    """
+    squares = np.nan_to_num(found.mean_square)
+    known = shown(found, SMALLEST * squares.max(axis=0)).all(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = found.share * squares
+        mixed = (1 - weight) * found.df / found.df.sum(axis=0) * squares + weight * own
+        satterthwaite = mixed.sum(axis=0) ** 2 / np.sum(mixed**2 / found.df, axis=0)
+        left = 1 / ((1 - weight) / df + weight / satterthwaite)
+        total = (1 - weight) * variance + weight * own.sum(axis=0)
+    return np.where(known, total, variance), np.where(known, left, df)

@@ -11,6 +11,7 @@ _OUTER = (np.arange(16) + 0.5) / 16  # quantiles over patients
 _INNER = (np.arange(8) + 0.5) / 8  # quantiles over cells
 _SMALL, _LARGE = 1e-4, 1e4  # a squared coefficient of variation between patients
 _LARGEST_CORRELATION = 0.9  # of the cells of a patient
+_RELIABLE = (1e-3, 1.0)
 _ROUNDS = 4
 _CHANGED = 3.0  # a type whose arms differ by more standard errors is no part of the reference
 
@@ -19,14 +20,17 @@ class LogNumbers(NamedTuple):
     """Values on the log scale with their precision, per unit and type.
 
     `values` and `reliability` have the shape (units, types): the share of the variance between units of a value that
-    is not noise of counting, from 0 to 1. `mean` (a rate or share) and `variance` (of the true log values between
-    patients) have the shape (types,).
+    is not noise of counting, from 0 to 1. `mean` (a rate or share), `variance` (of the true log values between
+    patients) and `dispersion` (squared coefficient of variation of rates; correlation of the cells of a patient for
+    odds) have the shape (types,). `exposure` is what the counts are relative to, shape (units, types).
     """
 
     values: np.ndarray
     reliability: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
+    dispersion: np.ndarray
+    exposure: np.ndarray
 
 
 class LogRatios(NamedTuple):
@@ -56,13 +60,13 @@ def log_rates(counts: np.ndarray, exposure: np.ndarray) -> LogNumbers:
     """
     mean, dispersion = _moments(counts, exposure, _poisson_variance, _LARGE)
     shape = 1 / dispersion
-    rate = shape / mean
-    prior, variance = digamma(shape) - np.log(rate), polygamma(1, shape)
-    given = digamma(shape + counts) - np.log(rate + exposure)
+    rate, variance = shape / mean, polygamma(1, shape)
+    given, prior = expected_log_rates(counts, exposure, mean, dispersion)
     drawn = gammaincinv(shape[:, None], _OUTER) / rate[:, None]
     cells = poisson.ppf(_INNER, (exposure[:, :, None] * drawn)[..., None])
     left = polygamma(1, shape[:, None, None] + cells).mean(axis=(2, 3))
-    return _stretched(given, prior, left, mean, variance)
+    reliability = np.clip(1 - left / variance, *_RELIABLE)
+    return LogNumbers(stretched(given, prior, reliability), reliability, mean, variance, dispersion, exposure)
 
 
 def log_odds(counts: np.ndarray, total: np.ndarray) -> LogNumbers:
@@ -80,13 +84,53 @@ def log_odds(counts: np.ndarray, total: np.ndarray) -> LogNumbers:
     n, mean, correlation = _share_moments(counts, total)
     size = (1 - correlation) / correlation
     one, other = mean * size, (1 - mean) * size
-    prior, variance = digamma(one) - digamma(other), polygamma(1, one) + polygamma(1, other)
-    given = digamma(one + counts) - digamma(other + n - counts)
+    variance = polygamma(1, one) + polygamma(1, other)
+    given, prior = expected_log_odds(counts, n, mean, correlation)
     drawn = np.clip(betaincinv(one[:, None], other[:, None], _OUTER), 1e-12, 1 - 1e-12)
     cells = binom.ppf(_INNER, n[:, :, None, None], drawn[None, :, :, None])
     rest = n[:, :, None, None] - cells
     left = polygamma(1, one[:, None, None] + cells) + polygamma(1, other[:, None, None] + rest)
-    return _stretched(given, prior, left.mean(axis=(2, 3)), mean, variance)
+    reliability = np.clip(1 - left.mean(axis=(2, 3)) / variance, *_RELIABLE)
+    return LogNumbers(stretched(given, prior, reliability), reliability, mean, variance, correlation, n)
+
+
+def expected_log_rates(
+    counts: np.ndarray, exposure: np.ndarray, mean: np.ndarray | float, dispersion: np.ndarray | float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Expected log rate given each count, and given none, where rates have a gamma distribution.
+
+    Parameters
+    ----------
+    counts, exposure
+        Of any shapes that go together.
+    mean, dispersion
+        Mean and squared coefficient of variation of the rates.
+    """
+    shape = np.asarray(1 / dispersion)
+    rate = shape / mean
+    return digamma(shape + counts) - np.log(rate + exposure), digamma(shape) - np.log(rate)
+
+
+def expected_log_odds(
+    counts: np.ndarray, n: np.ndarray, mean: np.ndarray | float, correlation: np.ndarray | float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Expected log odds given each count, and given none, where shares have a beta distribution.
+
+    Parameters
+    ----------
+    counts, n
+        Cells of the type and in all, of any shapes that go together.
+    mean, correlation
+        Mean of the shares, and the correlation of the cells of a patient.
+    """
+    size = (1 - correlation) / correlation
+    one, other = np.asarray(mean * size), np.asarray((1 - mean) * size)
+    return digamma(one + counts) - digamma(other + n - counts), digamma(one) - digamma(other)
+
+
+def stretched(given: np.ndarray, prior: np.ndarray, reliability: np.ndarray) -> np.ndarray:
+    """Values that are not shrunken: the distance of an expectation from that of all units over its reliability."""
+    return np.asarray(prior + (given - prior) / reliability)
 
 
 def mean_shares(counts: np.ndarray, total: np.ndarray) -> np.ndarray:
@@ -137,13 +181,6 @@ def log_ratios(counts: np.ndarray, total: np.ndarray, is_test: np.ndarray) -> Lo
         offset = offset + _weighted_median((found.values - centre)[:, kept], weights[:, kept])
         offset = offset - offset.mean()
     return LogRatios(log_rates(counts, exposure * np.exp(offset)[:, None]), kept)
-
-
-def _stretched(
-    given: np.ndarray, prior: np.ndarray, left: np.ndarray, mean: np.ndarray, variance: np.ndarray
-) -> LogNumbers:
-    reliability = np.clip(1 - left / variance, 1e-3, 1.0)
-    return LogNumbers(prior + (given - prior) / reliability, reliability, mean, variance)
 
 
 def _poisson_variance(mean: np.ndarray, n: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
