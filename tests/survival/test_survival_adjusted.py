@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scresist.kernels.competing_risks import fine_gray_permutation
 from scresist.kernels.cox_scan import scan_cox
+from scresist.kernels.fine_gray import fine_gray_permutation
 from scresist.kernels.log_rank import max_combo, permutation_log_rank, survival_scores
 from scresist.kernels.logistic import firth_logistic
 from scresist.kernels.ordinal import ordinal_logistic, ordinal_permutation
