@@ -45,7 +45,7 @@ def share_found(n_test, n_reference, spread, features, cohorts, shift=0.0, **how
 @pytest.mark.parametrize("features", [8, 400])
 @pytest.mark.parametrize(("n_test", "n_reference"), [(4, 8), (8, 4)])
 def test_the_error_rate_holds_where_one_arm_varies_three_times_as_much(n_test, n_reference, features):
-    cohorts = 4800 // features
+    cohorts = 3200 // features
     rate = share_found(n_test, n_reference, 3.0, features, cohorts)
     assert rate < 0.06 + 2 * np.sqrt(0.05 * 0.95 / (features * cohorts))
     pooled = share_found(n_test, n_reference, 3.0, features, 800 // features, equal_variances=True)
