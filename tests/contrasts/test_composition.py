@@ -49,7 +49,7 @@ def test_both_arms_must_expect_five_cells():
     assert composition(counts, design).table.set_index("cell_type").loc["few", "reason"] == ""
 
 
-@pytest.mark.parametrize("depths", [(100, 5000), (5000, 100)])
+@pytest.mark.parametrize("depths", [pytest.param((100, 5000), marks=pytest.mark.slow), (5000, 100)])
 def test_unequal_depth_is_no_difference(depths):
     """The logit of shares with half a cell added gives 0.16 to 0.23 here."""
     design, rng = two_arms(6, 6), np.random.default_rng(7)

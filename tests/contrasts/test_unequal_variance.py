@@ -200,6 +200,7 @@ def test_degrees_of_freedom_go_from_those_of_both_arms_to_those_of_welch():
     np.testing.assert_allclose(1 / left[0.5], (1 / left[0.0] + 1 / left[1.0]) / 2)
 
 
+@pytest.mark.slow
 def test_learning_the_ratio_costs_no_false_calls_where_it_is_one():
     """Against the same draws with equal variances taken as known: a tenth of the level at most, over four designs."""
     rates = {False: [], True: []}
