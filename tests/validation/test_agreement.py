@@ -8,6 +8,7 @@ from scipy import stats
 from scresist.checks import InputError
 from scresist.contrasts.sentences import about_assay
 from scresist.microenvironment.proteins import protein_against_rna
+from scresist.run.bodies.bench import _not_compared
 from scresist.validation.concordance import agreement, functional_agreement
 
 
@@ -38,14 +39,26 @@ def test_unrelated_rna_and_protein_are_called_at_the_stated_rate():
     assert np.mean(np.array(p) <= 0.05) <= 0.12  # SE 0.024
 
 
+def test_genes_of_other_cells_and_of_few_counts_are_not_compared():
+    focus = pd.DataFrame({"CST3": [100.0, 120], "CD8A": [6, 6], "PDCD1": [1, 1], "MUC3A": [900, 880]}, ["S1", "S2"])
+    everywhere = focus + pd.DataFrame({"CST3": [300.0, 300], "CD8A": [80, 90], "PDCD1": [5, 5], "MUC3A": [0, 0]},
+                                      ["S1", "S2"])  # fmt: skip
+    found = _not_compared(focus, everywhere, "malignant cells")
+    assert set(found) == {"CD8A", "PDCD1"}
+    assert "less than a fifth" in found["CD8A"]
+    assert found["PDCD1"] == "its RNA has 1.0 counts a sample in malignant cells; at least 2 are needed"
+    assert _not_compared(everywhere, everywhere, "all cells") == {}
+
+
 def test_what_cannot_be_correlated_has_a_reason():
     rna, proteins, patients = measured(4, 1.0)
     assert "at least 5 are needed" in agreement(rna, proteins, patients).table["reason"].iloc[0]
     other = agreement(rna, proteins.assign(gene="CST3"), patients).table.iloc[0]
     assert other["reason"] == "the RNA of CST3 was not measured"
     rna, proteins, patients = measured(9, 1.0)
-    few = agreement(rna, proteins, patients, counts=pd.Series({"MUC3A": 1.5}), cells="malignant cells").table.iloc[0]
-    assert few["reason"] == "its RNA has 1.5 counts a sample in malignant cells; at least 2 are needed"
+    why = {"MUC3A": "its RNA is of other cells"}
+    few = agreement(rna, proteins, patients, not_compared=why, cells="malignant cells").table.iloc[0]
+    assert few["reason"] == "its RNA is of other cells"
     assert few["statistic"] == "Spearman's correlation with RNA of malignant cells"
     assert "same value" in agreement(rna, proteins.assign(value=1.0), patients).table["reason"].iloc[0]
 

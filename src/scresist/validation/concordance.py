@@ -18,14 +18,13 @@ COLUMNS = (
 )  # fmt: skip
 FEW = 5  # patients that a rank correlation needs at least
 PERMUTATIONS = 9_999
-FEWEST_COUNTS = 2  # of a gene in a sample, on average, as in comparisons of arms
 # Read-outs of which more means that fewer tumour cells live, or that less payload acts; of others more is resistance.
 COMPARED_BY = "bliss"  # the model of two drugs whose synergy is set against RNA
 AGAINST = ("apoptosis", "internalisation", "release")
 
 
 def agreement(
-    rna: pd.DataFrame, proteins: pd.DataFrame, patients: pd.Series, *, counts: pd.Series | None = None,
+    rna: pd.DataFrame, proteins: pd.DataFrame, patients: pd.Series, *, not_compared: Mapping[str, str] | None = None,
     cells: str = "", rng: int | np.random.Generator = 1, alpha: float = ALPHA,
 ) -> Result:  # fmt: skip
     """Whether the RNA of a gene and its protein go together over patients: Spearman's correlation.
@@ -40,10 +39,10 @@ def agreement(
         Tidy: sample, gene, evidence (IHC, mIF), value.
     patients
         Patient of every sample.
-    counts
-        By gene, mean counts of a sample; genes with fewer than 2 are not compared. None compares every gene.
+    not_compared
+        Genes whose RNA says nothing of these cells, with the reason.
     cells
-        Whose RNA it is, for the statistic's name and reasons.
+        Whose RNA it is, for the statistic's name.
     rng
         Of the permutations that give p.
     alpha
@@ -68,15 +67,8 @@ def agreement(
         if gene not in rna.columns:
             rows.append(row | {"n": 0, "reason": f"the RNA of {gene} was not measured"})
             continue
-        if counts is not None and counts[gene] < FEWEST_COUNTS:
-            rows.append(
-                row
-                | {
-                    "n": 0,
-                    "reason": f"its RNA has {counts[gene]:.1f} counts a sample in "
-                    f"{cells or 'these cells'}; at least {FEWEST_COUNTS} are needed",
-                }
-            )
+        if gene in (not_compared or {}):
+            rows.append(row | {"n": 0, "reason": (not_compared or {})[gene]})
             continue
         both = pd.DataFrame({"rna": rna[gene], "protein": values}).dropna()
         both = both.groupby(patients.reindex(both.index).astype(str).to_numpy()).mean()

@@ -17,6 +17,8 @@ from scresist.run.step import Context, State, Step
 from scresist.study import Study
 from scresist.study.settings import BENCH_FILES
 
+AMBIENT = 0.2  # of a gene's share of the counts of all cells: with less its RNA in the focus may be ambient
+FEWEST_COUNTS = 2  # of a gene in a sample, on average, as in comparisons of arms
 OVERLAYS = "overlays"  # folder of the pictures of stained images, in the results folder
 FUNCTIONAL = ("validation_dose_ratios", "validation_readouts", "validation_kinetics",
               "validation_combinations")  # fmt: skip
@@ -70,6 +72,7 @@ def _agreement(state: State, study: Study, context: Context) -> None:
 
     parts: list[Result] = []
     proteins, unknown = _proteins(state)
+    everywhere = _counts(state, study, focus=False)
     own = {focus: proteins[proteins["all_cells"] != focus] for focus in (True, False)}
     for focus, measured in own.items():
         counts = _counts(state, study, focus=focus)
@@ -79,13 +82,11 @@ def _agreement(state: State, study: Study, context: Context) -> None:
             state.refuse("agreement of protein and RNA", "no cell in focus has RNA to set beside protein")
             continue
         cells = f"{focus_population(state, study)} cells" if focus else "all cells"
-        parts.append(stage.agreement(_rna(counts), measured, study.design.samples["patient"], counts=counts.mean(),
+        left_out = _not_compared(counts, everywhere, cells)
+        parts.append(stage.agreement(_rna(counts), measured, study.design.samples["patient"], not_compared=left_out,
                                      cells=cells, rng=context.seed))  # fmt: skip
     for marker, where in unknown.items():
-        state.refuse(
-            f"agreement of {marker} ({where}) and RNA",
-            _without_gene(marker),
-        )
+        state.refuse(f"agreement of {marker} ({where}) and RNA", _without_gene(marker))
     given = study.settings.validation.perturbations
     tests = {name: state.table(name) for name in FUNCTIONAL if name in state.results}
     if given and tests:
@@ -145,6 +146,21 @@ def _counts(state: State, study: Study, *, focus: bool) -> pd.DataFrame | None:
     if not len(sums):
         return None
     return sums.groupby(sums.index.get_level_values("sample").astype(str)).sum()
+
+
+def _not_compared(counts: pd.DataFrame, everywhere: pd.DataFrame | None, cells: str) -> dict[str, str]:
+    """Genes of too few counts, or of which other cells have most of the RNA, with the reason."""
+    mean = counts.mean()
+    few = mean.index[mean < FEWEST_COUNTS]
+    reasons = {str(g): f"its RNA has {mean[g]:.1f} counts a sample in {cells}; at least {FEWEST_COUNTS} are needed"
+               for g in few}  # fmt: skip
+    if everywhere is not None:
+        share, of_all = mean / mean.sum(), everywhere.mean() / everywhere.mean().sum()
+        for gene in mean.index[(share < AMBIENT * of_all).to_numpy()].difference(few):
+            reasons[str(gene)] = (
+                f"its RNA is of other cells: in {cells} it has less than a fifth of its share in all cells"
+            )
+    return reasons
 
 
 def _rna(counts: pd.DataFrame) -> pd.DataFrame:
