@@ -90,7 +90,7 @@ def _test(  # pragma: no cover
     beta = np.zeros(p - 1)
     without = x[:, : p - 1].copy()
     drawn = np.full(chance.shape[0], np.nan)
-    if p > 1 and not _maximise(without, beta, 0, data, _FIRTH, _TOLERANCE, 200)[3]:
+    if p > 1 and not _maximise(without, beta, np.int64(0), data, np.bool_(_FIRTH), _TOLERANCE, np.int64(200))[3]:
         return np.nan, drawn
     z = _score(x, beta, weight, data)
     hazard = np.zeros(n)
@@ -108,7 +108,7 @@ def _test(  # pragma: no cover
         without[:] = moved[:, : p - 1]
         own[:] = beta
         late = CoxData(data.order, data.stratum, data.time, data.died, start, data.truncated, data.ties)
-        if p == 1 or _maximise(without, own, 0, late, _FIRTH, _TOLERANCE, 200)[3]:
+        if p == 1 or _maximise(without, own, np.int64(0), late, np.bool_(_FIRTH), _TOLERANCE, np.int64(200))[3]:
             drawn[b] = _score(moved, own, weight, late)
     return z, drawn
 

@@ -126,7 +126,7 @@ def derivatives(  # pragma: no cover
         for a in range(p):
             eta[i] += x[i, a] * beta[a]
     s0, shift = 0.0, -np.inf
-    i, begin = 0, 0
+    i, begin = np.int64(0), np.int64(0)
     while i < n:
         if i == 0 or data.stratum[i] != data.stratum[i - 1]:
             s0, shift, begin = 0.0, -np.inf, i
@@ -322,7 +322,7 @@ def _limit(  # pragma: no cover
     for _ in range(40):
         beta[0] = outer
         value, slope, _i, _c = _maximise(
-            x, beta, 1, data, penalised, 1e-9, 200
+            x, beta, np.int64(1), data, penalised, 1e-9, np.int64(200)
         )  # fmt: skip
         if value < target:
             found = True
@@ -350,7 +350,7 @@ def _limit(  # pragma: no cover
         b = guess
         beta[0] = b
         value, slope, _i, _c = _maximise(
-            x, beta, 1, data, penalised, 1e-9, 200
+            x, beta, np.int64(1), data, penalised, 1e-9, np.int64(200)
         )  # fmt: skip
     return b
 

@@ -163,9 +163,10 @@ def _ratio(  # pragma: no cover
 
     Both searches start at `null`, whose first value is 0.
     """
-    bottom, _s, _i, fine = _maximise(x, null, 1, data, penalised, tolerance, 200)
+    # Constants are given with their type: numba compiles the whole likelihood anew for each literal.
+    bottom, _s, _i, fine = _maximise(x, null, np.int64(1), data, penalised, tolerance, np.int64(200))
     beta[:] = null
-    top, _s2, info, converged = _maximise(x, beta, 0, data, penalised, tolerance, 300)
+    top, _s2, info, converged = _maximise(x, beta, np.int64(0), data, penalised, tolerance, np.int64(300))
     return 2 * (top - bottom), top, info, converged and fine
 
 
@@ -186,7 +187,7 @@ def _scan(  # pragma: no cover
         penalised = mode == 1 or (mode == -1 and ordered(x[k], data) != 0)
         ratio, top, info, fine = _ratio(both, data, penalised, null, beta, _FINE)
         if not penalised and mode == -1 and (not fine or np.abs(beta).max() > 40):
-            penalised = True
+            penalised = np.bool_(1)
             null[:] = 0.0
             ratio, top, info, fine = _ratio(both, data, penalised, null, beta, _FINE)
         if not fine:
@@ -221,7 +222,7 @@ def _scan(  # pragma: no cover
         if extra > 0:
             p = 1 + extra
             third, score, matrix = np.zeros((p, p, p)), np.zeros(p), np.zeros((p, p))
-            derivatives(both, beta, data, third, score, matrix, penalised=False)
+            derivatives(both, beta, data, third, score, matrix, np.bool_(0))
             inverse = np.linalg.inv(matrix)[0, 0]
         out[k, 1] = np.sqrt(inverse)
         if limits:
