@@ -49,7 +49,7 @@ def test_both_arms_must_expect_five_cells():
     assert composition(counts, design).table.set_index("cell_type").loc["few", "reason"] == ""
 
 
-@pytest.mark.parametrize("depths", [pytest.param((100, 5000), marks=pytest.mark.slow), (5000, 100)])
+@pytest.mark.parametrize("depths", [(100, 5000), (5000, 100)])
 def test_unequal_depth_is_no_difference(depths):
     """The logit of shares with half a cell added gives 0.16 to 0.23 here."""
     design, rng = two_arms(6, 6), np.random.default_rng(7)
@@ -57,7 +57,7 @@ def test_unequal_depth_is_no_difference(depths):
         composition(drawn(rng, design, *depths), design, n_permutations=1)
         .table[["p_value", "share_p_value"]]
         .to_numpy()
-        for _ in range(16)
+        for _ in range(25)
     ])  # fmt: skip
     p = p[np.isfinite(p).all(axis=1)]
     assert ((p < 0.05).mean(axis=0) <= 0.06 + 2 * np.sqrt(0.05 * 0.95 / len(p))).all()
@@ -109,7 +109,7 @@ def test_rare_types_in_shallow_biopsies_keep_the_level():
 def test_where_one_type_grows_the_others_are_not_called():
     design, rng = two_arms(6, 6), np.random.default_rng(8)
     ratio, share, grown = [], [], []
-    for _ in range(14):
+    for _ in range(20):
         counts = drawn(rng, design, 2000, 2000, grows=1, spread=30.0)
         found = composition(counts, design, n_permutations=1).table.set_index("cell_type")
         others = found.drop(index=TYPES[1])
@@ -118,7 +118,7 @@ def test_where_one_type_grows_the_others_are_not_called():
         grown.append(found.loc[TYPES[1], "p_value"])
         assert found["reference"].str.startswith("median of").all()
     assert np.mean(share) > 0.15
-    assert np.mean(ratio) <= 0.06 + 2 * np.sqrt(0.05 * 0.95 / (13 * len(ratio)))
+    assert np.mean(ratio) <= 0.06 + 2 * np.sqrt(0.05 * 0.95 / 200)
     assert np.median(grown) < 0.01
 
 

@@ -45,7 +45,7 @@ def share_found(n_test, n_reference, spread, features, cohorts, shift=0.0, **how
 @pytest.mark.parametrize("features", [8, 400])
 @pytest.mark.parametrize(("n_test", "n_reference"), [(4, 8), (8, 4)])
 def test_the_error_rate_holds_where_one_arm_varies_three_times_as_much(n_test, n_reference, features):
-    cohorts = 3200 // features
+    cohorts = 4800 // features
     rate = share_found(n_test, n_reference, 3.0, features, cohorts)
     assert rate < 0.06 + 2 * np.sqrt(0.05 * 0.95 / (features * cohorts))
     pooled = share_found(n_test, n_reference, 3.0, features, 800 // features, equal_variances=True)
@@ -200,7 +200,6 @@ def test_degrees_of_freedom_go_from_those_of_both_arms_to_those_of_welch():
     np.testing.assert_allclose(1 / left[0.5], (1 / left[0.0] + 1 / left[1.0]) / 2)
 
 
-@pytest.mark.slow
 def test_learning_the_ratio_costs_no_false_calls_where_it_is_one():
     """Against the same draws with equal variances taken as known: a tenth of the level at most, over four designs."""
     rates = {False: [], True: []}
@@ -237,9 +236,9 @@ def test_the_difference_of_two_contrasts_holds_where_one_arm_varies_more(spread,
     pair = (Contrast("primary", "primary", "baseline"), Contrast("acquired", "acquired", "baseline"))
     design = Design(("baseline", "primary", "acquired"), pair, samples)
     p = []
-    for _ in range(1000 // features):
+    for _ in range(1600 // features):
         values = rng.normal(size=(12, features)) * np.sqrt(5 / rng.chisquare(5, features))
         values *= np.repeat(spread, 4)[:, None]
         p.append(sc.primary_against_acquired(pd.DataFrame(values, index=samples.index), design).table["p_value"])
     rate = (np.concatenate(p) < 0.05).mean()
-    assert 0.02 < rate < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
+    assert 0.02 < rate < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1600)

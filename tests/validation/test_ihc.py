@@ -35,7 +35,7 @@ def test_readers_are_averaged_within_cores_and_cores_within_samples():
 def test_the_interval_covers_the_score_of_the_sample():
     rng = np.random.default_rng(1)
     inside = []
-    for _ in range(100):
+    for _ in range(150):
         truth = rng.uniform(80, 220, 10)
         rows = [row(f"P{i}", f"S{i}", core=str(k), strong=np.clip((t + rng.normal(0, 20)) / 3, 0, 100))
                 for i, t in enumerate(truth) for k in range(3)]  # fmt: skip

@@ -126,7 +126,7 @@ def derivatives(  # pragma: no cover
         for a in range(p):
             eta[i] += x[i, a] * beta[a]
     s0, shift = 0.0, -np.inf
-    i, begin = np.int64(0), np.int64(0)
+    i, begin = 0, 0
     while i < n:
         if i == 0 or data.stratum[i] != data.stratum[i - 1]:
             s0, shift, begin = 0.0, -np.inf, i
@@ -164,7 +164,7 @@ def derivatives(  # pragma: no cover
                 _add(w, x[j], s1, s2, s3, penalised)
             if not last and marginal and deaths > 1 and s0 > 0:
                 value += tied_deaths(
-                    x, eta, i, stop, data.died, np.log(s0) + shift, s1 / s0, s2 / s0, s3 / s0, score, information,
+                    x, eta, np.int64(i), stop, data.died, np.log(s0) + shift, s1 / s0, s2 / s0, s3 / s0, score, information,
                     third, penalised, data.ties == COARSE,
                 )  # fmt: skip
         if deaths > 0 and not (marginal and deaths > 1):

@@ -1,6 +1,7 @@
 """Bench files of a simulated cohort: IHC, mIF, dose-response and payload release with planted effects."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def _mif(simulation: Simulation, rng: np.random.Generator, *, there: bool) -> pd
     return pd.concat(parts, ignore_index=True)
 
 
-def _border(rng: np.random.Generator):  # type: ignore[no-untyped-def]
+def _border(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
     height, phase = SIDE_UM * rng.uniform(0.4, 0.6), rng.uniform(0, 2 * np.pi)
     return lambda x: height + 40.0 * np.sin(x / 90.0 + phase)
 
