@@ -164,8 +164,8 @@ def derivatives(  # pragma: no cover
                 _add(w, x[j], s1, s2, s3, penalised)
             if not last and marginal and deaths > 1 and s0 > 0:
                 value += tied_deaths(
-                    x, eta, np.int64(i), stop, data.died, np.log(s0) + shift, s1 / s0, s2 / s0, s3 / s0, score, information,
-                    third, penalised, data.ties == COARSE,
+                    x, eta, np.int64(i), stop, data.died, np.log(s0) + shift, s1 / s0, s2 / s0, s3 / s0, score,
+                    information, third, penalised, data.ties == COARSE,
                 )  # fmt: skip
         if deaths > 0 and not (marginal and deaths > 1):
             d0 = 0.0
