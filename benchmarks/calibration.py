@@ -2,7 +2,8 @@
 
 Prints, as markdown tables: the type I error of every test over designs (null draws, cells beside patients); false
 discovery and power of expression beside PyDESeq2 on counts with planted effects; discoveries on real data with the
-patients shuffled (needs ../shared); and seconds for the sizes that matter. Nothing is downloaded.
+patients shuffled (needs ../shared); and seconds for the sizes that matter. `--only` takes names of tables (`--only
+three_arms few`); each table has its own random numbers, so that it is the same alone. Nothing is downloaded.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -280,49 +282,74 @@ def show(title: str, table: pd.DataFrame) -> None:
     print("| " + " | ".join(table.columns) + " |")
     print("|" + "---|" * table.shape[1])
     for row in table.itertuples(index=False):
-        print("| " + " | ".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row) + " |")
+        print("| " + " | ".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row) + " |", flush=True)
+
+
+def null_tables(draws: int, *, quick: bool) -> dict[str, tuple[str, Callable[[np.random.Generator], pd.DataFrame]]]:
+    """Tables of the nulls by the name that `--only` takes: the title, and what makes the table from a generator."""
+    cohorts, genes = (2, 500) if quick else (20, 4_000)
+    tenth, hundredth = max(draws // 8, 5), max(draws // 80, 2)
+    return {
+        "unequal": ("Arms that vary unequally", lambda r: nulls.unequal_variance(r, 10 * draws)),
+        "few": ("Families of eight features", lambda r: nulls.few_features(r, max(draws // 3, 5))),
+        "counts": (f"Counts: {cohorts} cohorts of {genes}", lambda r: nulls.unequal_dispersion(r, cohorts, genes)),
+        "composition": ("Composition", lambda r: nulls.composition(r, tenth)),
+        "rare": ("Rare cell types", lambda r: rare_types.pooled(rare_types.rare_types(r, hundredth))),
+        "rare_power": ("Power of rare cell types", lambda r: rare_types.rare_power(r, max(draws // 200, 2))),
+        "shallow": ("Arms of shallow samples", lambda r: depth_nulls.genes_of_few_counts(r, cohorts, genes)),
+        "scores": ("Module scores of few cells", lambda r: depth_nulls.module_scores(r, tenth)),
+        "depth": ("Cells of unequal depth", lambda r: depth_nulls.cells_of_unequal_depth(r, hundredth)),
+        "pairs": ("Families in partly paired designs", lambda r: nulls.partly_paired(r, max(draws // 2, 10))),
+        "third_arm": ("A third arm in the same fit", lambda r: nulls.third_arm(r, 2 * draws)),
+        "primary": ("A question declared beforehand", lambda r: nulls.primary_question(r, draws)),
+        "residuals": ("Permuted residuals", lambda r: nulls.permuted_residuals(r, 2 * draws)),
+        "three_arms": ("Three arms that vary unequally", lambda r: nulls.three_arms(r, 2 * draws)),
+        "verdict": ("What the verdict supports", lambda r: nulls.supported(r, max(draws // 4, 5))),
+        "filtered": ("Findings taken away", lambda r: nulls.filtered(r, draws)),
+    }  # fmt: skip
+
+
+def tables(
+    draws: int, *, quick: bool, rscript: str | None
+) -> dict[str, tuple[str, Callable[[np.random.Generator], pd.DataFrame]]]:
+    """All tables in their order; what is not here (`../shared`) is left out."""
+    cohorts, genes = (1, 1_000) if quick else (10, 5_000)
+    first = {"type1": (f"Type I error at 0.05, {draws} null draws a row", lambda r: type_one(r, draws))}
+    last = {
+        "power": (f"Planted effects, {cohorts} cohorts of {genes} genes", lambda r: power(r, cohorts, genes, rscript)),
+        "shuffled": ("Real data, patients shuffled", lambda r: shuffled_real(20 if quick else 200, r)),
+        "speed": ("Seconds", lambda r: speed(r, quick=quick)),
+    }
+    if not SHARED.exists():
+        del last["shuffled"]
+    return {**first, **null_tables(draws, quick=quick), **last}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few draws: a minute instead of an hour")
-    parser.add_argument("--only", choices=["type1", "nulls", "power", "shuffled", "speed"], help="one table only")
+    parser.add_argument("--quick", action="store_true", help="few draws: minutes instead of hours")
+    parser.add_argument(
+        "--only", nargs="+", metavar="TABLE", help="these tables only; 'nulls': all between type1 and power"
+    )
     parser.add_argument("--draws", type=int, help="null draws per row of the first table (2,000; quick: 100)")
     parser.add_argument("--beside-r", help="Rscript of an R that has edgeR (Debian: r-bioc-edger), for the power")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    rng = np.random.default_rng(asked.seed)
     draws = asked.draws or (100 if asked.quick else 2_000)
-    if asked.only in (None, "type1"):
-        show(f"Type I error at 0.05, {draws} null draws a row", type_one(rng, draws))
-    if asked.only in (None, "nulls"):
-        show("Arms that vary unequally", nulls.unequal_variance(rng, 10 * draws))
-        show("Families of eight features", nulls.few_features(rng, max(draws // 3, 5)))
-        size = (2, 500) if asked.quick else (20, 4_000)
-        show(f"Counts: {size[0]} cohorts of {size[1]} genes", nulls.unequal_dispersion(rng, *size))
-        show("Composition", nulls.composition(rng, max(draws // 8, 5)))
-        show("Rare cell types", rare_types.pooled(rare_types.rare_types(rng, max(draws // 80, 2))))
-        show("Power of rare cell types", rare_types.rare_power(rng, max(draws // 200, 2)))
-        show("Arms of shallow samples", depth_nulls.genes_of_few_counts(rng, *size))
-        show("Module scores of few cells", depth_nulls.module_scores(rng, max(draws // 8, 5)))
-        show("Cells of unequal depth", depth_nulls.cells_of_unequal_depth(rng, max(draws // 80, 2)))
-        show("Families in partly paired designs", nulls.partly_paired(rng, max(draws // 2, 10)))
-        show("A third arm in the same fit", nulls.third_arm(rng, 2 * draws))
-        show("A question declared beforehand", nulls.primary_question(rng, draws))
-        show("Permuted residuals", nulls.permuted_residuals(rng, 2 * draws))
-        show("Three arms that vary unequally", nulls.three_arms(rng, 2 * draws))
-        show("What the verdict supports", nulls.supported(rng, max(draws // 4, 5)))
-        show("Findings taken away", nulls.filtered(rng, draws))
-    if asked.only in (None, "power"):
-        cohorts, genes = (1, 1_000) if asked.quick else (10, 5_000)
-        show(f"Planted effects, {cohorts} cohorts of {genes} genes", power(rng, cohorts, genes, asked.beside_r))
-    if asked.only in (None, "shuffled"):
-        if SHARED.exists():
-            show("Real data, patients shuffled", shuffled_real(20 if asked.quick else 200, rng))
-        else:
-            print("\nReal data: ../shared is not here, left out")
-    if asked.only in (None, "speed"):
-        show("Seconds", speed(rng, quick=asked.quick))
+    every = tables(draws, quick=asked.quick, rscript=asked.beside_r)
+    only = set(asked.only or every)
+    if "nulls" in only:
+        only = only - {"nulls"} | set(null_tables(draws, quick=asked.quick))
+    if unknown := sorted(only - {*every, "shuffled"}):
+        parser.error(f"--only has no table {', '.join(unknown)}; the tables are nulls, {', '.join(every)}")
+    for name, (title, make) in every.items():
+        if name in only:
+            started = time.perf_counter()
+            # A generator of its own for each table: alone or with others, a table has the same numbers.
+            show(title, make(np.random.default_rng([asked.seed, *name.encode()])))
+            print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    if "shuffled" in only and not SHARED.exists():
+        print("\nReal data: ../shared is not here, left out")
 
 
 if __name__ == "__main__":

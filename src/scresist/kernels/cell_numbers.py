@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import betaincinv, digamma, gammaincinv, polygamma
-from scipy.stats import binom, poisson
+
+from scresist.kernels.count_quantiles import binomial_quantiles, poisson_quantiles
 
 _OUTER = (np.arange(16) + 0.5) / 16  # quantiles over patients
 _INNER = (np.arange(8) + 0.5) / 8  # quantiles over cells
@@ -63,7 +64,7 @@ def log_rates(counts: np.ndarray, exposure: np.ndarray) -> LogNumbers:
     rate, variance = shape / mean, polygamma(1, shape)
     given, prior = expected_log_rates(counts, exposure, mean, dispersion)
     drawn = gammaincinv(shape[:, None], _OUTER) / rate[:, None]
-    cells = poisson.ppf(_INNER, (exposure[:, :, None] * drawn)[..., None])
+    cells = poisson_quantiles(_INNER, exposure[:, :, None] * drawn)
     left = polygamma(1, shape[:, None, None] + cells).mean(axis=(2, 3))
     reliability = np.clip(1 - left / variance, *_RELIABLE)
     return LogNumbers(stretched(given, prior, reliability), reliability, mean, variance, dispersion, exposure)
@@ -87,7 +88,7 @@ def log_odds(counts: np.ndarray, total: np.ndarray) -> LogNumbers:
     variance = polygamma(1, one) + polygamma(1, other)
     given, prior = expected_log_odds(counts, n, mean, correlation)
     drawn = np.clip(betaincinv(one[:, None], other[:, None], _OUTER), 1e-12, 1 - 1e-12)
-    cells = binom.ppf(_INNER, n[:, :, None, None], drawn[None, :, :, None])
+    cells = binomial_quantiles(_INNER, n[:, :, None], drawn)
     rest = n[:, :, None, None] - cells
     left = polygamma(1, one[:, None, None] + cells) + polygamma(1, other[:, None, None] + rest)
     reliability = np.clip(1 - left.mean(axis=(2, 3)) / variance, *_RELIABLE)
