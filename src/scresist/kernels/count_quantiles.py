@@ -48,11 +48,11 @@ def binomial_quantiles(levels: np.ndarray, n: np.ndarray, share: np.ndarray) -> 
     -------
     Shape (*shape of n and share together, levels).
     """
-    trials, p = np.broadcast_arrays(np.asarray(n, dtype=float), np.asarray(share, dtype=float))
-    shape, trials, p = trials.shape, trials.ravel(), p.ravel()
+    shape = np.broadcast_shapes(np.shape(n), np.shape(share))
+    trials, p = (np.array(np.broadcast_to(values, shape), dtype=float).ravel() for values in (n, share))
     mean = trials * p
     start = np.maximum(np.floor(mean - _BEFORE * np.sqrt(mean * (1 - p)) - _BEFORE), 0.0)
-    below = np.where(start > 0, bdtr(start - 1, trials, p), 0.0)
+    below = np.where(start > 0, bdtr(start - 1, trials.astype(np.int64), p), 0.0)
     ways = gammaln(trials + 1) - gammaln(start + 1) - gammaln(trials - start + 1)
     first = np.exp(ways + start * np.log(p) + (trials - start) * np.log1p(-p))
     out = np.empty((trials.size, levels.size))
