@@ -1,10 +1,11 @@
-"""Malignant cells with planted gene programmes, from three generators; used by programmes.py.
+"""Malignant cells with planted gene programmes, from four generators; used by programmes.py.
 
 `simulator` draws them with scresist's own simulator (copy number, subclones, ambient counts, doublets, batches, shared
 factors of real cells). `lymphoma`, `breast_lines` and `lung` draw them over the means, dispersions, depths and shared
 factors that are estimated from real cells in ../shared/data. `other` shares no code with either: gamma-Poisson counts
 around profiles that differ between samples by copy number in blocks of neighbouring genes, with unequal depth, ambient
-counts and doublets with cells of other types.
+counts and doublets with cells of other types. `mixture` shares no code with the others either: profiles are mixed, and
+most cells do not use a programme at all.
 
 A programme is 20 to 100 expressed genes, drawn at random, with loadings of .35 to .9; its activity varies between the
 cells of a sample with the SD of the setting, and the log rate of a gene is loading x activity.
@@ -311,8 +312,64 @@ def _other_sample(
     return sparse.csr_array(found + _ambient(found, np.asarray(soup), rng))
 
 
+def _mixture(setting: Setting) -> Planted:
+    """Profiles that are mixed, as in scsim (Kotliar et al. 2019) and Splatter: most cells do not use a programme.
+
+    A programme is used by about 30 % of the cells of a sample, which have a tenth to seven tenths of its profile in
+    place of their own. Its genes' log rates then have the SD of loading x activity that the setting asks for. One gene
+    in ten belongs to two programmes, and cells are of two states that differ in 60 genes.
+    """
+    rng = np.random.default_rng([setting.seed, 26])
+    table = resources.genes()
+    coding = table[(table["type"] == "protein-coding") & ~table["chromosome"].isin(["Y", "MT", ""])]
+    chosen = coding.iloc[np.sort(rng.choice(len(coding), 11_000, replace=False))]
+    names = pd.Index(
+        chosen.assign(at=pd.to_numeric(chosen["start"])).sort_values(["chromosome", "at"]).index.astype(str)
+    )
+    n = len(names)
+    profile = rng.gamma(0.4, 1.0, n) * np.where(rng.random(n) < 0.05, np.exp(rng.normal(2.5, 0.7, n)), 1.0) + 1e-4
+    profile *= 1e4 / profile.sum()
+    drawn = {} if setting.null else _programmes(setting, profile, names, rng)
+    tables = list(drawn.values())
+    for k, loadings in enumerate(tables):  # genes of the next programme, with a loading of their own
+        other = tables[(k + 1) % len(tables)].index[: len(loadings) // 10]
+        added = pd.Series(rng.uniform(*LOADINGS, len(other)), other.difference(loadings.index, sort=False))
+        drawn[f"programme {k + 1}"] = pd.concat([loadings, added])
+    use, folds = np.r_[np.zeros(700), np.linspace(0.1, 0.7, 300)], np.exp(np.linspace(0, 6, 200))
+    spread = np.array([np.log1p(use * (fold - 1)).std() for fold in folds])
+    changes = {name: np.interp(setting.sd * p.to_numpy(), spread, folds) for name, p in drawn.items()}
+    state = rng.choice(np.flatnonzero((profile > setting.expressed) & (profile < HIGHEST)), 60, replace=False)
+    state_change = np.exp(rng.normal(0, 0.7, 60))
+    variation = np.sqrt(10 / rng.chisquare(10, n)) * (0.25 + 0.1 / np.sqrt(profile + 0.1))  # as Splatter's BCV
+    arms, parts = _arms(setting), []
+    levels = _levels(setting, arms, rng)
+    for k in range(setting.samples):
+        own = np.random.default_rng([setting.seed, 27, k])
+        here = profile * np.exp(own.normal(0, 0.25, n)) * (1.0 if setting.null == "independent" else _copies(n, own))
+        depth = 4500 * np.exp(own.normal(0, 0.3)) * np.exp(own.normal(0, 0.45, setting.cells))
+        rate = np.tile(here, (setting.cells, 1))
+        if not setting.null:
+            rate[:, state] *= (
+                np.where(own.random(setting.cells) < own.uniform(0.3, 0.7), 1, 0)[:, None] * (state_change - 1) + 1
+            )
+        for j, (name, loadings) in enumerate(drawn.items()):
+            used = own.uniform(0.1, 0.7, setting.cells) * (own.random(setting.cells) < 0.3 * np.exp(levels[k, j]))
+            rate[:, names.get_indexer(loadings.index)] *= 1 + np.outer(used, changes[name] - 1)
+        rate /= rate.sum(axis=1, keepdims=True)
+        shape = 1 / variation**2
+        counts = own.poisson(rate * own.gamma(shape, 1 / shape, rate.shape) * depth[:, None])
+        found = sparse.csr_array(counts.astype(np.int32))
+        parts.append(found if setting.null == "independent" else sparse.csr_array(found + _ambient(found, here, own)))
+    genes = {name: list(p.index) for name, p in drawn.items()}
+    states = {"states": list(names[state])}
+    factor = pd.DataFrame(np.log(state_change)[None, :] / 2, columns=names[state])  # half of the cells: an SD of 1/2
+    cells = _assembled(parts, names, arms)
+    return Planted(cells, genes, {}) if setting.null else Planted(cells, genes, states, factor)
+
+
 GENERATORS: dict[str, Callable[[Setting], Planted]] = {
     "simulator": _simulator,
     **dict.fromkeys(FITTED, _over_real),
     "other": _other,
+    "mixture": _mixture,
 }
