@@ -1,6 +1,7 @@
 """A map over independent tasks: in this thread, in threads of this machine, or on a Dask cluster."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from scresist.progress import track
@@ -19,7 +20,7 @@ def map_tasks(
     Parameters
     ----------
     function
-        A module-level function without side effects.
+        Without side effects; a module-level function for a cluster.
     tasks
         Arguments of each call.
     workers
@@ -37,7 +38,5 @@ def map_tasks(
             return list(client.gather(futures))
     if workers <= 1 or len(tasks) <= 1:
         return [function(*task) for task in track(tasks, what)]
-    import dask
-
-    delayed = [dask.delayed(function, pure=False)(*task) for task in tasks]
-    return list(dask.compute(*delayed, scheduler="threads", num_workers=workers))
+    with ThreadPoolExecutor(workers) as pool:
+        return list(track(pool.map(lambda task: function(*task), tasks), what, len(tasks)))

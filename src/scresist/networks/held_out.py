@@ -1,14 +1,16 @@
 """Settings chosen by what reproduces, and modules proved in patients (or cells) that did not form them."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_mutual_info_score
+from threadpoolctl import threadpool_limits
 
+from scresist.kernels._blocks import n_threads
 from scresist.kernels.membership import drawn_without_replacement, set_sums
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.kernels.residuals import gram
@@ -18,7 +20,7 @@ from scresist.networks.members import Known, with_members
 from scresist.networks.recipe import STARTS, Recipe
 from scresist.networks.robustness import FOUND, gene_stability, match_modules, wilson_interval
 from scresist.networks.starts import component_ends, of_start_size, prepared, seed_labels, starting_genes
-from scresist.progress import track
+from scresist.parallel import map_tasks
 
 FOLDS = 5
 MINIMUM_PATIENTS = 4  # with fewer, modules are proved in cells that did not form them, of the same patients
@@ -28,6 +30,7 @@ LEVEL = 0.05  # false discovery rate over the modules that are kept
 HALF_CELLS = 5000  # of each half, in which the settings are compared
 FOLD_CELLS = 5000  # in which modules are found again without a part
 HELD_CELLS = 3000  # of all folds together, in which coherence is measured
+AT_ONCE = 2  # parts in which modules are sought at the same time: each has its own values in memory
 BINS = 20  # of expression, within which random genes are drawn
 DEEP_SPLITS = (2, 4)
 POWERS = {"signed": (4, 6, 10), "unsigned": (2, 3, 5), "signed hybrid": (2, 3, 5)}
@@ -139,36 +142,43 @@ def chosen_settings(
     made: dict[tuple[int, bytes], np.ndarray] = {}
     known = (Known(), Known())
 
+    def modules(half: int, own: Recipe, labels: np.ndarray) -> np.ndarray:
+        key = (half, f"{own.start} {own.min_module_size} ".encode() + labels.tobytes())  # cuts are often the same
+        if key not in made:
+            made[key] = with_members(halves[half][0], labels, own, halves[half][1], known=known[half])
+        return made[key]
+
     def agreement(own: Recipe, starts: Sequence[np.ndarray]) -> dict[str, Any]:
-        found = []
-        for half, (M, Z), labels in zip((0, 1), halves, starts, strict=True):
-            key = (half, f"{own.start} {own.min_module_size} ".encode() + labels.tobytes())  # cuts are often the same
-            if key not in made:
-                made[key] = with_members(M, labels, own, Z, known=known[half])
-            found.append(made[key])
+        found = _at_once(modules, [(half, own, labels) for half, labels in enumerate(starts)])
         return {"min_module_size": own.min_module_size} | _agreement(found[0], found[1], rng)
 
     sizes = sizes or (recipe.min_module_size,)
     rows: list[dict[str, Any]] = []
-    ends = [component_ends(Z, starting_genes(M, recipe)) for M, Z in halves if "components" in starts]
+    ends = _at_once(lambda M, Z: component_ends(Z, starting_genes(M, recipe)), halves if "components" in starts else [])
     for size in sizes if ends else ():
         own = replace(recipe, start="components", min_module_size=size)
         rows.append({"start": own.start, "power": np.nan, "deep_split": pd.NA}
                     | agreement(own, [of_start_size(labels, own) for labels in ends]))  # fmt: skip
-    seeds = [
-        prepared(M, recipe, counted=units.counted(part)) for part, (M, _) in zip(parts, halves, strict=True)
-        if "tree" in starts
-    ]  # fmt: skip
+    seeds = _at_once(
+        lambda part, M: prepared(M, recipe, counted=units.counted(part)),
+        [(part, M) for part, (M, _) in zip(parts, halves, strict=True)] if "tree" in starts else [],
+    )
     for power in powers if seeds else ():
-        trees = [seed.at(power) for seed in seeds]
+        trees = _at_once(lambda seed, power: seed.at(power), [(seed, power) for seed in seeds])
         for split, size in itertools.product(splits, sizes):
             own = replace(recipe, start="tree", power=power, deep_split=split, min_module_size=size)
-            cuts = [seed_labels(M, own, tree) for (M, _), tree in zip(halves, trees, strict=True)]
+            cuts = _at_once(seed_labels, [(M, own, tree) for (M, _), tree in zip(halves, trees, strict=True)])
             rows.append({"start": own.start, "power": float(power), "deep_split": split} | agreement(own, cuts))
     table = pd.DataFrame(rows)
     order = table.sort_values("information", ascending=False, kind="stable")  # of equals the first
     table.loc[order.index, "rank"] = np.arange(1, len(table) + 1)
     return table.astype({"rank": int, "deep_split": "Int64"})
+
+
+def _at_once(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], what: str = "halves") -> list[Any]:
+    """`function` of each task, in threads where there are several; products of matrices in one thread each."""
+    with threadpool_limits(1, user_api="blas"):
+        return map_tasks(function, tasks, workers=min(AT_ONCE, n_threads()), what=what)
 
 
 def _agreement(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
@@ -233,25 +243,19 @@ def proof(
     total, weight, overlap = np.zeros((n, RANDOM_SETS + 1)), np.zeros(n), np.zeros(n)
     bins = bins_by_rank(mean)
     parts = units.dealt(FOLDS)
-    made, matched = [], []
-    for part in track(parts, "networks without a part of the patients"):
-        others = np.setdiff1d(np.arange(units.n_units), part)
-        M, Z = units.rows(others, FOLD_CELLS)
-        found = find_modules(M, recipe, cells=Z, counted=units.counted(others))
-        jaccard, best = match_modules(labels, found)
-        made.append(found)
-        matched.append((jaccard, best))
+    others = [(units, recipe, np.setdiff1d(np.arange(units.n_units), part)) for part in parts]
+    made = _at_once(_modules_of, others, "networks without a part of the patients")
+    matched = [match_modules(labels, found) for found in made]
+    for part, found, (jaccard, best) in zip(parts, made, matched, strict=True):
         overlap += jaccard / len(parts)
         held = units.held(part)
         C = gram(held)
         usual = float(np.median(C.mean(axis=1)))
-        for m in range(n):
-            genes = np.flatnonzero(found == best[m]) if best[m] else np.zeros(0, dtype=np.int64)
-            if len(genes) < 2:
-                continue
-            members, ends = random_sets(genes, bins, streams[m])
-            values = set_sums(C, members, ends)
-            values[0] -= float(np.median(np.delete(C[:, genes].mean(axis=1), genes)))
+        genes = [np.flatnonzero(found == m) if m else np.zeros(0, dtype=np.int64) for m in best]
+        there = [m for m in range(n) if len(genes[m]) >= 2]
+        drawn = [(C, *random_sets(genes[m], bins, streams[m])) for m in there]
+        for m, values in zip(there, map_tasks(set_sums, drawn, workers=n_threads(), what="random sets"), strict=True):
+            values[0] -= float(np.median(np.delete(C[:, genes[m]].mean(axis=1), genes[m])))
             values[1:] -= usual
             total[m] += len(held) * values
         weight += len(held)
@@ -268,6 +272,12 @@ def proof(
         "q_value": benjamini_hochberg(p) if n else p,
     })  # fmt: skip
     return table, gene_stability(labels, made, matched)
+
+
+def _modules_of(units: Units, recipe: Recipe, part: np.ndarray) -> np.ndarray:
+    """Modules of some of the units alone. Shape (genes,)."""
+    M, Z = units.rows(part, FOLD_CELLS)
+    return find_modules(M, recipe, cells=Z, counted=units.counted(part))
 
 
 def carried_shares(units: Units, labels: np.ndarray) -> np.ndarray:
