@@ -1,10 +1,12 @@
 """Composition where six of fourteen types make up 1 to 2.1 %: type I error and power, before and after.
 
-`python benchmarks/rare_types.py [studies] [--power]`. "Before" is the same test in the same run without the draws of
-counts that lower the degrees of freedom. Called by `benchmarks/calibration.py` too. Nothing is downloaded.
+`python benchmarks/rare_types.py [studies] [--power] [--only GENERATOR ...] [--seed N]`. "Before" is the same test in the
+same run without the draws of counts that lower the degrees of freedom. Called by `benchmarks/calibration.py` too. Nothing is downloaded.
 """
 
+import argparse
 import sys
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -67,10 +69,17 @@ def _rates(p: list[np.ndarray], columns: np.ndarray) -> tuple[float, float, floa
     return float((own < 0.05).mean()), float((own < 0.01).mean()), float(some), own.size
 
 
-def rare_types(rng: np.random.Generator, studies: int) -> pd.DataFrame:
+def _error(p: list[np.ndarray], columns: np.ndarray) -> float:
+    """Monte-Carlo error of the rate of p < 0.05: types of a study share their reference and are not independent."""
+    hits = np.array([(one[columns] < 0.05).sum() for one in p])
+    tests = np.array([np.isfinite(one[columns]).sum() for one in p])
+    return float(np.sqrt(((hits - hits.sum() / max(tests.sum(), 1) * tests) ** 2).sum()) / max(tests.sum(), 1))
+
+
+def rare_types(rng: np.random.Generator, studies: int, generators: Sequence[str] = GENERATORS) -> pd.DataFrame:
     """Type I error of the rare types over layouts, depths and generators; some q over all types."""
     rows = []
-    for depths, generator, layout in product(DEPTHS, GENERATORS, LAYOUTS):
+    for depths, generator, layout in product(DEPTHS, generators, LAYOUTS):
         pairs = [both(rng, generator, layout, depths, np.zeros(SHARES.size)) for _ in range(studies)]
         row: dict[str, object] = {"test v reference": f"{layout[0]} v {layout[1]}", "patients": generator,
                                   "cells per sample": f"{depths[0]} v {depths[1]}"}  # fmt: skip
@@ -78,7 +87,7 @@ def rare_types(rng: np.random.Generator, studies: int) -> pd.DataFrame:
             first, second, some, tests = _rates(p, RARE)
             row |= {f"{name}: p < 0.05": first, f"{name}: p < 0.01": second, f"{name}: some q": some,
                     f"{name}: all types": _rates(p, np.ones(SHARES.size, bool))[0]}  # fmt: skip
-        rows.append({**row, "tests": tests, "error of the first": float(np.sqrt(0.05 * 0.95 / max(tests, 1)))})
+        rows.append({**row, "tests": tests, "error after": _error([a for _, a in pairs], RARE)})
         print(" | ".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in rows[-1].values()), file=sys.stderr)
     return pd.DataFrame(rows)
 
@@ -89,10 +98,11 @@ def pooled(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for keys, own in table.groupby(["cells per sample", "patients"], sort=False):
         tests = int(own["tests"].sum())
+        error = float(np.sqrt(((own["error after"] * own["tests"]) ** 2).sum()) / tests)
         mean = np.average(own[rates].to_numpy(), axis=0, weights=own["tests"])
         rows.append({"cells per sample": keys[0], "patients": keys[1], **dict(zip(rates, mean, strict=True)),
                      "highest after": float(own["after: p < 0.05"].max()), "tests": tests,
-                     "error of the first": float(np.sqrt(0.05 * 0.95 / tests))})  # fmt: skip
+                     "error after": error})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -116,12 +126,17 @@ def rare_power(rng: np.random.Generator, studies: int) -> pd.DataFrame:
 
 
 def main() -> None:
-    words = [w for w in sys.argv[1:] if not w.startswith("--")]
-    studies, rng = int(words[0]) if words else 100, np.random.default_rng(1)
-    if "--power" in sys.argv:
-        print(rare_power(rng, studies).round(3).to_string())
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("studies", nargs="?", type=int, default=100, help="of each row")
+    parser.add_argument("--power", action="store_true", help="power in place of the type I error")
+    parser.add_argument("--only", nargs="+", choices=GENERATORS, default=GENERATORS)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    rng = np.random.default_rng(asked.seed)
+    if asked.power:
+        print(rare_power(rng, asked.studies).round(3).to_string())
         return
-    table = rare_types(rng, studies)
+    table = rare_types(rng, asked.studies, asked.only)
     print(table.round(3).to_string())
     print(pooled(table).round(3).to_string())
 
