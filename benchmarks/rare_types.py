@@ -1,7 +1,8 @@
 """Composition where six of fourteen types make up 1 to 2.1 %: type I error and power, before and after.
 
-`python benchmarks/rare_types.py [studies] [--power] [--only GENERATOR ...] [--seed N]`. "Before" is the same test in the
-same run without the draws of counts that lower the degrees of freedom. Called by `benchmarks/calibration.py` too. Nothing is downloaded.
+`python benchmarks/rare_types.py [studies] [--power] [--only GENERATOR ...] [--seed N]`. "Before" is the same test in
+the same run without the draws of counts that lower the degrees of freedom. Called by `benchmarks/calibration.py` too.
+Nothing is downloaded.
 """
 
 import argparse
