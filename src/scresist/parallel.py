@@ -13,7 +13,7 @@ def map_tasks(
     *,
     workers: int = 1,
     scheduler: str | None = None,
-    what: str = "tasks",
+    what: str | None = "tasks",
 ) -> list[Any]:
     """`[function(*task) for task in tasks]`, in order; the result does not depend on `workers` or `scheduler`.
 
@@ -28,7 +28,7 @@ def map_tasks(
     scheduler
         Address of a Dask cluster (`tcp://...`); each task is retried twice when a worker is lost.
     what
-        What the tasks are, such as "samples", for the line on how far they are.
+        What the tasks are, such as "samples", for the line on how far they are; None where it is not told.
     """
     if scheduler is not None:
         from dask.distributed import Client
@@ -37,6 +37,7 @@ def map_tasks(
             futures = [client.submit(function, *task, pure=False, retries=2) for task in tasks]
             return list(client.gather(futures))
     if workers <= 1 or len(tasks) <= 1:
-        return [function(*task) for task in track(tasks, what)]
+        return [function(*task) for task in (tasks if what is None else track(tasks, what))]
     with ThreadPoolExecutor(workers) as pool:
-        return list(track(pool.map(lambda task: function(*task), tasks), what, len(tasks)))
+        made = pool.map(lambda task: function(*task), tasks)
+        return list(made if what is None else track(made, what, len(tasks)))

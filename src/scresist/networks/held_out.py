@@ -175,7 +175,7 @@ def chosen_settings(
     return table.astype({"rank": int, "deep_split": "Int64"})
 
 
-def _at_once(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], what: str = "halves") -> list[Any]:
+def _at_once(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], what: str | None = None) -> list[Any]:
     """`function` of each task, in threads where there are several; products of matrices in one thread each."""
     with threadpool_limits(1, user_api="blas"):
         return map_tasks(function, tasks, workers=min(AT_ONCE, n_threads()), what=what)
@@ -254,7 +254,7 @@ def proof(
         genes = [np.flatnonzero(found == m) if m else np.zeros(0, dtype=np.int64) for m in best]
         there = [m for m in range(n) if len(genes[m]) >= 2]
         drawn = [(C, *random_sets(genes[m], bins, streams[m])) for m in there]
-        for m, values in zip(there, map_tasks(set_sums, drawn, workers=n_threads(), what="random sets"), strict=True):
+        for m, values in zip(there, map_tasks(set_sums, drawn, workers=n_threads(), what=None), strict=True):
             values[0] -= float(np.median(np.delete(C[:, genes[m]].mean(axis=1), genes[m])))
             values[1:] -= usual
             total[m] += len(held) * values
