@@ -92,6 +92,15 @@ def test_what_was_chosen_is_reported(net):
     assert (net.catalogue["coherence"] > net.catalogue["coherence_chance"] + 0.01).all()
 
 
+def test_halves_at_the_same_time_change_no_number(cells, net, monkeypatch):
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        again = sr.networks.build(cells, compartment="malignant")
+        for name in ("choices", "candidates", "modules"):
+            pd.testing.assert_frame_equal(getattr(again, name), getattr(net, name), check_exact=True)
+
+
 def test_given_settings_are_used(cells):
     net = sr.networks.build(cells, compartment="malignant", power=8, deep_split=2, n_components=4)
     assert (net.power, net.settings["deep_split"], net.choices) == (8, 2, None)
