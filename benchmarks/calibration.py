@@ -288,17 +288,17 @@ def show(title: str, table: pd.DataFrame) -> None:
 def null_tables(draws: int, *, quick: bool) -> dict[str, tuple[str, Callable[[np.random.Generator], pd.DataFrame]]]:
     """Tables of the nulls by the name that `--only` takes: the title, and what makes the table from a generator."""
     cohorts, genes = (2, 500) if quick else (20, 4_000)
-    tenth, hundredth = max(draws // 8, 5), max(draws // 80, 2)
+    some, few = max(draws // 8, 5), max(draws // 80, 2)  # studies
     return {
         "unequal": ("Arms that vary unequally", lambda r: nulls.unequal_variance(r, 10 * draws)),
         "few": ("Families of eight features", lambda r: nulls.few_features(r, max(draws // 3, 5))),
         "counts": (f"Counts: {cohorts} cohorts of {genes}", lambda r: nulls.unequal_dispersion(r, cohorts, genes)),
-        "composition": ("Composition", lambda r: nulls.composition(r, tenth)),
-        "rare": ("Rare cell types", lambda r: rare_types.pooled(rare_types.rare_types(r, hundredth))),
+        "composition": ("Composition", lambda r: nulls.composition(r, some)),
+        "rare": ("Rare cell types", lambda r: rare_types.pooled(rare_types.rare_types(r, few))),
         "rare_power": ("Power of rare cell types", lambda r: rare_types.rare_power(r, max(draws // 200, 2))),
         "shallow": ("Arms of shallow samples", lambda r: depth_nulls.genes_of_few_counts(r, cohorts, genes)),
-        "scores": ("Module scores of few cells", lambda r: depth_nulls.module_scores(r, tenth)),
-        "depth": ("Cells of unequal depth", lambda r: depth_nulls.cells_of_unequal_depth(r, hundredth)),
+        "scores": ("Module scores of few cells", lambda r: depth_nulls.module_scores(r, some)),
+        "depth": ("Cells of unequal depth", lambda r: depth_nulls.cells_of_unequal_depth(r, few)),
         "pairs": ("Families in partly paired designs", lambda r: nulls.partly_paired(r, max(draws // 2, 10))),
         "third_arm": ("A third arm in the same fit", lambda r: nulls.third_arm(r, 2 * draws)),
         "primary": ("A question declared beforehand", lambda r: nulls.primary_question(r, draws)),
