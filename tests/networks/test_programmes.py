@@ -10,9 +10,10 @@ import scresist as sr
 from scresist.cells.counts import raw_counts
 from scresist.checks import InputError, RefusedError
 from scresist.networks.cell_values import evenly_chosen, residual_variance
-from scresist.networks.held_out import Units, cells_of_half, numbered, parts_of_cells
+from scresist.networks.held_out import Units, cells_of_half, numbered, parts_of_cells, taken_place
 from scresist.networks.members import Known, merge_agreeing, taken_apart, with_members
 from scresist.networks.recipe import Recipe
+from scresist.networks.robustness import match_modules
 from scresist.networks.starts import by_size, component_labels
 
 SIZES = (40, 35, 30)
@@ -272,6 +273,20 @@ def test_a_module_that_rests_on_a_few_cells_of_another_kind_is_flagged():
     assert max(share.values()) > 0.5
     for name, own in share.items():
         assert ("rests on few cells" in flags[name]) == (own > 0.5) == (few[name] < 0.01)
+
+
+def test_another_module_that_shares_a_gene_takes_no_place():
+    labels = np.repeat([1, 2, 3, 4, 0], [20, 10, 16, 12, 30])
+    found = np.zeros_like(labels)
+    found[:18] = 1  # most of the first
+    found[20:44] = 2  # the whole second, and 14 of the 16 genes of the third
+    found[45:47] = 3  # one gene of the third and one of the fourth
+    found[60:80] = 3
+    jaccard, best = match_modules(labels, found)
+    assert best.tolist() == [1, 2, 2, 3]
+    assert jaccard[3] > 0
+    assert taken_place(labels, found, best).tolist() == [True, True, True, False]
+    assert taken_place(labels, np.zeros_like(found), np.zeros(4, dtype=int)).tolist() == [False] * 4
 
 
 def test_components_start_where_programmes_are():

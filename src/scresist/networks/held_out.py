@@ -211,9 +211,9 @@ def proof(
     """Whether the genes of each module vary together in cells of units that had no part in choosing them.
 
     The units are dealt into five parts. Modules are found again without a part; the one that shares most genes with a
-    module of the whole takes its place, and its genes' mean correlation is measured in the cells of that part, less the
-    median over the other genes of their mean correlation with it: an axis that most genes follow is no module. The same
-    is done for random sets of as many genes of like mean expression.
+    module of the whole takes its place, if it is that module (`taken_place`), and its genes' mean correlation is
+    measured in the cells of that part, less the median over the other genes of their mean correlation with it: an axis
+    that most genes follow is no module. The same is done for random sets of as many genes of like mean expression.
 
     Parameters
     ----------
@@ -251,7 +251,9 @@ def proof(
         held = units.held(part)
         C = gram(held)
         usual = float(np.median(C.mean(axis=1)))
-        genes = [np.flatnonzero(found == m) if m else np.zeros(0, dtype=np.int64) for m in best]
+        place = taken_place(labels, found, best)
+        genes = [np.flatnonzero(found == m) if there else np.zeros(0, dtype=np.int64) for m, there in
+                 zip(best, place, strict=True)]  # fmt: skip
         there = [m for m in range(n) if len(genes[m]) >= 2]
         drawn = [(C, *random_sets(genes[m], bins, streams[m])) for m in there]
         for m, values in zip(there, map_tasks(set_sums, drawn, workers=n_threads(), what=None), strict=True):
@@ -272,6 +274,26 @@ def proof(
         "q_value": benjamini_hochberg(p) if n else p,
     })  # fmt: skip
     return table, gene_stability(labels, made, matched)
+
+
+def taken_place(labels: np.ndarray, found: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """Whether the nearest of other modules is the same: it has half of the genes of the smaller of both, or more.
+
+    A module that is not found again shares a gene or two with some other, whose genes vary together: no proof of it.
+    One that is found with fewer genes, with more, or in two parts, is the same.
+
+    Parameters
+    ----------
+    labels
+        Modules, 1, 2, ... Shape (genes,).
+    found
+        Other modules of the same genes. Shape (genes,).
+    best
+        Nearest of the others to each module, 0 for none. Shape (modules,).
+    """
+    both = np.array([((labels == m) & (found == other)).sum() for m, other in enumerate(best.tolist(), start=1)])
+    sizes, others = np.bincount(labels, minlength=len(best) + 1)[1:], np.bincount(found, minlength=1)
+    return np.asarray((best > 0) & (2 * both >= np.minimum(sizes, others[best])))
 
 
 def _modules_of(units: Units, recipe: Recipe, part: np.ndarray) -> np.ndarray:
