@@ -3,7 +3,9 @@
 import numpy as np
 from numba import njit
 from scipy.special import bdtr, gammaln, pdtr, xlogy
+from scipy.stats import binom, poisson
 
+_FAR = 1e6  # a variance from which the search would be longer than scipy's
 _BEFORE = 2.0  # deviations below the mean, and as many counts, at which the search begins
 
 
@@ -26,6 +28,12 @@ def poisson_quantiles(levels: np.ndarray, mean: np.ndarray) -> np.ndarray:
     Kemp & Kemp (1991) J R Stat Soc C 40:143 (search from near the mode).
     """
     mu = np.ascontiguousarray(mean, dtype=float).ravel()
+    far = mu > _FAR
+    if far.any():
+        out = np.empty((mu.size, levels.size))
+        out[far] = poisson.ppf(levels, mu[far, None])
+        out[~far] = poisson_quantiles(levels, mu[~far])
+        return out.reshape(*np.shape(mean), levels.size)
     start = np.maximum(np.floor(mu - _BEFORE * np.sqrt(mu) - _BEFORE), 0.0)
     below = np.where(start > 0, pdtr(start - 1, mu), 0.0)
     first = np.exp(xlogy(start, mu) - mu - gammaln(start + 1))
@@ -51,6 +59,12 @@ def binomial_quantiles(levels: np.ndarray, n: np.ndarray, share: np.ndarray) -> 
     shape = np.broadcast_shapes(np.shape(n), np.shape(share))
     trials, p = (np.array(np.broadcast_to(values, shape), dtype=float).ravel() for values in (n, share))
     mean = trials * p
+    far = mean * (1 - p) > _FAR
+    if far.any():
+        out = np.empty((trials.size, levels.size))
+        out[far] = binom.ppf(levels, trials[far, None], p[far, None])
+        out[~far] = binomial_quantiles(levels, trials[~far], p[~far])
+        return out.reshape(*shape, levels.size)
     start = np.maximum(np.floor(mean - _BEFORE * np.sqrt(mean * (1 - p)) - _BEFORE), 0.0)
     below = np.where(start > 0, bdtr(start - 1, trials.astype(np.int64), p), 0.0)
     ways = gammaln(trials + 1) - gammaln(start + 1) - gammaln(trials - start + 1)
