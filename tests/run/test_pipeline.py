@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -154,6 +155,7 @@ def test_a_second_run_does_nothing_again_and_changes_nothing(results, cohort):
 @pytest.mark.parametrize("stopped_in", [pytest.param("quality", marks=pytest.mark.slow), "contrasts"])
 def test_a_run_that_dies_in_a_step_goes_on_there_and_ends_the_same(results, cohort, tmp_path, monkeypatch, stopped_in):
     out = tmp_path / "results"
+    shutil.copytree(results, out)  # what is before that step is done and stays
     whole = {step.name: step.body for step in pipeline.STEPS}
 
     def die(*_):
@@ -163,7 +165,7 @@ def test_a_run_that_dies_in_a_step_goes_on_there_and_ends_the_same(results, coho
     broken = tuple(replace(s, body=die) if s.name == stopped_in else s for s in pipeline.STEPS)
     monkeypatch.setattr(pipeline, "STEPS", broken)
     with pytest.raises(KeyboardInterrupt):
-        run(read_study(cohort), out)
+        run(read_study(cohort), out, start=stopped_in)
     monkeypatch.undo()
     said = []
     run(read_study(cohort), out, say=said.append)
