@@ -4,8 +4,8 @@
 factors of real cells). `lymphoma`, `breast_lines` and `lung` draw them over the means, dispersions, depths and shared
 factors that are estimated from real cells in ../shared/data. `other` shares no code with either: gamma-Poisson counts
 around profiles that differ between samples by copy number in blocks of neighbouring genes, with unequal depth, ambient
-counts and doublets with cells of other types. `mixture` shares no code with the others either: profiles are mixed, and
-most cells do not use a programme at all.
+counts and doublets with cells of other types. `mixture` has the copy number and ambient counts of `other` and profiles
+of its own, which are mixed: most cells do not use a programme at all.
 
 A programme is 20 to 100 expressed genes, drawn at random, with loadings of .35 to .9; its activity varies between the
 cells of a sample with the SD of the setting, and the log rate of a gene is loading x activity.
@@ -257,14 +257,19 @@ def _ambient(counts: sparse.csr_array, soup: np.ndarray, rng: np.random.Generato
     return sparse.csr_array(rng.poisson(rates).astype(np.int32))
 
 
-def _other(setting: Setting) -> Planted:
-    """Gamma-Poisson counts over profiles of a heavy-tailed mixture, as another group would have written it."""
-    rng = np.random.default_rng([setting.seed, 24])
+def _coding_genes(rng: np.random.Generator) -> pd.Index:
+    """Names of 11,000 protein-coding genes, in their order along the genome."""
     table = resources.genes()
     coding = table[(table["type"] == "protein-coding") & ~table["chromosome"].isin(["Y", "MT", ""])]
     chosen = coding.iloc[np.sort(rng.choice(len(coding), 11_000, replace=False))]
     place = chosen.assign(at=pd.to_numeric(chosen["start"])).sort_values(["chromosome", "at"])
-    names = pd.Index(place.index.astype(str))
+    return pd.Index(place.index.astype(str))
+
+
+def _other(setting: Setting) -> Planted:
+    """Gamma-Poisson counts over profiles of a heavy-tailed mixture, as another group would have written it."""
+    rng = np.random.default_rng([setting.seed, 24])
+    names = _coding_genes(rng)
     n = len(names)
     # Few genes make most of the counts, most genes make few.
     level = np.where(rng.random(n) < 0.12, rng.normal(1.6, 1.1, n), rng.normal(-1.6, 1.5, n))
@@ -320,12 +325,7 @@ def _mixture(setting: Setting) -> Planted:
     in ten belongs to two programmes, and cells are of two states that differ in 60 genes.
     """
     rng = np.random.default_rng([setting.seed, 26])
-    table = resources.genes()
-    coding = table[(table["type"] == "protein-coding") & ~table["chromosome"].isin(["Y", "MT", ""])]
-    chosen = coding.iloc[np.sort(rng.choice(len(coding), 11_000, replace=False))]
-    names = pd.Index(
-        chosen.assign(at=pd.to_numeric(chosen["start"])).sort_values(["chromosome", "at"]).index.astype(str)
-    )
+    names = _coding_genes(rng)
     n = len(names)
     profile = rng.gamma(0.4, 1.0, n) * np.where(rng.random(n) < 0.05, np.exp(rng.normal(2.5, 0.7, n)), 1.0) + 1e-4
     profile *= 1e4 / profile.sum()
