@@ -355,9 +355,10 @@ def _information(a: np.ndarray, b: np.ndarray) -> float:
 
 def real_rows(given: argparse.Namespace, methods: Sequence[str], programs: Programs) -> pd.DataFrame:
     """Agreement between halves, share of the genes in the largest module, and sets that must be found whole."""
-    rows = []
+    rows, names = [], []
     for name, cells, what in real_sets():
-        if given.sets and not any(part in name for part in given.sets):
+        names.append(name)
+        if given.sets and not any(part.lower() in name.lower() for part in given.sets):
             continue
         for method, seed in itertools.product(methods, range(1, given.cohorts + 1)):
             parts = halves(cells, what, seed)
@@ -373,6 +374,10 @@ def real_rows(given: argparse.Namespace, methods: Sequence[str], programs: Progr
                 row |= {"modules whole": len(whole.modules)} | _cycle(whole, cells.var_names)
             rows.append(row)
             print(" ".join(f"{k}={v:.2f}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()), flush=True)
+    if not rows:
+        raise SystemExit(
+            f"no real set has {' or '.join(given.sets or ['cells'])} in its name; the sets are {', '.join(names)}"
+        )
     return pd.DataFrame(rows)
 
 
