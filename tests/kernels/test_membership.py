@@ -6,10 +6,11 @@ from scipy.stats import chisquare
 
 from scresist.kernels.membership import (
     axis_correlations,
+    correlations_with_sum,
     drawn_without_replacement,
+    mean_correlations,
     membership_z,
     refine_members,
-    set_sums,
     two_sides,
 )
 
@@ -24,7 +25,7 @@ def values(seed=0, n=2000, genes=200, planted=30, strength=0.4):
 def test_membership_is_the_correlation_with_the_sum_of_the_others():
     Z = values()
     labels = np.repeat([1, 2, 0], [30, 20, 150])
-    found = membership_z(Z, labels, 2)
+    found = membership_z(Z, labels, np.array([1, 2]))
     r = np.empty((200, 2))
     for m in (1, 2):
         for g in range(200):
@@ -65,12 +66,16 @@ def test_an_axis_that_all_genes_share_is_no_module():
     assert np.flatnonzero(refine_members(Z, labels, threshold=4, min_size=10)).tolist() == list(range(20))
 
 
-def test_sums_of_sets():
-    C = np.random.default_rng(0).normal(size=(9, 9))
-    C = C + C.T
-    found = set_sums(C, np.array([0, 3, 5, 2, 8]), np.array([0, 3, 5]))
-    expected = [(C[0, 3] + C[0, 5] + C[3, 5]) / 3, C[2, 8]]
-    np.testing.assert_allclose(found, expected)
+def test_mean_correlations_of_sets_are_those_of_the_matrix():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(40, 9)) + 0.5 * rng.normal(size=(40, 1))
+    Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
+    C = np.corrcoef(Z, rowvar=False)
+    sets, ends = np.array([0, 3, 5, 2, 8, 4]), np.array([0, 3, 5, 6])
+    expected = [(C[0, 3] + C[0, 5] + C[3, 5]) / 3, C[2, 8], 0]  # one gene has no other
+    np.testing.assert_allclose(mean_correlations(Z, sets, ends), expected, rtol=1e-10)
+    np.testing.assert_allclose(mean_correlations(Z.astype(np.float32), sets, ends), expected, atol=1e-6)
+    np.testing.assert_allclose(correlations_with_sum(Z, np.array([1, 4, 7])), C[:, [1, 4, 7]].mean(axis=1), atol=1e-12)
 
 
 def two_axes(correlation, *, seed=0, rows=2000, sizes=(40, 20), strength=0.5):

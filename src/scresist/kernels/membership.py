@@ -2,6 +2,7 @@
 
 import numpy as np
 from numba import njit
+from scipy.linalg import eigh
 
 MAX_SHARE = 1 / 3  # of the genes; the genes outside a larger module are no majority to compare with
 
@@ -9,7 +10,7 @@ MAX_SHARE = 1 / 3  # of the genes; the genes outside a larger module are no majo
 def membership_z(
     Z: np.ndarray,
     labels: np.ndarray,
-    n_modules: int,
+    modules: np.ndarray,
     square: np.ndarray | None = None,
     *,
     largest_unit: float = np.inf,
@@ -27,9 +28,9 @@ def membership_z(
     Z
         Values of mean 0 and variance 1 over rows. Shape (rows, genes).
     labels
-        Module of each gene, 1 to n_modules, or 0. Shape (genes,).
-    n_modules
-        Number of modules.
+        Module of each gene, 1, 2, ..., or 0. Shape (genes,).
+    modules
+        The numbers of the modules that are wanted.
     square
         Mean square of every gene, where it is known. Shape (genes,).
     largest_unit
@@ -37,17 +38,16 @@ def membership_z(
 
     Returns
     -------
-    Shape (genes, modules); minus infinity for a module without genes.
+    Shape (genes, modules wanted); minus infinity for a module without genes.
     """
     n = len(Z)
     square = np.einsum("ij,ij->j", Z, Z) / n if square is None else square
-    member = (labels[:, None] == np.arange(1, n_modules + 1)).astype(Z.dtype)
-    sums = Z @ member
-    own = np.asarray(Z.T @ sums, dtype=np.float64) / n
+    sums = Z @ (labels[:, None] == modules).astype(Z.dtype)
+    own = np.asarray(sums.T @ Z, dtype=np.float64).T / n
     total = np.square(sums, dtype=np.float64).sum(axis=0) / n
     out = np.full(own.shape, -np.inf)
-    for m in range(n_modules):
-        inside = labels == m + 1
+    for m, module in enumerate(modules):
+        inside = labels == module
         if not inside.any():
             continue
         covariance, variance = own[:, m].copy(), np.full(len(labels), total[m])
@@ -96,14 +96,18 @@ def refine_members(
     if n_modules == 0:
         return labels
     square = np.einsum("ij,ij->j", Z, Z) / len(Z)
+    z, changed = np.empty((len(labels), n_modules)), np.arange(1, n_modules + 1)
     for _ in range(rounds):
-        z = membership_z(Z, labels, n_modules, square, largest_unit=sufficient / threshold)
+        z[:, changed - 1] = membership_z(Z, labels, changed, square, largest_unit=sufficient / threshold)
         best = z.argmax(axis=1)
         moved = np.where(z[np.arange(len(best)), best] >= threshold, best + 1, 0)
         sizes = np.bincount(moved, minlength=n_modules + 1)
         moved[(sizes < 3)[moved]] = 0
-        if np.array_equal(moved, labels):
+        gone = moved != labels
+        if not gone.any():
             break
+        changed = np.unique(np.concatenate([moved[gone], labels[gone]]))
+        changed = changed[changed > 0]  # the other modules have the genes that they had
         labels = moved
     sizes = np.bincount(labels, minlength=n_modules + 1)
     labels[(sizes < min_size)[labels]] = 0
@@ -156,7 +160,8 @@ def two_sides(Z: np.ndarray) -> np.ndarray:
     -------
     1 or 2 for every gene; 1 is the side of the first gene. Shape (genes,).
     """
-    values, vectors = np.linalg.eigh(np.asarray(Z.T @ Z, dtype=np.float64) / len(Z))
+    last = [Z.shape[1] - 2, Z.shape[1] - 1]
+    values, vectors = eigh(np.asarray(Z.T @ Z, dtype=np.float64) / len(Z), subset_by_index=last)
     x, y = (vectors[:, -2:] * np.sqrt(np.maximum(values[-2:], 0))).T
     u, v = x**2 - y**2, 2 * x * y
     above = 2 * (u * v).sum() - 2 * u.sum() * v.sum() / len(u)
@@ -168,49 +173,56 @@ def two_sides(Z: np.ndarray) -> np.ndarray:
     return np.where(second == second[0], 1, 2)
 
 
-def set_sums(C: np.ndarray, members: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Mean of the entries of C between different members of each set.
+def mean_correlations(Z: np.ndarray, members: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Mean correlation between different members of each of many sets of genes. Shape (sets,).
+
+    It follows from the square of the sum of a set's genes, so that no matrix of genes by genes is needed.
 
     Parameters
     ----------
-    C
-        Symmetric. Shape (genes, genes).
+    Z
+        Values of mean 0 and variance 1 over rows; in Fortran's order they are not copied. Shape (rows, genes).
     members, ends
         Positions of the genes of all sets, one set after the other, and where each ends (with a leading 0).
     """
-    return _set_sums(np.ascontiguousarray(C), np.asarray(members, dtype=np.int64), np.asarray(ends, dtype=np.int64))
+    by_gene = np.ascontiguousarray(Z.T)
+    square = np.einsum("ij,ij->i", by_gene, by_gene, dtype=np.float64)
+    return _mean_correlations(by_gene, square, np.asarray(members, dtype=np.int64), np.asarray(ends, dtype=np.int64))
 
 
 @njit(cache=True, nogil=True)
-def _set_sums(C: np.ndarray, members: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """As `set_sums`; row by row of C over the sets, so that a row is read from memory once."""
-    n_sets, n_genes = len(ends) - 1, C.shape[0]
-    first = np.zeros(n_genes + 1, dtype=np.int64)  # where the sets of each gene begin in `inside`
-    for gene in members:
-        first[gene + 1] += 1
-    for gene in range(n_genes):
-        first[gene + 1] += first[gene]
-    inside, place = np.empty(len(members), dtype=np.int64), first[:-1].copy()
-    for s in range(n_sets):
+def _mean_correlations(by_gene: np.ndarray, square: np.ndarray, members: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """As `mean_correlations`, of genes in rows and their sums of squares."""
+    rows = by_gene.shape[1]
+    total, out = np.empty(rows, by_gene.dtype), np.zeros(len(ends) - 1)
+    for s in range(len(out)):
+        total[:] = 0
+        own = 0.0
         for at in range(ends[s], ends[s + 1]):
-            inside[place[members[at]]] = s
-            place[members[at]] += 1
-    ordered, filled = np.empty(len(members), dtype=np.int32), ends[:-1].copy()
-    total = np.zeros(n_sets)
-    for gene in range(n_genes):
-        row = C[gene]
-        for entry in range(first[gene], first[gene + 1]):
-            s = inside[entry]
-            part = 0.0
-            for at in range(ends[s], filled[s]):
-                part += row[ordered[at]]
-            total[s] += part
-            ordered[filled[s]] = gene
-            filled[s] += 1
-    for s in range(n_sets):
+            gene = members[at]
+            own += square[gene]
+            for i in range(rows):
+                total[i] += by_gene[gene, i]
+        whole = 0.0
+        for i in range(rows):
+            whole += np.float64(total[i]) * np.float64(total[i])
         k = ends[s + 1] - ends[s]
-        total[s] = 2 * total[s] / (k * (k - 1)) if k > 1 else 0.0
-    return total
+        if k > 1:
+            out[s] = (whole - own) / (rows * k * (k - 1))
+    return out
+
+
+def correlations_with_sum(Z: np.ndarray, genes: np.ndarray) -> np.ndarray:
+    """Mean correlation of every gene with some genes, itself among them where it is one of them. Shape (genes,).
+
+    Parameters
+    ----------
+    Z
+        Values of mean 0 and variance 1 over rows. Shape (rows, genes).
+    genes
+        Positions of some genes, at least one.
+    """
+    return np.asarray(Z[:, genes].mean(axis=1, dtype=np.float64).astype(Z.dtype) @ Z, dtype=np.float64) / len(Z)
 
 
 @njit(cache=True, nogil=True)

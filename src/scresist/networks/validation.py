@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from scresist.checks import DesignError, RefusedError
-from scresist.kernels.membership import set_sums
+from scresist.kernels.membership import mean_correlations
 from scresist.kernels.multiple_testing import benjamini_hochberg
-from scresist.kernels.residuals import gram
 from scresist.networks.agreement import consensus, module_agreement
 from scresist.networks.covariates import CARRIED
 from scresist.networks.held_out import Units, bins_by_rank, carried_shares, random_sets
@@ -99,14 +98,14 @@ def _coherence(
     net: Network, query: Query, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Mean correlation of each module's genes in the query, that of random sets of like expression, and its p."""
-    C = gram(_standard(query))
+    Z = np.asfortranarray(_standard(query))
     labels = _labels(net, query)
     bins = bins_by_rank(query.mean[query.expression.columns].to_numpy(dtype=np.float64))
     out = np.full((3, len(net.names)), np.nan)
     for m, stream in enumerate(rng.spawn(len(net.names))):
         genes = np.flatnonzero(labels == m + 1)
         if len(genes) >= 3:
-            values = set_sums(C, *random_sets(genes, bins, stream))
+            values = mean_correlations(Z, *random_sets(genes, bins, stream))
             out[:, m] = values[0], values[1:].mean(), (1 + (values[1:] >= values[0]).sum()) / len(values)
     return out[0], out[1], out[2]
 
