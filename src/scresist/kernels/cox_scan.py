@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from scipy import stats
 
+from scresist.kernels._blocks import over_rows
 from scresist.kernels.cox_likelihood import COARSE, MARGINAL, CoxData, _limit, _maximise, cox_data, derivatives, ordered
 
 PLAIN, FIRTH, CALIBRATED = 0, 1, 2
@@ -13,7 +14,7 @@ PLAIN, FIRTH, CALIBRATED = 0, 1, 2
 _FINE, _COARSE = 1e-10, 1e-5
 FIRST_DRAWS = 199  # of every feature; the rest are for those with small p
 FEWEST_DRAWS = 19  # fewer permutations have no 95 % point
-_THREADED = 32  # features from which they are fitted in threads
+_AT_A_TIME = 16  # features of one task: starting a thread costs more than a few fits
 CONSTANT, NOT_CONVERGED, NO_EVENT = (
     "the same value in every patient",
     "the patients at risk at the events do not differ enough",
@@ -116,12 +117,13 @@ def scan_cox(
     fall = float(stats.chi2.ppf(level, 1))
     reach = float(stats.chi2.isf(permute_below, 1)) if permute_below < 1 else -1.0
     out = np.full((features, 8), np.nan)
-    # Starting threads costs more than a few fits.
-    scan = _scan if features >= _THREADED else _scan_serial
     # The same nodes for the observed order of the patients as for the permuted ones.
     quick = data._replace(ties=COARSE) if data.ties == MARGINAL else data
-    scan(x, fitted, z, usable, draws, data, quick,
-         mode, fall, reach, limits, out)  # fmt: skip
+
+    def rows(start: int, stop: int) -> None:
+        _scan(x, fitted, z, usable, draws, data, quick, mode, fall, reach, limits, out, start, stop)
+
+    over_rows(rows, features, _AT_A_TIME)
     coef, se, low, high, ratio, scale, how, above = out.T
     failed = ~np.isfinite(ratio)
     p_value = stats.chi2.sf(np.maximum(ratio, 0.0) / scale, 1)
@@ -170,13 +172,14 @@ def _ratio(  # pragma: no cover
     return 2 * (top - bottom), top, info, converged and fine
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def _scan(  # pragma: no cover
     x: np.ndarray, fitted: np.ndarray, z: np.ndarray, usable: np.ndarray, draws: np.ndarray, data: CoxData,
     quick: CoxData, mode: int, fall: float, reach: float, limits: bool, out: np.ndarray,  # noqa: FBT001
+    first: int, last: int,
 ) -> None:  # fmt: skip
-    """Fills a row of `out` per feature; `quick` are the data for the permuted fits."""
-    for k in prange(x.shape[0]):
+    """Fills a row of `out` for each feature from `first` up to `last`; `quick` are for the permuted fits."""
+    for k in range(first, last):
         if not usable[k]:
             continue
         n, extra = z.shape
@@ -233,6 +236,3 @@ def _scan(  # pragma: no cover
         out[k, 5] = scale
         out[k, 6] = how
         out[k, 7] = above
-
-
-_scan_serial = njit(cache=True, nogil=True)(_scan.py_func)

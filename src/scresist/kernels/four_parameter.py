@@ -3,7 +3,7 @@
 The curve and the order of its parameters are those of `hill_curve`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -171,8 +171,7 @@ def fit_curves(
     """
     x, y = np.atleast_2d(np.asarray(log_dose, float)), np.atleast_2d(np.asarray(response, float))
     n = x.shape[0]
-    low_all = np.ascontiguousarray(np.broadcast_to(np.asarray(low, float), (n, 4)))
-    high_all = np.ascontiguousarray(np.broadcast_to(np.asarray(high, float), (n, 4)))
+    low_all, high_all = _own(low, (n, 4)), _own(high, (n, 4))
     finite = np.where(np.isfinite(x), x, np.nan)
     with np.errstate(all="ignore"):
         first = np.where(
@@ -188,10 +187,15 @@ def fit_curves(
     inside = hills[(hills >= low_all[:, HILL].max()) & (hills <= high_all[:, HILL].min())]
     hills = inside if inside.size else np.array([low_all[0, HILL]])
     out = Curves(np.empty((n, 4)), np.empty(n), np.empty(n, np.int64), np.empty(n, np.bool_))
-    w = np.ones_like(x) if weights is None else np.ascontiguousarray(np.broadcast_to(weights, x.shape), float)
-    _fit_all(np.ascontiguousarray(x), np.ascontiguousarray(y), w, low_all, high_all, hills, midpoints,
+    w = _own(1.0 if weights is None else weights, x.shape)
+    _fit_all(_own(x, x.shape), _own(y, y.shape), w, low_all, high_all, hills, midpoints,
              LOSSES.index(loss), float(scale), *out)  # fmt: skip
     return out
+
+
+def _own(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A copy of that shape: for arrays that cannot be written to numba would compile everything once more."""
+    return np.array(np.broadcast_to(values, shape), dtype=float, order="C")
 
 
 def fit_joint(
