@@ -213,7 +213,7 @@ def _lowess(x: np.ndarray, y: np.ndarray, window: int, delta: float, n_robust: i
     n = x.size
     fitted, robust = np.zeros(n), np.ones(n)
     for step in range(n_robust + 1):
-        left, right, last, i = np.int64(0), window - 1, -1, np.int64(0)  # a literal 0 would be a type of its own
+        left, right, last, i = 0, window - 1, -1, 0
         while True:
             while right < n - 1 and x[i] - x[left] > x[right + 1] - x[i]:
                 left += 1
