@@ -47,6 +47,7 @@ SHAPES = ((20, 150), (6, 500), (20, 500))  # samples, malignant cells of each
 NMF_COMPONENTS, TOP = 25, 50
 N_VARIABLE, N_COMPONENTS = 2000, 30
 NOTHING = 0.2  # F1 below which a module is not the programme
+KANG = {"monocytes": "Monocytes", "CD4 T cells": "CD4", "B cells": "B cells"}  # and what the names of the types have
 TRIES = {"full": ("8,14,20", "5"), "quick": ("8,12,16", "3")}  # of cNMF: numbers of programmes, factorizations
 
 
@@ -393,7 +394,10 @@ def _held(found: Found, wanted: set[str]) -> str:
 
 
 def interferon(methods: Sequence[str], programs: Programs) -> pd.DataFrame:
-    """Kang's cells under interferon-beta: the module with most of the measured Hallmark interferon genes."""
+    """Kang's cells under interferon-beta: the module with most of the measured Hallmark interferon genes.
+
+    Of treated and control cells together, within the donor: of each type, as a study takes its cells, and of all types.
+    """
     path = REAL / "kang2018_ifnb_muscat.h5ad"
     if not path.exists():
         print(f"{path.name}: skipped, it is not in ../shared/data/scrna")
@@ -403,9 +407,13 @@ def interferon(methods: Sequence[str], programs: Programs) -> pd.DataFrame:
     cells.X = None
     sets = resources.gene_sets("hallmark")
     rows = []
-    for chosen, part in (("treated cells", cells[cells.obs["condition"] == "stim"]), ("both conditions", cells)):
+    kinds = cells.obs["cell_type"].astype(str)
+    types = {name: kinds.str.contains(part, regex=False) for name, part in KANG.items()}
+    parts = {f"{name}, both conditions": cells[inside.to_numpy()] for name, inside in types.items()}
+    parts |= {"all, both conditions": cells, "all, treated": cells[(cells.obs["condition"] == "stim").to_numpy()]}
+    for chosen, part in parts.items():
         own = _standard(part)
-        if chosen == "both conditions":
+        if "both" in chosen:
             own.obs["sample"] = own.obs["patient"]  # treated and control cells are compared within the donor
         for method in methods:
             found = METHODS[method](own, programs)
