@@ -12,6 +12,7 @@ from scresist.checks import InputError, RefusedError
 from scresist.networks.cell_values import evenly_chosen, residual_variance
 from scresist.networks.held_out import Units, cells_of_half, numbered, parts_of_cells, taken_place
 from scresist.networks.members import Known, merge_agreeing, taken_apart, with_members
+from scresist.networks.origin import with_origin
 from scresist.networks.recipe import Recipe
 from scresist.networks.robustness import match_modules
 from scresist.networks.starts import by_size, component_labels
@@ -273,6 +274,14 @@ def test_a_module_that_rests_on_a_few_cells_of_another_kind_is_flagged():
     assert max(share.values()) > 0.5
     for name, own in share.items():
         assert ("rests on few cells" in flags[name]) == (own > 0.5) == (few[name] < 0.01)
+
+
+def test_a_module_that_is_seldom_found_again_is_flagged_and_stays_without_doubt(net, cells):
+    again = np.array([1.0, 0.4, 0.2])
+    made = with_origin(net.replace(catalogue=net.catalogue.assign(recurrence=again)), cells).catalogue
+    assert ["part of another module" in flags for flags in made["flags"]] == [False, False, True]
+    assert "in 20% of the networks" in made["flags"].iloc[2]
+    assert (made["doubts"] == net.catalogue["doubts"]).all()
 
 
 def test_another_module_that_shares_a_gene_takes_no_place():

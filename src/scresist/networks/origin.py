@@ -18,6 +18,7 @@ MIN_CELLS = 20  # of another population
 DOUBTED = ("log_depth", "log_detected", "mito_share", "contamination", *BATCHES)
 MIN_PLACED = 8  # genes of a module with a known place
 FEW_CELLS = 0.01  # of the cells, with half of a module's variance: a fifth to a tenth of what programmes have
+SELDOM = 1 / 3  # of the networks without a part of the data
 ARM_P = 1e-6  # of as many genes on one chromosome arm, of about fifty arms in a module
 
 
@@ -28,8 +29,9 @@ def with_origin(net: Network, adata: Any) -> Network:
     the compartment; from one half on, and twice the share over all genes of the network, the module is of other cells:
     of their RNA in the soup, or of doublets. `arm` is the chromosome arm with more of its genes than chance gives, from
     one half of them on: a copy number that varies between cells. A module with half of its variance in less than a
-    hundredth of the cells rests on few cells. `flags` has in words everything else that may explain a module, or that
-    it has more than the stated share of the genes; `doubts` those of them because of which a
+    hundredth of the cells rests on few cells, and one that is found again in under a third of the networks without a
+    part of the patients (or cells) may be a part of others. `flags` has in words everything else that may explain a
+    module, or that it has more than the stated share of the genes; `doubts` those of them because of which a
     difference between arms is no finding: other cells, depth, dying cells, soup, a batch.
 
     Parameters
@@ -83,6 +85,9 @@ def _other_flags(row: dict[Any, Any], largest: float) -> list[str]:
     if row.get("cells_of_half", 1.0) < FEW_CELLS:
         words.append(f"rests on few cells ({row['cells_of_half']:.1%} of them have half of its variance): doublets, or "
                      "cells of another kind")  # fmt: skip
+    if row.get("recurrence", 1.0) < SELDOM:
+        words.append(f"part of another module, or of several: found again in {row['recurrence']:.0%} of the networks "
+                     "without a part of the data")  # fmt: skip
     if row["n_genes"] > largest:
         words.append(f"{row['n_genes']} genes, more than a module should have ({largest:.0f})")
     return words
