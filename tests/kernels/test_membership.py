@@ -6,9 +6,9 @@ from scipy.stats import chisquare
 
 from scresist.kernels.membership import (
     axis_correlations,
-    correlations_with_sum,
     drawn_without_replacement,
     mean_correlations,
+    mean_correlations_with,
     membership_z,
     refine_members,
     two_sides,
@@ -75,7 +75,7 @@ def test_mean_correlations_of_sets_are_those_of_the_matrix():
     expected = [(C[0, 3] + C[0, 5] + C[3, 5]) / 3, C[2, 8], 0]  # one gene has no other
     np.testing.assert_allclose(mean_correlations(Z, sets, ends), expected, rtol=1e-10)
     np.testing.assert_allclose(mean_correlations(Z.astype(np.float32), sets, ends), expected, atol=1e-6)
-    np.testing.assert_allclose(correlations_with_sum(Z, np.array([1, 4, 7])), C[:, [1, 4, 7]].mean(axis=1), atol=1e-12)
+    np.testing.assert_allclose(mean_correlations_with(Z, np.array([1, 4, 7])), C[:, [1, 4, 7]].mean(axis=1), atol=1e-12)
 
 
 def two_axes(correlation, *, seed=0, rows=2000, sizes=(40, 20), strength=0.5):

@@ -212,7 +212,7 @@ def _mean_correlations(by_gene: np.ndarray, square: np.ndarray, members: np.ndar
     return out
 
 
-def correlations_with_sum(Z: np.ndarray, genes: np.ndarray) -> np.ndarray:
+def mean_correlations_with(Z: np.ndarray, genes: np.ndarray) -> np.ndarray:
     """Mean correlation of every gene with some genes, itself among them where it is one of them. Shape (genes,).
 
     Parameters

@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 from threadpoolctl import threadpool_limits
 
 from scresist.kernels._blocks import n_threads
-from scresist.kernels.membership import correlations_with_sum, drawn_without_replacement, mean_correlations
+from scresist.kernels.membership import drawn_without_replacement, mean_correlations, mean_correlations_with
 from scresist.kernels.multiple_testing import benjamini_hochberg
 from scresist.networks.detect import find_modules
 from scresist.networks.latent import Counted
@@ -248,14 +248,14 @@ def proof(
     for part, found, (jaccard, best) in zip(parts, made, matched, strict=True):
         overlap += jaccard / len(parts)
         held = np.asfortranarray(units.held(part))  # a gene's values side by side, as sums of genes read them
-        usual = float(np.median(correlations_with_sum(held, np.arange(len(labels)))))
+        usual = float(np.median(mean_correlations_with(held, np.arange(len(labels)))))
         place = taken_place(labels, found, best)
         genes = [np.flatnonzero(found == m) if there else np.zeros(0, dtype=np.int64) for m, there in
                  zip(best, place, strict=True)]  # fmt: skip
         there = [m for m in range(n) if len(genes[m]) >= 2]
         drawn = [(held, *random_sets(genes[m], bins, streams[m])) for m in there]
         for m, values in zip(there, map_tasks(mean_correlations, drawn, workers=n_threads(), what=None), strict=True):
-            values[0] -= float(np.median(np.delete(correlations_with_sum(held, genes[m]), genes[m])))
+            values[0] -= float(np.median(np.delete(mean_correlations_with(held, genes[m]), genes[m])))
             values[1:] -= usual
             total[m] += len(held) * values
         weight += len(held)
