@@ -172,7 +172,7 @@ class NetworksSection(_Section):
     """`[networks]`: the settings of co-expression; what is not given is chosen by the data or is the mode's."""
 
     fraction: float = Field(default=0.05, ge=0, le=1)
-    n_genes: int = Field(default=5000, ge=100)
+    n_genes: int = Field(default=15_000, ge=100)  # bounds memory; programmes have genes that vary little
     values: Literal["residuals", "log"] | None = None
     space: str | None = None
     n_components: int | None = Field(default=None, ge=2, le=50)
