@@ -41,6 +41,7 @@ from programme_cohorts import GENERATORS, NULLS, REAL, Planted, Setting, availab
 from scresist import networks, resources
 from scresist.checks import RefusedError
 from scresist.kernels.normalise import log1p_per_10k
+from scresist.study.settings import NetworksSection
 
 STRENGTHS = (0.3, 0.5, 0.7, 1.0)
 SHAPES = ((20, 150), (6, 500), (20, 500))  # samples, malignant cells of each
@@ -89,8 +90,8 @@ def _network(cells: ad.AnnData, **options: Any) -> Found:
 
 
 def sound(cells: ad.AnnData, _: Programs) -> Found:
-    """scresist, its default."""
-    return _network(cells)
+    """scresist, with the genes that a run takes by default."""
+    return _network(cells, select="variable", n_genes=NetworksSection().n_genes)
 
 
 def latent(cells: ad.AnnData, _: Programs) -> Found:
