@@ -192,9 +192,10 @@ def _modules(units: Units, names: pd.Index, request: Request, log_mean: np.ndarr
     R = correlations(units.M, recipe) if units.counts is None else units.counts.correlations(np.arange(len(names)))
     table = power_table(R, recipe.network, tuple(request.search.powers))
     D = dissimilarity(R, recipe)
+    del R
     detected = cut_modules(units.M, D, recipe, n_neighbours=N_NEIGHBOURS, cells=units.Z)
     labels = detected.labels
-    del R, D
+    del D
     proved, stability = proof(units, recipe, labels, log_mean, for_proof)
     keep = ((proved["q_value"] < LEVEL) & (proved["carried_share"] <= CARRIED)).to_numpy(dtype=bool)
     candidates = _candidates(names, labels, proved, keep, units.names)
