@@ -9,12 +9,13 @@ from scipy import sparse
 
 import networks_cohort
 import scresist as sr
+from scresist.networks.selection import GeneChoice, select_genes
 from scresist.results import read_table
-from scresist.run.bodies.networks import MEANING, networks
+from scresist.run.bodies.networks import MEANING, networks, settings_of
 from scresist.run.step import Context, State
 from scresist.study import Study
 from scresist.study.design import Design
-from scresist.study.settings import Settings
+from scresist.study.settings import NetworksSection, Settings
 from scresist.tables import TABLES
 
 ASKED = {
@@ -54,6 +55,17 @@ def test_the_step_leaves_what_modules_rest_on(published):
     assert {"carried_by", "technical", "recurrence", "consensus_jaccard"} <= set(catalogue)
     genes = read_table(out / "tables" / "network_genes.csv")
     assert genes["kept"].sum() == len(net.genes)
+
+
+def test_a_run_takes_every_detected_gene_of_a_large_cohort_however_little_it_varies():
+    counts = sparse.csr_array(np.random.default_rng(0).poisson(0.5, (60, 9000)))
+    names = ("fraction", "n_genes")
+    chosen = GeneChoice("variable", **{name: settings_of(NetworksSection())[name] for name in names})
+    variability = np.linspace(0.5, 2, 9000)
+    report = select_genes(
+        counts, pd.Index([f"G{i}" for i in range(9000)]), np.zeros(60, int), chosen, variability=variability
+    )
+    assert report["kept"].all()
 
 
 def test_a_batch_of_the_sheet_reaches_the_modules(published):

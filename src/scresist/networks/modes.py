@@ -108,7 +108,7 @@ SOUND = NetworkMode(
     deep_split=None,
     members=4.0,  # of 5,000 independent genes one in seven modules gains one
     seed_genes=2000,
-    max_cells=20_000,  # their residuals need 400 MB with 5,000 genes
+    max_cells=20_000,  # their residuals need 400 MB with 5,000 genes, 1.2 GB with 15,000
 )
 PARITY = NetworkMode(
     name="parity",
