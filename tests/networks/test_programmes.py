@@ -279,7 +279,7 @@ def test_a_module_that_rests_on_a_few_cells_of_another_kind_is_flagged():
 def test_a_module_that_is_seldom_found_again_is_flagged_and_stays_without_doubt(net, cells):
     again = np.array([1.0, 0.4, 0.2])
     made = with_origin(net.replace(catalogue=net.catalogue.assign(recurrence=again)), cells).catalogue
-    assert ["part of another module" in flags for flags in made["flags"]] == [False, False, True]
+    assert ["uncertain genes" in flags for flags in made["flags"]] == [False, False, True]
     assert "in 20% of the networks" in made["flags"].iloc[2]
     assert (made["doubts"] == net.catalogue["doubts"]).all()
 

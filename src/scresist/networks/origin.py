@@ -29,8 +29,8 @@ def with_origin(net: Network, adata: Any) -> Network:
     the compartment; from one half on, and twice the share over all genes of the network, the module is of other cells:
     of their RNA in the soup, or of doublets. `arm` is the chromosome arm with more of its genes than chance gives, from
     one half of them on: a copy number that varies between cells. A module with half of its variance in less than a
-    hundredth of the cells rests on few cells, and one that is found again in under a third of the networks without a
-    part of the patients (or cells) may be a part of others. `flags` has in words everything else that may explain a
+    hundredth of the cells rests on few cells, and the genes of one that is found again in under a third of the networks
+    without a part of the patients (or cells) are uncertain. `flags` has in words everything else that may explain a
     module, or that it has more than the stated share of the genes; `doubts` those of them because of which a
     difference between arms is no finding: other cells, depth, dying cells, soup, a batch.
 
@@ -86,7 +86,7 @@ def _other_flags(row: dict[Any, Any], largest: float) -> list[str]:
         words.append(f"rests on few cells ({row['cells_of_half']:.1%} of them have half of its variance): doublets, or "
                      "cells of another kind")  # fmt: skip
     if row.get("recurrence", 1.0) < SELDOM:
-        words.append(f"part of another module, or of several: found again in {row['recurrence']:.0%} of the networks "
+        words.append(f"uncertain genes: found again in {row['recurrence']:.0%} of the networks "
                      "without a part of the data")  # fmt: skip
     if row["n_genes"] > largest:
         words.append(f"{row['n_genes']} genes, more than a module should have ({largest:.0f})")
